@@ -1,0 +1,74 @@
+"""Prints the result of a query as a table, CSV or JSON lines of one array; no figure passes through a float."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from assay import console
+
+MOST_ROWS_IN_A_TABLE = 1_000
+
+
+def rows(reader: pa.RecordBatchReader) -> Iterator[dict[str, Any]]:
+    """Give the rows one by one; DuckDB's 128-bit integers come as decimals without decimals."""
+    wide = {field.name for field in reader.schema if pa.types.is_decimal(field.type) and field.type.scale == 0}
+    for batch in reader:
+        for row in batch.to_pylist():
+            yield {name: int(value) if name in wide and value is not None else value for name, value in row.items()}
+
+
+def print_table(reader: pa.RecordBatchReader) -> None:
+    names = reader.schema.names
+    right = [field.name for field in reader.schema if _is_number(field.type)]
+    grid = console.table("", names, right)
+    answer = rows(reader)
+    shown = 0
+    for row in islice(answer, MOST_ROWS_IN_A_TABLE):
+        grid.add_row(*(_cell(row[name]) for name in names))
+        shown += 1
+    console.out().print(grid)
+    more = next(answer, None) is not None
+    console.note(f"the first {shown:,} rows; for all of them: --format csv" if more else f"{shown:,} rows")
+
+
+def print_csv(reader: pa.RecordBatchReader) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(reader.schema.names)
+    for row in rows(reader):
+        writer.writerow("" if value is None else _text(value) for value in row.values())
+
+
+def print_json(reader: pa.RecordBatchReader) -> None:
+    """Print an array with one object per line, as it comes, however long it is."""
+    separator = "[\n"
+    for row in rows(reader):
+        sys.stdout.write(separator + json.dumps(row, ensure_ascii=False, default=console.as_text))
+        separator = ",\n"
+    sys.stdout.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_floating(kind))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Decimal):
+        return f"{value:,}"
+    return _text(value)
+
+
+def _text(value: Any) -> str:
+    """Write a value in a cell; nested values as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | dict | bool | int):
+        return json.dumps(value, ensure_ascii=False, default=console.as_text)
+    return console.as_text(value)

@@ -1,0 +1,153 @@
+"""Gold = Silver = the sum of all effects, to the cent; from the running totals, or by reading every row."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from rich.table import Table
+
+from assay import console
+from assay.errors import NothingPublishedError, UserError
+from assay.ledger import Item, Ledger
+from assay.passport import Check, checks
+from assay.query import Lake
+
+ATTEMPTS = 3
+NO_MONEY = Decimal("0.00")
+
+FILE_TOTALS = """
+    SELECT file_id, count(*) AS row_count, coalesce(sum(amount), 0)::DECIMAL(38, 2) AS total_amount
+    FROM (SELECT file_id, amount FROM silver.transaction_history
+          UNION ALL SELECT file_id, amount FROM silver.quarantine)
+    GROUP BY file_id"""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Rows and cents of one table or layer."""
+
+    rows: int
+    amount: Decimal
+
+    @staticmethod
+    def of(row: Item) -> "Totals":
+        return Totals(int(row["row_count"]), Decimal(row["total_amount"]))
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What the ledger says of both layers at one moment."""
+
+    silver: Item
+    gold: Item
+
+    @property
+    def silver_totals(self) -> Totals:
+        return Totals.of(self.silver["published"])
+
+    @property
+    def gold_totals(self) -> Totals:
+        return Totals.of(self.gold["published"])
+
+
+def audit(ledger: Ledger, lake: Lake | None = None) -> list[Check]:
+    """Compare the running totals of the layers; with the lake, also with every row, and file by file."""
+    for _ in range(ATTEMPTS):
+        before = read_layers(ledger)
+        found = compare_layers(before) + (compare_rows(before, ledger.published(), lake) if lake else [])
+        if all(check.good for check in found) or read_layers(ledger) == before:
+            return found
+    raise UserError("runs publish faster than the audit reads", "let the files arrive (assay status), and audit again")
+
+
+def read_layers(ledger: Ledger) -> Layers:
+    silver, gold = ledger.layer("silver"), ledger.layer("gold")
+    if not silver or not gold or "published" not in silver or "published" not in gold:
+        raise NothingPublishedError
+    return Layers(silver, gold)
+
+
+def compare_layers(layers: Layers) -> list[Check]:
+    silver, gold = layers.silver_totals, layers.gold_totals
+    return [
+        Check("last Silver run = the Silver run that Gold shows", _run(layers.silver), _taken(layers.gold)),
+        Check("rows: Silver = Gold", silver.rows, gold.rows),
+        Check("amount: Silver = Gold", silver.amount, gold.amount),
+    ]
+
+
+def compare_rows(layers: Layers, published: list[Item], lake: Lake) -> list[Check]:
+    """Read all rows of both layers, and compare them with the running totals and with the passports."""
+    return _silver_rows(layers, lake) + _gold_rows(layers, lake) + file_checks(published, _file_totals(lake))
+
+
+def _silver_rows(layers: Layers, lake: Lake) -> list[Check]:
+    total = layers.silver_totals
+    rows = _totals(lake, "silver.transactions", "count(*)", "amount")
+    effects = _totals(lake, "silver.transaction_effects", "count(*)", "effect_amount")
+    return [
+        Check("rows: Silver's running total = silver.transactions", total.rows, rows.rows),
+        Check("amount: Silver's running total = silver.transactions", total.amount, rows.amount),
+        Check("amount: silver.transactions = sum of all effects", rows.amount, effects.amount),
+    ]
+
+
+def _gold_rows(layers: Layers, lake: Lake) -> list[Check]:
+    total = layers.gold_totals
+    found = [("fact_transactions", _totals(lake, "gold.fact_transactions", "count(*)", "amount"))]
+    for name in ("daily_totals", "monthly_merchant_totals", "monthly_client_totals"):
+        found.append((name, _totals(lake, f"gold.{name}", "coalesce(sum(row_count), 0)", "total_amount")))
+    return [
+        check
+        for name, totals in found
+        for check in (
+            Check(f"rows: Gold's running total = gold.{name}", total.rows, totals.rows),
+            Check(f"amount: Gold's running total = gold.{name}", total.amount, totals.amount),
+        )
+    ]
+
+
+def file_checks(published: list[Item], kept: dict[str, Totals]) -> list[Check]:
+    """Compare each file's passport with the rows that Silver keeps of it; only differences are listed one by one."""
+    every = [check for item in published for check in _of_one_file(item, kept)]
+    good = sum(1 for check in every if check.good)
+    summary = Check(f"comparisons that agree, of {len(published):,} published files", len(every), good)
+    return [summary, *(check for check in every if not check.good)]
+
+
+def _of_one_file(item: Item, kept: dict[str, Totals]) -> list[Check]:
+    name = f"{item['key']} ({item['version_id']})"
+    totals = kept.get(item["file_id"], Totals(0, NO_MONEY))
+    kpis = item["kpis"]
+    return [
+        *(Check(f"{name}: {check.what}", check.expected, check.found) for check in checks(item)),
+        Check(f"{name}: rows in file = rows in history and quarantine", kpis["row_count"], totals.rows),
+        Check(f"{name}: amount of file = history and quarantine", Decimal(kpis["total_amount"]), totals.amount),
+    ]
+
+
+def _totals(lake: Lake, table: str, rows: str, amount: str) -> Totals:
+    statement = f"SELECT {rows} AS row_count, coalesce(sum({amount}), 0)::DECIMAL(38, 2) AS total_amount FROM {table}"  # noqa: S608
+    return Totals.of(lake.one(statement))
+
+
+def _file_totals(lake: Lake) -> dict[str, Totals]:
+    return {row["file_id"]: Totals.of(row) for row in lake.ask(FILE_TOTALS).read_all().to_pylist()}
+
+
+def _run(silver: Item) -> int:
+    return int(silver["published"]["run_seq"])
+
+
+def _taken(gold: Item) -> int:
+    return int(gold["published"]["silver_run_seq"])
+
+
+def render(found: list[Check]) -> Table:
+    grid = console.table("Audit", ("", "comparison", "expected", "found"), right=("expected", "found"))
+    for check in found:
+        grid.add_row(console.mark(check.good), check.what, f"{check.expected:,}", f"{check.found:,}")
+    return grid
+
+
+def differences(found: list[Check]) -> list[Check]:
+    return [check for check in found if not check.good]

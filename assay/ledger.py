@@ -1,0 +1,142 @@
+"""Reads the file ledger: one item per object version, as `docs/data-contract.md` describes it."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+from mypy_boto3_dynamodb import DynamoDBClient
+from mypy_boto3_dynamodb.type_defs import KeysAndAttributesOutputTypeDef, KeysAndAttributesTypeDef
+
+from assay.errors import UserError
+
+Item = dict[str, Any]
+
+STATUSES = ("received", "accepted", "in_silver", "published")
+OUTCOMES = ("quarantined", "unchanged", "stale", "superseded", "inserted", "updated", "deleted")
+LISTED = (
+    "file_id",
+    "key",
+    "version_id",
+    "sequencer",
+    "last_modified_at",
+    "status",
+    "failed",
+    "reasons",
+    "warnings",
+    "kpis",
+    "silver",
+    "changes",
+)
+BATCH = 100  # BatchGetItem takes no more keys
+
+
+class Ledger:
+    """The ledger table of a stack, for reading."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def files(self) -> list[Item]:
+        """Scan for all files, newest first, with what a list shows of them."""
+        names = {f"#{name}": name for name in LISTED}
+        items = self._scan(
+            FilterExpression="#kind = :file",
+            ProjectionExpression=", ".join(names),
+            ExpressionAttributeNames={"#kind": "kind", **names},
+            ExpressionAttributeValues={":file": {"S": "file"}},
+        )
+        return sorted(items, key=newest, reverse=True)
+
+    def versions(self, key: str) -> list[Item]:
+        """Scan for the versions of one key, newest first; the key may lack its folder if it is clear without."""
+        name = key.lstrip("/")
+        items = self._scan(
+            FilterExpression="#kind = :file AND contains(#key, :name)",
+            ExpressionAttributeNames={"#kind": "kind", "#key": "key"},
+            ExpressionAttributeValues={":file": {"S": "file"}, ":name": {"S": name}},
+            ConsistentRead=True,
+        )
+        by_key: dict[str, list[Item]] = {}
+        for item in items:
+            by_key.setdefault(item["key"], []).append(item)
+        matching = [name] if name in by_key else sorted(key for key in by_key if key.endswith("/" + name))
+        if not matching:
+            raise UserError(f"the ledger knows no file {key}", "list the files: assay status")
+        if len(matching) > 1:
+            raise UserError(f"{key} may be any of {', '.join(matching)}", "name one of them in full")
+        return sorted(by_key[matching[0]], key=newest, reverse=True)
+
+    def published(self) -> list[Item]:
+        """Scan for the whole items of all files that have been published."""
+        return list(
+            self._scan(
+                FilterExpression="#kind = :file AND #status = :published",
+                ExpressionAttributeNames={"#kind": "kind", "#status": "status"},
+                ExpressionAttributeValues={":file": {"S": "file"}, ":published": {"S": "published"}},
+                ConsistentRead=True,
+            )
+        )
+
+    def get(self, file_ids: Iterable[str]) -> dict[str, Item]:
+        """Read the newest state of some files (or layers); those without an item are left out."""
+        found: dict[str, Item] = {}
+        wanted = list(dict.fromkeys(file_ids))
+        while wanted:
+            request: KeysAndAttributesTypeDef = {
+                "Keys": [{"file_id": {"S": file_id}} for file_id in wanted[:BATCH]],
+                "ConsistentRead": True,
+            }
+            answer = self._client.batch_get_item(RequestItems={self._table: request})
+            items = [plain(item) for item in answer["Responses"].get(self._table, [])]
+            found |= {item["file_id"]: item for item in items}
+            # What is left over (the answer is limited in size) is asked for again.
+            wanted = wanted[BATCH:] + _keys_left(answer.get("UnprocessedKeys", {}).get(self._table))
+        return found
+
+    def layer(self, name: str) -> Item | None:
+        """Read the item of a layer, `silver` or `gold`; None before its first run."""
+        return self.get([f"layer#{name}"]).get(f"layer#{name}")
+
+    def _scan(self, **arguments: Any) -> Iterator[Item]:
+        pages = self._client.get_paginator("scan").paginate(TableName=self._table, **arguments)
+        return (plain(item) for page in pages for item in page["Items"])
+
+
+def file_id(bucket: str, key: str, version_id: str) -> str:
+    """Give the identity of an object version."""
+    return hashlib.sha256(f"{bucket}\0{key}\0{version_id}".encode()).hexdigest()
+
+
+def newest(item: Item) -> tuple[str, str]:
+    """Order object versions by age; the sequencer decides inside of one instant, which S3 gives in seconds only."""
+    return item.get("last_modified_at", ""), item.get("sequencer", "").ljust(32, "0")
+
+
+def ending(item: Item) -> str | None:
+    """Give how a file ended, `published`, `rejected` or `failed`; None while it is on its way."""
+    if item.get("failed"):
+        return "failed"
+    return item["status"] if item["status"] in ("published", "rejected") else None
+
+
+def plain(item: dict[str, Any]) -> Item:
+    """Turn DynamoDB's form of an item into Python values; its numbers are all counts."""
+    deserialize = TypeDeserializer().deserialize
+    return {name: _integers(deserialize(value)) for name, value in item.items()}
+
+
+def _keys_left(unprocessed: KeysAndAttributesOutputTypeDef | None) -> list[str]:
+    return [plain(key)["file_id"] for key in unprocessed["Keys"]] if unprocessed else []
+
+
+def _integers(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _integers(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_integers(inner) for inner in value]
+    return value

@@ -1,0 +1,158 @@
+"""A file's passport: what came in, what became of each row, and whether rows and cents add up."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from assay import console
+from assay.ledger import OUTCOMES, Item
+
+MEANINGS = {
+    "quarantined": "breaks the data contract",
+    "unchanged": "the same as before the run",
+    "stale": "older than what is known",
+    "superseded": "a newer row of its key in the same run",
+    "inserted": "new",
+    "updated": "changed",
+    "deleted": "removed",
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """Two figures that must be the same."""
+
+    what: str
+    expected: int | Decimal
+    found: int | Decimal
+
+    @property
+    def good(self) -> bool:
+        return self.expected == self.found
+
+    def as_json(self) -> dict[str, object]:
+        return {"what": self.what, "expected": self.expected, "found": self.found, "equal": self.good}
+
+
+def checks(item: Item) -> list[Check]:
+    """Compare what the KPI function counted with what Silver made of it; nothing before the file is in Silver."""
+    silver, kpis = item.get("silver"), item.get("kpis")
+    if not silver or not kpis:
+        return []
+    return [
+        Check("rows in file = sum of the seven outcomes", kpis["row_count"], sum(silver["outcomes"].values())),
+        Check(
+            "total amount of the file = sum over all outcomes",
+            Decimal(kpis["total_amount"]),
+            sum((Decimal(amount) for amount in silver["amounts"].values()), Decimal("0.00")),
+        ),
+    ]
+
+
+def as_json(item: Item) -> dict[str, object]:
+    """Give the whole ledger item with the checks."""
+    return {**item, "checks": [check.as_json() for check in checks(item)]}
+
+
+def render(item: Item, *, short: bool = False) -> RenderableType:
+    """Draw the passport; the short form leaves out runs, snapshots and the way."""
+    parts: list[RenderableType] = [_title(item)]
+    if item.get("kpis"):
+        parts += [_kpis(item)]
+    if item.get("silver"):
+        parts += [_outcomes(item)]
+    parts += [_check_line(check) for check in checks(item)]
+    parts += [Text(f"! {warning}", style="yellow") for warning in item.get("warnings", [])]
+    parts += [Text(f"{reason['code']}: {reason['text']}", style="red") for reason in item.get("reasons", [])]
+    if item.get("failed"):
+        parts.append(_failed(item))
+    if not short:
+        parts += [_identity(item), _runs(item), _changes(item)]
+    return Group(*parts, Text(""))
+
+
+def _title(item: Item) -> Text:
+    state = "failed" if item.get("failed") else item["status"]
+    style = {"published": "green", "rejected": "red", "failed": "red"}.get(state, "yellow")
+    return Text.assemble(("Passport ", "bold"), (item["key"], "bold"), "  ", (state, f"bold {style}"))
+
+
+def _kpis(item: Item) -> RenderableType:
+    kpis = item["kpis"]
+    control = item.get("control", {})
+    proof = f"proven by {control.get('source')}" if control.get("proven") else "unproven: no control totals"
+    channels = kpis.get("channels", {})
+    rows = [
+        ("rows", console.count(kpis["row_count"])),
+        ("total amount", f"{console.money(Decimal(kpis['total_amount']))} ({proof})"),
+        ("control totals", _control(control)),
+        ("keys", f"{kpis['distinct_keys']:,} distinct, {kpis['duplicate_keys']:,} repeated"),
+        ("dates", f"{kpis.get('first_at', '-')} … {kpis.get('last_at', '-')}"),
+        ("channels", ", ".join(f"{number:,} {name}" for name, number in sorted(channels.items()) if number)),
+        ("to be quarantined", console.count(kpis.get("bad_rows", 0))),
+    ]
+    return _facts([(name, value) for name, value in rows if value])
+
+
+def _control(control: Item) -> str:
+    rows = f"{control['row_count']:,} rows" if "row_count" in control else ""
+    amount = console.money(Decimal(control["total_amount"])) if "total_amount" in control else ""
+    return ", ".join(figure for figure in (rows, amount) if figure)
+
+
+def _outcomes(item: Item) -> RenderableType:
+    silver = item["silver"]
+    grid = console.table("", ("outcome", "rows", "amount", "meaning"), right=("rows", "amount"))
+    for outcome in OUTCOMES:
+        amount = console.money(Decimal(silver["amounts"].get(outcome, "0.00")))
+        grid.add_row(outcome, console.count(silver["outcomes"].get(outcome, 0)), amount, MEANINGS[outcome])
+    grid.add_section()
+    rows, amounts = (check.found for check in checks(item)) if checks(item) else (0, 0)
+    grid.add_row("sum", f"{rows:,}", f"{amounts:,}", "")
+    grid.add_row("effect on Silver", "", console.money(Decimal(silver["effect_amount"])), "new minus before, per key")
+    return grid
+
+
+def _check_line(check: Check) -> Text:
+    comparison = f"{check.expected:,}" + (" = " if check.good else " ≠ ") + f"{check.found:,}"
+    return Text.assemble(console.mark(check.good), f" {check.what}: {comparison}")
+
+
+def _failed(item: Item) -> Text:
+    failed = item["failed"]
+    return Text(
+        f"failed in {failed['stage']} at {failed['at']} after {failed['attempts']} attempts: {failed['reason']}",
+        style="red",
+    )
+
+
+def _identity(item: Item) -> RenderableType:
+    names = ("file_id", "bucket", "key", "version_id", "sequencer", "size", "last_modified_at", "as_of_at")
+    return _facts([(name, str(item[name])) for name in names if name in item])
+
+
+def _runs(item: Item) -> RenderableType:
+    layers = [(layer, item[layer]) for layer in ("silver", "gold") if layer in item]
+    facts = [
+        (f"{layer} run {run['run_seq']}", ", ".join(f"{table} {snapshot}" for table, snapshot in sorted(snapshots)))
+        for layer, run in layers
+        for snapshots in [run.get("snapshots", {}).items()]
+    ]
+    if "execution_arn" in item:
+        facts.append(("execution", item["execution_arn"]))
+    return _facts(facts)
+
+
+def _changes(item: Item) -> RenderableType:
+    return _facts([(change["status"], change["at"]) for change in item.get("changes", [])])
+
+
+def _facts(facts: list[tuple[str, str]]) -> RenderableType:
+    grid = console.table("", ("", ""))
+    grid.show_header = False
+    grid.box = None
+    for name, value in facts:
+        grid.add_row(Text(name, style="dim"), value)
+    return grid

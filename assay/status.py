@@ -1,0 +1,63 @@
+"""The ledger as a list, and the versions of one key with their ways."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from assay import console
+from assay.ledger import Item
+from assay.watch import outcomes_in_words
+
+STYLES = {"published": "green", "rejected": "red", "failed": "bold red"}
+
+
+def status_of(item: Item) -> str:
+    return "failed" if item.get("failed") else item["status"]
+
+
+def render_list(items: Sequence[Item], total: int) -> RenderableType:
+    """Draw the newest files; `total` is how many the ledger holds."""
+    columns = ("file", "version", "status", "rows", "amount", "outcomes or reason", "since")
+    grid = console.table(f"Files: {len(items):,} of {total:,}, newest first", columns, right=("rows", "amount"))
+    for item in items:
+        kpis = item.get("kpis", {})
+        grid.add_row(
+            item["key"],
+            item["version_id"][:8],
+            Text(status_of(item), style=STYLES.get(status_of(item), "yellow")),
+            console.count(kpis["row_count"]) if kpis else "",
+            console.money(Decimal(kpis["total_amount"])) if kpis else "",
+            why(item),
+            _since(item),
+        )
+    return grid
+
+
+def render_versions(items: Sequence[Item], logs: Sequence[str]) -> RenderableType:
+    """Draw the way of every version of a key, newest first, and say where the logs are."""
+    parts: list[RenderableType] = []
+    for item in items:
+        title = f"{item['key']}  version {item['version_id']}  "
+        parts.append(Text.assemble((title, "bold"), (status_of(item), STYLES.get(status_of(item), "yellow"))))
+        parts += [Text(f"  {change['at']}  {change['status']}") for change in item.get("changes", [])]
+        parts += [Text(f"  {why(item)}")] if why(item) else []
+        parts.append(Text(f"  file_id    {item['file_id']}", style="dim"))
+        parts.append(Text(f"  execution  {item.get('execution_arn', 'none')}", style="dim"))
+    parts += [Text(f"logs: {place}", style="dim") for place in logs]
+    return Group(*parts)
+
+
+def why(item: Item) -> str:
+    """Say in a line why a file is where it is."""
+    if item.get("failed"):
+        return f"in {item['failed']['stage']}: {item['failed']['reason']}"
+    if item.get("reasons"):
+        return "; ".join(f"{reason['code']}: {reason['text']}" for reason in item["reasons"])
+    return outcomes_in_words(item)
+
+
+def _since(item: Item) -> str:
+    changes = item.get("changes", [])
+    return changes[-1]["at"][:19].replace("T", " ") if changes else ""

@@ -1,0 +1,138 @@
+"""Which cloud a command works on: one rule, and the same clients for the local cloud and for AWS."""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+from mypy_boto3_dynamodb import DynamoDBClient
+from mypy_boto3_glue import GlueClient
+from mypy_boto3_s3 import S3Client
+from mypy_boto3_stepfunctions import SFNClient
+
+from assay.errors import UserError
+from assay.local import lifecycle
+
+DEPLOY = "deploy it: assay deploy (local cloud), or sam deploy --guided (AWS)"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What the deployed stack says about itself in its outputs."""
+
+    bronze_bucket: str
+    lake_bucket: str
+    ledger_table: str
+    kpi_function: str
+    mail_topic: str
+    workflow: str
+    silver_job: str
+    gold_job: str
+    silver_database: str
+    gold_database: str
+
+
+OUTPUTS = {
+    field: "".join(part.capitalize() for part in field.split("_")) for field in Stack.__dataclass_fields__
+}  # bronze_bucket -> BronzeBucket
+
+
+@dataclass(frozen=True)
+class Target:
+    """A deployed stack, in the local cloud of a project or in AWS."""
+
+    stack_name: str
+    session: boto3.Session
+    endpoint: str | None
+    project: Path
+
+    @property
+    def is_local(self) -> bool:
+        return self.endpoint is not None
+
+    @cached_property
+    def s3(self) -> S3Client:
+        return self.session.client("s3", endpoint_url=self.endpoint)
+
+    @cached_property
+    def dynamodb(self) -> DynamoDBClient:
+        return self.session.client("dynamodb", endpoint_url=self.endpoint)
+
+    @cached_property
+    def glue(self) -> GlueClient:
+        return self.session.client("glue", endpoint_url=self.endpoint)
+
+    @cached_property
+    def stepfunctions(self) -> SFNClient:
+        return self.session.client("stepfunctions", endpoint_url=self.endpoint)
+
+    @cached_property
+    def stack(self) -> Stack:
+        """Read the outputs of the stack."""
+        outputs = self._outputs()
+        missing = [name for name in OUTPUTS.values() if name not in outputs]
+        if missing:
+            raise UserError(f"the stack {self.stack_name} has no output {', '.join(missing)}", DEPLOY)
+        return Stack(**{field: outputs[name] for field, name in OUTPUTS.items()})
+
+    def _outputs(self) -> dict[str, str]:
+        client = self.session.client("cloudformation", endpoint_url=self.endpoint)
+        try:
+            stacks = client.describe_stacks(StackName=self.stack_name)["Stacks"]
+        except ClientError as error:
+            # CloudFormation reports a stack that does not exist as an invalid argument.
+            if error.response.get("Error", {}).get("Code") != "ValidationError":
+                raise
+            where = "in the local cloud" if self.is_local else f"in AWS, region {self.session.region_name}"
+            raise UserError(f"there is no stack {self.stack_name} {where}", DEPLOY) from None
+        return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+
+    def logs(self) -> list[str]:
+        """Name the places where the log of every stage is found."""
+        if self.is_local:
+            return [str(self.project / ".assay" / "logs")]
+        function = self.stack.kpi_function.rsplit(":", 1)[-1]
+        workflow = self.stack.workflow.rsplit(":", 1)[-1]
+        groups = [f"/aws/lambda/{function}", f"/aws/vendedlogs/states/{workflow}", "/aws-glue/jobs"]
+        return [f"CloudWatch log group {group}*" for group in groups]
+
+
+def find_project(start: Path) -> Path:
+    """Give the nearest folder, from `start` upwards, that holds template.yaml; else `start` itself."""
+    return next((folder for folder in (start, *start.parents) if (folder / "template.yaml").is_file()), start)
+
+
+def find_target(*, stack: str, region: str | None, profile: str | None, project: Path) -> Target:
+    """Choose the cloud: a named AWS profile, else the project's running local cloud, else the AWS environment."""
+    profile = profile or os.environ.get("AWS_PROFILE")
+    if profile:
+        return Target(stack, boto3.Session(profile_name=profile, region_name=region), None, project)
+    cloud = lifecycle.running(project)
+    if cloud:
+        return Target(stack, _local_session(cloud.environment()), cloud.endpoint, project)
+    session = boto3.Session(region_name=region)
+    if session.get_credentials() is None:
+        raise UserError(
+            "no local cloud is running here, and no AWS credentials were found",
+            "start one (assay up, then assay deploy), or name an AWS profile (--profile)",
+        )
+    return Target(stack, session, None, project)
+
+
+def describe(target: Target) -> str:
+    if target.is_local:
+        return f"local cloud at {target.endpoint}, stack {target.stack_name}"
+    profile = f", profile {target.session.profile_name}" if target.session.profile_name != "default" else ""
+    return f"AWS, region {target.session.region_name}{profile}, stack {target.stack_name}"
+
+
+def _local_session(environment: dict[str, str]) -> Any:
+    """Make a session from the cloud's own variables, so that a real AWS environment around it plays no part."""
+    return boto3.Session(
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=environment["AWS_DEFAULT_REGION"],
+    )
