@@ -120,7 +120,7 @@ MERCHANTS = """
 9402 chain 83480:10000
 """
 
-_ID_RANGE = (22, 100341)
+FIRST_MERCHANT, MERCHANT_RANGE = 22, 100_319
 # Any multiplier without a common factor with the number of local ids spreads neighbours over the whole range.
 _SPREAD = 61_001
 
@@ -152,7 +152,9 @@ class _Listed:
 _CHAINS, _ONLINE = _Listed("chain"), _Listed("online")
 _LOCAL_START = np.cumsum(figures.LOCAL) - figures.LOCAL
 _LOCAL_PER_PLACE = int(figures.LOCAL.sum())
-_LOCAL_IDS = np.setdiff1d(np.arange(*_ID_RANGE), np.concatenate([_CHAINS.ids, _ONLINE.ids]))
+_LOCAL_IDS = np.setdiff1d(
+    np.arange(FIRST_MERCHANT, FIRST_MERCHANT + MERCHANT_RANGE), np.concatenate([_CHAINS.ids, _ONLINE.ids])
+)
 
 
 def _local(mcc: Integers, place: Integers, draws: Draws) -> Integers:

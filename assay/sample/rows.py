@@ -23,7 +23,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "mcc": pl.Int64,
     "errors": pl.String,
 }
-_MICROSECONDS_PER_MINUTE = 60_000_000
+MICROSECONDS_PER_MINUTE = 60_000_000
 _CLIENT_BITS, _POSITION_BITS = 11, 26
 
 _channels = pl.Series(figures.CHANNELS, dtype=pl.String)
@@ -84,7 +84,7 @@ def frame(population: Population, rows: Purchases, key: int, *, first_id: int, e
     channel = _channel(population, rows, draw(stream(key, "channel"), len(rows)))
     columns = [
         pl.Series(_ids(stream(key, "id"), order, draws, first=first_id, end=end_id)),
-        pl.Series(rows.minute * _MICROSECONDS_PER_MINUTE).cast(pl.Datetime("us")),
+        pl.Series(rows.minute * MICROSECONDS_PER_MINUTE).cast(pl.Datetime("us")),
         pl.Series(population.client_id[rows.client]),
         pl.Series(rows.card),
         pl.Series(rows.cents),

@@ -17,16 +17,14 @@ import polars as pl
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
+from assay.errors import UserError
+
 AmountType: TypeAlias = Literal["decimal", "text"]
 
 _TWO_DIGITS = pl.Series([f"{cents:02d}" for cents in range(100)], dtype=pl.String)
 _DATE_FORM = "%Y-%m-%d %H:%M:%S"
 # Level 6 takes twice the time for a twentieth less.
 _GZIP_LEVEL = 4
-
-
-class UnknownEndingError(ValueError):
-    """The file's name does not say which kind to write."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
 def text_sink(path: Path) -> Iterator[IO[bytes]]:
     """Open a `.csv` or `.csv.gz` for writing; the bytes do not tell when it was written or under which name."""
     if not path.name.endswith((".csv", ".csv.gz")):
-        raise UnknownEndingError(f"{path.name}: needs a name that ends in .csv or .csv.gz")
+        raise UserError(f"{path.name}: not a name for CSV", "let it end in .csv or .csv.gz")
     with _replacing(path) as sink:
         if path.suffix == ".gz":
             with gzip.GzipFile(filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=sink, mtime=0) as packed:
@@ -151,7 +149,7 @@ def write(
     elif path.name.endswith((".csv", ".csv.gz")):
         _write_csv(counted(), path)
     else:
-        raise UnknownEndingError(f"{path.name}: needs a name that ends in .csv, .csv.gz or .parquet")
+        raise UserError(f"{path.name}: the name does not say which kind to write", "use .csv, .csv.gz or .parquet")
     return totals
 
 
