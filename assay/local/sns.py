@@ -1,0 +1,42 @@
+"""Makes moto's SNS as strict about subjects as AWS is, and keeps every message as a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.sns.exceptions import InvalidParameterValue
+from moto.sns.models import SNSBackend
+
+from assay.local.home import Home
+from assay.local.mail import Mail, keep
+from assay.local.patching import Function, wrap
+
+_SUBJECT_LIMIT = 100
+
+
+def install(home: Home) -> None:
+    wrap(SNSBackend, "publish", lambda original: _keeping(original, home))
+
+
+def _keeping(original: Function, home: Home) -> Function:
+    def publish(backend: SNSBackend, message: str, arn: str | None = None, **kwargs: Any) -> str:
+        subject = kwargs.get("subject")
+        check_subject(subject)
+        message_id: str = original(backend, message, arn, **kwargs)
+        topic = str(arn).rsplit(":", 1)[-1]
+        keep(home, Mail(topic=topic, subject=subject or "", body=message, message_id=message_id))
+        return message_id
+
+    return publish
+
+
+def check_subject(subject: str | None) -> None:
+    """Refuse what AWS refuses, until moto does: a subject is ASCII, one line, begins visibly, has under 100 characters.
+
+    https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+    """
+    if subject is None:
+        return
+    visible = subject.isascii() and subject.isprintable()
+    if not visible or not subject or subject[0] == " " or len(subject) >= _SUBJECT_LIMIT:
+        raise InvalidParameterValue("Invalid parameter: Subject")
