@@ -1,0 +1,199 @@
+"""The KPI function: every object version that an event names ends accepted with a workflow or rejected with a mail.
+
+Each step can be repeated. A crash at any point is made good by the repetition of the event: a received file is read
+again, an accepted one without an execution is started, a rejected one without a mail is mailed. Only a crash between
+sending a mail and noting it mails twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from botocore.exceptions import ClientError
+from contract import Reason, RejectedError
+from control import as_of_of_metadata
+from inspection import Inspection, inspect_file
+from ledger import Item, Ledger, received_item
+from mail import rejection_body, rejection_subject
+from objects import (
+    Head,
+    ObjectGoneError,
+    ObjectVersion,
+    data_records,
+    object_version,
+    open_version,
+    read_head,
+    read_side_car,
+)
+from settings import Settings
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+CLAIM_LIFETIME = timedelta(minutes=20)
+"""Longer than the function may run: an older claim on a mail was abandoned."""
+SLUG_CHARACTERS = 40
+
+logger = Logger()
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the function works on."""
+
+    settings: Settings
+    ledger: Ledger
+    s3: S3Client
+    sns: SNSClient
+    workflows: SFNClient
+
+
+@cache
+def services() -> Services:
+    """Connect once per process; check the environment."""
+    settings = Settings.of(os.environ)
+    return Services(
+        settings=settings,
+        ledger=Ledger(boto3.resource("dynamodb").Table(settings.ledger_table)),
+        s3=boto3.client("s3"),
+        sns=boto3.client("sns"),
+        workflows=boto3.client("stepfunctions"),
+    )
+
+
+def process(version: ObjectVersion, on: Services, claimant: str) -> str:
+    """Bring one object version as far as this function can; return its status."""
+    head = _head(on, version)
+    as_of_at, unreadable = _as_of(head)
+    item = on.ledger.receive(received_item(version, head, as_of_at, _now()))
+    if item["status"] == "received":
+        _decide(version, on, head, unreadable)
+        item = on.ledger.get(version.file_id)
+    if item["status"] == "rejected":
+        _tell(item, on, claimant)
+    elif "execution_arn" not in item:
+        on.ledger.record_execution(version.file_id, _start(item, on))
+    return str(item["status"])
+
+
+def execution_name(key: str, file_id: str) -> str:
+    """Return a name that is the same for every event about a file: a slug to read, and the identity."""
+    ascii_name = unicodedata.normalize("NFKD", key.rpartition("/")[2]).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^0-9A-Za-z_-]+", "-", ascii_name).strip("-")[:SLUG_CHARACTERS]
+    return f"{slug or 'file'}-{file_id[:32]}"
+
+
+def _head(on: Services, version: ObjectVersion) -> Head | None:
+    try:
+        return read_head(on.s3, version)
+    except ObjectGoneError:
+        return None
+
+
+def _as_of(head: Head | None) -> tuple[datetime | None, Inspection | None]:
+    try:
+        return (as_of_of_metadata(head.metadata) if head else None), None
+    except RejectedError as rejected:
+        return None, Inspection(reasons=list(rejected.reasons))
+
+
+def _decide(version: ObjectVersion, on: Services, head: Head | None, unreadable: Inspection | None) -> None:
+    found = unreadable or _inspect(version, on, head)
+    if found.reasons:
+        on.ledger.reject(version.file_id, found, _now())
+    elif on.ledger.accept(version.file_id, found, _now()) and found.kpis:
+        on.ledger.learn(version.first_folder, found.kpis)
+
+
+def _inspect(version: ObjectVersion, on: Services, head: Head | None) -> Inspection:
+    try:
+        if head is None:
+            raise ObjectGoneError
+        return inspect_file(
+            version.key,
+            open_version(on.s3, version),
+            last_modified_at=head.last_modified_at,
+            metadata=head.metadata,
+            read_side_car=lambda: read_side_car(on.s3, version),
+            learned=lambda: on.ledger.learned(version.first_folder),
+            policy=on.settings.policy,
+        )
+    except ObjectGoneError:
+        text = "The object version was deleted before it was read."
+        return Inspection(reasons=[Reason("object_gone", text)])
+
+
+def _tell(item: Item, on: Services, claimant: str) -> None:
+    """Write the passport and send the mail, unless that was done."""
+    now = _now()
+    if not on.ledger.claim_mail(item["file_id"], claimant, now=now, abandoned_before=now - CLAIM_LIFETIME):
+        return
+    on.s3.put_object(
+        Bucket=on.settings.lake_bucket,
+        Key=f"passports/{item['file_id']}.json",
+        Body=json.dumps(item, sort_keys=True, ensure_ascii=False, indent=2, default=_number).encode(),
+        ContentType="application/json",
+    )
+    on.sns.publish(
+        TopicArn=on.settings.topic_arn,
+        Subject=rejection_subject(item, on.settings.stage),
+        Message=rejection_body(item),
+    )
+    on.ledger.mark_mailed(item["file_id"], _now())
+
+
+def _start(item: Item, on: Services) -> str:
+    """Start the file's workflow, or find that it was started; return the execution's ARN."""
+    name = execution_name(item["key"], item["file_id"])
+    given = {"file_id": item["file_id"], "bucket": item["bucket"], "key": item["key"], "version_id": item["version_id"]}
+    machine = on.settings.state_machine_arn
+    try:
+        return on.workflows.start_execution(
+            stateMachineArn=machine, name=name, input=json.dumps(given, sort_keys=True)
+        )["executionArn"]
+    except ClientError as error:
+        # The name stands for the file: an execution of that name, also a closed one, is this file's.
+        if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+            raise
+        return f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+
+
+def _number(value: object) -> int:
+    if isinstance(value, Decimal):
+        return int(value)
+    raise TypeError(f"{type(value).__name__} in a ledger item")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+    """Handle every record; one that fails does not hold up the others, and fails the call for Lambda to repeat it."""
+    handled, failures = 0, []
+    for record in data_records(event):
+        try:
+            version = object_version(record)
+            status = process(version, services(), context.aws_request_id)
+            logger.info("file handled", extra={"file_id": version.file_id, "status": status})
+            handled += 1
+        except Exception as error:
+            logger.exception("file not handled")
+            failures.append(error)
+    if failures:
+        raise ExceptionGroup(f"{len(failures)} of {handled + len(failures)} files could not be handled", failures)
+    return {"handled": handled}

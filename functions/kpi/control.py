@@ -1,0 +1,81 @@
+"""Reads what the sender says of a file: its control totals and the instant of its extract."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from contract import Reason, RejectedError
+
+_ROW_COUNT = re.compile(r"[0-9]{1,18}", re.ASCII)
+_TOTAL = re.compile(r"([-+]?)([0-9]{1,36})(?:\.([0-9]{1,2})0*)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Control:
+    """The sender's figures; None where it gives none."""
+
+    source: str = "none"
+    row_count: int | None = None
+    total_cents: int | None = None
+
+
+def control_of_metadata(metadata: Mapping[str, str]) -> Control | None:
+    """Return the totals of an object's metadata, None if it has none; raise RejectedError for unreadable ones."""
+    if "row-count" not in metadata and "total-amount" not in metadata:
+        return None
+    return _control("metadata", metadata.get("row-count"), metadata.get("total-amount"))
+
+
+def control_of_side_car(content: bytes) -> Control:
+    """Return the totals of a side-car; raise RejectedError if it has none or they cannot be read."""
+    try:
+        figures = json.loads(content, parse_float=Decimal)
+    except ValueError as error:
+        raise _unreadable(f"The side-car is not JSON: {error}.") from error
+    if not isinstance(figures, dict) or not {"row_count", "total_amount"} & figures.keys():
+        raise _unreadable("The side-car names neither 'row_count' nor 'total_amount'.")
+    return _control("side-car", figures.get("row_count"), figures.get("total_amount"))
+
+
+def as_of_of_metadata(metadata: Mapping[str, str]) -> datetime | None:
+    """Return the instant at which the sender took the extract, if it is given."""
+    text = metadata.get("as-of")
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise _unreadable(f"The metadata 'as-of' is {text!r}, not an ISO 8601 instant.") from error
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+def _control(source: str, row_count: object, total_amount: object) -> Control:
+    return Control(source, _row_count(source, row_count), _total_cents(source, total_amount))
+
+
+def _row_count(source: str, value: object) -> int | None:
+    if value is None:
+        return None
+    text = str(value).strip()
+    if isinstance(value, bool) or not _ROW_COUNT.fullmatch(text):
+        raise _unreadable(f"The row count in the {source} is {text!r}, not a whole number.")
+    return int(text)
+
+
+def _total_cents(source: str, value: object) -> int | None:
+    if value is None:
+        return None
+    text = str(value).strip()
+    match = None if isinstance(value, bool) else _TOTAL.fullmatch(text)
+    if not match:
+        raise _unreadable(f"The total amount in the {source} is {text!r}, not an amount with at most two decimals.")
+    sign, whole, decimals = match.groups(default="")
+    cents = int(whole) * 100 + int(decimals.ljust(2, "0"))
+    return -cents if sign == "-" else cents
+
+
+def _unreadable(text: str) -> RejectedError:
+    return RejectedError(Reason("unreadable_control", text))

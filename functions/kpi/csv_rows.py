@@ -1,0 +1,312 @@
+"""Cuts the bytes of a CSV file into the records of the data contract (section 2), block by block.
+
+Memory follows the size of a block, never that of the file. Two ways lead to the same records: blocks whose lines are
+all plain are split by polars as they are, every other block is first cut into lines and each line is judged.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import polars as pl
+from contract import Layout, Reason, RejectedError, layout_of
+
+BLOCK_BYTES = 8 << 20
+MAXIMUM_RECORD_LINES = 64
+MAXIMUM_SET_ASIDE = 2_000
+"""Quoted lines that are taken out of a plain block one by one; beyond it the whole block goes the other way."""
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_FIELD = re.compile(r'"((?:[^"]|"")*+)"|([^",]*)')
+_QUOTED = r'"(?:[^"]|"")*"'
+_WELL_FORMED = rf'^(?:{_QUOTED}|[^",]*)(?:,(?:{_QUOTED}|[^",]*))*$'
+_BLANK = re.compile(rb"[ \t]*\r?\n?")
+
+
+class ByteStream(Protocol):
+    """What the reader needs of its source: at most `size` bytes, and none only at the end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+@dataclass
+class _Judged:
+    """The lines of one block: the records found in them and how many lines they used."""
+
+    records: pl.DataFrame
+    used: int
+
+
+@dataclass
+class CsvRows:
+    """Reads a CSV stream; `frames` gives its records, the attributes what was seen on the way.
+
+    A frame has one text column per column of `wanted` that the file has, not trimmed, and `broken`: the rule of
+    section 2 that the record breaks, or null. With `places` it also has `row`, `line` and `raw`, in order.
+    """
+
+    stream: ByteStream
+    wanted: tuple[str, ...]
+    places: bool = False
+    block_bytes: int = BLOCK_BYTES
+    layout: Layout = field(init=False)
+    blank_lines_before_header: int = field(init=False, default=0)
+    odd_quote_lines: int = field(init=False, default=0)
+    _row: int = field(init=False, default=1)
+    _line: int = field(init=False, default=1)
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Yield the records after the header; raise RejectedError for a file that has none or is not UTF-8."""
+        pending, final, header_seen = self._first_bytes(), False, False
+        while not final:
+            piece = _read_fully(self.stream, self.block_bytes)
+            final = not piece
+            data = pending + piece
+            whole = len(data) if final else data.rfind(b"\n") + 1
+            start = 0
+            if not header_seen:
+                start = self._header(data[:whole], final=final)
+                header_seen = start > 0
+            used = start
+            if header_seen and whole > start:
+                block = data[start:whole]
+                _require_utf8(block)
+                frames, taken = self._block(block, final=final)
+                used += taken
+                yield from frames
+            pending = data[used:]
+
+    def _first_bytes(self) -> bytes:
+        head = _read_fully(self.stream, len(BYTE_ORDER_MARK))
+        return b"" if head == BYTE_ORDER_MARK else head
+
+    def _header(self, data: bytes, *, final: bool) -> int:
+        """Take the header off the data; return where the rows begin, 0 if the header is not there yet."""
+        start, blanks = 0, 0
+        while start < len(data):
+            end = data.find(b"\n", start) + 1 or len(data)
+            line = data[start:end]
+            if not _BLANK.fullmatch(line):
+                self.blank_lines_before_header = blanks
+                self._line = blanks + 2
+                self.layout = _layout_of_line(line)
+                return end
+            start, blanks = end, blanks + 1
+        if final:
+            raise RejectedError(Reason("empty_file", "The file holds nothing, not even a header."))
+        return 0
+
+    def _block(self, block: bytes, *, final: bool) -> tuple[list[pl.DataFrame], int]:
+        text = block.replace(b"\r\n", b"\n") if b"\r" in block else block
+        if not self.places and (frames := self._plain_frames(text)) is not None:
+            return frames, len(block)
+        judged = self._judge(text, final=final)
+        return [judged.records], _end_of_line(block, judged.used)
+
+    def _plain_frames(self, text: bytes) -> list[pl.DataFrame] | None:
+        """Split a block of plain lines as it is; None if any line in it may be something else.
+
+        Sound because polars refuses a line with more fields than the schema: if none has more, and the commas
+        are as many as the lines need, none has fewer.
+        """
+        if b"\r" in text or text.startswith(BYTE_ORDER_MARK):
+            return None
+        parts = _set_quoted_lines_aside(text)
+        if parts is None:
+            return None
+        plain, quoted = parts
+        lines = plain.count(b"\n") + (not plain.endswith(b"\n") if plain else 0)
+        if plain.count(b",") != lines * (len(self.layout.names) - 1):
+            return None
+        try:
+            frames = [self._split(plain)] if plain else []
+        except pl.exceptions.ComputeError:
+            return None
+        if quoted:
+            frames.append(self._judge(quoted, final=True).records)
+        return frames
+
+    def _split(self, text: bytes) -> pl.DataFrame:
+        """Split lines that are known to be well formed and to have the header's number of fields."""
+        width = len(self.layout.names)
+        frame = pl.read_csv(
+            text,
+            has_header=False,
+            schema={f"column_{place + 1}": pl.String for place in range(width)},
+            empty_string_is_null=True,
+        )
+        wanted = {f"column_{place + 1}": name for name, place in self.layout.places.items() if name in self.wanted}
+        return frame.select(pl.col(old).alias(new) for old, new in wanted.items()).with_columns(
+            broken=pl.lit(None, pl.String)
+        )
+
+    def _judge(self, text: bytes, *, final: bool) -> _Judged:
+        """Cut the block into lines and those into records; leave what may go on in the next block."""
+        lines = _lines(text)
+        spans, used = self._long_records(lines, final=final)
+        inner = {line for first, last in spans for line in range(first, last + 1)}
+        width = len(self.layout.names)
+        single = (
+            lines.head(used)
+            .filter(~pl.col("at").is_in(sorted(inner)) & ~pl.col("raw").str.contains(r"^[ \t]*$"))
+            .with_columns(broken=_broken(width))
+        )
+        simple = single["broken"].is_null() & ~single["raw"].str.contains("\r", literal=True)
+        parts = [
+            self._split_simple(single.filter(simple)),
+            self._split_slowly(single.filter(~simple)),
+            self._split_slowly(_joined(lines, spans)),
+        ]
+        records = pl.concat(parts).sort("at")
+        if self.places:
+            records = records.with_columns(
+                row=pl.int_range(pl.len(), dtype=pl.Int64) + self._row, line=pl.col("at").cast(pl.Int64) + self._line
+            )
+        self._row += records.height
+        self._line += used
+        return _Judged(records.drop("at") if self.places else records.drop("at", "raw"), used)
+
+    def _long_records(self, lines: pl.DataFrame, *, final: bool) -> tuple[list[tuple[int, int]], int]:
+        """Find the records of several lines, as (first, last), and how many lines of the block can be judged now."""
+        odd = lines.filter(pl.col("quotes") % 2 == 1)["at"].to_list()
+        spans: list[tuple[int, int]] = []
+        here, used = 0, lines.height
+        while here < len(odd):
+            first = odd[here]
+            last = odd[here + 1] if here + 1 < len(odd) else None
+            if last is None and not final and lines.height - first < MAXIMUM_RECORD_LINES:
+                used = first
+                break
+            joins = last is not None and self._is_record(lines, first, last)
+            if joins and last is not None:
+                spans.append((first, last))
+            here += 2 if joins else 1
+        self.odd_quote_lines += sum(1 for line in odd if line < used)
+        return spans, used
+
+    def _is_record(self, lines: pl.DataFrame, first: int, last: int) -> bool:
+        if last - first >= MAXIMUM_RECORD_LINES:
+            return False
+        fields = split_record("\n".join(lines["raw"][first : last + 1]))
+        return fields is not None and len(fields) == len(self.layout.names)
+
+    def _split_simple(self, single: pl.DataFrame) -> pl.DataFrame:
+        # The first line keeps polars from taking a byte order mark inside the file for one at its beginning.
+        guard = "," * (len(self.layout.names) - 1)
+        text = "\n".join([guard, *single["raw"].to_list()]) + "\n"
+        return self._split(text.encode()).slice(1).with_columns(single["at"], single["raw"])
+
+    def _split_slowly(self, records: pl.DataFrame) -> pl.DataFrame:
+        names = [name for name in self.layout.places if name in self.wanted]
+        columns: dict[str, list[str | None]] = {name: [] for name in names}
+        for raw, broken in records.select("raw", "broken").iter_rows():
+            fields = None if broken else split_record(raw)
+            for name in names:
+                columns[name].append(fields[self.layout.places[name]] if fields else None)
+        series = [pl.Series(name, values, pl.String) for name, values in columns.items()]
+        return pl.DataFrame(series).with_columns(records["broken"], records["at"], records["raw"])
+
+
+def split_record(text: str) -> list[str] | None:
+    """Split a record into its fields by rule 4; None if a quote is misused."""
+    fields: list[str] = []
+    at = 0
+    while match := _FIELD.match(text, at):
+        fields.append(match[2] if match[1] is None else match[1].replace('""', '"'))
+        at = match.end()
+        if at == len(text):
+            return fields
+        if text[at] != ",":
+            return None
+        at += 1
+    return None
+
+
+def _layout_of_line(line: bytes) -> Layout:
+    _require_utf8(line)
+    text = line.decode().removesuffix("\n")
+    text = text.removesuffix("\r") if line.endswith(b"\n") else text
+    names = split_record(text)
+    if names is None:
+        raise RejectedError(Reason("missing_column", "The header cannot be read: a quote in it is misused."))
+    return layout_of(names)
+
+
+def _require_utf8(data: bytes) -> None:
+    try:
+        if not data.isascii():
+            data.decode()
+    except UnicodeDecodeError as error:
+        near = data[max(0, error.start - 8) : error.start + 1]
+        raise RejectedError(Reason("not_utf8", f"The text is not UTF-8: {error.reason} near {near!r}.")) from error
+
+
+def _read_fully(stream: ByteStream, size: int) -> bytes:
+    pieces: list[bytes] = []
+    while size > 0 and (piece := stream.read(size)):
+        pieces.append(piece)
+        size -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _set_quoted_lines_aside(text: bytes) -> tuple[bytes, bytes] | None:
+    """Return the lines without and those with quotes; None if a line's quotes are odd or the latter are many."""
+    plain: list[bytes] = []
+    quoted: list[bytes] = []
+    start = 0
+    while (quote := text.find(b'"', start)) >= 0:
+        first = text.rfind(b"\n", start, quote) + 1 or start
+        end = text.find(b"\n", quote) + 1 or len(text)
+        line = text[first:end]
+        if line.count(b'"') % 2 or len(quoted) >= MAXIMUM_SET_ASIDE:
+            return None
+        plain.append(text[start:first])
+        quoted.append(line)
+        start = end
+    return (b"".join([*plain, text[start:]]), b"".join(quoted)) if quoted else (text, b"")
+
+
+def _lines(text: bytes) -> pl.DataFrame:
+    lines = pl.Series("raw", [text.decode().removesuffix("\n")]).str.split("\n").explode()
+    return pl.DataFrame(lines).with_columns(
+        at=pl.int_range(pl.len(), dtype=pl.UInt32), quotes=pl.col("raw").str.count_matches('"', literal=True)
+    )
+
+
+def _broken(width: int) -> pl.Expr:
+    """Name the rule that a line which is a record by itself breaks, or null."""
+    raw, quotes = pl.col("raw"), pl.col("quotes")
+    outside = pl.when(quotes == 0).then(raw).otherwise(raw.str.replace_all(_QUOTED, ""))
+    commas = outside.str.count_matches(",", literal=True)
+    return (
+        pl.when((quotes > 0) & ~raw.str.contains(_WELL_FORMED))
+        .then(pl.lit("malformed_quotes"))
+        .when(commas < width - 1)
+        .then(pl.lit("too_few_fields"))
+        .when(commas > width - 1)
+        .then(pl.lit("too_many_fields"))
+        .otherwise(pl.lit(None, pl.String))
+    )
+
+
+def _joined(lines: pl.DataFrame, spans: list[tuple[int, int]]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "raw": ["\n".join(lines["raw"][first : last + 1]) for first, last in spans],
+            "at": [first for first, _ in spans],
+            "broken": [None for _ in spans],
+        },
+        schema={"raw": pl.String, "at": pl.UInt32, "broken": pl.String},
+    )
+
+
+def _end_of_line(block: bytes, lines: int) -> int:
+    """Return where the given number of physical lines ends."""
+    total = block.count(b"\n") + (not block.endswith(b"\n"))
+    if lines == total:
+        return len(block)
+    at = len(block)
+    for _ in range(total - lines + (block.endswith(b"\n"))):
+        at = block.rfind(b"\n", 0, at)
+    return at + 1

@@ -1,0 +1,113 @@
+"""Counts the figures of a file from the facts of its rows: exact, in one pass, in memory that does not grow."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+from facts import UNKNOWN_CHANNEL, facts_of
+from keys import DistinctKeys
+from rules import CHANNELS, Limits
+
+
+@dataclass
+class Kpis:
+    """The figures of a file as the data contract names them; instants in microseconds since 1970, UTC."""
+
+    row_count: int = 0
+    distinct_keys: int = 0
+    duplicate_keys: int = 0
+    unreadable_keys: int = 0
+    unreadable_amounts: int = 0
+    unreadable_dates: int = 0
+    negative_amounts: int = 0
+    zero_amounts: int = 0
+    bad_rows: int = 0
+    total_cents: int = 0
+    first_us: int | None = None
+    last_us: int | None = None
+    channels: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*CHANNELS, "unknown"), 0))
+
+    @property
+    def mean_cents(self) -> int | None:
+        """The mean of the readable amounts, rounded half up; None if there are none."""
+        readable = self.row_count - self.unreadable_amounts
+        return (2 * self.total_cents + readable) // (2 * readable) if readable else None
+
+    def add(self, facts: pl.DataFrame) -> None:
+        """Count some rows, all but their distinct keys."""
+        seen = facts.select(_figures()).row(0, named=True)
+        for name in _SUMS:
+            setattr(self, name, getattr(self, name) + (seen[name] or 0))
+        for name in self.channels:
+            self.channels[name] += seen[f"channel_{name}"]
+        self.first_us = min(_known(self.first_us, seen["first_us"]), default=None)
+        self.last_us = max(_known(self.last_us, seen["last_us"]), default=None)
+
+    def as_item(self) -> dict[str, object]:
+        """Return the ledger's map: numbers, money as text, instants as text."""
+        counts = {name: getattr(self, name) for name in _COUNTS}
+        instants = {"first_at": self.first_us, "last_at": self.last_us}
+        given = {name: instant_text(us) for name, us in instants.items() if us is not None}
+        return {**counts, "total_amount": money_text(self.total_cents), "channels": dict(self.channels), **given}
+
+
+_COUNTS = (
+    "row_count",
+    "distinct_keys",
+    "duplicate_keys",
+    "unreadable_keys",
+    "unreadable_amounts",
+    "unreadable_dates",
+    "negative_amounts",
+    "zero_amounts",
+    "bad_rows",
+)
+_SUMS = (*(name for name in _COUNTS if name not in ("distinct_keys", "duplicate_keys")), "total_cents")
+
+
+def count_kpis(frames: Iterable[pl.DataFrame], limits: Limits) -> Kpis:
+    """Return the figures of all records of a file."""
+    kpis = Kpis()
+    with DistinctKeys() as keys:
+        for records in frames:
+            for facts in facts_of(records, limits):
+                kpis.add(facts)
+                keys.add(facts["key"].drop_nulls())
+        kpis.distinct_keys = keys.count()
+    kpis.duplicate_keys = kpis.row_count - kpis.unreadable_keys - kpis.distinct_keys
+    return kpis
+
+
+def money_text(cents: int) -> str:
+    """Return cents as text with two decimals."""
+    sign = "-" if cents < 0 else ""
+    return f"{sign}{abs(cents) // 100}.{abs(cents) % 100:02}"
+
+
+def instant_text(us: int) -> str:
+    """Return microseconds since 1970 as the ledger's text; the last instant of 9999 stands for all later ones."""
+    since_epoch = min(timedelta(microseconds=us), datetime.max - datetime(1970, 1, 1))
+    return (datetime(1970, 1, 1, tzinfo=UTC) + since_epoch).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _figures() -> list[pl.Expr]:
+    cents, channel = pl.col("cents"), pl.col("channel")
+    names = (*CHANNELS, "unknown")
+    return [
+        pl.len().alias("row_count"),
+        pl.col("key").null_count().alias("unreadable_keys"),
+        cents.null_count().alias("unreadable_amounts"),
+        pl.col("us").null_count().alias("unreadable_dates"),
+        (cents < 0).sum().alias("negative_amounts"),
+        (cents == 0).sum().alias("zero_amounts"),
+        pl.col("bad").sum().alias("bad_rows"),
+        cents.cast(pl.Int128).sum().alias("total_cents"),
+        pl.col("us").min().alias("first_us"),
+        pl.col("us").max().alias("last_us"),
+        *((channel == code).sum().alias(f"channel_{names[code]}") for code in range(UNKNOWN_CHANNEL + 1)),
+    ]
+
+
+def _known(*values: int | None) -> list[int]:
+    return [value for value in values if value is not None]

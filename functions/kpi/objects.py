@@ -1,0 +1,130 @@
+"""The object versions that an S3 event names, and how their bytes are read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from csv_rows import ByteStream
+    from mypy_boto3_s3 import S3Client
+
+EVENT_MAJOR_VERSION = "2"
+SEQUENCER_CHARACTERS = 32
+SIDE_CAR_ENDING = ".control.json"
+_GONE = {"404", "NoSuchKey", "NoSuchVersion", "405", "MethodNotAllowed"}
+
+
+class ObjectGoneError(Exception):
+    """The object version is no longer there."""
+
+
+class UnsupportedEventError(Exception):
+    """The event cannot be handled exactly: no version id, or a form of event that is not known."""
+
+
+@dataclass(frozen=True)
+class ObjectVersion:
+    """One version of an object, as its event describes it."""
+
+    bucket: str
+    key: str
+    version_id: str
+    sequencer: str
+    etag: str
+    size: int
+    event_at: datetime
+
+    @property
+    def file_id(self) -> str:
+        """The identity of the file in the ledger."""
+        return hashlib.sha256("\0".join((self.bucket, self.key, self.version_id)).encode()).hexdigest()
+
+    @property
+    def first_folder(self) -> str:
+        """The prefix whose files are compared with each other."""
+        return self.key.partition("/")[0]
+
+
+@dataclass(frozen=True)
+class Head:
+    """What S3 says of an object version; `metadata` has lower-case names."""
+
+    size: int
+    etag: str
+    last_modified_at: datetime
+    metadata: Mapping[str, str]
+
+
+def data_records(event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the records of an event that may name data; S3's test event has none."""
+    for record in event.get("Records", []):
+        if record.get("eventSource") != "aws:s3" or not record["eventName"].startswith("ObjectCreated:"):
+            continue
+        if not _key(record).endswith(("/", SIDE_CAR_ENDING)):
+            yield record
+
+
+def object_version(record: Mapping[str, Any]) -> ObjectVersion:
+    """Read one record; raise UnsupportedEventError if it does not name a version."""
+    if record["eventVersion"].partition(".")[0] != EVENT_MAJOR_VERSION:
+        raise UnsupportedEventError(f"Events of version {record['eventVersion']} are not known.")
+    bucket, described = record["s3"]["bucket"]["name"], record["s3"]["object"]
+    version_id = described.get("versionId")
+    if version_id in (None, "", "null"):
+        raise UnsupportedEventError(f"The bucket {bucket} is not versioned: an object could change while it is read.")
+    return ObjectVersion(
+        bucket=bucket,
+        key=_key(record),
+        version_id=version_id,
+        sequencer=described.get("sequencer", "").ljust(SEQUENCER_CHARACTERS, "0"),
+        etag=described.get("eTag", "").strip('"'),
+        size=int(described.get("size", 0)),
+        event_at=datetime.fromisoformat(record["eventTime"]).astimezone(UTC),
+    )
+
+
+def read_head(s3: S3Client, version: ObjectVersion) -> Head:
+    """Ask S3 about a version; raise ObjectGoneError if it was deleted."""
+    try:
+        head = s3.head_object(Bucket=version.bucket, Key=version.key, VersionId=version.version_id)
+    except ClientError as error:
+        raise _gone_or(error) from error
+    return Head(
+        size=head["ContentLength"],
+        etag=head["ETag"].strip('"'),
+        last_modified_at=head["LastModified"].astimezone(UTC),
+        metadata={name.lower(): value for name, value in head["Metadata"].items()},
+    )
+
+
+def open_version(s3: S3Client, version: ObjectVersion) -> ByteStream:
+    """Open exactly this version as a stream; raise ObjectGoneError if it was deleted."""
+    try:
+        return s3.get_object(Bucket=version.bucket, Key=version.key, VersionId=version.version_id)["Body"]
+    except ClientError as error:
+        raise _gone_or(error) from error
+
+
+def read_side_car(s3: S3Client, version: ObjectVersion) -> bytes | None:
+    """Return the control file beside an object, None if there is none."""
+    try:
+        return s3.get_object(Bucket=version.bucket, Key=version.key + SIDE_CAR_ENDING)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _GONE:
+            return None
+        raise
+
+
+def _key(record: Mapping[str, Any]) -> str:
+    return unquote_plus(record["s3"]["object"]["key"])
+
+
+def _gone_or(error: ClientError) -> Exception:
+    return ObjectGoneError(str(error)) if error.response["Error"]["Code"] in _GONE else error

@@ -1,0 +1,120 @@
+"""Reads a Parquet file in bounded batches, each value as the text that the rules know (data contract, section 3.3)."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+from contract import COLUMNS, Layout, Reason, RejectedError, layout_of
+
+BATCH_ROWS = 65_536
+_TEXTS = ("use_chip", "merchant_city", "merchant_state", "errors")
+_UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+
+
+@dataclass
+class ParquetRows:
+    """Reads a Parquet file; `frames` gives its records in the form of `CsvRows.frames`.
+
+    A `date` that is a timestamp stays one, in microseconds of UTC, unless `places` asks for texts.
+    """
+
+    path: Path
+    wanted: tuple[str, ...]
+    places: bool = False
+    layout: Layout = field(init=False)
+    types: tuple[str, ...] = field(init=False)
+    _schema: pl.Schema = field(init=False)
+
+    def __post_init__(self) -> None:
+        try:
+            self._schema = pl.Schema(pl.read_parquet_schema(self.path))
+        except _UNREADABLE as error:
+            raise _unreadable(error) from error
+        self.types = tuple(str(kind) for kind in self._schema.dtypes())
+        self.layout = layout_of(self._schema.names())
+        reasons = [reason for name in self.layout.places if (reason := self._unsupported(name))]
+        if reasons:
+            raise RejectedError(*reasons)
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Yield the records; raise RejectedError if a page cannot be read."""
+        names = COLUMNS if self.places else self.wanted
+        texts = [self._value(name).alias(name) for name in names if name in self.layout.places]
+        first = 1
+        try:
+            batches = pl.scan_parquet(self.path, glob=False).select(texts).collect_batches(chunk_size=BATCH_ROWS)
+            for batch in batches:
+                yield self._placed(batch, first) if self.places else batch.with_columns(broken=pl.lit(None, pl.String))
+                first += batch.height
+        except _UNREADABLE as error:
+            raise _unreadable(error) from error
+
+    def _placed(self, batch: pl.DataFrame, first: int) -> pl.DataFrame:
+        raw = [json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in batch.iter_rows(named=True)]
+        return batch.select(name for name in batch.columns if name in self.wanted).with_columns(
+            broken=pl.lit(None, pl.String),
+            row=pl.int_range(pl.len(), dtype=pl.Int64) + first,
+            line=pl.lit(None, pl.Int64),
+            raw=pl.Series(raw, dtype=pl.String),
+        )
+
+    def _type(self, name: str) -> tuple[str, pl.DataType]:
+        own_name = self._schema.names()[self.layout.places[name]]
+        return own_name, self._schema[own_name]
+
+    def _unsupported(self, name: str) -> Reason | None:
+        own_name, kind = self._type(name)
+        if _is_supported(name, kind):
+            return None
+        money = name == "amount" and kind.is_float()
+        why = "floating point cannot carry cents exactly" if money else "the data contract does not list it"
+        return Reason("unsupported_column_type", f"The column {own_name!r} has the type {kind}: {why}.")
+
+    def _value(self, name: str) -> pl.Expr:
+        own_name, kind = self._type(name)
+        column = pl.col(own_name)
+        if isinstance(kind, pl.Datetime):
+            us = _microseconds(column, kind)
+            return _instant_text(us) if self.places else us
+        if isinstance(kind, pl.List):
+            return column.list.eval(pl.element().drop_nulls()).list.join(",")
+        return _integral_text(column) if kind.is_float() else column.cast(pl.String)
+
+
+def _is_supported(name: str, kind: pl.DataType) -> bool:
+    is_text = isinstance(kind, pl.String | pl.Categorical | pl.Enum)
+    if name in _TEXTS:
+        return is_text or (name == "errors" and kind == pl.List(pl.String))
+    if name == "date":
+        return is_text or isinstance(kind, pl.Datetime | pl.Date)
+    is_exact = is_text or kind.is_integer() or kind.is_decimal()
+    return is_exact if name == "amount" else is_exact or kind.is_float()
+
+
+def _microseconds(column: pl.Expr, kind: pl.Datetime) -> pl.Expr:
+    """Return the instant in UTC; what is finer than a microsecond is cut."""
+    return (
+        column.dt.cast_time_unit("us").dt.replace_time_zone(None)
+        if kind.time_zone in (None, "UTC")
+        else (column.dt.cast_time_unit("us").dt.convert_time_zone("UTC").dt.replace_time_zone(None))
+    )
+
+
+def _instant_text(us: pl.Expr) -> pl.Expr:
+    text = us.dt.to_string("%Y-%m-%d %H:%M:%S%.6f")
+    return text.str.replace(r"\.?0+$", "", literal=False).pipe(
+        lambda short: pl.when(us.dt.microsecond() == 0).then(text.str.head(19)).otherwise(short)
+    )
+
+
+def _integral_text(column: pl.Expr) -> pl.Expr:
+    wide = column.cast(pl.Float64)
+    integral = wide.is_between(-(2.0**63), 2.0**63, closed="left") & (wide.floor() == wide)
+    return pl.when(integral).then(wide.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(wide.cast(pl.String))
+
+
+def _unreadable(error: BaseException) -> RejectedError:
+    first_line = str(error).strip().partition("\n")[0][:200]
+    return RejectedError(Reason("unreadable_parquet", f"The Parquet file cannot be read: {first_line}."))

@@ -1,0 +1,60 @@
+"""The environment of the function as a checked, typed value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from reconcile import Policy
+
+
+class SettingsError(Exception):
+    """An environment variable is missing or makes no sense; the message names it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the template tells the function."""
+
+    ledger_table: str
+    lake_bucket: str
+    state_machine_arn: str
+    topic_arn: str
+    stage: str
+    policy: Policy
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> "Settings":
+        """Check the environment; raise SettingsError for the first variable that is wrong."""
+        return cls(
+            ledger_table=_given(environment, "LEDGER_TABLE"),
+            lake_bucket=_given(environment, "LAKE_BUCKET"),
+            state_machine_arn=_given(environment, "STATE_MACHINE_ARN"),
+            topic_arn=_given(environment, "TOPIC_ARN"),
+            stage=_given(environment, "STAGE"),
+            policy=Policy(
+                maximum_bad_share=_share(environment.get("MAXIMUM_BAD_SHARE", "0.5")),
+                minimum_rows=_positive(environment.get("MINIMUM_ROWS", "1")),
+            ),
+        )
+
+
+def _given(environment: Mapping[str, str], name: str) -> str:
+    if value := environment.get(name, "").strip():
+        return value
+    raise SettingsError(f"The environment variable {name} is missing.")
+
+
+def _share(text: str) -> Decimal:
+    try:
+        share = Decimal(text)
+    except InvalidOperation:
+        share = Decimal(-1)
+    if not 0 <= share <= 1:
+        raise SettingsError(f"MAXIMUM_BAD_SHARE is {text!r}, not a share from 0 to 1.")
+    return share
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingsError(f"MINIMUM_ROWS is {text!r}, not a number from 1.")
+    return int(text)

@@ -1,0 +1,86 @@
+"""Opens the bytes of an object by what they are: Parquet, gzip or plain CSV, told by the first bytes alone."""
+
+import zlib
+
+from contract import Reason, RejectedError
+from csv_rows import ByteStream
+
+PARQUET_MAGIC = b"PAR1"
+GZIP_MAGIC = b"\x1f\x8b"
+HEAD_BYTES = 4
+_ENDINGS = {".parquet": "parquet", ".csv.gz": "csv.gz", ".csv": "csv"}
+_TITLES = {"parquet": "Parquet", "csv.gz": "gzip-compressed CSV", "csv": "CSV"}
+
+
+class Rewound:
+    """A stream whose first bytes were read to look at them and are given again."""
+
+    def __init__(self, head: bytes, rest: ByteStream) -> None:
+        self._head = head
+        self._rest = rest
+
+    def read(self, size: int, /) -> bytes:
+        if not self._head:
+            return self._rest.read(size)
+        piece, self._head = self._head[:size], self._head[size:]
+        return piece
+
+
+class Gunzipped:
+    """The text inside a gzip stream of one or more members, decompressed as it is read."""
+
+    def __init__(self, stream: ByteStream, *, piece_bytes: int = 1 << 20) -> None:
+        self._stream = stream
+        self._piece_bytes = piece_bytes
+        self._member = zlib.decompressobj(wbits=31)
+        self._pending = b""
+        self._begun = False
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes; raise RejectedError if the stream is damaged or ends early."""
+        while True:
+            if self._member.eof:
+                self._next_member()
+            if not self._pending:
+                self._pending = self._stream.read(self._piece_bytes)
+                if not self._pending:
+                    return self._end()
+            if text := self._decompress(size):
+                return text
+
+    def _next_member(self) -> None:
+        # gzip pads files with zeros after the last member; they are no data.
+        self._pending = self._member.unused_data.lstrip(b"\0")
+        self._member = zlib.decompressobj(wbits=31)
+        self._begun = False
+
+    def _decompress(self, size: int) -> bytes:
+        if not self._begun:
+            self._pending = self._pending.lstrip(b"\0")
+            self._begun = bool(self._pending)
+        try:
+            text = self._member.decompress(self._pending, size)
+        except zlib.error as error:
+            raise RejectedError(Reason("truncated_gzip", f"The gzip stream is damaged: {error}.")) from error
+        self._pending = self._member.unconsumed_tail
+        return text
+
+    def _end(self) -> bytes:
+        if self._begun:
+            raise RejectedError(Reason("truncated_gzip", "The gzip stream ends before its end."))
+        return b""
+
+
+def kind_of(head: bytes) -> str:
+    """Return `parquet`, `csv.gz` or `csv`."""
+    if head.startswith(PARQUET_MAGIC):
+        return "parquet"
+    return "csv.gz" if head.startswith(GZIP_MAGIC) else "csv"
+
+
+def kind_warnings(key: str, kind: str) -> list[str]:
+    """Say when the name of an object promises something else than it holds."""
+    promised = next((kind for ending, kind in _ENDINGS.items() if key.lower().endswith(ending)), None)
+    if promised in (None, kind):
+        return []
+    return [f"The name promises {_TITLES[str(promised)]}, the content is {_TITLES[kind]}; it was read as such."]
