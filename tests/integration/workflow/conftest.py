@@ -1,0 +1,26 @@
+"""Each test gets the state machine with its services, in moto and in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from moto import mock_aws
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_glue import (
+    StateTaskServiceGlue,
+)
+from pipeline import REGION, Pipeline
+from scripted_glue import ScriptedGlue, wait_for_run
+
+
+@pytest.fixture
+def pipeline(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
+    for name, value in {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": REGION}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    glue = ScriptedGlue()
+    monkeypatch.setattr(StateTaskServiceGlue, "_get_glue_client", lambda *_, **__: glue)
+    monkeypatch.setattr(StateTaskServiceGlue, "_eval_integration_pattern", wait_for_run)
+    names = {"Partition": "aws", "Stage": "test", "SilverJob": "silver", "GoldJob": "gold"}
+    names |= {"PollSeconds": "0", "MaximumLooks": "900"}
+    with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
+        yield Pipeline(glue=glue, substitutions=names)

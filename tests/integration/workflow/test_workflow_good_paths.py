@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pipeline import FILE_ID, Pipeline
+from scripted_glue import fail, refuse, succeed
+
+READ = ["Read the file ledger", "How far is the file?"]
+SILVER = ["Run Silver", "Count the Silver attempt", *READ]
+GOLD = ["Run Gold", "Count the Gold attempt", *READ]
+BUSY = ["Wait for the running job", "Count the look", *READ]
+START = ["Start the counts", *READ]
+PUBLISHED = ["Mail that the file is published", "Published"]
+
+
+def test_workflow_runs_silver_then_gold__accepted_file(pipeline: Pipeline) -> None:
+    pipeline.put("accepted")
+    pipeline.glue.script = {"silver": [succeed(pipeline.to_silver)], "gold": [succeed(pipeline.to_gold)]}
+
+    ending = pipeline.run()
+
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *SILVER, *GOLD, *PUBLISHED])
+    assert ending.task_errors == []
+    assert pipeline.glue.starts == [("silver", {"--file_id": FILE_ID}), ("gold", {"--file_id": FILE_ID})]
+
+
+def test_workflow_mails_key_counts_and_cents__published(pipeline: Pipeline) -> None:
+    pipeline.put("accepted")
+    pipeline.glue.script = {"silver": [succeed(pipeline.to_silver)], "gold": [succeed(pipeline.to_gold)]}
+
+    pipeline.run()
+
+    [(subject, text)] = pipeline.mails()
+    assert subject == "Assay [test]: a file was published"
+    assert text.startswith("Published: transactions/day 1/ä+b.csv\nversion v1\n")
+    counts = [line.split() for line in text.splitlines() if line.startswith("  ") and line.split()[-1].isdigit()]
+    assert dict(counts) == {
+        "inserted": "5",
+        "updated": "6",
+        "deleted": "7",
+        "unchanged": "2",
+        "stale": "3",
+        "superseded": "4",
+        "quarantined": "1",
+    }
+    assert "Total of the file: 1234.50\nEffect on Silver and Gold: -10.05\n" in text
+    assert 'assay passport "transactions/day 1/ä+b.csv"' in text
+
+
+def test_workflow_runs_nothing_and_mails__another_run_published_the_file(pipeline: Pipeline) -> None:
+    pipeline.to_silver()
+    pipeline.to_gold()
+
+    ending = pipeline.run()
+
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *PUBLISHED])
+    assert len(pipeline.mails()) == 1
+    assert pipeline.glue.starts == []
+
+
+def test_workflow_runs_gold_only__file_in_silver(pipeline: Pipeline) -> None:
+    pipeline.to_silver()
+    pipeline.glue.script = {"gold": [succeed(pipeline.to_gold)]}
+
+    ending = pipeline.run()
+
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *GOLD, *PUBLISHED])
+
+
+def test_workflow_looks_again_and_starts_no_run_of_its_own__busy_run_takes_the_file_along(pipeline: Pipeline) -> None:
+    pipeline.put("accepted")
+    busy = "ConcurrentRunsExceededException"
+    pipeline.glue.script = {
+        "silver": [refuse(busy), refuse(busy), refuse(busy, pipeline.to_silver)],
+        "gold": [refuse(busy, pipeline.to_gold)],
+    }
+
+    ending = pipeline.run()
+
+    assert set(ending.task_errors) == {"Glue.ConcurrentRunsExceededException"}
+    waits = ["Run Silver", *BUSY] * 3 + ["Run Gold", *BUSY]
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *waits, *PUBLISHED])
+
+
+def test_workflow_waits_like_for_a_busy_job__account_out_of_runs(pipeline: Pipeline) -> None:
+    pipeline.to_silver()
+    pipeline.glue.script = {"gold": [refuse("ResourceNumberLimitExceededException"), succeed(pipeline.to_gold)]}
+
+    ending = pipeline.run()
+
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, "Run Gold", *BUSY, *GOLD, *PUBLISHED])
+
+
+def test_workflow_repeats_the_start_in_place__glue_throttles(pipeline: Pipeline) -> None:
+    pipeline.put("accepted")
+    pipeline.glue.script = {
+        "silver": [refuse("ThrottlingException"), succeed(pipeline.to_silver)],
+        "gold": [refuse("InternalServiceException"), succeed(pipeline.to_gold)],
+    }
+
+    ending = pipeline.run()
+
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *SILVER, *GOLD, *PUBLISHED])
+    assert [job for job, _ in pipeline.glue.starts] == ["silver", "silver", "gold", "gold"]
+
+
+def test_workflow_runs_the_job_again__first_run_failed(pipeline: Pipeline) -> None:
+    pipeline.put("accepted")
+    pipeline.glue.script = {
+        "silver": [fail("executor lost"), succeed(pipeline.to_silver)],
+        "gold": [fail("executor lost", state="TIMEOUT"), succeed(pipeline.to_gold)],
+    }
+
+    ending = pipeline.run()
+
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *SILVER * 2, *GOLD * 2, *PUBLISHED])
+    assert ending.task_errors == ["States.TaskFailed", "States.TaskFailed"]

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sam_template import properties, resources
+
+# Statements whose service knows no resource level, each bounded otherwise.
+WITHOUT_RESOURCE_LEVEL = {
+    "DeliverLogs": "delivery of vended logs",
+    "PutMetrics": "metrics, bounded by their namespace",
+}
+# What AWS itself attaches through SAM: writing logs and traces.
+MANAGED = {"service-role/AWSLambdaBasicExecutionRole", "AWSXRayDaemonWriteAccess", "AWSXrayWriteOnlyAccess"}
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def statements() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each role's statements, those that SAM generates included."""
+    for name, role in resources("AWS::IAM::Role").items():
+        for policy in role["Properties"].get("Policies", []):
+            for statement in as_list(policy["PolicyDocument"]["Statement"]):
+                yield name, statement
+
+
+def allowed(role: str) -> dict[str, list[str]]:
+    """Return what a role may do: action → resources."""
+    granted: dict[str, list[str]] = {}
+    for name, statement in statements():
+        if name == role:
+            for action in as_list(statement["Action"]):
+                granted.setdefault(action, []).extend(str(r) for r in as_list(statement["Resource"]))
+    return granted
+
+
+def test_roles_name_every_action() -> None:
+    wild = [(role, action) for role, s in statements() for action in as_list(s["Action"]) if "*" in action]
+
+    assert wild == []
+
+
+def test_roles_name_every_resource__service_has_a_resource_level() -> None:
+    open_ended = {s.get("Sid", role) for role, s in statements() if "*" in as_list(s["Resource"])}
+
+    assert open_ended == set(WITHOUT_RESOURCE_LEVEL)
+
+
+def test_metrics_are_bounded_by_their_namespace() -> None:
+    conditions = [s.get("Condition") for _, s in statements() if s.get("Sid") == "PutMetrics"]
+
+    assert conditions == [{"StringEquals": {"cloudwatch:namespace": "Glue"}}] * 2
+
+
+def test_scripts_are_read_in_this_account_only() -> None:
+    conditions = [s.get("Condition") for _, s in statements() if s.get("Sid") == "ReadTheScript"]
+
+    assert conditions == [{"StringEquals": {"s3:ResourceAccount": {"Ref": "AWS::AccountId"}}}] * 2
+
+
+def test_roles_take_managed_policies_for_logs_and_traces_only() -> None:
+    attached = {
+        str(arn).rpartition("policy/")[2].rstrip("'}")
+        for role in resources("AWS::IAM::Role").values()
+        for arn in role["Properties"].get("ManagedPolicyArns", [])
+    }
+
+    assert attached <= MANAGED
+
+
+def test_gold_role_cannot_write_silver() -> None:
+    written = {
+        action: r
+        for action, r in allowed("GoldRole").items()
+        if "Put" in action or "Delete" in action or "Update" in action
+    }
+
+    assert written["s3:PutObject"]
+    touching = [(a, r) for a, names in written.items() for r in names if "_silver" in r or "reports/silver" in r]
+    assert touching == []
+
+
+def test_silver_role_cannot_touch_gold_or_write_bronze() -> None:
+    granted = allowed("SilverRole")
+
+    assert [r for names in granted.values() for r in names if "_gold" in r] == []
+    writing = [
+        a
+        for a, names in granted.items()
+        if any("-bronze-" in r for r in names) and not a.startswith(("s3:Get", "s3:List"))
+    ]
+    assert writing == []
+
+
+def test_nobody_deletes_from_ledger_or_bronze() -> None:
+    deleting = {
+        (role, action, resource)
+        for role in resources("AWS::IAM::Role")
+        for action, names in allowed(role).items()
+        for resource in names
+        if "Delete" in action and not action.startswith("logs:") and ("LakeBucket" not in resource)
+    }
+
+    assert deleting == set()
+
+
+def test_kpi_function_reads_bronze_and_writes_passports_only() -> None:
+    granted = allowed("KpiFunctionRole")
+
+    assert all("-bronze-" in r for r in granted["s3:GetObject"] + granted["s3:GetObjectVersion"])
+    assert granted["s3:PutObject"] == ["{'Fn::Sub': '${LakeBucket.Arn}/passports/*'}"]
+    assert granted["sqs:SendMessage"], "without it a lost event would not reach the dead-letter queue"
+
+
+def test_jobs_have_roles_of_their_own() -> None:
+    assert properties("SilverJob")["Role"] == {"Fn::GetAtt": ["SilverRole", "Arn"]}
+    assert properties("GoldJob")["Role"] == {"Fn::GetAtt": ["GoldRole", "Arn"]}
