@@ -5,6 +5,7 @@ from datetime import date
 
 import numpy as np
 
+from assay.errors import UserError
 from assay.sample import figures
 from assay.sample.draws import Integers, below, draw, lower, stream
 
@@ -40,4 +41,6 @@ def days(seed: int, first_on: date, count: int) -> Days:
     # The sum of two even draws: about 1.3 % of noise beside the counts' own.
     factor = 1000 + below(noise, 33) + below(lower(noise), 33) - 32
     open_days = np.flatnonzero(levels)
+    if not len(open_days):
+        raise UserError(f"{first_on} has no rows in any history", "begin on another day, or take more days")
     return Days(number=open_days + (first - EPOCH), weight=(levels * factor // 1000)[open_days])

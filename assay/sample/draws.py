@@ -60,7 +60,7 @@ def shuffled(key: int, count: int) -> Integers:
 
 def evenly(key: int, count: int) -> Draws:
     """Return draws that cover the whole range evenly, in random order: shares among few then come out as meant."""
-    width = 2**64 // count
+    width = (2**64 - 1) // count
     return shuffled(key, count).astype(np.uint64) * np.uint64(width) + np.uint64(key % width)
 
 
