@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from sam_template import properties, transformed, written
+
+ENVIRONMENT = {
+    "LEDGER_TABLE": {"Ref": "LedgerTable"},
+    "LAKE_BUCKET": {"Ref": "LakeBucket"},
+    "STATE_MACHINE_ARN": {"Ref": "Workflow"},
+    "TOPIC_ARN": {"Ref": "MailTopic"},
+    "STAGE": {"Ref": "Stage"},
+    "MAXIMUM_BAD_SHARE": {"Ref": "MaximumBadShare"},
+    "MINIMUM_ROWS": {"Ref": "MinimumRows"},
+    "POWERTOOLS_SERVICE_NAME": "kpi",
+}
+
+
+def test_function_is_built_by_make_for_its_runtime() -> None:
+    function = written()["Resources"]["KpiFunction"]
+    shared = written()["Globals"]["Function"]
+
+    assert function["Metadata"] == {"BuildMethod": "makefile"}
+    assert (function["Properties"]["CodeUri"], function["Properties"]["Handler"]) == ("functions/kpi", "app.handler")
+    assert (shared["Runtime"], shared["Architectures"], shared["Tracing"]) == ("python3.13", ["x86_64"], "Active")
+
+
+def test_function_gets_its_environment() -> None:
+    assert properties("KpiFunction")["Environment"]["Variables"] == ENVIRONMENT
+
+
+def test_lost_events_go_to_the_dead_letter_queue_and_raise_an_alarm() -> None:
+    function = transformed()["Resources"]["KpiFunction"]["Properties"]
+    alarm = properties("KpiDeadLetterAlarm")
+
+    assert function["DeadLetterConfig"] == {"TargetArn": {"Fn::GetAtt": ["KpiDeadLetterQueue", "Arn"]}}
+    assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
+    [dimension] = alarm["Dimensions"]
+    assert dimension["Value"] == {"Fn::GetAtt": ["KpiDeadLetterQueue", "QueueName"]}
+
+
+@pytest.mark.parametrize("alarm", ["KpiErrorsAlarm", "KpiDeadLetterAlarm"])
+def test_alarm_mails_at_the_first_event(alarm: str) -> None:
+    declared = properties(alarm)
+
+    assert declared["AlarmActions"] == [{"Ref": "MailTopic"}]
+    assert (declared["ComparisonOperator"], declared["Threshold"]) == ("GreaterThanOrEqualToThreshold", 1)
+    assert declared["TreatMissingData"] == "notBreaching"
+
+
+def test_rule_mails_executions_that_could_not_mail_for_themselves() -> None:
+    pattern = properties("WorkflowEndedRule")["EventPattern"]
+
+    assert pattern["source"] == ["aws.states"]
+    assert pattern["detail"]["stateMachineArn"] == [{"Ref": "Workflow"}]
+    assert pattern["detail"]["$or"] == [
+        {"status": ["TIMED_OUT", "ABORTED"]},
+        {"status": ["FAILED"], "error": [{"prefix": "States."}, "Assay.NotMailed"]},
+    ]
+
+
+def test_rule_fills_in_what_its_mail_shows() -> None:
+    [target] = properties("WorkflowEndedRule")["Targets"]
+    template = target["InputTransformer"]["InputTemplate"]["Fn::Sub"]
+
+    assert target["Arn"] == {"Ref": "MailTopic"}
+    assert set(re.findall(r"<(\w+)>", template)) == set(target["InputTransformer"]["InputPathsMap"])
+    # EventBridge takes a text of several lines only as one quoted string a line.
+    assert [line for line in template.splitlines() if not re.fullmatch(r'"([^"\\]|\\")*"', line)] == []
+
+
+def test_topic_lets_the_rule_and_the_alarms_publish_and_no_one_else() -> None:
+    policy = properties("MailTopicPolicy")["PolicyDocument"]["Statement"]
+
+    senders = {s["Principal"]["Service"]: s["Condition"]["ArnEquals"]["aws:SourceArn"] for s in policy}
+    assert senders == {
+        "events.amazonaws.com": {"Fn::GetAtt": ["WorkflowEndedRule", "Arn"]},
+        "cloudwatch.amazonaws.com": [
+            {"Fn::GetAtt": ["KpiErrorsAlarm", "Arn"]},
+            {"Fn::GetAtt": ["KpiDeadLetterAlarm", "Arn"]},
+        ],
+    }
+
+
+def test_subscription_exists__an_address_is_given() -> None:
+    assert written()["Resources"]["MailSubscription"]["Condition"] == "HasMailAddress"
+    assert written()["Conditions"]["HasMailAddress"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "MailAddress"}, ""]}],
+    }

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from state_machine import definition, states, successors, text
+
+TASKS = states("Task")
+TRANSIENT = re.compile(
+    r"(Thrott|Exceeded|InternalServ|InternalError|OperationTimeout|Unavailable|SdkClient)|States\.Timeout"
+)
+
+
+def test_every_state_is_reachable() -> None:
+    seen: set[str] = set()
+    ahead = [definition()["StartAt"]]
+    while ahead:
+        name = ahead.pop()
+        if name not in seen:
+            seen.add(name)
+            ahead.extend(successors(states()[name]))
+
+    assert seen == set(states())
+
+
+def test_every_state_leads_to_an_end() -> None:
+    ends = set(states("Succeed")) | set(states("Fail"))
+    while grown := {n for n, s in states().items() if n not in ends and ends & set(successors(s))}:
+        ends |= grown
+
+    assert ends == set(states())
+
+
+@pytest.mark.parametrize("name", states("Choice"))
+def test_choice_asks_a_question_and_has_a_default(name: str) -> None:
+    assert name.endswith("?")
+    assert states()[name]["Default"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_task_ends_in_time_and_catches_everything(name: str) -> None:
+    task = TASKS[name]
+
+    assert task["TimeoutSeconds"] > 0
+    assert task["Catch"][-1]["ErrorEquals"] == ["States.ALL"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_task_retries_named_transient_errors_with_backoff_and_jitter(name: str) -> None:
+    [retry] = TASKS[name]["Retry"]
+
+    assert [error for error in retry["ErrorEquals"] if not TRANSIENT.search(error)] == []
+    assert retry["BackoffRate"] > 1
+    assert retry["JitterStrategy"] == "FULL"
+    assert retry["MaxDelaySeconds"] <= 60
+    assert "Glue.ConcurrentRunsExceededException" not in retry["ErrorEquals"], "a busy job is waited for, with a look"
+
+
+def test_job_tasks_give_up_later_than_the_jobs_themselves() -> None:
+    limits = {task["TimeoutSeconds"] for task in TASKS.values() if "glue:startJobRun.sync" in task["Resource"]}
+
+    [limit] = limits
+    assert limit > 120 * 60
+
+
+def test_machine_has_no_limit_of_its_own__it_would_end_without_a_mail() -> None:
+    assert "TimeoutSeconds" not in definition()
+
+
+def test_machine_calls_services_directly() -> None:
+    called = {task["Resource"].rpartition(":::")[2] for task in TASKS.values()}
+
+    assert called == {"dynamodb:getItem", "dynamodb:updateItem", "glue:startJobRun.sync", "sns:publish"}
+
+
+def test_ledger_is_read_consistently() -> None:
+    assert TASKS["Read the file ledger"]["Parameters"]["ConsistentRead"] is True
+
+
+def test_every_end_but_the_unmailed_one_follows_a_mail() -> None:
+    mails = {name for name, task in TASKS.items() if task["Resource"].endswith("sns:publish")}
+    ends = set(states("Succeed")) | set(states("Fail"))
+
+    before = {end: {name for name, state in states().items() if end in successors(state)} for end in ends}
+    assert {end for end, names in before.items() if not names <= mails} == set()
+    # A mail that cannot be sent never ends green: outside of the good way it leads to the one unmailed failure.
+    assert {caught["Next"] for name in mails for caught in TASKS[name]["Catch"]} == {"No mail could be sent"}
+
+
+@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if "Subject" in task["Parameters"]])
+def test_subject_is_what_sns_takes(name: str) -> None:
+    subject = TASKS[name]["Parameters"]["Subject"].replace("${Stage}", "x" * 10)
+
+    assert subject.isascii()
+    assert subject.isprintable()
+    assert len(subject) < 100
+
+
+@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if "Message.$" in task["Parameters"]])
+def test_mail_has_a_value_for_each_gap_and_says_what_to_do(name: str) -> None:
+    message = TASKS[name]["Parameters"]["Message.$"]
+
+    [template] = re.findall(r"^States\.Format\('([^']*)', ", message)
+    values = re.findall(r"\$\$?\.[\w.]+", message)
+    assert template.count("{}") == len(values)
+    assert "What to do next: " in template
+    assert len(template) < 1_000
+
+
+def linted(machine: dict[str, Any], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Lint the definition as part of a template; the linters don't open the file behind a DefinitionUri."""
+    role = {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/workflow"}
+    properties = {"RoleArn": role, "Definition": machine}
+    template = folder / "wrapped.json"
+    workflow = {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}
+    template.write_text(json.dumps({"Resources": {"Workflow": workflow}}), encoding="utf-8")
+    linter = Path(sys.executable).parent / "cfn-lint"
+    return subprocess.run([linter, "--", template], capture_output=True, text=True, check=False)
+
+
+def substituted() -> dict[str, Any]:
+    machine: dict[str, Any] = json.loads(re.sub(r"\$\{\w+\}", "1", text().replace("${Partition}", "aws")))
+    return machine
+
+
+def test_definition_passes_the_linter(tmp_path: Path) -> None:
+    result = linted(substituted(), tmp_path)
+
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_linter_opens_the_definition__state_without_successor(tmp_path: Path) -> None:
+    machine = substituted()
+    del machine["States"]["Count the look"]["Next"]
+
+    assert "E3601" in linted(machine, tmp_path).stdout

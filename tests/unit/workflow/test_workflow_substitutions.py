@@ -1,0 +1,70 @@
+"""The template and the definition must agree; no linter opens both."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from samtranslator.yaml_helper import yaml_parse
+from state_machine import ROOT, states, text
+
+PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+
+
+def workflow() -> dict[str, Any]:
+    template = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    found: dict[str, Any] = template["Resources"]["Workflow"]["Properties"]
+    return found
+
+
+def test_definition_is_json_before_substitution_with_placeholders_in_texts_only() -> None:
+    def texts(node: Any) -> list[str]:
+        if isinstance(node, dict):
+            return [found for value in node.values() for found in texts(value)]
+        if isinstance(node, list):
+            return [found for item in node for found in texts(item)]
+        return [node] if isinstance(node, str) else []
+
+    inside = sum(len(PLACEHOLDER.findall(value)) for value in texts(json.loads(text())))
+
+    assert inside == len(PLACEHOLDER.findall(text()))
+    assert inside > 0
+
+
+def test_template_substitutes_what_the_definition_names_and_no_more() -> None:
+    assert set(workflow()["DefinitionSubstitutions"]) == set(PLACEHOLDER.findall(text()))
+    assert workflow()["DefinitionUri"] == "statemachine/workflow.asl.json"
+
+
+def test_substituted_limits_become_numbers() -> None:
+    limits = states()["Start the counts"]["Parameters"]["limits"]
+
+    assert limits == {
+        "poll_seconds.$": "States.MathAdd(${PollSeconds}, 0)",
+        "looks.$": "States.MathAdd(${MaximumLooks}, 0)",
+    }
+
+
+def test_looks_fit_into_an_executions_history() -> None:
+    # A look enters and leaves Wait, Pass, getItem, Choice and startJobRun: at most 18 events of 25,000.
+    assert workflow()["DefinitionSubstitutions"]["MaximumLooks"] * 18 < 20_000
+
+
+def test_workflow_may_do_what_its_states_call() -> None:
+    needed = {"dynamodb:GetItem", "dynamodb:UpdateItem", "glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns"}
+    needed |= {"glue:BatchStopJobRun"}
+    statements = workflow()["Policies"][1]["Statement"]
+
+    granted = {action for s in statements if s["Sid"] != "DeliverLogs" for action in s["Action"]}
+
+    assert granted == needed
+    assert workflow()["Policies"][0] == {
+        "SNSPublishMessagePolicy": {"TopicName": {"Fn::GetAtt": ["MailTopic", "TopicName"]}}
+    }
+
+
+def test_workflow_is_standard_logs_everything_but_data_and_traces() -> None:
+    assert workflow()["Type"] == "STANDARD"
+    assert (workflow()["Logging"]["Level"], workflow()["Logging"]["IncludeExecutionData"]) == ("ALL", False)
+    assert workflow()["Tracing"] == {"Enabled": True}
