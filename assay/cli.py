@@ -14,18 +14,31 @@ from assay.local import deploy as local_deploy
 from assay.local import lifecycle
 from assay.target import Target, describe, find_project, find_target
 
+SAMPLE = "sample"
 NOT_AS_IT_MUST_BE = 1
 CANNOT = 2
 
 
 class Group(TyperGroup):
-    """Tells expected errors in two lines, without a traceback."""
+    """Tells expected errors in two lines, without a traceback; loads what only one command needs when it is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), SAMPLE]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name != SAMPLE:
+            return super().get_command(ctx, cmd_name)
+        from assay.sample import cli as sample  # brings numpy and polars
+
+        return typer.main.get_command(sample.app)
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except UserError as error:
             complain(error)
+        except (lifecycle.CloudStartError, local_deploy.DeployError) as error:
+            complain(UserError(str(error), "the lines above say why; then try again"))
         except (BotoCoreError, ClientError) as error:
             known = explain(error)
             if known is None:

@@ -99,8 +99,8 @@ class Lake:
 
 def read_of(connection: duckdb.DuckDBPyConnection, statement: str) -> Reading:
     """Find by DuckDB's own parser what a statement reads."""
-    row = connection.execute("SELECT json_serialize_sql(?)", [statement]).fetchone()
-    parsed = json.loads(row[0]) if row else {}
+    ((serialized,),) = connection.execute("SELECT json_serialize_sql(?)", [statement]).fetchall()
+    parsed = json.loads(serialized)
     if parsed.get("error_type") == "parser":
         raise UserError(f"the SQL cannot be read: {parsed['error_message']}", "check the statement")
     if parsed.get("error") or len(parsed["statements"]) != 1:

@@ -1,20 +1,24 @@
 """Which cloud a command works on: one rule, and the same clients for the local cloud and for AWS."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import ClientError
-from mypy_boto3_dynamodb import DynamoDBClient
-from mypy_boto3_glue import GlueClient
-from mypy_boto3_s3 import S3Client
-from mypy_boto3_stepfunctions import SFNClient
 
 from assay.errors import UserError
 from assay.local import lifecycle
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_stepfunctions import SFNClient
 
 DEPLOY = "deploy it: assay deploy (local cloud), or sam deploy --guided (AWS)"
 

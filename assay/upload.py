@@ -1,5 +1,7 @@
 """Puts files into Bronze and keeps the version of each, so that what is awaited is what was sent."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,13 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import BinaryIO
-
-from mypy_boto3_s3 import S3Client
-from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+from typing import TYPE_CHECKING, BinaryIO
 
 from assay.errors import UserError
 from assay.ledger import file_id
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 SIDE_CAR = ".control.json"
 PARALLEL = 4

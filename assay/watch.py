@@ -1,14 +1,15 @@
 """Shows each file's way through the layers until all have ended; the ledger is the only source."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from mypy_boto3_stepfunctions import SFNClient
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,9 @@ from rich.text import Text
 from assay import console
 from assay.ledger import STATUSES, Item, Ledger, ending
 from assay.upload import Uploaded
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
 
 UNSUCCESSFUL = {"FAILED", "TIMED_OUT", "ABORTED"}
 CHECK_WORKFLOW_EVERY = 10  # polls: a workflow that ends without a word in the ledger is rare

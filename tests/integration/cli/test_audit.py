@@ -1,0 +1,81 @@
+"""The audit over small Iceberg tables: each table has a row too many once, and each time it is named."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from conftest import DeployedStack, file_item, layer_items
+
+NOON = datetime(2010, 1, 1, 12, tzinfo=UTC)
+FILE = file_item()
+ONE, OTHER, BOTH = Decimal("12.50"), Decimal("-2.50"), Decimal("10.00")
+ROWS: dict[str, list[tuple[Any, ...]]] = {
+    "silver.transactions": [(1, ONE, "chip", NOON), (2, OTHER, None, NOON)],
+    "silver.transaction_history": [
+        (1, ONE, "chip", FILE["file_id"], "inserted"),
+        (2, OTHER, None, FILE["file_id"], "inserted"),
+    ],
+    "silver.transaction_effects": [(1, ONE), (1, OTHER)],
+    "silver.quarantine": [],
+    "gold.fact_transactions": [(1, ONE), (2, OTHER)],
+    "gold.daily_totals": [(date(2010, 1, 1), "chip", 1, ONE), (date(2010, 1, 1), "unknown", 1, OTHER)],
+    "gold.monthly_merchant_totals": [(1, 2, BOTH)],
+    "gold.monthly_client_totals": [(1, 2, BOTH)],
+}
+
+
+@pytest.fixture(scope="module")
+def published(shared_stack: DeployedStack) -> DeployedStack:
+    """One file of two rows, 10.00 in all, in every table of both layers."""
+    shared_stack.put(FILE, *layer_items(rows=2, silver="10.00"))
+    for table, rows in ROWS.items():
+        shared_stack.write(table, *rows)
+    return shared_stack
+
+
+@pytest.fixture
+def with_row(published: DeployedStack, request: pytest.FixtureRequest) -> Iterator[DeployedStack]:
+    table, row = request.param
+    published.write(table, row)
+    yield published
+    published.drop(table)
+    published.write(table, *ROWS[table])
+
+
+@pytest.mark.parametrize("form", [[], ["--full"]])
+def test_audit_agrees__everything_is_there(published: DeployedStack, form: list[str]) -> None:
+    result = published.assay("audit", *form)
+
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("with_row", "words"),
+    [
+        (
+            ("silver.transactions", (3, Decimal("0.01"), None, NOON)),
+            "running total = silver.transactions: 10.00 against 10.01",
+        ),
+        (("silver.transaction_effects", (2, Decimal("0.01"))), "sum of all effects: 10.00 against 10.01"),
+        (
+            ("silver.quarantine", (FILE["file_id"], 3, Decimal("0.01"))),
+            "transactions/a.csv (v1): rows in file = rows in history and quarantine: 2 against 3",
+        ),
+        (
+            ("gold.fact_transactions", (3, Decimal("0.00"))),
+            "rows: Gold's running total = gold.fact_transactions: 2 against 3",
+        ),
+        (("gold.daily_totals", (date(2010, 1, 2), "chip", 1, Decimal(0))), "gold.daily_totals: 2 against 3"),
+        (("gold.monthly_merchant_totals", (1, 0, Decimal("0.01"))), "monthly_merchant_totals: 10.00 against 10.01"),
+        (("gold.monthly_client_totals", (1, 0, Decimal("0.01"))), "monthly_client_totals: 10.00 against 10.01"),
+    ],
+    indirect=["with_row"],
+)
+def test_audit_full_names_the_difference__one_row_too_many(with_row: DeployedStack, words: str) -> None:
+    assert with_row.assay("audit").exit_code == 0
+
+    result = with_row.assay("audit", "--full")
+
+    assert (result.exit_code, words in result.stderr) == (1, True), result.stderr

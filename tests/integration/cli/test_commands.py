@@ -1,0 +1,249 @@
+"""The commands against a stack in moto: what they print, and how they end."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from conftest import NAMES, DeployedStack, file_item
+
+from assay import target
+from assay.ledger import file_id
+
+
+def test_upload_sends_every_byte_and_keeps_the_version__folder(stack: DeployedStack, tmp_path: Path) -> None:
+    (tmp_path / "batch").mkdir()
+    (tmp_path / "batch" / "a b+[1].csv").write_bytes(b"id,amount,date\n1,$1.00,2010-01-01\n")
+    (tmp_path / "batch" / "b.csv").write_bytes(b"id\n")
+
+    result = stack.assay("upload", "batch", "--as-of", "2026-11-23T06:00:00Z")
+
+    assert result.exit_code == 0, result.output
+    found = stack.client("s3").get_object(Bucket=NAMES["BronzeBucket"], Key="transactions/a b+[1].csv")
+    assert found["Body"].read() == b"id,amount,date\n1,$1.00,2010-01-01\n"
+    assert found["Metadata"] == {"as-of": "2026-11-23T06:00:00.000000Z"}
+    assert f"transactions/a b+[1].csv  version {found['VersionId']}" in result.stdout
+
+
+def test_upload_sends_large_files_in_parts__same_bytes(
+    stack: DeployedStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("assay.upload.ONE_REQUEST", 1024)
+    monkeypatch.setattr("assay.upload.PART", 5 * 1024**2)
+    content = bytes(range(256)) * (6 * 1024**2 // 256)
+    (tmp_path / "large.csv").write_bytes(content)
+
+    result = stack.assay("upload", "large.csv", "--control", "10:5.5")
+
+    found = stack.client("s3").get_object(Bucket=NAMES["BronzeBucket"], Key="transactions/large.csv")
+    assert found["Body"].read() == content
+    assert found["Metadata"] == {"row-count": "10", "total-amount": "5.50"}
+    assert found["VersionId"] in result.stdout
+
+
+def test_upload_refuses__bucket_without_versions(stack: DeployedStack, tmp_path: Path) -> None:
+    stack.client("s3").put_bucket_versioning(
+        Bucket=NAMES["BronzeBucket"], VersioningConfiguration={"Status": "Suspended"}
+    )
+    (tmp_path / "a.csv").write_text("x")
+
+    result = stack.assay("upload", "a.csv")
+
+    assert result.exit_code == 2
+    assert "keeps no versions" in result.stderr
+
+
+def test_upload_refuses__control_totals_for_two_files(stack: DeployedStack, tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("x")
+
+    result = stack.assay("upload", "a.csv", "b.csv", "--control", "1:1.00")
+
+    assert result.exit_code == 2
+    assert "--control is for one file" in result.stderr
+
+
+@pytest.fixture
+def publisher(stack: DeployedStack, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Write the ledger as the pipeline would, the moment a file has been sent; the dict holds what is to differ."""
+    more: dict[str, Any] = {}
+    send = target.Target.s3.func(SimpleNamespace(session=_session(), endpoint=stack.endpoint))  # type: ignore[attr-defined]
+    put_object = send.put_object
+
+    def put_and_publish(**arguments: Any) -> Any:
+        answer = put_object(**arguments)
+        name = arguments["Key"].removeprefix("transactions/")
+        stack.put(file_item(name, version=answer["VersionId"]) | more)
+        return answer
+
+    monkeypatch.setattr(send, "put_object", put_and_publish)
+    monkeypatch.setattr(target.Target, "s3", send)
+    return more
+
+
+def _session() -> Any:
+    import boto3
+
+    return boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="eu-central-1")
+
+
+def test_upload_wait_ends_well__published(stack: DeployedStack, tmp_path: Path, publisher: dict[str, Any]) -> None:
+    (tmp_path / "a.csv").write_text("x")
+    (tmp_path / "a.csv.control.json").write_text("{}")
+
+    result = stack.assay("upload", "a.csv", "a.csv.control.json", "--wait")
+
+    assert result.exit_code == 0, result.output
+    assert "transactions/a.csv  published, 2 rows: 2 inserted" in result.stdout
+
+
+def test_upload_wait_ends_badly_and_says_why__rejected(
+    stack: DeployedStack, tmp_path: Path, publisher: dict[str, Any]
+) -> None:
+    publisher |= {"status": "rejected", "reasons": [{"code": "no_rows", "text": "a header and nothing else"}]}
+    (tmp_path / "a.csv").write_text("x")
+
+    result = stack.assay("upload", "a.csv", "--wait")
+
+    assert result.exit_code == 1
+    assert "rejected: transactions/a.csv: a header and nothing else" in result.stderr
+    assert ".assay/logs" in result.stderr
+
+
+def test_upload_wait_gives_up_with_a_message__time_limit(stack: DeployedStack, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x")
+
+    result = stack.assay("upload", "a.csv", "--wait", "--timeout", "0.001")
+
+    assert result.exit_code == 1
+    assert "not ended: transactions/a.csv is uploaded" in result.stderr
+
+
+def test_upload_wait_stops_cleanly__interrupted(
+    stack: DeployedStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("assay.watch.time.sleep", interrupt)
+    (tmp_path / "a.csv").write_text("x")
+
+    result = stack.assay("upload", "a.csv", "--wait")
+
+    assert result.exit_code == 130
+    assert "go on by themselves" in result.stderr
+
+
+def test_status_lists_files__newest_first(stack: DeployedStack) -> None:
+    old = file_item("old[red].csv") | {"last_modified_at": "2026-11-22T06:00:00.000000Z"}
+    failed = {"stage": "silver", "reason": "page is damaged", "attempts": 1, "at": "2026-11-23T06:00:09.000000Z"}
+    stack.put(old, file_item("new.csv") | {"status": "accepted", "failed": failed})
+
+    result = stack.assay("status")
+
+    lines = [line for line in result.stdout.splitlines() if "transactions/" in line]
+    assert ["new.csv" in lines[0], "old[red].csv" in lines[1]] == [True, True]
+    assert "failed" in lines[0]
+    assert "page is damaged" in result.stdout
+    assert "10.00" in lines[1]
+
+
+def test_status_shows_every_version__one_key(stack: DeployedStack) -> None:
+    later = {"last_modified_at": "2026-11-23T07:00:00.000000Z"}
+    stack.put(file_item("a.csv"), file_item("a.csv", version="v2") | later, file_item("aa.csv"))
+
+    result = stack.assay("status", "a.csv", "--json")
+
+    assert [item["version_id"] for item in json.loads(result.stdout)] == ["v2", "v1"]
+    assert "2026-11-23T06:00:04.000000Z  published" in stack.assay("status", "transactions/a.csv").stdout
+
+
+def test_status_orders_versions_by_sequencer__same_second(stack: DeployedStack) -> None:
+    stack.put(file_item(version="v1") | {"sequencer": "0a"}, file_item(version="v2") | {"sequencer": "09ff"})
+
+    result = stack.assay("status", "a.csv", "--json")
+
+    assert [item["version_id"] for item in json.loads(result.stdout)] == ["v1", "v2"]
+
+
+def test_status_says_what_to_do__ledger_is_empty(stack: DeployedStack) -> None:
+    assert "assay upload" in stack.assay("status").stdout
+
+
+def test_passport_adds_up__published(stack: DeployedStack) -> None:
+    stack.put(file_item(outcomes={"inserted": 1200, "quarantined": 34}, amount="-51234.10"))
+
+    result = stack.assay("passport", "a.csv")
+
+    assert result.exit_code == 0
+    assert "✓ rows in file = sum of the seven outcomes: 1,234 = 1,234" in result.stdout
+    assert "✓ total amount of the file = sum over all outcomes: -51,234.10 = -51,234.10" in result.stdout
+    assert "transactions 1234567890123456789" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("kpi", "value", "line"),
+    [
+        ("row_count", 3, "✗ rows in file = sum of the seven outcomes: 3 ≠ 2"),
+        ("total_amount", "10.01", "✗ total amount of the file = sum over all outcomes: 10.01 ≠ 10.00"),
+    ],
+)
+def test_passport_ends_badly__does_not_add_up(stack: DeployedStack, kpi: str, value: Any, line: str) -> None:
+    item = file_item()
+    item["kpis"][kpi] = value
+    stack.put(item)
+
+    result = stack.assay("passport", "a.csv")
+
+    assert (result.exit_code, line in result.stdout) == (1, True)
+    assert stack.assay("passport", "a.csv", "--json").exit_code == 1
+
+
+def test_passport_keeps_money_as_text__json(stack: DeployedStack) -> None:
+    stack.put(file_item(amount="9999999999999999.99"))
+
+    passport = json.loads(stack.assay("passport", "a.csv", "--json").stdout)
+
+    assert passport["kpis"]["total_amount"] == "9999999999999999.99"
+    assert passport["checks"][1] == {
+        "what": "total amount of the file = sum over all outcomes",
+        "expected": "9999999999999999.99",
+        "found": "9999999999999999.99",
+        "equal": True,
+    }
+    assert passport["silver"]["snapshots"]["transactions"] == 1234567890123456789
+
+
+def test_passport_shows_the_reasons__rejected(stack: DeployedStack) -> None:
+    item = file_item() | {"status": "rejected", "reasons": [{"code": "no_rows", "text": "a header and nothing else"}]}
+    stack.put({name: value for name, value in item.items() if name not in ("silver", "gold", "kpis")})
+
+    result = stack.assay("passport", "a.csv")
+
+    assert result.exit_code == 0
+    assert "no_rows: a header and nothing else" in result.stdout
+
+
+def test_passport_takes_the_named_version__of_two(stack: DeployedStack) -> None:
+    stack.put(file_item(version="v1"), file_item(version="v2") | {"last_modified_at": "2026-11-24T06:00:00.000000Z"})
+
+    named = json.loads(stack.assay("passport", "a.csv", "--version", "v1", "--json").stdout)
+
+    assert named["file_id"] == file_id(NAMES["BronzeBucket"], "transactions/a.csv", "v1")
+    assert "v2, v1" in stack.assay("passport", "a.csv", "--version", "v9").stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("none.csv", "the ledger knows no file none.csv"),
+        ("a.csv", "may be any of transactions/x/a.csv, transactions/y/a.csv"),
+    ],
+)
+def test_passport_cannot_choose__no_such_key_or_several(stack: DeployedStack, key: str, message: str) -> None:
+    stack.put(file_item("x/a.csv"), file_item("y/a.csv"))
+
+    result = stack.assay("passport", key)
+
+    assert (result.exit_code, message in result.stderr) == (2, True)

@@ -1,0 +1,89 @@
+"""Queries over small Iceberg tables: exact, and clear when they cannot be asked."""
+
+import csv
+import io
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from conftest import DeployedStack
+
+LARGEST = Decimal("9999999999999999.99")
+NOON = datetime(2010, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def lake(shared_stack: DeployedStack) -> DeployedStack:
+    shared_stack.write("silver.transactions", (1, LARGEST, 'a "b",\nc', NOON), (2, LARGEST, None, NOON))
+    shared_stack.write("gold.daily_totals", (date(2010, 1, 1), "chip", 1, Decimal("1234.50")))
+    shared_stack.write("gold.fact_transactions")
+    return shared_stack
+
+
+def query(lake: DeployedStack, statement: str, form: str = "json") -> Any:
+    result = lake.assay("query", statement, "--format", form)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout) if form == "json" else result.stdout
+
+
+def test_query_is_exact_to_the_cent__json(lake: DeployedStack) -> None:
+    answer = query(lake, "SELECT count(*) AS n, sum(dms_id) AS ids, sum(amount) AS total FROM silver.transactions")
+
+    assert answer == [{"n": 2, "ids": 3, "total": "19999999999999999.98"}]
+
+
+def test_query_is_exact_to_the_cent__csv(lake: DeployedStack) -> None:
+    answer = query(lake, "FROM silver.transactions ORDER BY dms_id", "csv")
+
+    assert list(csv.reader(io.StringIO(answer))) == [
+        ["dms_id", "amount", "channel", "transacted_at"],
+        ["1", "9999999999999999.99", 'a "b",\nc', "2010-01-01T12:00:00.000000Z"],
+        ["2", "9999999999999999.99", "", "2010-01-01T12:00:00.000000Z"],
+    ]
+
+
+def test_query_shows_a_table__for_people(lake: DeployedStack) -> None:
+    answer = query(lake, "SELECT channel, total_amount FROM gold.daily_totals ORDER BY 1", "table")
+
+    assert ["chip", "1,234.50"] in [line.replace("│", " ").split() for line in answer.splitlines()]
+
+
+def test_query_joins_layers__several_tables(lake: DeployedStack) -> None:
+    answer = query(
+        lake,
+        "SELECT count(*) AS n FROM silver.transactions t JOIN gold.daily_totals d ON d.total_amount < t.amount",
+    )
+
+    assert answer == [{"n": 2}]
+
+
+def test_query_reads_instants_in_utc__any_time_zone(lake: DeployedStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+
+    assert query(lake, "SELECT DISTINCT hour(transacted_at) AS h FROM silver.transactions") == [{"h": 12}]
+
+
+def test_query_gives_an_empty_array__no_rows(lake: DeployedStack) -> None:
+    assert query(lake, "SELECT * FROM gold.fact_transactions") == []
+
+
+def test_query_lists_the_tables__no_statement(lake: DeployedStack) -> None:
+    assert "gold.daily_totals\n" in lake.assay("query").stdout
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("SELECT * FROM gold.nothing", "there is no table gold.nothing"),
+        ("SELECT nothing FROM gold.daily_totals", "nothing"),
+        ("SELECT * FROM daily_totals", "daily_totals"),
+        ("DELETE FROM gold.daily_totals", "only one SELECT"),
+    ],
+)
+def test_query_ends_without_traceback__cannot_be_asked(lake: DeployedStack, statement: str, words: str) -> None:
+    result = lake.assay("query", statement)
+
+    assert (result.exit_code, words in result.stderr) == (2, True)
+    assert "Traceback" not in result.output

@@ -1,0 +1,86 @@
+"""What is decided before anything is sent: keys, control totals, instants."""
+
+from pathlib import Path
+
+import pytest
+
+from assay.errors import UserError
+from assay.upload import as_of_metadata, control_metadata, find_sources
+
+
+def write(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("x")
+
+
+def test_find_sources_keeps_relative_names__folder(tmp_path: Path) -> None:
+    write(tmp_path / "batch", "a.csv", "2026/b +%.csv", "2026/_c[1].csv")
+
+    keys = {source.key for source in find_sources([tmp_path / "batch"], "transactions/")}
+
+    assert keys == {"transactions/a.csv", "transactions/2026/b +%.csv", "transactions/2026/_c[1].csv"}
+
+
+def test_find_sources_uses_only_the_name__single_file(tmp_path: Path) -> None:
+    write(tmp_path, "deep/down/a.csv")
+
+    assert [source.key for source in find_sources([tmp_path / "deep/down/a.csv"], "/eu/x")] == ["eu/x/a.csv"]
+
+
+def test_find_sources_refuses__two_files_with_one_key(tmp_path: Path) -> None:
+    write(tmp_path, "one/a.csv", "two/a.csv")
+
+    with pytest.raises(UserError, match=r"would both become transactions/a\.csv"):
+        find_sources([tmp_path / "one/a.csv", tmp_path / "two/a.csv"], "transactions/")
+
+
+def test_find_sources_takes_it_once_more__same_file_named_twice(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv")
+
+    assert len(find_sources([tmp_path / "a.csv", tmp_path / "a.csv"], "transactions/")) == 2
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "empty"])
+def test_find_sources_refuses__nothing_there(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+
+    with pytest.raises(UserError):
+        find_sources([tmp_path / name], "transactions/")
+
+
+@pytest.mark.parametrize(
+    ("control", "metadata"),
+    [
+        (None, {}),
+        ("1200:51234.1", {"row-count": "1200", "total-amount": "51234.10"}),
+        ("1200:", {"row-count": "1200"}),
+        (":-0.05", {"total-amount": "-0.05"}),
+        ("1:9999999999999999.99", {"row-count": "1", "total-amount": "9999999999999999.99"}),
+    ],
+)
+def test_control_metadata_keeps_every_cent__readable(control: str | None, metadata: dict[str, str]) -> None:
+    assert control_metadata(control) == metadata
+
+
+@pytest.mark.parametrize("control", ["", ":", "1200", "x:1", "-3:1", "1:x", "1:1.005", "1:NaN", "1:Infinity"])
+def test_control_metadata_refuses__not_rows_and_amount(control: str) -> None:
+    with pytest.raises(UserError):
+        control_metadata(control)
+
+
+@pytest.mark.parametrize(
+    ("as_of", "instant"),
+    [
+        ("2026-11-23T06:00:00Z", "2026-11-23T06:00:00.000000Z"),
+        ("2026-11-23T06:00:00.5+02:00", "2026-11-23T04:00:00.500000Z"),
+        ("2026-11-23 06:00", "2026-11-23T06:00:00.000000Z"),
+    ],
+)
+def test_as_of_metadata_is_in_utc__any_zone(as_of: str, instant: str) -> None:
+    assert as_of_metadata(as_of) == {"as-of": instant}
+
+
+def test_as_of_metadata_refuses__no_instant() -> None:
+    with pytest.raises(UserError, match="yesterday"):
+        as_of_metadata("yesterday")
