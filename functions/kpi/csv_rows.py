@@ -238,8 +238,8 @@ def _require_utf8(data: bytes) -> None:
         if not data.isascii():
             data.decode()
     except UnicodeDecodeError as error:
-        near = data[max(0, error.start - 8) : error.start + 1]
-        raise RejectedError(Reason("not_utf8", f"The text is not UTF-8: {error.reason} near {near!r}.")) from error
+        text = f"The text is not UTF-8: {error.reason} 0x{data[error.start]:02x}."
+        raise RejectedError(Reason("not_utf8", text)) from error
 
 
 def _read_fully(stream: ByteStream, size: int) -> bytes:

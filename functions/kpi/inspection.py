@@ -59,7 +59,7 @@ def inspect_file(
         found.reasons.extend(rejected.reasons)
         return found
     found.reasons = reasons_against(found.kpis, found.control, policy)
-    if not is_proven(found.control):
+    if not found.reasons and not is_proven(found.control):
         found.warnings += range_warnings(found.kpis, learned())
     return found
 

@@ -42,7 +42,7 @@ def reasons_against(kpis: Kpis, control: Control, policy: Policy) -> list[Reason
 
 def _row_reasons(kpis: Kpis, policy: Policy) -> list[Reason]:
     if kpis.row_count == 0:
-        return [Reason("no_rows", "The file has a header and no rows.")]
+        return [Reason("no_rows", "The file has columns and no rows.")]
     if kpis.row_count < policy.minimum_rows:
         return [Reason("no_rows", f"The file has {kpis.row_count} rows, the minimum is {policy.minimum_rows}.")]
     if kpis.bad_rows > policy.maximum_bad_share * kpis.row_count:

@@ -1,0 +1,200 @@
+"""Builds the corpus of nasty files: what each holds is readable here, what must come out is in `<name>.expected.json`.
+
+`python tests/data/nasty/build.py FOLDER` writes the files. All of them are judged as if their object was last modified
+at LAST_MODIFIED_AT. A golden has either `rows` (every record: its place, raw text, broken rules and amount) or
+`reasons` (the codes for which the file is rejected).
+"""
+
+import gzip
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from parquet_cases import PARQUET_CASES, parquet_bytes
+
+LAST_MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
+HEADER = "dms_id,amount,date,errors"
+DAY = "2023-05-06"
+
+
+def text(*lines: str) -> bytes:
+    """Join the lines, each with its line feed."""
+    return "".join(line + "\n" for line in lines).encode()
+
+
+def _one_value_each(column: str, values: Iterable[str]) -> bytes:
+    """Write one row per value of one column, all else good."""
+    other = {"dms_id": None, "amount": "1.00", "date": DAY}
+    names = [*other, *([] if column in other else [column])]
+    lines = []
+    for number, value in enumerate(values, start=1):
+        row = {**other, "dms_id": str(number), column: f'"{value}"' if "," in value else value}
+        lines.append(",".join(row[name] for name in names))
+    return text(",".join(names), *lines)
+
+
+AMOUNTS = (
+    "12|12.3|12.34|.5|0.50|-.5|007.10|12.3400|-0.00|$0.00|$-77.00|-$77.00|$+77.00|+$77.00|+77|-77|"
+    "($77.00)|(77)|(.5)|($1,412.64)|$1,412.64|1,234,567.89|12,34|1234,567|,123|1,23.00|5.|$|-|()|"
+    "$-$5|--5|(-5)|-(5)|($-5)|$ 5|5 $|5€|1e3|NaN|0x10|1.234|0.001|1.2.3|12 34|9999999999999999.99|"
+    "-9999999999999999.99|10000000000000000.00|00000000000000000001.00|99999999999999999.999|"
+    "123456789012345678901234567890.10|\u0661\u0662|NULL|"
+).split("|")
+DATES = (
+    "2023-05-06|2023-05-06 7:08|2023-05-06 07:08|2023-05-06 07:08:09|2023-05-06T07:08:09|"
+    "2023-05-06 07:08:09.1|2023-05-06 07:08:09.123456|2023-05-06 07:08:09.123456789|"
+    "2023-05-06 07:08:09.1234567890|2023-05-06T07:08:09Z|2023-05-06 07:08Z|2023-05-06T07:08:09+02:00|"
+    "2023-05-06T07:08:09-0530|2023-05-06T07:08+18:00|2023-05-06T07:08+18:01|2023-05-06T07:08+19:00|"
+    "2023-05-06T07:08:09 Z|5/6/2023|05/06/2023 7:08|5/6/2023 07:08:09.5|13/6/2023|5/6/23|"
+    "5/6/2023T07:08|2/29/2024|2/29/2023|2023-02-29|2024-02-29|2023-13-01|2023-00-10|2023-5-6|"
+    "20230506|2023/05/06|06.05.2023|2023-05-06 24:00|2023-05-06 23:60|2023-05-06 23:59:60|"
+    "2023-05-06 07|2023-05-06  07:08|2023-05-06t07:08|1900-01-01|1899-12-31 23:59:59.999999|"
+    "1900-01-01T01:00+02:00|0001-01-01|0000-01-01|2024-01-02|2024-01-02 00:00:00.000001|"
+    "2024-01-02T02:00:00+02:00|2024-01-01T23:00:00-02:00|9999-12-31|yesterday|1672531200|\u0662\u0660\u0662\u0663-\u0660\u0665-\u0660\u0666|"
+).split("|")
+INTEGERS = (
+    "1|0|-1|007|5.0|5.000|-5.0|-0|9223372036854775807|-9223372036854775808|9223372036854775808|"
+    "-9223372036854775809|9223372036854775807.0|99999999999999999999|0000000000000000001|"
+    "00000000000000000001|+5|5.|5.5|.0|5e3|1,000|0x1F|1_000|12 34|\u0663|"
+).split("|")
+CHANNELS = (
+    "Swipe Transaction|chip transaction|ONLINE TRANSACTION|swipe|Chip|oNLINE|swipe  transaction|"
+    "swipetransaction|Swipe|contactless|\u017fwipe|true|"
+).split("|")
+ZIPS = ("02139|2139|4101.0|1|00001|58523.0|58523.00|123456|0|00000|0.0|-1|1.5|A1B2|2139-1234|").split("|")
+MCCS = ("5411|742|0742|0|5411.0|5411.00|54111|-5|x|").split("|")
+
+CSV_CASES: dict[str, bytes] = {
+    "quotes.csv": text(
+        HEADER,
+        f'1,1.00,{DAY},"Bad PIN,Insufficient Balance"',
+        f'2,"$1,412.64 ",{DAY},"a ""quoted"" word"',
+        f'3,3.00,{DAY},"first line',
+        'second line"',
+        f'"4","4.00","{DAY}",""',
+        f'5,5.00,{DAY},""""',
+        f'6,6.00,{DAY},half "quoted" field',
+        f'7,7.00,{DAY},"blank behind" ',
+        f'8,8.00,{DAY}, "blank before"',
+        f'9,9.00,{DAY},"one""two""',
+        "three",
+        '"',
+        f'10,10.00,{DAY},"many',
+        "",
+        '  lines, with ""quotes"", commas',
+        'and a blank line"',
+        f'11,11.00,{DAY},"too","many"',
+        f'12,12.00,"{DAY}"',
+        f'13,13.00,{DAY},"""a"",""b"""',
+    ),
+    "stray_quotes.csv": text(
+        HEADER,
+        f'1,1.00,{DAY},5" pipe',
+        f"2,2.00,{DAY},good",
+        f'3,3.00,{DAY},6" pipe',
+        f"4,4.00,{DAY},good",
+        f'5,5.00,{DAY},"opens here',
+        f"6,6.00,{DAY},good, has one field too many",
+        f'7,7.00,{DAY},"opens again',
+        'and closes"',
+        f'8,8.00,{DAY},"two stray',
+        f'9,9.00,{DAY},quotes"',
+        f'10,10.00,{DAY},"never closed',
+        f"11,11.00,{DAY},good",
+    ),
+    "sixty_four_lines.csv": text(
+        HEADER,
+        f'1,1.00,{DAY},"line 1 of 64',
+        *(f"line {number}" for number in range(2, 64)),
+        'line 64"',
+        f'2,2.00,{DAY},"line 1 of 65',
+        *(f"line {number}" for number in range(2, 65)),
+        'line 65"',
+        f"3,3.00,{DAY},good",
+    ),
+    "blank_lines.csv": b"\n \t\r\n"
+    + text(HEADER, "", f"1,1.00,{DAY},", "   ", "\t", f"2,2.00,{DAY},", ",,,", "", "")
+    + b" ",
+    "line_ends.csv": (
+        f"{HEADER}\r\n1,1.00,{DAY},crlf\r\n2,2.00,{DAY},lf\n3,3.00,{DAY},a\rb\r\n4,4.00,{DAY},two\r\r\n"
+        f'5,5.00,{DAY},"in\r\nquotes"\r\n\r\n\r\r\n6,6.00,{DAY},no line feed\r'
+    ).encode(),
+    "bom.csv": b"\xef\xbb\xbf"
+    + text(HEADER, f"1,1.00,{DAY},ä").replace(b"\n", b"\r\n")
+    + f"\ufeff2,2.00,{DAY},\n".encode(),
+    "field_counts.csv": text(
+        HEADER, f"1,1.00,{DAY},", f"2,2.00,{DAY}", "3", f"4,4.00,{DAY},,", f'5,5.00,{DAY},"a,b",c', f"6,6.00,{DAY},good"
+    ),
+    "separators.csv": text(
+        HEADER,
+        f"1,1.00,{DAY},line\u2028separator",
+        f"2,2.00,{DAY},next\u0085line",
+        f"3,3.00,{DAY},form\x0cfeed\x0btab\x1cfs",
+        f"4;4.00;{DAY};semicolons",
+        f"5,5.00,{DAY},back\\slash\\",
+        f'6,6.00,{DAY},"back\\""slash\\"',
+        f"7,7.00,{DAY},'single'",
+        f"#8,8.00,{DAY},comment",
+        f"9,9.00,{DAY},Zürich 東京 🏦",
+    ),
+    "trimming.csv": text(
+        HEADER,
+        f" 1\t, $1.00 ,\t{DAY} , padded ",
+        f'2,"  2.00\t","  {DAY}"," "',
+        f"\u00a03,3.00,{DAY},no-break space",
+        f'4," ",{DAY},',
+    ),
+    "mixed_case_header.csv": text(
+        ' MCC ,"Date",Colour,ID,"Use_Chip ",AMOUNT', f"5411,{DAY},blue,1,chip,1.00", f"x,{DAY},red,2,chip,2.00"
+    ),
+    "no_last_line_feed.csv": text(HEADER, f"1,1.00,{DAY},") + f"2,2.00,{DAY},last".encode(),
+    "many_rules.csv": text(
+        "dms_id,amount,date,use_chip,zip,client_id,card_id,merchant_id,mcc",
+        f"1,1.00,{DAY},chip,1,1,1,1,1",
+        "x,1.234,2030-01-01,tap,0,a,b,c,d",
+        ",,,,,,,,",
+        "2,10000000000000000.00,1812-01-01,chip,1,1,1,1,1",
+        "3,abc,abc,chip,1,1,1,1,1",
+        f'"4,9.00,{DAY},tap,0,a,b,c,d',
+    ),
+    "same_keys.csv": text(HEADER, f"1,1.00,{DAY},a", f"1,1.00,{DAY},a", f"1,2.00,{DAY},b", f"01,-3.00,{DAY},c"),
+    "amounts.csv": _one_value_each("amount", AMOUNTS),
+    "dates.csv": _one_value_each("date", DATES),
+    "keys.csv": _one_value_each("dms_id", INTEGERS),
+    "merchant_ids.csv": _one_value_each("merchant_id", INTEGERS),
+    "channels.csv": _one_value_each("use_chip", CHANNELS),
+    "zips.csv": _one_value_each("zip", ZIPS),
+    "mccs.csv": _one_value_each("mcc", MCCS),
+    "two_members.csv.gz": gzip.compress(text(HEADER) + b"1,1.0", mtime=0)
+    + gzip.compress(text(f"0,{DAY},", f"2,2.00,{DAY},"), mtime=0),
+    "gzip_by_content.csv": gzip.compress(text(HEADER, f"1,1.00,{DAY},"), mtime=0),
+    "csv_by_content.parquet": text(HEADER, f"1,1.00,{DAY},"),
+    # Rejected.
+    "empty.csv": b"",
+    "empty_inside.csv.gz": gzip.compress(b"", mtime=0),
+    "header_only.csv": text(HEADER, "", ""),
+    "missing_column.csv": text("dms_id,when,errors", "1,2023-05-06,"),
+    "duplicate_column.csv": text("dms_id,amount,date,ID", f"1,1.00,{DAY},1"),
+    "latin1.csv": f"{HEADER}\n1,1.00,{DAY},Zürich\n".encode("latin-1"),
+    "utf16.csv": text(HEADER, f"1,1.00,{DAY},").decode().encode("utf-16"),
+    "truncated.csv.gz": gzip.compress(text(HEADER, *(f"{n},1.00,{DAY},{n * n}" for n in range(500))), mtime=0)[:-500],
+    "damaged.csv.gz": gzip.compress(text(HEADER, f"1,1.00,{DAY},"), mtime=0)[:-8] + b"\0" * 8,
+    "header_over_two_lines.csv": text('dms_id,amount,date,"err', 'ors"', f"1,1.00,{DAY},"),
+}
+
+
+def contents() -> dict[str, bytes]:
+    """Return every file of the corpus by its name."""
+    return {**CSV_CASES, **{name: parquet_bytes(name) for name in PARQUET_CASES}}
+
+
+def build(folder: Path) -> list[Path]:
+    """Write the files."""
+    for name, content in contents().items():
+        (folder / name).write_bytes(content)
+    return sorted(folder / name for name in contents())
+
+
+if __name__ == "__main__":
+    build(Path(sys.argv[1]))
