@@ -40,7 +40,7 @@ def test_workflow_mails_the_jobs_reason_and_fails__job_marked_the_file(pipeline:
     assert ending.entered == [*START, *SILVER, "Mail that the file failed", "The file failed"]
     assert (ending.status, ending.error, ending.cause) == ("FAILED", "Assay.FileFailed", broken)
     [(subject, text)] = pipeline.mails()
-    assert subject == "Assay [test]: a file failed"
+    assert subject == "[assay test] a file failed"
     assert text.startswith("Failed: transactions/day 1/ä+b.csv\nversion v1\n")
     assert f"Stage: silver, after 2 attempts\nReason: {broken}\n" in text
     assert 'assay passport "transactions/day 1/ä+b.csv"' in text
@@ -158,7 +158,7 @@ def test_workflow_mails_and_fails__status_that_no_execution_should_see(pipeline:
 
     assert (ending.status, ending.error) == ("FAILED", "Assay.LedgerUnexpected")
     assert ending.entered == [*START, *UNEXPECTED]
-    assert [subject for subject, _ in pipeline.mails()] == ["Assay [test]: a file needs a look"]
+    assert [subject for subject, _ in pipeline.mails()] == ["[assay test] a file needs a look"]
 
 
 def test_workflow_mails_and_fails__no_ledger_item(pipeline: Pipeline) -> None:
@@ -188,7 +188,7 @@ def test_workflow_mails_and_fails__ledger_cannot_be_read(pipeline: Pipeline) -> 
     assert (ending.status, ending.error) == ("FAILED", "Assay.LedgerOutOfReach")
     assert "ResourceNotFoundException" in (ending.cause or "")
     [(subject, text)] = pipeline.mails()
-    assert subject == "Assay [test]: the ledger is out of reach"
+    assert subject == "[assay test] the ledger is out of reach"
     assert "ResourceNotFoundException" in text
 
 

@@ -29,7 +29,7 @@ def test_workflow_mails_key_counts_and_cents__published(pipeline: Pipeline) -> N
     pipeline.run()
 
     [(subject, text)] = pipeline.mails()
-    assert subject == "Assay [test]: a file was published"
+    assert subject == "[assay test] a file was published"
     assert text.startswith("Published: transactions/day 1/ä+b.csv\nversion v1\n")
     counts = [line.split() for line in text.splitlines() if line.startswith("  ") and line.split()[-1].isdigit()]
     assert dict(counts) == {

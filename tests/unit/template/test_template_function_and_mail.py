@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
+from moto.events.models import EventPattern
 from sam_template import properties, transformed, written
 
 ENVIRONMENT = {
@@ -49,15 +51,25 @@ def test_alarm_mails_at_the_first_event(alarm: str) -> None:
     assert declared["TreatMissingData"] == "notBreaching"
 
 
-def test_rule_mails_executions_that_could_not_mail_for_themselves() -> None:
-    pattern = properties("WorkflowEndedRule")["EventPattern"]
+@pytest.mark.parametrize(
+    ("status", "error", "mailed"),
+    [
+        ("TIMED_OUT", None, True),
+        ("ABORTED", None, True),
+        ("FAILED", "States.Runtime", True),
+        ("FAILED", "States.DataLimitExceeded", True),
+        ("FAILED", "Assay.NotMailed", True),
+        ("FAILED", "Assay.FileFailed", False),
+        ("SUCCEEDED", None, False),
+    ],
+)
+def test_rule_mails_executions_that_did_not_mail_for_themselves(status: str, error: str | None, mailed: bool) -> None:
+    written_pattern = json.dumps(properties("WorkflowEndedRule")["EventPattern"])
+    pattern = EventPattern.load(written_pattern.replace('{"Ref": "Workflow"}', '"the workflow"'))
+    detail = {"stateMachineArn": "the workflow", "status": status, "error": error}
+    event = {"source": "aws.states", "detail-type": "Step Functions Execution Status Change", "detail": detail}
 
-    assert pattern["source"] == ["aws.states"]
-    assert pattern["detail"]["stateMachineArn"] == [{"Ref": "Workflow"}]
-    assert pattern["detail"]["$or"] == [
-        {"status": ["TIMED_OUT", "ABORTED"]},
-        {"status": ["FAILED"], "error": [{"prefix": "States."}, "Assay.NotMailed"]},
-    ]
+    assert pattern.matches_event(event) is mailed
 
 
 def test_rule_fills_in_what_its_mail_shows() -> None:
