@@ -1,0 +1,44 @@
+"""Every mail points into the runbook, and the runbook answers every one."""
+
+from __future__ import annotations
+
+import re
+
+from state_machine import ROOT, text
+
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+SECTIONS = set(re.findall(r"^## (.+)$", RUNBOOK, flags=re.MULTILINE))
+POINTER = re.compile(r'docs/runbook\.md, section "?([A-Z][A-Za-z -]+?)[").]')
+
+
+def test_runbook_has_the_section_to_which_each_mail_points() -> None:
+    sources = [text(), (ROOT / "template.yaml").read_text(encoding="utf-8")]
+
+    pointed = {section for source in sources for section in POINTER.findall(source)}
+
+    assert pointed == SECTIONS - {"Rejected file"}
+
+
+def test_runbook_answers_each_reason_code_of_the_contract() -> None:
+    contract = (ROOT / "docs" / "data-contract.md").read_text(encoding="utf-8")
+    table = contract.partition("### Why a file is rejected")[2].partition("A rejected file changes nothing")[0]
+    codes = re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)
+
+    answered = re.findall(r"^\| `(\w+)` \|", RUNBOOK, flags=re.MULTILINE)
+
+    assert len(codes) > 10
+    assert [code for code in answered if code in codes] == codes
+
+
+def test_runbook_answers_each_stage_at_which_a_file_fails() -> None:
+    stages = set(re.findall(r'"stage": "(\w+)"', text()))
+
+    assert stages == {"silver", "gold", "workflow"}
+    assert {stage for stage in stages if f"**Stage `{stage}`" not in RUNBOOK} == set()
+
+
+def test_runbook_lists_each_subject() -> None:
+    subjects = re.findall(r'"Subject": "\[assay \$\{Stage\}\] ([^"]+)"', text())
+
+    assert len(subjects) == 4
+    assert [subject for subject in subjects if f"`… {subject}`" not in RUNBOOK] == []
