@@ -242,5 +242,13 @@ def run_audit(
         raise typer.Exit(NOT_AS_IT_MUST_BE)
 
 
+@app.command()
+def demo() -> None:
+    """Show it all in a local cloud: five generated files, their passports, Gold's totals and the audit."""
+    from assay.demo.play import play
+
+    raise typer.Exit(play(project()))
+
+
 def main() -> None:
     app()

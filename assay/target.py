@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.exceptions import ClientError
@@ -98,10 +98,10 @@ class Target:
         """Name the places where the log of every stage is found."""
         if self.is_local:
             return [str(self.project / ".assay" / "logs")]
-        function = self.stack.kpi_function.rsplit(":", 1)[-1]
-        workflow = self.stack.workflow.rsplit(":", 1)[-1]
-        groups = [f"/aws/lambda/{function}", f"/aws/vendedlogs/states/{workflow}", "/aws-glue/jobs"]
-        return [f"CloudWatch log group {group}*" for group in groups]
+        function = self.stack.kpi_function
+        named = function.removesuffix("-kpi")
+        groups = [f"/aws/lambda/{function}", f"/aws/vendedlogs/states/{named}", f"/aws-glue/{named}/error"]
+        return [f"CloudWatch log group {group}" for group in groups]
 
 
 def find_project(start: Path) -> Path:
@@ -116,7 +116,7 @@ def find_target(*, stack: str, region: str | None, profile: str | None, project:
         return Target(stack, boto3.Session(profile_name=profile, region_name=region), None, project)
     cloud = lifecycle.running(project)
     if cloud:
-        return Target(stack, _local_session(cloud.environment()), cloud.endpoint, project)
+        return local_target(cloud, stack=stack, project=project)
     session = boto3.Session(region_name=region)
     if session.get_credentials() is None:
         raise UserError(
@@ -126,17 +126,19 @@ def find_target(*, stack: str, region: str | None, profile: str | None, project:
     return Target(stack, session, None, project)
 
 
+def local_target(cloud: lifecycle.Cloud, *, stack: str, project: Path) -> Target:
+    """Give a stack of a local cloud; its own variables make the session, so that an AWS environment plays no part."""
+    environment = cloud.environment()
+    session = boto3.Session(
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=environment["AWS_DEFAULT_REGION"],
+    )
+    return Target(stack, session, cloud.endpoint, project)
+
+
 def describe(target: Target) -> str:
     if target.is_local:
         return f"local cloud at {target.endpoint}, stack {target.stack_name}"
     profile = f", profile {target.session.profile_name}" if target.session.profile_name != "default" else ""
     return f"AWS, region {target.session.region_name}{profile}, stack {target.stack_name}"
-
-
-def _local_session(environment: dict[str, str]) -> Any:
-    """Make a session from the cloud's own variables, so that a real AWS environment around it plays no part."""
-    return boto3.Session(
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-        region_name=environment["AWS_DEFAULT_REGION"],
-    )
