@@ -47,6 +47,7 @@ class Functions:
     def invoke(self, function: LambdaFunction, event: Any) -> Outcome:
         """Call a function and wait for its answer."""
         outcome = self._pool(function).invoke(event)
+        function.logs_backend.ensure_log_group(function.logs_group_name)
         function.save_logs(outcome.log.read_text(errors="replace") if outcome.log.exists() else "")
         return outcome
 

@@ -54,13 +54,23 @@ def _reporting_failures(original: Function) -> Function:
     # Until moto ends a failed change set in a failed stack: it answers 500, and the client tries the whole again.
     def execute_change_set(backend: Any, change_set_name: str, stack_name: str | None = None) -> None:
         change_set = backend.describe_change_set(change_set_name)
+        stack = backend.stacks[change_set.stack_id]
         try:
             original(backend, change_set_name, stack_name)
         except Exception as error:
             _LOG.exception("change set failed: %s", change_set_name)
-            _fail(backend.stacks[change_set.stack_id], change_set.change_set_type, reason=repr(error))
+            _fail(stack, change_set.change_set_type, reason=repr(error))
+        else:
+            _take_over(stack, change_set)
 
     return execute_change_set
+
+
+def _take_over(stack: Stack, change_set: Any) -> None:
+    # Until moto does this for change sets too: without it there are no outputs, and parameters never change again.
+    stack._parse_template()
+    stack.parameters = change_set.parameters
+    stack.output_map = stack._create_output_map()
 
 
 def _fail(stack: Stack, kind: str, *, reason: str) -> None:

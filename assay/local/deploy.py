@@ -17,6 +17,10 @@ from assay.local.lifecycle import Cloud
 ARTEFACT_BUCKET = "assay-local-artefacts"
 
 
+# `sam` looks every five seconds how far CloudFormation is; here it is done at once.
+_SAM = {"SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.2"}
+
+
 class DeployError(RuntimeError):
     """A command of the deployment failed; its output was handed on line by line."""
 
@@ -74,4 +78,4 @@ def _environment(cloud: Cloud) -> dict[str, str]:
     path = os.pathsep.join([scripts, inherited.get("PATH", "")])
     # No file of the developer's may name a region, a profile or credentials either.
     files = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-    return {**inherited, **cloud.environment(), **files, "PATH": path, "SAM_CLI_TELEMETRY": "0"}
+    return {**inherited, **cloud.environment(), **files, "PATH": path, **_SAM}

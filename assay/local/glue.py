@@ -58,10 +58,7 @@ class JobRuns:
         self.jvms.close()
 
     def _conf(self, arguments: dict[str, str]) -> dict[str, str]:
-        scratch = {
-            "spark.local.dir": str(self._home.scratch),
-            "spark.sql.warehouse.dir": str(self._home.scratch / "spark-warehouse"),
-        }
+        scratch = {"spark.sql.warehouse.dir": str(self._home.scratch / "warehouse")}
         return {
             **spark.SIZING,
             **scratch,

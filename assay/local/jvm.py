@@ -74,7 +74,8 @@ class Jvm:
             return False
         gateway = JavaGateway(gateway_parameters=GatewayParameters(port=self._port, auth_token=self._secret))
         try:
-            return not gateway.jvm.org.apache.spark.SparkContext.getActive().isDefined()
+            companion = getattr(gateway.jvm.org.apache.spark, "SparkContext$")
+            return not getattr(companion, "MODULE$").getActive().isDefined()
         except Py4JError:
             return False
         finally:

@@ -85,7 +85,8 @@ class JvmPool:
 
     def environment(self) -> dict[str, str]:
         """Return what a Spark process needs, JVM or Python."""
-        return {**os.environ, **aws_environment(self._endpoint), **java_environment()}
+        scratch = {"SPARK_LOCAL_DIRS": str(self._home.scratch)}
+        return {**os.environ, **aws_environment(self._endpoint), **java_environment(), **scratch}
 
     def _start_warm(self, job: str, conf: dict[str, str]) -> Jvm:
         jvm = self._start(job, conf)

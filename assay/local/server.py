@@ -54,6 +54,8 @@ def _locked(home: Home) -> IO[str]:
 
 
 def _serve(home: Home, *, port: int, parent: int | None) -> None:
+    # An optional checker of addresses, that jsonschema would spend three seconds on compiling and moto never uses.
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     from assay.local import cloud  # takes seconds: after the lock, so that a second server gives up at once
 
     end = Event()

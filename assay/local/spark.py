@@ -18,6 +18,7 @@ SIZING = {
     "spark.master": "local[2]",
     "spark.driver.memory": "4g",
     "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     # Glue's workers run in UTC, whatever the developer's machine is set to.
@@ -97,6 +98,7 @@ def configure_environment(*, endpoint: str, warehouse: str, home: Path | None = 
     """
     conf = {**SIZING, **catalog_conf(warehouse=warehouse), **endpoint_conf(endpoint)}
     if home is not None:
-        conf |= {"spark.local.dir": str(home), "spark.sql.warehouse.dir": str(home / "spark-warehouse")}
+        conf["spark.sql.warehouse.dir"] = str(home / "spark-warehouse")
+        os.environ["SPARK_LOCAL_DIRS"] = str(home)
     os.environ |= aws_environment(endpoint) | java_environment()
     os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join(submit_command(conf, java_options=archive.java_options()))
