@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay.errors import UserError
+from assay.sample import purchases
 from assay.sample import rows as sample_rows
+from assay.sample.days import days
 from assay.sample.history import FIRST_ID, Extent, History
 
 
@@ -57,6 +60,30 @@ def test_history_spans_ten_years_but_one_leap_day__for_few_rows_too() -> None:
     assert frame["date"].max().date() <= date(2019, 10, 31)
     assert frame.filter(pl.col("date").dt.date() == date(2016, 2, 29)).is_empty()
     assert not frame.filter(pl.col("date").dt.date() == date(2016, 2, 28)).is_empty()
+
+
+def test_days_have_no_rows_on_one_leap_day__and_few_on_another() -> None:
+    around = {year: days(seed, date(year, 2, 28), 3) for seed, year in ((1, 2012), (1, 2016))}
+    first = date(2016, 2, 28).toordinal() - date(1970, 1, 1).toordinal()
+    assert around[2016].number.tolist() == [first, first + 2]
+    assert 0.005 < around[2012].weight[1] / around[2012].weight[0] < 0.02
+
+
+def test_days_refuse__a_span_without_rows() -> None:
+    with pytest.raises(UserError, match="2016-02-29"):
+        days(1, date(2016, 2, 29), 1)
+
+
+def test_late_refunds_reach_over_blocks__each_in_the_block_of_its_day() -> None:
+    history = History(Extent(200_000, seed=1, days=54))
+    blocks = list(history)
+    last = blocks[-1]
+    refunds = last.filter((pl.col("amount_cents") < 0) & ~pl.col("mcc").is_in([5499, 5541]))
+    bought = pl.concat(blocks[:-1]).with_columns(-pl.col("amount_cents"))
+    from_before = refunds.join(bought, on=["card_id", "merchant_id", "amount_cents"], how="semi")
+    expected = len(last) * purchases.LATE_PER_MILLION // 1_000_000
+    assert len(refunds) == pytest.approx(expected, rel=0.2)
+    assert len(refunds) // 5 < len(from_before) < len(refunds)
 
 
 def test_history_orders_by_minute_then_client__with_few_ids_backwards(rows: pl.DataFrame) -> None:

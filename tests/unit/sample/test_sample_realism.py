@@ -98,7 +98,8 @@ def test_refunds_are_whole_dollars__with_their_purchase_of_same_card_and_merchan
     pairs = refunds.join(
         rows.with_columns(-pl.col("amount_cents")), on=["card_id", "merchant_id", "amount_cents"], how="inner"
     ).with_columns(lag=(pl.col("date") - pl.col("date_right")).dt.total_minutes().abs())
-    near = pairs.filter(pl.col("lag") < 30)["id"].n_unique()
+    same_day = pl.col("date").dt.date() == pl.col("date_right").dt.date()
+    near = pairs.filter(same_day & (pl.col("lag") < 30))["id"].n_unique()
     assert near == len(refunds)
     assert (refunds["amount_cents"] % 100 == 0).all()
     assert refunds["amount_cents"].is_between(-10000, -5000).all()
@@ -140,6 +141,25 @@ def test_clients_stay_in_their_state__nine_rows_of_ten(rows: pl.DataFrame) -> No
         .agg((pl.col("merchant_state") == pl.col("merchant_state").mode().first()).mean().alias("share"))
     )
     assert 0.86 < at_home["share"].mean() < 0.93
+
+
+def test_clients_stay_in_their_city__two_rows_of_three(rows: pl.DataFrame) -> None:
+    at_home = (
+        rows.filter(~ONLINE_CITY)
+        .group_by("client_id")
+        .agg((pl.col("zip") == pl.col("zip").mode().first()).mean().alias("share"))
+    )
+    assert 0.6 < at_home["share"].mean() < 0.72
+
+
+def test_merchants_have_one_category__and_the_local_ones_one_place(rows: pl.DataFrame) -> None:
+    merchants = rows.group_by("merchant_id").agg(
+        pl.col("mcc").n_unique().alias("categories"), pl.struct("merchant_city", "zip").n_unique().alias("places")
+    )
+    assert merchants.filter(pl.col("categories") > 1).height <= 2
+    assert merchants.filter(pl.col("places") == 1).height > 15_000
+    assert merchants.filter(pl.col("places") > 1).height < 250
+    assert rows["merchant_id"].is_between(22, 100_340).all()
 
 
 def test_errors_fit_their_channel__and_combine(rows: pl.DataFrame) -> None:

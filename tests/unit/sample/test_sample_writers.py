@@ -15,7 +15,7 @@ import pytest
 
 from assay.errors import UserError
 from assay.sample.history import Extent, History
-from assay.sample.writers import Totals, amount_text, csv_bytes, write, write_control
+from assay.sample.writers import Totals, amount_text, arrow_table, csv_bytes, write, write_control
 
 SMALL = Extent(1000, seed=3)
 HEADER = "id,date,client_id,card_id,amount,use_chip,merchant_id,merchant_city,merchant_state,zip,mcc,errors"
@@ -105,6 +105,14 @@ def test_parquet_has_the_contract_s_types__and_the_csv_s_values(tmp_path: Path) 
     assert [int(amount.scaleb(2)) for amount in table["amount"].to_pylist()] == frame["amount_cents"].to_list()
     assert table["zip"].to_pylist() == frame["zip"].to_list()
     assert min(table["amount"].to_pylist()) < 0
+
+
+def test_arrow_decimals_are_whole__negative_and_beyond_a_word() -> None:
+    frame = pl.concat(list(History(SMALL))).head(4)
+    cents = [-7700, 0, 1457, -(10**18) + 1]
+    table = arrow_table(frame.with_columns(amount_cents=pl.Series(cents)), amounts="decimal")
+    table.validate(full=True)
+    assert table["amount"].to_pylist() == [Decimal(value).scaleb(-2) for value in cents]
 
 
 def test_parquet_amounts_can_be_text__as_in_the_csv(tmp_path: Path) -> None:
