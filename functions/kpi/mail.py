@@ -27,7 +27,7 @@ def rejection_body(item: Mapping[str, Any]) -> str:
         f"  bucket   {item['bucket']}\n  key      {item['key']}\n  version  {item['version_id']}\n"
         f"  size     {item['size']} bytes\n  file id  {item['file_id']}\n\nWhy\n"
     )
-    room = MAXIMUM_BODY_BYTES - len(opening.encode()) - len(_CLOSING.encode())
+    room = MAXIMUM_BODY_BYTES - len(opening.encode()) - len(_CLOSING.encode()) - 1
     return f"{opening}{_shortened(reasons, room)}\n{_CLOSING}"
 
 

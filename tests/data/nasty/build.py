@@ -7,13 +7,13 @@ at LAST_MODIFIED_AT. A golden has either `rows` (every record: its place, raw te
 
 import gzip
 import sys
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from parquet_cases import PARQUET_CASES, parquet_bytes
 
 LAST_MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
+FOLDER = Path(__file__).parent
 HEADER = "dms_id,amount,date,errors"
 DAY = "2023-05-06"
 
@@ -23,12 +23,12 @@ def text(*lines: str) -> bytes:
     return "".join(line + "\n" for line in lines).encode()
 
 
-def _one_value_each(column: str, values: Iterable[str]) -> bytes:
-    """Write one row per value of one column, all else good."""
+def _one_value_each(column: str, values: str) -> bytes:
+    """Write one row per value of one column (separated by bars), all else good."""
     other = {"dms_id": None, "amount": "1.00", "date": DAY}
     names = [*other, *([] if column in other else [column])]
     lines = []
-    for number, value in enumerate(values, start=1):
+    for number, value in enumerate(values.split("|"), start=1):
         row = {**other, "dms_id": str(number), column: f'"{value}"' if "," in value else value}
         lines.append(",".join(row[name] for name in names))
     return text(",".join(names), *lines)
@@ -40,7 +40,7 @@ AMOUNTS = (
     "$-$5|--5|(-5)|-(5)|($-5)|$ 5|5 $|5€|1e3|NaN|0x10|1.234|0.001|1.2.3|12 34|9999999999999999.99|"
     "-9999999999999999.99|10000000000000000.00|00000000000000000001.00|99999999999999999.999|"
     "123456789012345678901234567890.10|\u0661\u0662|NULL|"
-).split("|")
+)
 DATES = (
     "2023-05-06|2023-05-06 7:08|2023-05-06 07:08|2023-05-06 07:08:09|2023-05-06T07:08:09|"
     "2023-05-06 07:08:09.1|2023-05-06 07:08:09.123456|2023-05-06 07:08:09.123456789|"
@@ -51,19 +51,20 @@ DATES = (
     "20230506|2023/05/06|06.05.2023|2023-05-06 24:00|2023-05-06 23:60|2023-05-06 23:59:60|"
     "2023-05-06 07|2023-05-06  07:08|2023-05-06t07:08|1900-01-01|1899-12-31 23:59:59.999999|"
     "1900-01-01T01:00+02:00|0001-01-01|0000-01-01|2024-01-02|2024-01-02 00:00:00.000001|"
-    "2024-01-02T02:00:00+02:00|2024-01-01T23:00:00-02:00|9999-12-31|yesterday|1672531200|\u0662\u0660\u0662\u0663-\u0660\u0665-\u0660\u0666|"
-).split("|")
+    "2024-01-02T02:00:00+02:00|2024-01-01T23:00:00-02:00|9999-12-31|yesterday|1672531200|"
+    "\u0662\u0660\u0662\u0663-\u0660\u0665-\u0660\u0666|"
+)
 INTEGERS = (
     "1|0|-1|007|5.0|5.000|-5.0|-0|9223372036854775807|-9223372036854775808|9223372036854775808|"
     "-9223372036854775809|9223372036854775807.0|99999999999999999999|0000000000000000001|"
     "00000000000000000001|+5|5.|5.5|.0|5e3|1,000|0x1F|1_000|12 34|\u0663|"
-).split("|")
+)
 CHANNELS = (
     "Swipe Transaction|chip transaction|ONLINE TRANSACTION|swipe|Chip|oNLINE|swipe  transaction|"
     "swipetransaction|Swipe|contactless|\u017fwipe|true|"
-).split("|")
-ZIPS = ("02139|2139|4101.0|1|00001|58523.0|58523.00|123456|0|00000|0.0|-1|1.5|A1B2|2139-1234|").split("|")
-MCCS = ("5411|742|0742|0|5411.0|5411.00|54111|-5|x|").split("|")
+)
+ZIPS = "02139|2139|4101.0|1|00001|58523.0|58523.00|123456|0|00000|0.0|-1|1.5|A1B2|2139-1234|"
+MCCS = "5411|742|0742|0|5411.0|5411.00|54111|-5|x|"
 
 CSV_CASES: dict[str, bytes] = {
     "quotes.csv": text(

@@ -1,0 +1,150 @@
+"""A slow, plain reading of the data contract, written from its words: what the function is held to."""
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+AMOUNT = re.compile(
+    r"(\$[-+]?|[-+]\$?)?(?P<n>([0-9]{1,3}(,[0-9]{3})+|[0-9]+)?(\.[0-9]+)?)|\(\$?(?P<m>([0-9]{1,3}(,[0-9]{3})+|[0-9]+)?(\.[0-9]+)?)\)"
+)
+TIME = r"(?P<h>[01]?[0-9]|2[0-3]):(?P<mi>[0-5][0-9])(:(?P<s>[0-5][0-9])(\.(?P<f>[0-9]{1,9}))?)?"
+ISO = re.compile(
+    rf"(?P<y>[0-9]{{4}})-(?P<mo>[0-9]{{2}})-(?P<d>[0-9]{{2}})([ T]{TIME}(?P<z>Z|[+-][0-9]{{2}}:?[0-9]{{2}})?)?"
+)
+AMERICAN = re.compile(rf"(?P<mo>[0-9]{{1,2}})/(?P<d>[0-9]{{1,2}})/(?P<y>[0-9]{{4}})( {TIME})?")
+
+
+def split(text: str) -> list[str] | None:
+    """Walk over a record sign by sign (section 2, rule 4)."""
+    fields, at = [], 0
+    while True:
+        if text[at : at + 1] == '"':
+            end = at + 1
+            while True:
+                end = text.find('"', end)
+                if end < 0:
+                    return None
+                if text[end + 1 : end + 2] != '"':
+                    break
+                end += 2
+            fields.append(text[at + 1 : end].replace('""', '"'))
+            at = end + 1
+        else:
+            end = text.find(",", at)
+            end = len(text) if end < 0 else end
+            if '"' in text[at:end]:
+                return None
+            fields.append(text[at:end])
+            at = end
+        if at == len(text):
+            return fields
+        if text[at] != ",":
+            return None
+        at += 1
+
+
+def records(body: str, width: int) -> list[tuple[int, str, list[str] | str]]:
+    """Return (line, raw, fields or broken rule) of the text behind a one-line header (section 2)."""
+    lines = body.split("\n")
+    last = lines.pop()
+    lines = [line.removesuffix("\r") for line in lines] + ([last] if last else [])
+    found, at = [], 0
+    while at < len(lines):
+        raw, used = lines[at], 1
+        if raw.count('"') % 2:
+            partner = next((n for n in range(at + 1, len(lines)) if lines[n].count('"') % 2), None)
+            joined = "\n".join(lines[at : partner + 1]) if partner is not None and partner - at < 64 else None
+            if joined is not None and len(split(joined) or []) == width:
+                raw, used = joined, partner + 1 - at
+        if raw.strip(" \t"):
+            found.append((at + 2, raw, _judged(raw, width)))
+        at += used
+    return found
+
+
+def _judged(raw: str, width: int) -> list[str] | str:
+    fields = split(raw)
+    if fields is None:
+        return "malformed_quotes"
+    if len(fields) != width:
+        return "too_few_fields" if len(fields) < width else "too_many_fields"
+    return fields
+
+
+def integer(text: str) -> int | None:
+    if not re.fullmatch(r"-?[0-9]{1,19}(\.0+)?", text):
+        return None
+    number = int(text.partition(".")[0])
+    return number if -(2**63) <= number < 2**63 else None
+
+
+def amount(text: str) -> tuple[Decimal | None, str | None]:
+    match = AMOUNT.fullmatch(text)
+    number = (match["n"] if match["n"] is not None else match["m"]) if match else None
+    try:
+        value = Decimal((number or "").replace(",", ""))
+    except InvalidOperation:
+        return None, "amount_unreadable"
+    whole, _, decimals = (number or "").replace(",", "").partition(".")
+    if decimals.rstrip("0")[2:]:
+        return None, "amount_too_precise"
+    if len(whole.lstrip("0")) > 16:
+        return None, "amount_too_large"
+    return (-value if "-" in text or "(" in text else value), None
+
+
+def instant(text: str) -> datetime | None:
+    match = ISO.fullmatch(text) or AMERICAN.fullmatch(text)
+    if not match:
+        return None
+    part = match.groupdict()
+    try:
+        day = date(int(part["y"]), int(part["mo"]), int(part["d"]))
+    except ValueError:
+        return None
+    micro = int((part["f"] or "").ljust(6, "0")[:6])
+    offset = _offset(part.get("z") or "Z")
+    if offset is None or abs(offset) > timedelta(hours=18) or day.year < 1899:
+        return None
+    time = timedelta(hours=int(part["h"] or 0), minutes=int(part["mi"] or 0), seconds=int(part["s"] or 0))
+    at = datetime(day.year, day.month, day.day, tzinfo=UTC) + time + timedelta(microseconds=micro) - offset
+    return at if at >= datetime(1900, 1, 1, tzinfo=UTC) else None
+
+
+def _offset(text: str) -> timedelta | None:
+    if text == "Z":
+        return timedelta()
+    hours, minutes = int(text[1:3]), int(text[-2:])
+    size = timedelta(hours=hours, minutes=minutes)
+    return None if minutes > 59 else (-size if text[0] == "-" else size)
+
+
+def judge(
+    row: dict[str, str | None], last_modified_at: datetime
+) -> tuple[list[str], int | None, int | None, int | None]:
+    """Return broken rules, key, cents and microseconds of a row's fields (section 3.1)."""
+    row = {name: (value or "").strip(" \t") or None for name, value in row.items()}
+    key = integer(row["dms_id"]) if row["dms_id"] else None
+    money, money_rule = amount(row["amount"]) if row["amount"] else (None, "amount_missing")
+    at = instant(row["date"]) if row["date"] else None
+    broken = [] if key is not None else ["dms_id_unreadable" if row["dms_id"] else "dms_id_missing"]
+    broken += [money_rule] if money_rule else []
+    if at is None:
+        broken.append("date_unreadable" if row["date"] else "date_missing")
+    elif at > last_modified_at + timedelta(days=1):
+        broken.append("date_in_future")
+    channel, zip_code, mcc = row.get("use_chip"), row.get("zip"), row.get("mcc")
+    channels = {name + tail for name in ("swipe", "chip", "online") for tail in ("", " transaction")}
+    if channel and channel.lower() not in channels:
+        broken.append("use_chip_unknown")
+    if zip_code and (not re.fullmatch(r"[0-9]{1,5}(\.0)?", zip_code) or not Decimal(zip_code)):
+        broken.append("zip_impossible")
+    for name in ("client_id", "card_id", "merchant_id"):
+        if row.get(name) and integer(str(row[name])) is None:
+            broken.append(f"{name}_unreadable")
+    if mcc and not re.fullmatch(r"[0-9]{1,4}(\.0)?", mcc):
+        broken.append("mcc_unreadable")
+    cents = None if money is None else int(money.scaleb(2))
+    us = None if at is None else (at - EPOCH) // timedelta(microseconds=1)
+    return broken, key, cents, us

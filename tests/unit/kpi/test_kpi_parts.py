@@ -1,0 +1,225 @@
+"""The smaller parts of the KPI function: sources, keys, totals, settings, events, mail, package."""
+
+import gzip
+import io
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+from contract import RejectedError, layout_of
+from control import as_of_of_metadata, control_of_metadata, control_of_side_car
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keys import DistinctKeys
+from kpis import Kpis, instant_text
+from mail import MAXIMUM_BODY_BYTES, rejection_body, rejection_subject
+from objects import UnsupportedEventError, data_records, object_version
+from settings import Settings, SettingsError
+from source import Gunzipped
+
+ROOT = Path(__file__).parents[3]
+EVENTS = {path.stem: json.loads(path.read_text()) for path in (ROOT / "events").glob("*.json")}
+ENVIRONMENT = {
+    "LEDGER_TABLE": "ledger",
+    "LAKE_BUCKET": "lake",
+    "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:w",
+    "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:t",
+    "STAGE": "dev",
+}
+
+
+def drained(stream: Gunzipped, size: int) -> bytes:
+    return b"".join(iter(lambda: stream.read(size), b""))
+
+
+@settings(max_examples=60, deadline=None)
+@given(chunks=st.lists(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(0, 20), max_size=30), max_size=10))
+def test_distinct_keys_are_exact__spilled_at_every_turn(chunks: list[list[int]]) -> None:
+    with DistinctKeys(buffered_keys=10, shards=4) as keys:
+        for chunk in chunks:
+            keys.add(pl.Series(chunk, dtype=pl.Int64))
+        assert keys.count() == len({key for chunk in chunks for key in chunk})
+
+
+def test_distinct_keys_leave_no_files__after_spilling() -> None:
+    with DistinctKeys(buffered_keys=1) as keys:
+        keys.add(pl.Series([1, 2], dtype=pl.Int64))
+        folder = Path(keys._folder.name)
+        assert list(folder.iterdir())
+    assert not folder.exists()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    members=st.lists(st.binary(max_size=200), min_size=1, max_size=4), piece=st.integers(1, 50), size=st.integers(1, 50)
+)
+def test_gunzipped_text_is_whole__members_in_any_pieces(members: list[bytes], piece: int, size: int) -> None:
+    data = b"".join(gzip.compress(member, mtime=0) for member in members) + b"\0" * 7
+    stream = Gunzipped(io.BytesIO(data), piece_bytes=piece)
+    assert drained(stream, size) == b"".join(members)
+
+
+@settings(max_examples=40, deadline=None)
+@given(cut=st.integers(1, 40))
+def test_gunzipped_text_is_refused__stream_cut_anywhere(cut: int) -> None:
+    data = gzip.compress(b"some text that is long enough to be cut", mtime=0)
+    stream = Gunzipped(io.BytesIO(data[:-cut]), piece_bytes=5)
+    with pytest.raises(RejectedError, match="ends before its end"):
+        drained(stream, 3)
+
+
+def test_gunzipped_text_is_refused__garbage_behind_the_last_member() -> None:
+    stream = Gunzipped(io.BytesIO(gzip.compress(b"text") + b"garbage"))
+    with pytest.raises(RejectedError, match="damaged"):
+        drained(stream, 100)
+
+
+def test_layout_rejects_every_repeated_name__but_columns_without_a_name() -> None:
+    assert layout_of(["ID", " amount ", "Date", "", ""]).places == {"dms_id": 0, "amount": 1, "date": 2}
+    with pytest.raises(RejectedError, match="'colour'"):
+        layout_of(["id", "amount", "date", "Colour", "colour"])
+
+
+def test_layout_names_only_some_unknown_columns__very_wide_header() -> None:
+    warnings = layout_of(["id", "amount", "date", *(f"c{n}" for n in range(1000))]).warnings()
+    assert "'c19' and 980 more" in warnings[0]
+    assert len("".join(warnings)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("content", "rows", "cents"),
+    [
+        (b'{"row_count": 1200, "total_amount": "51234.10"}', 1200, 5123410),
+        (b'{"row_count": "7"}', 7, None),
+        (b'{"total_amount": -0.1}', None, -10),
+        (b'{"total_amount": 12345678901234567890123456789012345.670}', None, 1234567890123456789012345678901234567),
+    ],
+)
+def test_side_car_is_read_exactly__each_form(content: bytes, rows: int | None, cents: int | None) -> None:
+    control = control_of_side_car(content)
+    assert (control.row_count, control.total_cents) == (rows, cents)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(
+            b"",
+            b"[]",
+            b"{}",
+            b"\xff",
+            b'{"rows": 1}',
+            b'{"row_count": 1.5}',
+            b'{"row_count": true}',
+            b'{"row_count": -1}',
+        ),
+        *(b'{"total_amount": "1.234"}', b'{"total_amount": "$1"}', b'{"total_amount": NaN}', b'{"total_amount": 1e3}'),
+    ],
+)
+def test_side_car_is_refused__each_unreadable_form(content: bytes) -> None:
+    with pytest.raises(RejectedError) as raised:
+        control_of_side_car(content)
+    assert raised.value.reasons[0].code == "unreadable_control"
+
+
+def test_metadata_without_totals_is_no_control__other_metadata() -> None:
+    assert control_of_metadata({"as-of": "2023-05-06"}) is None
+    assert as_of_of_metadata({"as-of": "2023-05-06T02:00:00+02:00"}) == datetime(2023, 5, 6, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TOPIC_ARN", " "),
+        ("MAXIMUM_BAD_SHARE", "1.1"),
+        ("MAXIMUM_BAD_SHARE", "x"),
+        ("MINIMUM_ROWS", "0"),
+        ("STAGE", ""),
+    ],
+)
+def test_settings_name_the_wrong_variable__each(name: str, value: str) -> None:
+    Settings.of(ENVIRONMENT)
+    with pytest.raises(SettingsError, match=name):
+        Settings.of({**ENVIRONMENT, name: value})
+
+
+@pytest.mark.parametrize(
+    ("event", "keys"),
+    [
+        ("put_csv", ["transactions/2023/05/day.csv"]),
+        ("put_gzip", ["transactions/history.csv.gz"]),
+        ("put_parquet", ["transactions/increment.parquet"]),
+        ("put_special_key", ["transactions/_März 2023/50% = [a]{b} *c*: 1+1.csv"]),
+        ("multipart", ["transactions/history.csv"]),
+        ("copy", ["transactions/copied.csv"]),
+        ("several_records", ["transactions/a.csv", "transactions/b.parquet", "transactions/c.csv.gz"]),
+        ("same_key_twice", ["transactions/a.csv", "transactions/a.csv"]),
+        ("test_event", []),
+        ("delete_marker", []),
+        ("folder", []),
+        ("side_car", []),
+    ],
+)
+def test_events_name_their_objects__each_situation(event: str, keys: list[str]) -> None:
+    versions = [object_version(record) for record in data_records(EVENTS[event])]
+    assert [version.key for version in versions] == keys
+    assert len({version.file_id for version in versions}) == len(keys)
+
+
+def test_event_is_refused__no_version_or_a_later_format() -> None:
+    [record] = data_records(EVENTS["without_version"])
+    with pytest.raises(UnsupportedEventError, match="not versioned"):
+        object_version(record)
+    [record] = data_records(EVENTS["put_csv"])
+    with pytest.raises(UnsupportedEventError, match=r"3\.0"):
+        object_version({**record, "eventVersion": "3.0"})
+
+
+def test_file_id_is_the_hash_of_bucket_key_and_version__joined_by_nul() -> None:
+    [record] = data_records(EVENTS["put_csv"])
+    assert object_version(record).file_id == ("f96b3edb24047aebc2be09300bb04868a1deb7513a31a36a04d46eff8c418bdf")
+
+
+def test_sequencer_is_padded_on_the_right__for_comparison_as_text() -> None:
+    first, second = (object_version(record).sequencer for record in data_records(EVENTS["same_key_twice"]))
+    assert first == "0055AED6DCD90281E5" + "0" * 14
+    assert first < second
+
+
+def test_mail_fits_into_sns__long_key_and_many_reasons() -> None:
+    item = {
+        "bucket": "b",
+        "key": "transactions/" + "ü\n" * 400,
+        "version_id": "v",
+        "size": 1,
+        "file_id": "f" * 64,
+        "reasons": [{"code": "missing_column", "text": "ü" * 300} for _ in range(100)],
+    }
+    subject = rejection_subject(item, "prod")
+    assert re.fullmatch(r"[ -~]{1,99}", subject)
+    body = rejection_body(item)
+    assert len(body.encode()) <= MAXIMUM_BODY_BYTES
+    assert "docs/runbook.md" in body
+    assert " ..." in body
+
+
+def test_mean_is_rounded_half_up__negative_and_positive() -> None:
+    assert Kpis(row_count=2, total_cents=5).mean_cents == 3
+    assert Kpis(row_count=3, total_cents=-4).mean_cents == -1
+    assert Kpis(row_count=1, unreadable_amounts=1).mean_cents is None
+
+
+def test_instant_text_stays_in_range__beyond_the_year_9999() -> None:
+    assert instant_text(10**18) == "9999-12-31T23:59:59.999999Z"
+    assert instant_text(-1) == "1969-12-31T23:59:59.999999Z"
+
+
+def test_package_is_pinned_by_hash__no_index_and_no_interpreter_of_its_own() -> None:
+    lines = (ROOT / "functions/kpi/requirements.txt").read_text().splitlines()
+    pinned = [line for line in lines if not line.startswith("#")]
+    assert pinned
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9.]+ --hash=sha256:[0-9a-f]{64}", line) for line in pinned)
+    assert "://" not in "".join(lines)

@@ -1,0 +1,156 @@
+"""Properties of the reader and the rules, against the slow reference written from the contract's words."""
+
+import io
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import kpi_reference as reference
+import polars as pl
+from contract import RULED
+from csv_rows import CsvRows
+from facts import exact_facts, facts_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kpis import count_kpis
+from rules import Limits, broken_rules, parsed
+
+LAST_MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
+LIMITS = Limits.of(LAST_MODIFIED_AT)
+NAMES = ("dms_id", "amount", "date")
+HEADER = ",".join(NAMES) + "\n"
+
+signs = ['"', '"', ",", ",", "\n", "\n", "\r", "\r\n", " ", "\t", '""', "a", "1", "1.00", "2023-05-06", "\ufeff", "é"]
+runs = ["1,2.00,2023-05-06\n", '"3","4.00",2023-05-06\n', '5,"6.00\n', '7",2023-05-06\n', "\n" * 63, "\u2028"]
+pieces = st.sampled_from([*signs, *runs])
+bodies = st.lists(pieces, max_size=40).map("".join)
+blocks = st.integers(min_value=1, max_value=80)
+
+
+def read(body: str, block_bytes: int, *, places: bool) -> list[pl.DataFrame]:
+    rows = CsvRows(io.BytesIO((HEADER + body).encode()), NAMES, places=places, block_bytes=block_bytes)
+    return list(rows.frames())
+
+
+@settings(max_examples=100, deadline=None)
+@given(body=bodies, block_bytes=blocks)
+def test_records_are_those_of_the_reference__any_text_in_any_blocks(body: str, block_bytes: int) -> None:
+    found = [
+        (line, raw, broken or [key or "", amount or "", date or ""])
+        for frame in read(body, block_bytes, places=True)
+        for line, raw, broken, key, amount, date in frame.select("line", "raw", "broken", *NAMES).iter_rows()
+    ]
+    assert found == reference.records(body, len(NAMES))
+
+
+@settings(max_examples=100, deadline=None)
+@given(body=bodies, block_bytes=blocks)
+def test_quick_way_gives_the_same_records__any_text(body: str, block_bytes: int) -> None:
+    def told(frames: list[pl.DataFrame]) -> list[tuple[str | None, ...]]:
+        texts = [
+            [None if text in (None, "") else text for text in row]
+            for frame in frames
+            for row in frame.select("broken", *NAMES).iter_rows()
+        ]
+        return sorted((tuple(row) for row in texts), key=repr)
+
+    assert told(read(body, block_bytes, places=False)) == told(read(body, 1 << 20, places=True))
+
+
+digits = st.text("0123456789", max_size=21)
+money = st.builds(
+    lambda before, number, point, decimals, after: before + number + point + decimals + after,
+    st.sampled_from(["", "", "$", "-", "$-", "-$", "+", "(", "($", "--", " "]),
+    digits | st.sampled_from(["1,234", "12,34", "1,234,567"]),
+    st.sampled_from(["", ".", "."]),
+    st.text("0123456789", max_size=4),
+    st.sampled_from(["", "", "", ")", " ", "-", "e3"]),
+)
+numbers = st.builds(
+    lambda sign, number, tail: sign + number + tail,
+    st.sampled_from(["", "", "-", "+"]),
+    digits,
+    st.sampled_from(["", "", ".0", ".00", ".", ".5"]),
+)
+days = st.builds(
+    lambda year, month, day: f"{year:04}-{month:02}-{day:02}",
+    st.sampled_from([0, 1, 1899, 1900, 1969, 2000, 2023, 2024, 9999]),
+    st.integers(0, 13),
+    st.integers(0, 32),
+)
+american = st.builds(
+    lambda month, day, year: f"{month}/{day}/{year}",
+    st.integers(0, 13),
+    st.integers(0, 32),
+    st.sampled_from([1899, 1900, 2023]),
+)
+times = st.builds(
+    lambda lead, hour, minute, rest, zone: f"{lead}{hour}:{minute:02}{rest}{zone}",
+    st.sampled_from([" ", "T", "  "]),
+    st.integers(0, 25).map(str) | st.integers(0, 24).map("{:02}".format),
+    st.integers(0, 61),
+    st.sampled_from(["", ":00", ":59", ":60", ":00.1", ":00.1234567", ":00.", ":5"]),
+    st.sampled_from(["", "", "Z", "+02:00", "-0530", "+18:00", "+18:01", "-19:00", "+00:60"]),
+)
+dates = st.builds(lambda day, time: day + time, days | american, st.just("") | times)
+any_text = st.text(' ab0123$.,()-+"é\t', max_size=8)
+texts = {
+    "dms_id": numbers | any_text,
+    "amount": money | any_text,
+    "date": dates | any_text,
+    "use_chip": st.sampled_from(
+        ["Swipe Transaction", "chip", "ONLINE", "tap", "", "\u017fwipe", "Chip transaction", " swipe "]
+    ),
+    "zip": numbers | st.sampled_from(["02139", "4101.0", "", "0", "00000"]),
+    "client_id": numbers,
+    "card_id": numbers,
+    "merchant_id": numbers,
+    "mcc": numbers | st.sampled_from(["5411", "742", "5411.0", ""]),
+}
+rows = st.lists(st.fixed_dictionaries(texts), min_size=1, max_size=30)
+
+
+def frame_of(given_rows: list[dict[str, str]]) -> pl.DataFrame:
+    frame = pl.DataFrame(given_rows, schema=dict.fromkeys(RULED, pl.String))
+    # Empty texts come as null or as empty, depending on the quotes: both must do.
+    return frame.with_columns(
+        pl.when(pl.int_range(pl.len()) % 2 == 0).then(pl.col(name).replace("", None)).otherwise(name).alias(name)
+        for name in RULED
+    ).with_columns(broken=pl.lit(None, pl.String))
+
+
+@settings(max_examples=100, deadline=None)
+@given(given_rows=rows)
+def test_rules_are_those_of_the_reference__any_values(given_rows: list[dict[str, str]]) -> None:
+    rules = broken_rules(LIMITS)
+    judged = parsed(frame_of(given_rows)).select(
+        "key", "cents", "us", *(rule.alias(f"rule {name}") for name, rule in rules.items())
+    )
+    found = [
+        ([name for name in rules if row[f"rule {name}"]], row["key"], row["cents"], row["us"])
+        for row in judged.iter_rows(named=True)
+    ]
+    assert found == [reference.judge(row, LAST_MODIFIED_AT) for row in given_rows]
+
+
+@settings(max_examples=100, deadline=None)
+@given(given_rows=rows)
+def test_quick_facts_are_the_exact_facts__any_values(given_rows: list[dict[str, str]]) -> None:
+    frame = frame_of(given_rows)
+    quick = sorted((row for facts in facts_of(frame, LIMITS) for row in facts.iter_rows()), key=repr)
+    assert quick == sorted(exact_facts(frame, LIMITS).iter_rows(), key=repr)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    amounts=st.lists(
+        st.decimals(min_value=Decimal("-9999999999999999.99"), max_value=Decimal("9999999999999999.99"), places=2),
+        min_size=1,
+        max_size=50,
+    )
+)
+def test_total_is_the_decimal_sum__any_amounts(amounts: list[Decimal]) -> None:
+    body = "".join(f"{number},{amount:f},2023-05-06 00:00:00\n" for number, amount in enumerate(amounts))
+    kpis = count_kpis(read(body, 256, places=False), LIMITS)
+    assert kpis.total_cents == int(sum(amounts).scaleb(2))
+    assert kpis.negative_amounts == sum(amount < 0 for amount in amounts)
+    assert kpis.zero_amounts == sum(amount == 0 for amount in amounts)
