@@ -28,10 +28,13 @@ def install() -> None:
 def translate(template: str, *, parameters: dict[str, str]) -> str:
     """Return a template with its SAM resources written out, as CloudFormation's own transform does it."""
     document = yaml_parse(template)
-    if "Transform" not in document:
-        return template
+    if "Transform" in document:
+        document = transform(document, dict(parameters), _NoManagedPolicies())
+    for resource in document["Resources"].values():
+        # moto adds them to its copy, and the next update then sees a difference and replaces the resource.
+        resource.setdefault("Properties", {})
     # `default=str`: YAML reads an unquoted policy version such as 2012-10-17 as a date.
-    return json.dumps(transform(document, dict(parameters), _NoManagedPolicies()), default=str)
+    return json.dumps(document, default=str)
 
 
 class _NoManagedPolicies:

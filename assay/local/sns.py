@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from moto.sns.exceptions import InvalidParameterValue
-from moto.sns.models import SNSBackend
+from moto.sns.models import SNSBackend, Topic
 
 from assay.local.home import Home
 from assay.local.mail import Mail, keep
-from assay.local.patching import Function, wrap
+from assay.local.patching import Function, wrap, wrap_classmethod
 
 _SUBJECT_LIMIT = 100
 
 
 def install(home: Home) -> None:
     wrap(SNSBackend, "publish", lambda original: _keeping(original, home))
+    wrap_classmethod(Topic, "update_from_cloudformation_json", _in_place)
 
 
 def _keeping(original: Function, home: Home) -> Function:
@@ -28,6 +29,20 @@ def _keeping(original: Function, home: Home) -> Function:
         return message_id
 
     return publish
+
+
+def _in_place(original: Function) -> Function:
+    # Until moto updates topics in place: it makes another one, that nothing which was deployed earlier knows.
+    def update_from_cloudformation_json(cls: type, **kwargs: Any) -> Topic:
+        topic: Topic = kwargs["original_resource"]
+        properties = kwargs["cloudformation_json"]["Properties"]
+        if properties.get("TopicName", topic.name) != topic.name:
+            replaced: Topic = original(cls, **kwargs)
+            return replaced
+        topic.display_name = properties.get("DisplayName", "")
+        return topic
+
+    return update_from_cloudformation_json
 
 
 def check_subject(subject: str | None) -> None:

@@ -21,7 +21,7 @@ def handle(event, context):
         print("received", key)
         ledger.update_item(
             Key={"id": key},
-            UpdateExpression="SET record = :record ADD deliveries :one",
+            UpdateExpression="SET notice = :record ADD deliveries :one",
             ExpressionAttributeValues={":record": json.dumps(record), ":one": 1},
         )
         if "fail" in key:
