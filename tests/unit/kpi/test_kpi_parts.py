@@ -38,14 +38,14 @@ def drained(stream: Gunzipped, size: int) -> bytes:
 @settings(max_examples=60, deadline=None)
 @given(chunks=st.lists(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(0, 20), max_size=30), max_size=10))
 def test_distinct_keys_are_exact__spilled_at_every_turn(chunks: list[list[int]]) -> None:
-    with DistinctKeys(buffered_keys=10, shards=4) as keys:
+    with DistinctKeys(run_keys=10, shards=4) as keys:
         for chunk in chunks:
             keys.add(pl.Series(chunk, dtype=pl.Int64))
         assert keys.count() == len({key for chunk in chunks for key in chunk})
 
 
 def test_distinct_keys_leave_no_files__after_spilling() -> None:
-    with DistinctKeys(buffered_keys=1) as keys:
+    with DistinctKeys(run_keys=1) as keys:
         keys.add(pl.Series([1, 2], dtype=pl.Int64))
         folder = Path(keys._folder.name)
         assert list(folder.iterdir())
