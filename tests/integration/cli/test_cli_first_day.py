@@ -2,7 +2,7 @@
 
 import json
 
-from conftest import DeployedStack, layer_items
+from deployed_stack import DeployedStack, layer_items
 
 
 def test_query_says_nothing_is_published__first_day(stack: DeployedStack) -> None:

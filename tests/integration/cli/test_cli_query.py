@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from conftest import DeployedStack
+from deployed_stack import DeployedStack
 
 LARGEST = Decimal("9999999999999999.99")
 NOON = datetime(2010, 1, 1, 12, tzinfo=UTC)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from conftest import DeployedStack, file_item, layer_items
+from deployed_stack import DeployedStack, file_item, layer_items
 
 NOON = datetime(2010, 1, 1, 12, tzinfo=UTC)
 FILE = file_item()

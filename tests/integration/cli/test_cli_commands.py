@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import NAMES, DeployedStack, file_item
+from deployed_stack import NAMES, DeployedStack, file_item
 
 from assay import target
 from assay.ledger import file_id

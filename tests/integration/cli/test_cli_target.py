@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from conftest import KEYS, REGION, DeployedStack
+from deployed_stack import KEYS, REGION, DeployedStack
 
 from assay import target
 from assay.errors import explain
