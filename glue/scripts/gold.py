@@ -1,0 +1,853 @@
+"""Gold: star schema and aggregates, incremental from the effects of Silver
+
+Exported from glue/notebooks/gold.ipynb by tools/export_notebooks.py; edit the notebook, not this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import uuid
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial, reduce
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+# From glue/shared/ledger.py
+
+Item = dict[str, Any]
+
+FILES_A_RUN = 2_000  # a run's file list lies in one DynamoDB item, which ends at 400 KB
+REASON_LENGTH = 2_000  # a mail carries the reason and must stay below 8 KB
+
+
+class FencedOut(RuntimeError):  # noqa: N818 - it is a state, reported as such
+    """Another run has taken over this layer; nothing of the present run may be published."""
+
+
+def instant_text(instant: datetime) -> str:
+    """Return a UTC instant in the ledger's form, which sorts as text."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def now_text() -> str:
+    return instant_text(datetime.now(UTC))
+
+
+def plain(value: Any) -> Any:
+    """Return a DynamoDB value with numbers as `int`: the ledger holds counts as numbers and money as text."""
+    if isinstance(value, Decimal):
+        return int(value)
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return value
+
+
+class Ledger:
+    """The ledger table, seen from one layer (`silver` or `gold`)."""
+
+    def __init__(self, table_name: str, layer: str) -> None:
+        self.layer = layer
+        self._layer_key = {"file_id": f"layer#{layer}"}
+        self._resource = boto3.resource("dynamodb")
+        self._table = self._resource.Table(table_name)
+
+    def state(self, layer: str | None = None) -> Item:
+        """Return a layer's item, read consistently; an empty layer has run 0."""
+        key = {"file_id": f"layer#{layer or self.layer}"}
+        item = self._table.get_item(Key=key, ConsistentRead=True).get("Item", {})
+        return {"run_seq": 0, **plain(item)}
+
+    def files(self, file_ids: Iterable[str]) -> list[Item]:
+        """Return the items of these files, read consistently, in the order given."""
+
+        def read(file_id: str) -> Item:
+            return plain(self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item", {}))
+
+        with ThreadPoolExecutor(16) as pool:
+            return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
+
+    def waiting(self, also: str | None) -> list[Item]:
+        """Return the files that wait for this layer, oldest first.
+
+        The index lags behind the table, so each item is read again, and `also` (the file of the execution that
+        started this job) is looked up even when the index does not know it yet.
+        """
+        query = {
+            "IndexName": "waiting",
+            "KeyConditionExpression": "waiting_for = :layer",
+            "ExpressionAttributeValues": {":layer": self.layer},
+        }
+        page = self._table.query(**query)
+        file_ids = [item["file_id"] for item in page["Items"]]
+        while "LastEvaluatedKey" in page and len(file_ids) < FILES_A_RUN:
+            page = self._table.query(**query, ExclusiveStartKey=page["LastEvaluatedKey"])
+            file_ids += [item["file_id"] for item in page["Items"]]
+        file_ids = ([also] if also else []) + file_ids[: FILES_A_RUN - 1]
+        return [item for item in self.files(file_ids) if item.get("waiting_for") == self.layer]
+
+    def begin(self, run: Item, *, after: int) -> None:
+        """Record the run in progress; `after` is the number of the last committed run."""
+        self._conditional(
+            "SET kind = :kind, in_progress = :run, run_seq = if_not_exists(run_seq, :zero)",
+            "attribute_not_exists(intent) AND (attribute_not_exists(run_seq) OR run_seq = :after)",
+            {":kind": "layer", ":run": run, ":zero": 0, ":after": after},
+        )
+
+    def commit(self, intent: Item, *, token: str) -> None:
+        """Put the one intent item: the commit point. Fails when another run has begun since."""
+        self._conditional(
+            "SET intent = :intent, run_seq = :run_seq",
+            "attribute_not_exists(intent) AND in_progress.#token = :token",
+            {":intent": intent, ":run_seq": intent["run_seq"], ":token": token},
+            {"#token": "token"},
+        )
+
+    def finish(self, published: Item) -> None:
+        """Clear the intent once all its tables and files are published."""
+        self._conditional(
+            "SET published = :published REMOVE intent, in_progress",
+            "intent.run_seq = :run_seq",
+            {":published": published, ":run_seq": published["run_seq"]},
+        )
+
+    def abandon(self) -> None:
+        """Forget a run in progress that has nothing to commit."""
+        self._table.update_item(Key=self._layer_key, UpdateExpression="REMOVE in_progress")
+
+    def advance(self, file_id: str, *, status: str, waiting_for: str | None, facts: Item) -> None:
+        """Move one file to `status` with this layer's facts; moving it there twice does nothing."""
+        at = now_text()
+        wait = "waiting_for = :next, waiting_since = :at, " if waiting_for else ""
+        values = {":status": status, ":facts": facts, ":change": [{"status": status, "at": at}]}
+        values |= {":next": waiting_for, ":at": at} if waiting_for else {}
+        before = "accepted" if status == "in_silver" else "in_silver"
+        try:
+            self._table.update_item(
+                Key={"file_id": file_id},
+                UpdateExpression=(
+                    f"SET {wait}#status = :status, {self.layer} = :facts, changes = list_append(changes, :change)"
+                    + (" REMOVE failed" if waiting_for else " REMOVE failed, waiting_for, waiting_since")
+                ),
+                ConditionExpression="#status = :before",
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues={**values, ":before": before},
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
+
+    def fail(self, file_id: str, reason: str) -> None:
+        """Take a file out of the queue until it is resumed, and say why."""
+        item = next(iter(self.files([file_id])), {})
+        attempts = item.get("failed", {}).get("attempts", 0) + 1
+        failed = {"stage": self.layer, "reason": reason[:REASON_LENGTH], "attempts": attempts, "at": now_text()}
+        self._table.update_item(
+            Key={"file_id": file_id},
+            UpdateExpression="SET failed = :failed REMOVE waiting_for, waiting_since",
+            ExpressionAttributeValues={":failed": failed},
+        )
+
+    def _conditional(self, update: str, condition: str, values: Item, names: dict[str, str] | None = None) -> None:
+        try:
+            self._table.update_item(
+                Key=self._layer_key,
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeValues=values,
+                **({"ExpressionAttributeNames": names} if names else {}),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                raise FencedOut(f"another run works on layer {self.layer}; this one publishes nothing") from error
+            raise
+
+
+# From glue/shared/publication.py
+
+CATALOG = "glue_catalog"
+MONEY = "decimal(18,2)"
+TOTAL = "decimal(38,2)"
+
+
+class AuditFailed(Exception):  # noqa: N818 - the audit did
+    """Rows or cents do not add up; nothing of the run is published."""
+
+
+def require(what: str, *, found: object, expected: object) -> None:
+    """Raise `AuditFailed` with both figures unless they are equal."""
+    if found != expected:
+        raise AuditFailed(f"{what}: found {found}, expected {expected}")
+
+
+class Branches:
+    """The branches of one run: one for each table that the run writes to, all of the same name.
+
+    References are set through Iceberg's own API (`ManageSnapshots`): its SQL form costs a Spark job each time.
+    """
+
+    def __init__(self, spark: SparkSession, database: str, name: str) -> None:
+        self._spark = spark
+        self._database = database
+        self.name = name
+        self._opened: list[str] = []
+
+    @staticmethod
+    def name_of_run(run_seq: int) -> str:
+        return f"run_{run_seq:08d}"
+
+    def table(self, table: str) -> str:
+        """Return the identifier under which readers see a table."""
+        return f"{CATALOG}.{self._database}.{table}"
+
+    def open(self, table: str) -> str:
+        """Start this run's branch of a table from `main`, in place of one that a killed run left; return its identifier."""
+        if table not in self._opened:
+            iceberg = self._iceberg(table)
+            references = iceberg.manageSnapshots()
+            if iceberg.refs().containsKey(self.name):
+                references = references.removeBranch(self.name)
+            references.createBranch(self.name, iceberg.currentSnapshot().snapshotId()).commit()
+            self._opened.append(table)
+        return f"{self.table(table)}.branch_{self.name}"
+
+    def append(self, table: str, rows: DataFrame, properties: Mapping[str, str] | None = None) -> None:
+        """Append rows to the run's branch; the properties go into the snapshot's summary."""
+        writer = rows.writeTo(self.open(table))
+        for name, value in (properties or {}).items():
+            writer = writer.option(f"snapshot-property.{name}", value)
+        writer.append()
+
+    def merge(self, table: str, rows: DataFrame, *, on: str, clauses: str) -> None:
+        """Merge rows (alias `s`) into the run's branch of a table (alias `t`)."""
+        source = f"merge_into_{table}"
+        rows.createOrReplaceTempView(source)
+        self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} {clauses}")
+
+    def snapshots(self) -> dict[str, int]:
+        """Return the head of each opened branch: what the intent promises to publish."""
+        return {table: self._head(table).snapshotId() for table in self._opened}
+
+    def living_rows(self, table: str) -> int:
+        """Return how many rows the branch holds, from the counts that Iceberg keeps with each snapshot."""
+        summary = self._head(table).summary()
+        return int(summary["total-records"]) - int(summary["total-position-deletes"])
+
+    def added(self, table: str, money: str) -> tuple[int, Decimal]:
+        """Return count and sum of a money column of the rows that the branch's newest snapshot added, from its data files."""
+        files = self._head(table).addedDataFiles(self._iceberg(table).io())
+        paths = [str(file.location()) for file in files]
+        if not paths:
+            return 0, Decimal(0)
+        rows = self._spark.read.parquet(*paths)
+        found = rows.agg(F.count(F.lit(1)).alias("row_count"), total(money).alias("amount")).first()
+        return found.row_count, found.amount
+
+    def fast_forward(self, snapshots: Mapping[str, int]) -> None:
+        """Publish the promised snapshots in the order given; doing it twice is harmless, so a killed run rolls forward."""
+        for table, snapshot_id in snapshots.items():
+            iceberg = self._iceberg(table)
+            if iceberg.currentSnapshot().snapshotId() == snapshot_id:
+                continue
+            if self._head(table).snapshotId() != snapshot_id:
+                raise RuntimeError(
+                    f"branch {self.name} of {table} is not at the snapshot {snapshot_id} that its run committed"
+                )
+            iceberg.manageSnapshots().fastForwardBranch("main", self.name).commit()
+
+    def drop_older(self, tables: Iterable[str]) -> None:
+        """Drop the branches of earlier runs; the newest stays, it protects its snapshot and its totals from expiry."""
+        for table in tables:
+            iceberg = self._iceberg(table)
+            older = [name for name in iceberg.refs() if name.startswith("run_") and name < self.name]
+            references = iceberg.manageSnapshots()
+            for name in older:
+                references = references.removeBranch(name)
+            if older:
+                references.commit()
+
+    def _iceberg(self, table: str) -> Any:
+        loader = self._spark._jvm.org.apache.iceberg.spark.Spark3Util
+        iceberg = loader.loadIcebergTable(self._spark._jsparkSession, self.table(table))
+        iceberg.refresh()
+        return iceberg
+
+    def _head(self, table: str) -> Any:
+        return self._iceberg(table).snapshot(self.name)
+
+
+def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple[str, str, str]]) -> None:
+    """Create the tables that do not exist yet: name to (columns, partitioning, sort order), the last two may be empty.
+
+    A branch needs a snapshot to start from, so a new table gets an empty one.
+    """
+    existing = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.{database}").collect()}
+    for table, (columns, partitioning, order) in tables.items():
+        if table in existing:
+            continue
+        name = f"{CATALOG}.{database}.{table}"
+        spark.sql(
+            f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING iceberg {partitioning} TBLPROPERTIES ("
+            "'format-version'='2', 'write.delete.mode'='merge-on-read', 'write.update.mode'='merge-on-read', "
+            "'write.merge.mode'='merge-on-read', 'write.parquet.compression-codec'='zstd')"
+        )
+        if order:
+            spark.sql(f"ALTER TABLE {name} WRITE LOCALLY ORDERED BY {order}")
+        spark.table(name).limit(0).writeTo(name).append()
+
+
+def total(amount: str) -> Column:
+    """Return the exact sum of a money column, 0 for no rows."""
+    return F.coalesce(F.sum(F.col(amount).cast(TOTAL)), F.lit(Decimal(0))).cast(TOTAL)
+
+
+def cents(amount: Decimal | None) -> str:
+    """Return an exact amount as the ledger writes it: text with two decimals."""
+    return f"{(amount or Decimal(0)).quantize(Decimal('0.01'))}"
+
+
+# From glue/shared/steps.py
+
+
+def log_step(layer: str, name: str, **facts: object) -> None:
+    """Log one step of a run as a line of JSON; never row contents, card or client ids."""
+    print(json.dumps({"layer": layer, "step": name, "at": now_text(), **facts}, default=str), flush=True)
+
+
+# The job's arguments. Glue passes them as `--name value`; a notebook run sets them here.
+
+
+lake_bucket = ""
+ledger_table = ""
+silver_database = ""
+gold_database = ""
+file_id = ""
+
+
+# ## Dimensions
+# A surrogate key is a hash of the natural key, so a rebuild gives the same keys and a fact finds its dimensions without a join.
+# Key 0 is the member `unknown`.
+
+
+step = partial(log_step, "gold")
+ROW_ORDER = (
+    "struct<position: timestamp, phase: int, instant: timestamp, object_key: string, sequencer: string,"
+    " version_id: string, row: bigint>"
+)
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A dimension over accepted rows: its key, the natural key it is made from, and attributes taken from the newest row."""
+
+    key: str
+    natural: dict[str, str]
+    attributes: dict[str, str]
+
+    def columns(self) -> dict[str, str]:
+        order = {"row_order": ROW_ORDER} if self.attributes else {}
+        return {self.key: "bigint", **self.natural, **self.attributes, **order}
+
+    def surrogate(self) -> Column:
+        """Return the key of a row; nulls inside a natural key are told apart, all nulls are `unknown`."""
+        parts = [F.coalesce(F.col(name).cast("string"), F.lit("")) for name in self.natural]
+        known = reduce(Column.__or__, [F.col(name).isNotNull() for name in self.natural])
+        return F.when(known, F.xxhash64(F.lit(self.key), *parts)).otherwise(F.lit(0).cast("bigint"))
+
+
+DIMENSIONS = {
+    "dim_channel": Dimension("channel_key", {"channel": "string"}, {}),
+    "dim_location": Dimension(
+        "location_key", {"merchant_city": "string", "merchant_state": "string", "zip": "string"}, {}
+    ),
+    "dim_merchant": Dimension(
+        "merchant_key",
+        {"merchant_id": "bigint"},
+        {"mcc": "string", "merchant_city": "string", "merchant_state": "string"},
+    ),
+    "dim_mcc": Dimension("mcc_key", {"mcc": "string"}, {}),
+    "dim_card": Dimension("card_key", {"card_id": "bigint"}, {"client_id": "bigint"}),
+    "dim_client": Dimension("client_key", {"client_id": "bigint"}, {}),
+}
+DIM_DATE = {
+    "date_key": "int",
+    "date": "date",
+    "year": "int",
+    "quarter": "int",
+    "month": "int",
+    "day": "int",
+    "weekday": "int",
+    "is_weekend": "boolean",
+}
+
+
+# ## Facts and aggregates
+
+
+FACT = {
+    "dms_id": "bigint",
+    "transacted_at": "timestamp",
+    "transacted_on": "date",
+    "date_key": "int",
+    **{dimension.key: "bigint" for dimension in DIMENSIONS.values()},
+    "amount": MONEY,
+    "has_error": "boolean",
+}
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """An aggregate of the facts: its group columns with their types, and each as an expression over a fact."""
+
+    groups: dict[str, str]
+    period: str
+    expressions: dict[str, str]
+
+    def columns(self) -> dict[str, str]:
+        return {**self.groups, "row_count": "bigint", "total_amount": TOTAL}
+
+
+MONTH = "cast(date_trunc('MONTH', transacted_on) as date)"
+CHANNEL = "CASE " + " ".join(
+    f"WHEN channel_key = xxhash64('channel_key', '{channel}') THEN '{channel}'" for channel in ("swipe", "chip", "online")
+) + " ELSE 'unknown' END"  # fmt: skip
+AGGREGATES = {
+    "daily_totals": Aggregate(
+        {"transacted_on": "date", "channel": "string"},
+        "transacted_on",
+        {"transacted_on": "transacted_on", "channel": CHANNEL},
+    ),
+    "monthly_merchant_totals": Aggregate(
+        {"month": "date", "merchant_key": "bigint"}, "month", {"month": MONTH, "merchant_key": "merchant_key"}
+    ),
+    "monthly_client_totals": Aggregate(
+        {"month": "date", "client_key": "bigint"}, "month", {"month": MONTH, "client_key": "client_key"}
+    ),
+}
+
+
+def columns(schema: dict[str, str]) -> str:
+    """Return a schema as the column list of a CREATE TABLE."""
+    return ", ".join(f"{name} {kind}" for name, kind in schema.items())
+
+
+def conform(rows: DataFrame, schema: dict[str, str]) -> DataFrame:
+    """Select exactly the schema's columns, cast to its types: the contract on leaving a step."""
+    return rows.select(*[F.col(name).cast(kind).alias(name) for name, kind in schema.items()])
+
+
+# Dimensions go first when a run is published: a fact never points to a member that readers do not see yet.
+TABLES = {
+    "dim_date": (columns(DIM_DATE), "", "date_key"),
+    **{name: (columns(dimension.columns()), "", dimension.key) for name, dimension in DIMENSIONS.items()},
+    "fact_transactions": (columns(FACT), "", "transacted_on, dms_id"),
+    **{name: (columns(aggregate.columns()), "", ", ".join(aggregate.groups)) for name, aggregate in AGGREGATES.items()},
+}
+
+
+# ## Reading Silver
+# Both feeds are append-only and read at the snapshots of the named Silver run, so Silver may move on meanwhile.
+
+
+def feed(spark: SparkSession, database: str, table: str, silver: Item, *, after: int) -> DataFrame:
+    """Return the rows that the Silver runs after `after`, up to the named one, appended to a table."""
+    name = f"glue_catalog.{database}.{table}"
+    if table not in silver["snapshots"]:
+        return spark.table(name).limit(0)
+    rows = spark.read.option("snapshot-id", silver["snapshots"][table]).table(name)
+    return rows.where((F.col("run_seq") > after) & (F.col("run_seq") <= silver["run_seq"]))
+
+
+def net_changes(effects: DataFrame) -> DataFrame:
+    """Return one row per changed key, `dms_id, before, after`: from before the first of its changes to after the last."""
+    net = effects.groupBy("dms_id").agg(
+        F.min_by("before", "run_seq").alias("before"), F.max_by("after", "run_seq").alias("after")
+    )
+    return net.where(F.col("before").isNotNull() | F.col("after").isNotNull())
+
+
+# ## Dimension members
+# A dimension has the members of any accepted row; where it has attributes, the newest row by `row_order` gives them, whenever it came.
+
+
+def dates(accepted: DataFrame) -> DataFrame:
+    """Return the calendar of the days on which something was transacted, and the member `unknown`."""
+    day = F.col("date")
+    days = accepted.select(F.to_date("transacted_at").alias("date")).distinct()
+    weekday = F.weekday(day) + 1
+    calendar = days.select(
+        F.coalesce(F.date_format(day, "yyyyMMdd").cast("int"), F.lit(0)).alias("date_key"),
+        day,
+        F.year(day).alias("year"),
+        F.quarter(day).alias("quarter"),
+        F.month(day).alias("month"),
+        F.dayofmonth(day).alias("day"),
+        weekday.alias("weekday"),
+        (weekday >= 6).alias("is_weekend"),
+    )
+    return conform(calendar, DIM_DATE)
+
+
+def members(accepted: DataFrame, dimension: Dimension) -> DataFrame:
+    """Return the members that accepted rows name, each once, with attributes and order of its newest row."""
+    rows = accepted.withColumn(dimension.key, dimension.surrogate())
+    if not dimension.attributes:
+        return rows.select(dimension.key, *dimension.natural).distinct()
+    newest = F.max_by(F.struct(*dimension.natural, *dimension.attributes, "row_order"), "row_order").alias("newest")
+    known = rows.where(F.col(dimension.key) != 0).groupBy(dimension.key).agg(newest).select(dimension.key, "newest.*")
+    return conform(known, dimension.columns())
+
+
+def unknown_member(spark: SparkSession, schema: dict[str, str]) -> DataFrame:
+    key = next(iter(schema))
+    return spark.range(1).select(
+        *[(F.lit(0) if name == key else F.lit(None)).cast(kind).alias(name) for name, kind in schema.items()]
+    )
+
+
+def news(stored: DataFrame, candidates: DataFrame) -> DataFrame:
+    """Return the candidates that a dimension lacks, or holds with attributes of an older row."""
+    key = candidates.columns[0]
+    if "row_order" not in candidates.columns:
+        return candidates.join(stored.select(key), on=key, how="left_anti")
+    held = stored.select(key, F.col("row_order").alias("held_order"), F.lit(True).alias("is_held"))
+    newer = F.col("is_held").isNull() | (F.col("row_order") > F.col("held_order"))
+    return candidates.join(held, on=key, how="left").where(newer).select(*candidates.columns)
+
+
+def write_dimensions(spark: SparkSession, branches: Branches, accepted: DataFrame) -> None:
+    """Add new members and newer attributes; a dimension without news is not touched."""
+    found = {"dim_date": dates(accepted)}
+    found |= {name: members(accepted, dimension) for name, dimension in DIMENSIONS.items()}
+    schemas = {"dim_date": DIM_DATE, **{name: dimension.columns() for name, dimension in DIMENSIONS.items()}}
+    fresh = {}
+    for name, schema in schemas.items():
+        key = next(iter(schema))
+        candidates = found[name].where(F.col(key) != 0).unionByName(unknown_member(spark, schema))
+        fresh[name] = news(spark.table(branches.table(name)), candidates).persist(StorageLevel.MEMORY_AND_DISK)
+    counted = reduce(DataFrame.unionByName, [rows.select(F.lit(name).alias("name")) for name, rows in fresh.items()])
+    counts = {row.name: row["count"] for row in counted.groupBy("name").count().collect()}
+    for name in counts:
+        key = next(iter(schemas[name]))
+        if "row_order" in schemas[name]:
+            upsert = "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+            branches.merge(name, fresh[name], on=f"t.{key} = s.{key}", clauses=upsert)
+        else:
+            branches.append(name, fresh[name])
+        fresh[name].unpersist()
+    step("dimensions_written", **counts)
+
+
+# ## Facts
+# A fact is made from the image after the change alone; the image before says which stored fact it replaces and which groups it leaves.
+
+
+def facts(images: DataFrame) -> DataFrame:
+    """Turn images of transactions (columns of Silver's image) into facts."""
+    keyed = images.withColumns({dimension.key: dimension.surrogate() for dimension in DIMENSIONS.values()})
+    day = F.to_date("transacted_at")
+    return conform(
+        keyed.withColumns(
+            {
+                "transacted_on": day,
+                "date_key": F.date_format(day, "yyyyMMdd").cast("int"),
+                "has_error": F.col("errors").isNotNull(),
+            }
+        ),
+        FACT,
+    )
+
+
+def images(net: DataFrame, side: str) -> DataFrame:
+    """Return the images of one side (`before` or `after`) of the changes, where there is one."""
+    return net.where(F.col(side).isNotNull()).select("dms_id", f"{side}.*")
+
+
+def summarise(net: DataFrame) -> Item:
+    """Return what the changes amount to: keys, money, and the ranges by which stored rows are pruned."""
+    before, after = F.col("before.transacted_at"), F.col("after.transacted_at")
+    found = net.agg(
+        F.count("before").alias("had"),
+        F.count("after").alias("have"),
+        total("before.amount").alias("amount_before"),
+        total("after.amount").alias("amount_after"),
+        F.min("dms_id").alias("low"),
+        F.max("dms_id").alias("high"),
+        F.to_date(F.min(before)).cast("string").alias("first_before"),
+        F.to_date(F.max(before)).cast("string").alias("last_before"),
+        F.to_date(F.least(F.min(before), F.min(after))).cast("string").alias("first_on"),
+        F.to_date(F.greatest(F.max(before), F.max(after))).cast("string").alias("last_on"),
+    ).first()
+    return found.asDict()
+
+
+def write_facts(branches: Branches, net: DataFrame, change: Item) -> None:
+    """Refresh the facts of the changed keys, and no other."""
+    fresh = facts(images(net, "after"))
+    if not change["had"]:
+        branches.append("fact_transactions", fresh.orderBy("transacted_on", "dms_id"))
+        return
+    gone = net.where(F.col("after").isNull()).select("dms_id", F.lit(True).alias("gone"))
+    source = fresh.withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
+    on = (
+        f"t.dms_id = s.dms_id AND t.dms_id BETWEEN {change['low']} AND {change['high']} "
+        f"AND t.transacted_on BETWEEN DATE'{change['first_before']}' AND DATE'{change['last_before']}'"
+    )
+    names = ", ".join(FACT)
+    clauses = (
+        f"WHEN MATCHED AND s.gone THEN DELETE "
+        f"WHEN MATCHED THEN UPDATE SET {', '.join(f't.{name} = s.{name}' for name in FACT)} "
+        f"WHEN NOT MATCHED AND NOT s.gone THEN INSERT ({names}) VALUES ({', '.join(f's.{name}' for name in FACT)})"
+    )
+    branches.merge("fact_transactions", source, on=on, clauses=clauses)
+
+
+# ## Aggregates
+# A touched group is computed afresh from its facts, never by adding differences to a sum. A group that has lost its last fact goes.
+
+
+def touched_groups(net: DataFrame, aggregate: Aggregate) -> DataFrame:
+    """Return the groups that the changes leave or enter."""
+    sides = [facts(images(net, side)) for side in ("before", "after")]
+    return reduce(DataFrame.unionByName, [grouped(side, aggregate) for side in sides]).distinct()
+
+
+def grouped(rows: DataFrame, aggregate: Aggregate) -> DataFrame:
+    return rows.select(*[F.expr(expression).alias(name) for name, expression in aggregate.expressions.items()])
+
+
+def recompute(stored_facts: DataFrame, groups: DataFrame, aggregate: Aggregate, change: Item) -> DataFrame:
+    """Return the touched groups with count and sum of their facts; count 0 where none is left."""
+    first = (
+        f"date_trunc('MONTH', DATE'{change['first_on']}')"
+        if aggregate.period == "month"
+        else f"DATE'{change['first_on']}'"
+    )
+    last = f"last_day(DATE'{change['last_on']}')" if aggregate.period == "month" else f"DATE'{change['last_on']}'"
+    near = stored_facts.where(f"transacted_on BETWEEN {first} AND {last}")
+    keyed = near.select("amount", *[F.expr(text).alias(name) for name, text in aggregate.expressions.items()])
+    names = list(aggregate.groups)
+    sums = (
+        keyed.join(F.broadcast(groups), on=names, how="left_semi")
+        .groupBy(*names)
+        .agg(F.count(F.lit(1)).alias("row_count"), total("amount").alias("total_amount"))
+    )
+    counted = F.coalesce("row_count", F.lit(0)).alias("row_count")
+    return groups.join(sums, on=names, how="left").select(
+        *names, counted, F.coalesce("total_amount", F.lit(Decimal(0))).alias("total_amount")
+    )
+
+
+def write_aggregate(spark: SparkSession, branches: Branches, name: str, net: DataFrame, change: Item) -> None:
+    """Bring the touched groups of one aggregate up to date, and prove that they moved by the effects, to the row and cent."""
+    aggregate = AGGREGATES[name]
+    names = list(aggregate.groups)
+    groups = touched_groups(net, aggregate).persist(StorageLevel.MEMORY_AND_DISK)
+    fresh = recompute(spark.table(branches.open("fact_transactions")), groups, aggregate, change)
+    fresh = conform(fresh, aggregate.columns()).persist(StorageLevel.MEMORY_AND_DISK)
+    after = fresh.agg(F.sum("row_count").alias("rows"), total("total_amount").alias("amount")).first()
+    period = f"{aggregate.period} BETWEEN DATE'{{}}' AND DATE'{{}}'"
+    span = fresh.agg(F.min(aggregate.period).alias("first"), F.max(aggregate.period).alias("last")).first()
+    pruned = period.format(span["first"], span["last"])
+    held = spark.table(branches.table(name)).where(pruned).join(F.broadcast(groups), on=names, how="left_semi")
+    before = held.agg(
+        F.count(F.lit(1)).alias("groups"),
+        F.coalesce(F.sum("row_count"), F.lit(0)).alias("rows"),
+        total("total_amount").alias("amount"),
+    ).first()
+    require(f"rows of {name}", found=after.rows - before.rows, expected=change["have"] - change["had"])
+    require(
+        f"money of {name}",
+        found=after.amount - before.amount,
+        expected=change["amount_after"] - change["amount_before"],
+    )
+    if before.groups:
+        on = " AND ".join(f"t.{group} = s.{group}" for group in names) + f" AND t.{pruned}"
+        clauses = (
+            "WHEN MATCHED AND s.row_count = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET * "
+            "WHEN NOT MATCHED AND s.row_count > 0 THEN INSERT *"
+        )
+        branches.merge(name, fresh, on=on, clauses=clauses)
+    else:
+        branches.append(name, fresh.where("row_count > 0").orderBy(*names))
+    require(f"money written to {name}", found=branches.added(name, "total_amount")[1], expected=after.amount)
+    groups.unpersist()
+    fresh.unpersist()
+
+
+# ## One run
+
+
+def write(spark: SparkSession, branches: Branches, accepted: DataFrame, net: DataFrame) -> Item:
+    """Write dimensions, facts and aggregates to the run's branches; return what the changes amount to."""
+    write_dimensions(spark, branches, accepted)
+    change = summarise(net)
+    if change["had"] + change["have"]:
+        write_facts(branches, net, change)
+        expected = (change["have"], change["amount_after"])
+        require("facts in the files added", found=branches.added("fact_transactions", "amount"), expected=expected)
+        step("facts_written", keys=change["have"])
+        for name in AGGREGATES:
+            write_aggregate(spark, branches, name, net, change)
+            step("aggregate_written", table=name)
+    return change
+
+
+def prove(spark: SparkSession, branches: Branches, change: Item, before: Item, silver: Item) -> Item:
+    """Hold the facts to Silver: as many rows, as many cents as Silver had after the named run; return the totals."""
+    published = before.get("published", {"row_count": 0, "total_amount": "0.00"})
+    row_count = published["row_count"] + change["have"] - change["had"]
+    total_amount = Decimal(published["total_amount"]) + change["amount_after"] - change["amount_before"]
+    require("rows in Gold against Silver", found=row_count, expected=silver["row_count"])
+    require("money in Gold against Silver", found=cents(total_amount), expected=silver["total_amount"])
+    if change["had"] + change["have"]:
+        require("living facts", found=branches.living_rows("fact_transactions"), expected=row_count)
+        carried = {"assay.row-count": str(row_count), "assay.total-amount": cents(total_amount)}
+        branches.append("fact_transactions", spark.table(branches.table("fact_transactions")).limit(0), carried)
+    return {"row_count": row_count, "total_amount": cents(total_amount)}
+
+
+def publish(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, intent: Item) -> None:
+    """Carry out a committed intent; every step may be done twice, so that the next run can finish what a kill left."""
+    branches = Branches(spark, job.gold_database, intent["branch"])
+    promised = {table: intent["snapshots"][table] for table in TABLES if table in intent["snapshots"]}
+    for table, snapshot_id in promised.items():
+        branches.fast_forward({table: snapshot_id})
+        step("fast_forwarded", table=table)
+    report = json.loads(boto3.client("s3").get_object(Bucket=job.lake_bucket, Key=intent["report"])["Body"].read())
+    snapshots = {**ledger.state().get("published", {}).get("snapshots", {}), **promised}
+    published = {"run_seq": intent["run_seq"], "snapshots": snapshots, **report["totals"]}
+    advance(ledger, job, report["files"], {"run_seq": intent["run_seq"], "snapshots": promised})
+    step("files_advanced")
+    ledger.finish(published)
+    branches.drop_older(promised)
+    step("published", run_seq=intent["run_seq"], **report["totals"])
+
+
+def advance(ledger: Ledger, job: argparse.Namespace, file_ids: list[str], run: Item) -> None:
+    """Mark files as published and leave their passports in the lake."""
+    s3 = boto3.client("s3")
+
+    def advance_one(published_id: str) -> None:
+        ledger.advance(published_id, status="published", waiting_for=None, facts=run)
+        passport = json.dumps(ledger.files([published_id])[0], sort_keys=True, indent=1).encode()
+        s3.put_object(Bucket=job.lake_bucket, Key=f"passports/{published_id}.json", Body=passport)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(advance_one, file_ids))
+
+
+def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, silver: Item, file_ids: list[str]) -> None:
+    """Bring Gold to the named Silver run; leave the readers' tables alone on any error."""
+    before = ledger.state()
+    run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
+    begun = {"run_seq": run_seq, "token": token, "files": file_ids, "silver": silver, "started_at": now_text()}
+    ledger.begin(begun, after=before["run_seq"])
+    after = before.get("published", {}).get("silver_run_seq", 0)
+    step("begun", run_seq=run_seq, silver_run_seq=silver["run_seq"], files=len(file_ids))
+
+    branches = Branches(spark, job.gold_database, Branches.name_of_run(run_seq))
+    accepted = feed(spark, job.silver_database, "transaction_history", silver, after=after)
+    net = net_changes(feed(spark, job.silver_database, "transaction_effects", silver, after=after))
+    accepted, net = accepted.persist(StorageLevel.MEMORY_AND_DISK), net.persist(StorageLevel.MEMORY_AND_DISK)
+    change = write(spark, branches, accepted, net)
+    totals = prove(spark, branches, change, before, silver)
+    step("proved", **totals)
+    report = {"files": file_ids, "totals": {**totals, "silver_run_seq": silver["run_seq"]}}
+    report_key = f"reports/gold/{run_seq:08d}.json"
+    body = json.dumps(report, sort_keys=True).encode()
+    boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=report_key, Body=body)
+    intent = {"run_seq": run_seq, "branch": branches.name, "snapshots": branches.snapshots(), "report": report_key}
+    step("before_intent")
+    ledger.commit(intent, token=token)
+    step("after_intent")
+    publish(spark, ledger, job, intent)
+    accepted.unpersist()
+    net.unpersist()
+
+
+# ## The job
+# A run that was killed after its commit point is rolled forward; one that was killed before is done again for the same Silver run.
+
+
+def recover(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> None:
+    """Finish what a killed run left."""
+    state = ledger.state()
+    if "intent" in state:
+        step("rolling_forward", run_seq=state["intent"]["run_seq"])
+        publish(spark, ledger, job, state["intent"])
+    elif "in_progress" in state:
+        step("running_again", run_seq=state["in_progress"]["run_seq"])
+        process(spark, ledger, job, state["in_progress"]["silver"], state["in_progress"]["files"])
+
+
+def take_waiting(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> None:
+    """Bring Gold to the last published Silver run; files of that run or an earlier one become published."""
+    silver = ledger.state("silver").get("published")
+    if silver is None:
+        return
+    waiting = [
+        file["file_id"]
+        for file in ledger.waiting(job.file_id or None)
+        if file["silver"]["run_seq"] <= silver["run_seq"]
+    ]
+    published = ledger.state().get("published", {})
+    if published.get("silver_run_seq") == silver["run_seq"]:
+        # The files' rows are in Gold already: the index had not shown them to the run that took them.
+        advance(ledger, job, waiting, {"run_seq": published["run_seq"], "snapshots": {}})
+    else:
+        process(spark, ledger, job, silver, waiting)
+
+
+def arguments(argv: list[str]) -> argparse.Namespace:
+    """Read the job's arguments; Glue adds some of its own, which are passed over."""
+    parser = argparse.ArgumentParser(prog="gold", allow_abbrev=False)
+    required = ("lake_bucket", "ledger_table", "silver_database", "gold_database")
+    for name in required:
+        parser.add_argument(f"--{name}", default=globals()[name])
+    parser.add_argument("--file_id", default=file_id, help="the file whose execution started this run")
+    job, _ = parser.parse_known_args(argv)
+    for name in required:
+        if not getattr(job, name):
+            parser.error(f"--{name} is required")
+    return job
+
+
+def session() -> SparkSession:
+    settings = {
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.ansi.enabled": "false",
+        "spark.sql.shuffle.partitions": "8",
+    }
+    builder = SparkSession.builder.appName("gold")
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    return builder.getOrCreate()
+
+
+def main(job: argparse.Namespace) -> None:
+    """Finish what was left, then bring Gold to the last published Silver run."""
+    spark = session()
+    ledger = Ledger(job.ledger_table, "gold")
+    create_tables(spark, job.gold_database, TABLES)
+    step("started")
+    recover(spark, ledger, job)
+    take_waiting(spark, ledger, job)
+    step("done")
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main(arguments(sys.argv[1:]))
