@@ -16,11 +16,14 @@ BLOCK_BYTES = 8 << 20
 MAXIMUM_RECORD_LINES = 64
 MAXIMUM_SET_ASIDE = 2_000
 """Quoted lines that are taken out of a plain block one by one; beyond it the whole block goes the other way."""
+MAXIMUM_REGEX_FIELDS = 100
+"""A pattern that counts more fields would be too large."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _FIELD = re.compile(r'"((?:[^"]|"")*+)"|([^",]*)')
 _QUOTED = r'"(?:[^"]|"")*"'
-_WELL_FORMED = rf'^(?:{_QUOTED}|[^",]*)(?:,(?:{_QUOTED}|[^",]*))*$'
+_ANY_FIELD = rf'(?:{_QUOTED}|[^",]*)'
+_WELL_FORMED = rf"^{_ANY_FIELD}(?:,{_ANY_FIELD})*$"
 _BLANK = re.compile(rb"[ \t]*\r?\n?")
 
 
@@ -50,6 +53,7 @@ class CsvRows:
     wanted: tuple[str, ...]
     places: bool = False
     block_bytes: int = BLOCK_BYTES
+    maximum_set_aside: int = MAXIMUM_SET_ASIDE
     layout: Layout = field(init=False)
     blank_lines_before_header: int = field(init=False, default=0)
     odd_quote_lines: int = field(init=False, default=0)
@@ -112,9 +116,9 @@ class CsvRows:
         """
         if b"\r" in text or text.startswith(BYTE_ORDER_MARK):
             return None
-        parts = _set_quoted_lines_aside(text)
+        parts = _set_quoted_lines_aside(text, self.maximum_set_aside)
         if parts is None:
-            return None
+            return [self._split(text)] if self._is_well_formed(text) else None
         plain, quoted = parts
         lines = plain.count(b"\n") + (not plain.endswith(b"\n") if plain else 0)
         if plain.count(b",") != lines * (len(self.layout.names) - 1):
@@ -126,6 +130,14 @@ class CsvRows:
         if quoted:
             frames.append(self._judge(quoted, final=True).records)
         return frames
+
+    def _is_well_formed(self, text: bytes) -> bool:
+        """Say whether each line is a record by itself with the header's number of fields."""
+        width = len(self.layout.names)
+        if width > MAXIMUM_REGEX_FIELDS:
+            return False
+        pattern = rf"^{_ANY_FIELD}(?:,{_ANY_FIELD}){{{width - 1}}}$"
+        return bool(_lines(text).str.contains(pattern).all())
 
     def _split(self, text: bytes) -> pl.DataFrame:
         """Split lines that are known to be well formed and to have the header's number of fields."""
@@ -143,7 +155,9 @@ class CsvRows:
 
     def _judge(self, text: bytes, *, final: bool) -> _Judged:
         """Cut the block into lines and those into records; leave what may go on in the next block."""
-        lines = _lines(text)
+        lines = pl.DataFrame(_lines(text)).with_columns(
+            at=pl.int_range(pl.len(), dtype=pl.UInt32), quotes=pl.col("raw").str.count_matches('"', literal=True)
+        )
         spans, used = self._long_records(lines, final=final)
         inner = {line for first, last in spans for line in range(first, last + 1)}
         width = len(self.layout.names)
@@ -194,7 +208,7 @@ class CsvRows:
     def _split_simple(self, single: pl.DataFrame) -> pl.DataFrame:
         # The first line keeps polars from taking a byte order mark inside the file for one at its beginning.
         guard = "," * (len(self.layout.names) - 1)
-        text = "\n".join([guard, *single["raw"].to_list()]) + "\n"
+        text = pl.concat([pl.Series("raw", [guard]), single["raw"]]).str.join("\n").item()
         return self._split(text.encode()).slice(1).with_columns(single["at"], single["raw"])
 
     def _split_slowly(self, records: pl.DataFrame) -> pl.DataFrame:
@@ -250,7 +264,7 @@ def _read_fully(stream: ByteStream, size: int) -> bytes:
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _set_quoted_lines_aside(text: bytes) -> tuple[bytes, bytes] | None:
+def _set_quoted_lines_aside(text: bytes, maximum: int) -> tuple[bytes, bytes] | None:
     """Return the lines without and those with quotes; None if a line's quotes are odd or the latter are many."""
     plain: list[bytes] = []
     quoted: list[bytes] = []
@@ -259,7 +273,7 @@ def _set_quoted_lines_aside(text: bytes) -> tuple[bytes, bytes] | None:
         first = text.rfind(b"\n", start, quote) + 1 or start
         end = text.find(b"\n", quote) + 1 or len(text)
         line = text[first:end]
-        if line.count(b'"') % 2 or len(quoted) >= MAXIMUM_SET_ASIDE:
+        if line.count(b'"') % 2 or len(quoted) >= maximum:
             return None
         plain.append(text[start:first])
         quoted.append(line)
@@ -267,11 +281,8 @@ def _set_quoted_lines_aside(text: bytes) -> tuple[bytes, bytes] | None:
     return (b"".join([*plain, text[start:]]), b"".join(quoted)) if quoted else (text, b"")
 
 
-def _lines(text: bytes) -> pl.DataFrame:
-    lines = pl.Series("raw", [text.decode().removesuffix("\n")]).str.split("\n").explode()
-    return pl.DataFrame(lines).with_columns(
-        at=pl.int_range(pl.len(), dtype=pl.UInt32), quotes=pl.col("raw").str.count_matches('"', literal=True)
-    )
+def _lines(text: bytes) -> pl.Series:
+    return pl.Series("raw", [text.decode().removesuffix("\n")]).str.split("\n").explode()
 
 
 def _broken(width: int) -> pl.Expr:

@@ -26,8 +26,9 @@ bodies = st.lists(pieces, max_size=40).map("".join)
 blocks = st.integers(min_value=1, max_value=80)
 
 
-def read(body: str, block_bytes: int, *, places: bool) -> list[pl.DataFrame]:
-    rows = CsvRows(io.BytesIO((HEADER + body).encode()), NAMES, places=places, block_bytes=block_bytes)
+def read(body: str, block_bytes: int, *, places: bool, aside: int = 2_000) -> list[pl.DataFrame]:
+    stream = io.BytesIO((HEADER + body).encode())
+    rows = CsvRows(stream, NAMES, places=places, block_bytes=block_bytes, maximum_set_aside=aside)
     return list(rows.frames())
 
 
@@ -43,8 +44,8 @@ def test_records_are_those_of_the_reference__any_text_in_any_blocks(body: str, b
 
 
 @settings(max_examples=100, deadline=None)
-@given(body=bodies, block_bytes=blocks)
-def test_quick_way_gives_the_same_records__any_text(body: str, block_bytes: int) -> None:
+@given(body=bodies, block_bytes=blocks, aside=st.sampled_from([0, 1, 2_000]))
+def test_quick_ways_give_the_same_records__any_text(body: str, block_bytes: int, aside: int) -> None:
     def told(frames: list[pl.DataFrame]) -> list[tuple[str | None, ...]]:
         texts = [
             [None if text in (None, "") else text for text in row]
@@ -53,7 +54,7 @@ def test_quick_way_gives_the_same_records__any_text(body: str, block_bytes: int)
         ]
         return sorted((tuple(row) for row in texts), key=repr)
 
-    assert told(read(body, block_bytes, places=False)) == told(read(body, 1 << 20, places=True))
+    assert told(read(body, block_bytes, places=False, aside=aside)) == told(read(body, 1 << 20, places=True))
 
 
 digits = st.text("0123456789", max_size=21)
