@@ -16,7 +16,7 @@ import pyspark
 from py4j.java_gateway import GatewayParameters, JavaGateway  # type: ignore[import-untyped]
 from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 
-from assay.local import archive, spark
+from assay.local import spark
 
 _POLL_SECONDS = 0.05
 
@@ -31,10 +31,13 @@ class JvmStartError(RuntimeError):
 class Jvm:
     """One gateway JVM. It ends when this process ends, because its standard input ends then."""
 
-    def __init__(self, conf: Mapping[str, str], *, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, conf: Mapping[str, str], *, environment: Mapping[str, str], log: Path, java_options: list[str]
+    ) -> None:
         """Start the JVM and wait until it has told its port."""
         self.conf = dict(conf)
         self.log = log
+        self._java_options = java_options
         with tempfile.TemporaryDirectory(prefix="assay-jvm-") as folder:
             address = Path(folder) / "gateway"
             self._process = self._launch({**environment, "_PYSPARK_DRIVER_CONN_INFO_PATH": str(address)})
@@ -42,7 +45,7 @@ class Jvm:
 
     def _launch(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         submit = Path(pyspark.__file__).parent / "bin" / "spark-submit"
-        args = spark.submit_command(self.conf, java_options=archive.java_options())
+        args = spark.submit_command(self.conf, java_options=self._java_options)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             return subprocess.Popen(
@@ -80,6 +83,11 @@ class Jvm:
             return False
         finally:
             gateway.close()
+
+    def finish(self) -> None:
+        """Let the JVM end by itself, with all that it does at its end."""
+        self._process.stdin.close()  # type: ignore[union-attr]  # opened as a pipe above
+        self._process.wait()
 
     def close(self) -> None:
         self._process.kill()

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
+from assay.local import archive
 from assay.local.home import Home
 from assay.local.jvm import Jvm, JvmStartError
 from assay.local.spark import aws_environment, java_environment
@@ -106,7 +107,7 @@ class JvmPool:
 
     def _start(self, job: str, conf: Mapping[str, str]) -> Jvm:
         log = self._home.glue_log(job, run_id=f"jvm-{next(self._numbers)}")
-        jvm = Jvm(conf, environment=self.environment(), log=log)
+        jvm = Jvm(conf, environment=self.environment(), log=log, java_options=archive.java_options())
         with self._lock:
             if not self._closed:
                 self._all.add(jvm)

@@ -88,6 +88,11 @@ def submit_command(conf: Mapping[str, str], *, java_options: list[str]) -> list[
     return [*args, "pyspark-shell"]
 
 
+def submit_args(conf: Mapping[str, str], *, java_options: list[str]) -> str:
+    """Return the same as one text, for PYSPARK_SUBMIT_ARGS."""
+    return shlex.join(submit_command(conf, java_options=java_options))
+
+
 def configure_environment(*, endpoint: str, warehouse: str, home: Path | None = None) -> None:
     """Make a plain `SparkSession.builder.getOrCreate()` in this process work against a local endpoint.
 
@@ -101,4 +106,4 @@ def configure_environment(*, endpoint: str, warehouse: str, home: Path | None = 
         conf["spark.sql.warehouse.dir"] = str(home / "spark-warehouse")
         os.environ["SPARK_LOCAL_DIRS"] = str(home)
     os.environ |= aws_environment(endpoint) | java_environment()
-    os.environ["PYSPARK_SUBMIT_ARGS"] = shlex.join(submit_command(conf, java_options=archive.java_options()))
+    os.environ["PYSPARK_SUBMIT_ARGS"] = submit_args(conf, java_options=archive.java_options())
