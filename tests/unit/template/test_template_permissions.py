@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sam_template import properties, resources
+import pytest
+from sam_template import ROOT, properties, resources
 
 # Statements whose service knows no resource level, each bounded otherwise.
 WITHOUT_RESOURCE_LEVEL = {
@@ -12,6 +13,26 @@ WITHOUT_RESOURCE_LEVEL = {
 }
 # What AWS itself attaches through SAM: writing logs and traces.
 MANAGED = {"service-role/AWSLambdaBasicExecutionRole", "AWSXRayDaemonWriteAccess", "AWSXrayWriteOnlyAccess"}
+
+# Calls in the jobs' scripts, each with the permission that it needs; the local cloud would not miss one.
+CALLS = {
+    "SHOW TABLES": "glue:GetTables",
+    "CREATE TABLE": "glue:CreateTable",
+    "DROP TABLE": "glue:DeleteTable",
+    ".put_object(": "s3:PutObject",
+    ".get_object(": "s3:GetObject",
+    ".copy(": "s3:GetObjectVersion",
+    ".delete_object": "s3:DeleteObject",
+    ".list_objects": "s3:ListBucket",
+    ".get_item(": "dynamodb:GetItem",
+    ".batch_get_item(": "dynamodb:BatchGetItem",
+    ".put_item(": "dynamodb:PutItem",
+    ".update_item(": "dynamodb:UpdateItem",
+    ".delete_item(": "dynamodb:DeleteItem",
+    ".query(": "dynamodb:Query",
+    ".scan(": "dynamodb:Scan",
+    ".publish(": "sns:Publish",
+}
 
 
 def as_list(value: Any) -> list[Any]:
@@ -117,3 +138,13 @@ def test_kpi_function_reads_bronze_and_writes_passports_only() -> None:
 def test_jobs_have_roles_of_their_own() -> None:
     assert properties("SilverJob")["Role"] == {"Fn::GetAtt": ["SilverRole", "Arn"]}
     assert properties("GoldJob")["Role"] == {"Fn::GetAtt": ["GoldRole", "Arn"]}
+
+
+@pytest.mark.parametrize("name", ["silver", "gold"])
+def test_role_allows_what_its_script_calls(name: str) -> None:
+    script = (ROOT / "glue" / "scripts" / f"{name}.py").read_text(encoding="utf-8")
+    granted = allowed(f"{name.title()}Role")
+
+    needed = {action for call, action in CALLS.items() if call in script}
+    assert {"glue:GetTables", "s3:PutObject", "dynamodb:UpdateItem"} <= needed
+    assert needed - set(granted) == set()
