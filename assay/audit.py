@@ -13,6 +13,7 @@ from assay.query import Lake
 
 ATTEMPTS = 3
 NO_MONEY = Decimal("0.00")
+GOLD_HAS_TAKEN = "last Silver run = the Silver run that Gold shows"
 
 FILE_TOTALS = """
     SELECT file_id, count(*) AS row_count, coalesce(sum(amount), 0)::DECIMAL(38, 2) AS total_amount
@@ -69,7 +70,7 @@ def read_layers(ledger: Ledger) -> Layers:
 def compare_layers(layers: Layers) -> list[Check]:
     silver, gold = layers.silver_totals, layers.gold_totals
     return [
-        Check("last Silver run = the Silver run that Gold shows", _run(layers.silver), _taken(layers.gold)),
+        Check(GOLD_HAS_TAKEN, _run(layers.silver), _taken(layers.gold)),
         Check("rows: Silver = Gold", silver.rows, gold.rows),
         Check("amount: Silver = Gold", silver.amount, gold.amount),
     ]
@@ -93,10 +94,15 @@ def _silver_rows(layers: Layers, lake: Lake) -> list[Check]:
 
 def _gold_rows(layers: Layers, lake: Lake) -> list[Check]:
     total = layers.gold_totals
+    shown = _totals(
+        lake, f"silver.transaction_effects WHERE run_seq <= {_taken(layers.gold)}", "count(*)", "effect_amount"
+    )
     found = [("fact_transactions", _totals(lake, "gold.fact_transactions", "count(*)", "amount"))]
     for name in ("daily_totals", "monthly_merchant_totals", "monthly_client_totals"):
         found.append((name, _totals(lake, f"gold.{name}", "coalesce(sum(row_count), 0)", "total_amount")))
     return [
+        Check("amount: Gold's running total = effects up to the Silver run that it shows", total.amount, shown.amount),
+    ] + [
         check
         for name, totals in found
         for check in (

@@ -238,6 +238,10 @@ def run_audit(
         console.out().print(audit.render(found))
     for check in wrong:
         console.note(f"difference: {check.what}: {check.expected:,} against {check.found:,}", style="bold red")
+    if wrong and wrong[0].what == audit.GOLD_HAS_TAKEN:
+        console.note(
+            "Gold has not taken Silver's last run yet; if files are under way (assay status), audit again later."
+        )
     if wrong:
         raise typer.Exit(NOT_AS_IT_MUST_BE)
 

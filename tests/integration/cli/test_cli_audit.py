@@ -59,6 +59,7 @@ def test_audit_agrees__everything_is_there(published: DeployedStack, form: list[
             "running total = silver.transactions: 10.00 against 10.01",
         ),
         (("silver.transaction_effects", (2, Decimal("0.01"))), "sum of all effects: 10.00 against 10.01"),
+        (("silver.transaction_effects", (1, Decimal("0.01"))), "Silver run that it shows: 10.00 against 10.01"),
         (
             ("silver.quarantine", (FILE["file_id"], 3, Decimal("0.01"))),
             "transactions/a.csv (v1): rows in file = rows in history and quarantine: 2 against 3",

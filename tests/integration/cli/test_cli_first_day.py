@@ -34,3 +34,4 @@ def test_audit_tells_it__gold_is_behind(stack: DeployedStack) -> None:
     report = json.loads(result.stdout)
     assert (result.exit_code, report["agrees"]) == (1, False)
     assert report["comparisons"][0]["found"] == 0
+    assert "Gold has not taken Silver's last run yet" in result.stderr
