@@ -78,7 +78,7 @@ class JobProcess:
         ended, error_message = self._run_script(script, jvm)
         _append_jvm_log(self.order.log, jvm.log, offset)
         self._end(ended, error_message)
-        self.jvms.give_back(self.order.job, jvm, healthy=ended == "SUCCEEDED")
+        self.jvms.give_back(self.order.job, jvm, healthy=ended in ("SUCCEEDED", "FAILED"))
 
     def _run_script(self, text: str, jvm: Jvm) -> tuple[str, str | None]:
         self.order.log.parent.mkdir(parents=True, exist_ok=True)

@@ -57,7 +57,10 @@ class JvmPool:
         return warm.result()
 
     def give_back(self, job: str, jvm: Jvm, *, healthy: bool) -> None:
-        """Keep the JVM for the job's next run; after a script that died, or left its session open, warm a new one."""
+        """Keep the JVM for the job's next run; after a script that was killed or left its session open, start another.
+
+        That one is not exercised beforehand: the next run is likely to come at once, to isolate the file that failed.
+        """
         reusable = healthy and jvm.is_clean()
         with self._lock:
             if self._closed or self._wanted.get(job) != jvm.conf or job in self._warm:
@@ -65,7 +68,7 @@ class JvmPool:
             elif reusable:
                 self._warm[job] = _done(jvm)
             else:
-                self._warm[job] = self._starter.submit(self._start_warm, job, jvm.conf)
+                self._warm[job] = self._starter.submit(self._start, job, jvm.conf)
         if not reusable:
             self._retire(jvm)
 

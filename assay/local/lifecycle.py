@@ -67,6 +67,8 @@ def start(project: Path, *, port: int | None = None, parent: int | None = None) 
         process.wait()
         lines = home.server_log.read_text(errors="replace").splitlines()[-_SHOWN_LINES:]
         raise CloudStartError(log=home.server_log, lines=lines)
+    # It outlives this object on purpose; without a return code Python would warn about that.
+    process.returncode = 0
     return _cloud(json.loads(line))
 
 

@@ -21,7 +21,9 @@ def main():
     if "die" in arguments.key:
         os._exit(3)
     properties = "'format-version'='2', 'write.merge.mode'='merge-on-read'"
-    spark.sql(f"CREATE TABLE IF NOT EXISTS {TABLE} (key string, runs bigint) USING iceberg TBLPROPERTIES ({properties})")
+    spark.sql(
+        f"CREATE TABLE IF NOT EXISTS {TABLE} (key string, runs bigint) USING iceberg TBLPROPERTIES ({properties})"
+    )
     spark.createDataFrame([(arguments.key, 1)], "key string, runs bigint").createOrReplaceTempView("new")
     spark.sql(
         f"MERGE INTO {TABLE} t USING new s ON t.key = s.key "

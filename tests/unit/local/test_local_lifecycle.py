@@ -1,0 +1,41 @@
+"""What a state file says when no server lives."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+
+from assay.local import lifecycle
+
+STATE = {"endpoint": "http://localhost:1", "port": 1, "pid": os.getpid(), "home": "/x"}
+
+
+def _home(project: Path) -> Path:
+    home = project / ".assay"
+    home.mkdir()
+    (home / "cloud.json").write_text(json.dumps(STATE))
+    (home / "cloud.lock").touch()
+    return home
+
+
+def test_running_is_none__state_file_of_a_killed_server(tmp_path: Path) -> None:
+    _home(tmp_path)
+    assert lifecycle.running(tmp_path) is None
+
+
+def test_running_is_the_cloud__its_server_holds_the_lock(tmp_path: Path) -> None:
+    with (_home(tmp_path) / "cloud.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert lifecycle.running(tmp_path) == lifecycle.Cloud("http://localhost:1", 1, os.getpid(), Path("/x"))
+
+
+def test_stop_clears_the_state_file__of_a_killed_server(tmp_path: Path) -> None:
+    home = _home(tmp_path)
+    assert lifecycle.stop(tmp_path) is False
+    assert not (home / "cloud.json").exists()
+
+
+def test_running_is_none__never_started(tmp_path: Path) -> None:
+    assert lifecycle.running(tmp_path) is None
