@@ -12,7 +12,7 @@ from assay import audit, console, passport, upload, watch
 from assay.demo.expectation import Expected, Group, Model
 from assay.demo.files import DemoFile, generate
 from assay.errors import UserError
-from assay.ledger import Item, Ledger, ending
+from assay.ledger import OUTCOMES, Item, Ledger, ending
 from assay.local import deploy, lifecycle
 from assay.query import Lake, lake
 from assay.target import Target, local_target
@@ -164,7 +164,7 @@ def compare(stage: Stage, file: DemoFile, item: Item, expected: Expected) -> Non
     same(f"{file.key}: rows to be quarantined", expected.bad_rows, kpis["bad_rows"])
     same(f"{file.key}: proven by control totals", True, item["control"]["proven"])
     if stage.alone:
-        amounts = {outcome: Decimal(amount) for outcome, amount in silver["amounts"].items()}
+        amounts = {outcome: Decimal(silver["amounts"].get(outcome, "0.00")) for outcome in OUTCOMES}
         same(f"{file.key}: outcomes", expected.outcomes, silver["outcomes"])
         same(f"{file.key}: amounts", expected.amounts, amounts)
         same(f"{file.key}: effect", expected.effect_amount, Decimal(silver["effect_amount"]))
