@@ -114,7 +114,8 @@ def run_duckdb(path: str) -> str:
     """Ask one query."""
     import duckdb
 
-    source = f"read_parquet('{path}')" if path.endswith(".parquet") else f"read_csv('{path}', all_varchar=true, quote='\"')"
+    csv = f"read_csv('{path}', all_varchar=true, quote='\"')"
+    source = f"read_parquet('{path}')" if path.endswith(".parquet") else csv
     amount = "replace(amount::varchar, '$', '')::decimal(18,2)"
     query = f"""select count(*), (sum({amount}) * 100)::bigint, count(distinct dms_id::bigint),
         count(*) filter ({amount} < 0), count(*) filter (use_chip = 'Swipe Transaction'),

@@ -8,17 +8,18 @@ quick way takes only texts that cannot break one, and a test holds the two to th
 import polars as pl
 from rules import CHANNELS, EARLIEST_US, IDS, Limits, broken_rules, parsed
 
+_FACTS = ("key", "cents", "us", "channel", "bad")
 UNKNOWN_CHANNEL = len(CHANNELS)
 _USUAL_CHANNELS = [f"{name.capitalize()} Transaction" for name in CHANNELS]
 _USUAL_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-5][0-9]$"
 _USUAL_AMOUNT = r"^\$?-?[0-9]{1,13}\.[0-9]{2}$"
 _USUAL_ZIP = r"^[1-9][0-9]{0,4}(?:\.0)?$"
-_USUAL_MCC = r"^[0-9]{1,4}$"
 
 
 def facts_of(records: pl.DataFrame, limits: Limits) -> list[pl.DataFrame]:
     """Return the facts of the records, in any order."""
-    quick = records.select(*_quick_facts(records.schema), usual=_usual(records.schema, limits))
+    read = records.with_columns(*_quick_facts(records.schema))
+    quick = read.select(*_FACTS, usual=_usual(records.schema, limits))
     if quick["usual"].all():
         return [quick.drop("usual")]
     odd = records.filter(~quick["usual"])
@@ -52,9 +53,9 @@ def _usual(schema: pl.Schema, limits: Limits) -> pl.Expr:
     """Say of which rows all texts have a form that the quick way reads exactly and that breaks no rule."""
     required = [
         pl.col("broken").is_null(),
-        _quick_key().is_not_null() & _is_short_integer("dms_id"),
+        pl.col("key").is_not_null() & _is_short_integer("dms_id"),
         pl.col("amount").str.contains(_USUAL_AMOUNT),
-        _quick_us(schema).is_between(EARLIEST_US, limits.future_us),
+        pl.col("us").is_between(EARLIEST_US, limits.future_us),
     ]
     if schema["date"] == pl.String:
         required.append(pl.col("date").str.contains(_USUAL_DATE))
@@ -62,7 +63,9 @@ def _usual(schema: pl.Schema, limits: Limits) -> pl.Expr:
     optional |= {
         "use_chip": pl.col("use_chip").is_in(_USUAL_CHANNELS),
         "zip": pl.col("zip").str.contains(_USUAL_ZIP),
-        "mcc": pl.col("mcc").str.contains(_USUAL_MCC),
+        "mcc": pl.col("mcc").cast(pl.UInt16, strict=False).is_not_null()
+        & (pl.col("mcc").str.len_bytes() <= 4)
+        & ~pl.col("mcc").str.starts_with("+"),
     }
     given = [pl.col(name).is_null() | usual for name, usual in optional.items() if name in schema]
     return pl.all_horizontal(*required, *given).fill_null(value=False)

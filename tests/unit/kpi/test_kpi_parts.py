@@ -44,6 +44,17 @@ def test_distinct_keys_are_exact__spilled_at_every_turn(chunks: list[list[int]])
         assert keys.count() == len({key for chunk in chunks for key in chunk})
 
 
+@pytest.mark.parametrize(
+    "runs",
+    [[[1, 2], [2, 3]], [[1, 9], [3, 4], [4, 9]], [[5, 6], [1, 2], [3, 4]], [[1, 1], [1, 1]], [[1, 9], [2, 3], [9, 10]]],
+)
+def test_distinct_keys_are_exact__runs_that_touch_or_lie_in_each_other(runs: list[list[int]]) -> None:
+    with DistinctKeys(run_keys=2, shards=3) as keys:
+        for run in runs:
+            keys.add(pl.Series(run, dtype=pl.Int64))
+        assert keys.count() == len({key for run in runs for key in run})
+
+
 def test_distinct_keys_leave_no_files__after_spilling() -> None:
     with DistinctKeys(run_keys=1) as keys:
         keys.add(pl.Series([1, 2], dtype=pl.Int64))

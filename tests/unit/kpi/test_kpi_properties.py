@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import kpi_reference as reference
 import polars as pl
+import pytest
+from build import AMOUNTS, CHANNELS, DATES, INTEGERS, MCCS, ZIPS
 from contract import RULED
 from csv_rows import CsvRows
 from facts import exact_facts, facts_of
@@ -155,3 +157,44 @@ def test_total_is_the_decimal_sum__any_amounts(amounts: list[Decimal]) -> None:
     assert kpis.total_cents == int(sum(amounts).scaleb(2))
     assert kpis.negative_amounts == sum(amount < 0 for amount in amounts)
     assert kpis.zero_amounts == sum(amount == 0 for amount in amounts)
+
+
+USUAL = {
+    "dms_id": "1",
+    "amount": "$1.00",
+    "date": "2023-05-06 07:08:09",
+    "use_chip": "Chip Transaction",
+    "zip": "2139.0",
+    "client_id": "1",
+    "card_id": "1",
+    "merchant_id": "1",
+    "mcc": "5411",
+}
+VALUES = {"amount": AMOUNTS, "date": DATES, "use_chip": CHANNELS, "zip": ZIPS, "mcc": f"{MCCS}|{INTEGERS}"}
+
+
+@pytest.mark.parametrize("column", RULED)
+def test_quick_facts_are_the_exact_facts__one_odd_value_in_a_usual_row(column: str) -> None:
+    values = [
+        *VALUES.get(column, INTEGERS).split("|"),
+        ".-5",
+        ".+5",
+        "5.-5",
+        "$.50",
+        "2010-01-01 00:01: 0",
+        "+010-01-01 00:00:00",
+    ]
+    frame = frame_of([{**USUAL, column: value} for value in values])
+    quick = sorted((row for facts in facts_of(frame, LIMITS) for row in facts.iter_rows()), key=repr)
+    assert quick == sorted(exact_facts(frame, LIMITS).iter_rows(), key=repr)
+
+
+def test_usual_rows_take_the_quick_way__no_odd_value() -> None:
+    assert [facts.height for facts in facts_of(frame_of([USUAL, USUAL]), LIMITS)] == [2]
+
+
+@pytest.mark.parametrize("block_bytes", range(1, 60))
+def test_byte_order_mark_inside_the_file_is_content__at_the_start_of_a_block(block_bytes: int) -> None:
+    body = "1,2.00,2023-05-06\n\ufeff2,3.00,2023-05-06\n"
+    keys = [key for frame in read(body, block_bytes, places=False) for key in frame["dms_id"]]
+    assert keys == ["1", "\ufeff2"]
