@@ -47,7 +47,9 @@ def parsed(frame: pl.DataFrame) -> pl.DataFrame:
     names = ("dms_id", "amount", "date", "use_chip", "zip", "mcc", *IDS)
     absent = [pl.lit(None, pl.String).alias(name) for name in names if name not in frame.columns]
     texts = frame.with_columns(absent).with_columns(_trimmed(name) for name in names if _is_text(frame.schema, name))
-    read = texts.with_columns(
+    # The parts are columns of their own: polars would match the pattern anew for each part that is taken from it.
+    cut = texts.with_columns(_parts_of_date()) if _is_text(frame.schema, "date") else texts
+    read = cut.with_columns(
         key=_integer("dms_id"),
         client=_integer("client_id"),
         card=_integer("card_id"),
@@ -116,14 +118,19 @@ def _instant(*, is_text: bool) -> pl.Expr:
     return pl.when(us >= EARLIEST_US).then(us)
 
 
+def _parts_of_date() -> list[pl.Expr]:
+    iso = pl.col("date").str.extract_groups(_ISO_DATE)
+    american = pl.when(pl.col("date").str.contains("/", literal=True)).then(pl.col("date"))
+    return [iso.alias("iso"), american.str.extract_groups(_US_DATE).alias("american")]
+
+
 def _instant_of_text() -> pl.Expr:
-    iso = pl.col("date").str.extract_groups(_ISO_DATE).struct
-    us = pl.col("date").str.extract_groups(_US_DATE).struct
+    iso, american = pl.col("iso").struct, pl.col("american").struct
     iso_day = pl.concat_str(iso[0], pl.lit("-"), iso[1], pl.lit("-"), iso[2])
-    us_day = pl.concat_str(us[2], pl.lit("-"), us[0].str.zfill(2), pl.lit("-"), us[1].str.zfill(2))
+    us_day = pl.concat_str(american[2], pl.lit("-"), american[0].str.zfill(2), pl.lit("-"), american[1].str.zfill(2))
     day = pl.coalesce(iso_day, us_day).str.to_date("%Y-%m-%d", strict=False).cast(pl.Int64)
-    hours, minutes, seconds = (pl.coalesce(iso[3 + n], us[3 + n]).cast(pl.Int64).fill_null(0) for n in range(3))
-    fraction = pl.coalesce(iso[6], us[6]).str.pad_end(6, "0").str.head(6).cast(pl.Int64).fill_null(0)
+    hours, minutes, seconds = (pl.coalesce(iso[n], american[n]).cast(pl.Int64).fill_null(0) for n in (3, 4, 5))
+    fraction = pl.coalesce(iso[6], american[6]).str.pad_end(6, "0").str.head(6).cast(pl.Int64).fill_null(0)
     offset = _offset_minutes(iso[7])
     return day * DAY_US + (hours * 3600 + (minutes - offset) * 60 + seconds) * 1_000_000 + fraction
 
