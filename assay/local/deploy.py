@@ -39,8 +39,10 @@ def deploy(
     if parameters:
         command += ["--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())]
     _run(command, project, cloud, on_line=on_line)
-    for logical_id, kind, reason in resources.not_emulated(project / "template.yaml"):
-        on_line(f"not emulated: {logical_id} ({kind}): {reason}")
+    missing = resources.not_emulated(project / "template.yaml")
+    for kind, reason in dict.fromkeys((kind, reason) for _, kind, reason in missing):
+        names = ", ".join(name for name, other, _ in missing if other == kind)
+        on_line(f"not emulated: {kind} ({names}): {reason}")
 
 
 def _make_artefact_bucket(cloud: Cloud) -> None:

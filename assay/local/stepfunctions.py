@@ -8,6 +8,7 @@ from typing import Any
 
 from moto.core import config
 from moto.stepfunctions import models
+from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
 from moto.stepfunctions.parser.asl.component.state.choice.comparison.comparison_operator_type import (
     ComparisonOperatorType,
 )
@@ -38,6 +39,8 @@ def install() -> None:
     wrap(state_task_service_glue.StateTaskServiceGlue, "_eval_integration_pattern", lambda original: _await_job_run)
     wrap(ComparisonVariable, "_eval_body", lambda original: _strict_comparison)
     wrap(BaseExecutionWorkerCommunication, "terminated", _announcing)
+    # Until moto stops logging each IsPresent that finds nothing, with the whole state machine, as an error.
+    wrap(EvalComponent, "_log_exception", lambda original: lambda component, exception: None)
     # The name is checked first and taken then: two deliveries of one event would both start.
     serialise(StepFunctionsParserBackend, "start_execution")
 
