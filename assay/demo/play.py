@@ -23,7 +23,7 @@ POLL_S = 0.3
 LAST_LINES = 30
 
 NEXT = """\
-What to try next (the local cloud goes on running; end it with: assay down)
+What to try next (assay is .venv/bin/assay; the local cloud goes on running, end it with: assay down)
   assay status                                         all files and how far they are
   assay passport history.csv                           where each row and cent of a file went
   assay query "SELECT channel, sum(total_amount) AS total FROM gold.daily_totals GROUP BY ALL"
