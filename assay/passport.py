@@ -82,11 +82,10 @@ def _title(item: Item) -> Text:
 def _kpis(item: Item) -> RenderableType:
     kpis = item["kpis"]
     control = item.get("control", {})
-    proof = f"proven by {control.get('source')}" if control.get("proven") else "unproven: no control totals"
     channels = kpis.get("channels", {})
     rows = [
         ("rows", console.count(kpis["row_count"])),
-        ("total amount", f"{console.money(Decimal(kpis['total_amount']))} ({proof})"),
+        ("total amount", f"{console.money(Decimal(kpis['total_amount']))} ({_proof(control)})"),
         ("control totals", _control(control)),
         ("keys", f"{kpis['distinct_keys']:,} distinct, {kpis['duplicate_keys']:,} repeated"),
         ("dates", f"{kpis.get('first_at', '-')} … {kpis.get('last_at', '-')}"),
@@ -94,6 +93,13 @@ def _kpis(item: Item) -> RenderableType:
         ("to be quarantined", console.count(kpis.get("bad_rows", 0))),
     ]
     return _facts([(name, value) for name, value in rows if value])
+
+
+def _proof(control: Item) -> str:
+    source = control.get("source", "none")
+    if control.get("proven"):
+        return f"proven by {source}"
+    return "unproven: no control totals" if source == "none" else f"not what its {source} says"
 
 
 def _control(control: Item) -> str:

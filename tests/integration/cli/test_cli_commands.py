@@ -225,6 +225,20 @@ def test_passport_shows_the_reasons__rejected(stack: DeployedStack) -> None:
     assert "no_rows: a header and nothing else" in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("control", "words"),
+    [
+        ({"source": "none", "proven": False}, "10.00 (unproven: no control totals)"),
+        ({"source": "side-car", "proven": True, "row_count": 2}, "10.00 (proven by side-car)"),
+        ({"source": "metadata", "proven": False, "total_amount": "10.01"}, "10.00 (not what its metadata says)"),
+    ],
+)
+def test_passport_tells_the_proof__control_totals(stack: DeployedStack, control: dict[str, Any], words: str) -> None:
+    stack.put(file_item() | {"control": control})
+
+    assert words in stack.assay("passport", "a.csv").stdout
+
+
 def test_passport_takes_the_named_version__of_two(stack: DeployedStack) -> None:
     stack.put(file_item(version="v1"), file_item(version="v2") | {"last_modified_at": "2026-11-24T06:00:00.000000Z"})
 
