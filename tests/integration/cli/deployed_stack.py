@@ -48,11 +48,18 @@ TABLES: dict[str, list[tuple[str, pa.DataType]]] = {
 }
 
 
+_with_given_keys = cache(boto3.Session)
+
+
+def session(**arguments: Any) -> boto3.Session:
+    """Make a session, but share those with given keys: each reads the services' models anew, which takes a while."""
+    return _with_given_keys(**arguments) if "aws_access_key_id" in arguments else boto3.session.Session(**arguments)
+
+
 @cache
 def client(service: str, endpoint: str) -> Any:
-    return boto3.Session(region_name=REGION).client(
-        service, endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test"
-    )
+    shared = _with_given_keys(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+    return shared.client(service, endpoint_url=endpoint)
 
 
 @dataclass
@@ -103,6 +110,7 @@ def account(server: str, folder: Path) -> Iterator[DeployedStack]:
         for name, value in KEYS.items():
             patch.setenv(name, value)
         patch.chdir(folder)
+        patch.setattr(target.boto3, "Session", session)
         patch.setattr(target.lifecycle, "running", lambda project: cloud)
         yield DeployedStack(server, GlueCatalog("test", client=client("glue", server), **properties))
     urllib.request.urlopen(urllib.request.Request(f"{server}/moto-api/reset", method="POST")).close()  # noqa: S310
