@@ -19,7 +19,6 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -180,6 +179,7 @@ class Ledger:
 CATALOG = "glue_catalog"
 MONEY = "decimal(18,2)"
 TOTAL = "decimal(38,2)"
+ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
 
 
 class AuditFailed(Exception):  # noqa: N818 - the audit did
@@ -216,6 +216,10 @@ class Branches:
         """Start this run's branch of a table from `main`, in place of one that a killed run left; return its identifier."""
         if table not in self._opened:
             iceberg = self._iceberg(table)
+            if iceberg.currentSnapshot() is None:
+                # A branch needs a snapshot to start from.
+                self._spark.table(self.table(table)).limit(0).writeTo(self.table(table)).append()
+                iceberg.refresh()
             references = iceberg.manageSnapshots()
             if iceberg.refs().containsKey(self.name):
                 references = references.removeBranch(self.name)
@@ -244,6 +248,10 @@ class Branches:
         """Return how many rows the branch holds, from the counts that Iceberg keeps with each snapshot."""
         summary = self._head(table).summary()
         return int(summary["total-records"]) - int(summary["total-position-deletes"])
+
+    def added_rows(self, table: str) -> int:
+        """Return how many rows the branch's newest snapshot added, from its own summary."""
+        return int(self._head(table).summary().get("added-records") or 0)
 
     def added(self, table: str, money: str) -> tuple[int, Decimal]:
         """Return count and sum of a money column of the rows that the branch's newest snapshot added, from its data files."""
@@ -288,11 +296,18 @@ class Branches:
         return self._iceberg(table).snapshot(self.name)
 
 
-def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple[str, str, str]]) -> None:
-    """Create the tables that do not exist yet: name to (columns, partitioning, sort order), the last two may be empty.
+def settled(rows: DataFrame) -> DataFrame:
+    """Return rows that are computed once, by the first use; later plans begin at the result and stay small."""
+    return rows.localCheckpoint(eager=False)
 
-    A branch needs a snapshot to start from, so a new table gets an empty one.
-    """
+
+def size_shuffles(spark: SparkSession, rows: int) -> None:
+    """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
+    spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
+
+
+def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple[str, str, str]]) -> None:
+    """Create the tables that do not exist yet: name to (columns, partitioning, sort order), the last two may be empty."""
     existing = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.{database}").collect()}
     for table, (columns, partitioning, order) in tables.items():
         if table in existing:
@@ -305,7 +320,6 @@ def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple
         )
         if order:
             spark.sql(f"ALTER TABLE {name} WRITE LOCALLY ORDERED BY {order}")
-        spark.table(name).limit(0).writeTo(name).append()
 
 
 def total(amount: str) -> Column:
@@ -409,33 +423,25 @@ FACT = {
 
 @dataclass(frozen=True)
 class Aggregate:
-    """An aggregate of the facts: its group columns with their types, and each as an expression over a fact."""
+    """An aggregate of the facts over a period and the members of one dimension."""
 
-    groups: dict[str, str]
     period: str
-    expressions: dict[str, str]
+    period_of_fact: str
+    member: str
+    member_kind: str
+    member_key: str
 
     def columns(self) -> dict[str, str]:
-        return {**self.groups, "row_count": "bigint", "total_amount": TOTAL}
+        return {self.period: "date", self.member: self.member_kind, "row_count": "bigint", "total_amount": TOTAL}
 
 
 MONTH = "cast(date_trunc('MONTH', transacted_on) as date)"
-CHANNEL = "CASE " + " ".join(
-    f"WHEN channel_key = xxhash64('channel_key', '{channel}') THEN '{channel}'" for channel in ("swipe", "chip", "online")
-) + " ELSE 'unknown' END"  # fmt: skip
 AGGREGATES = {
-    "daily_totals": Aggregate(
-        {"transacted_on": "date", "channel": "string"},
-        "transacted_on",
-        {"transacted_on": "transacted_on", "channel": CHANNEL},
-    ),
-    "monthly_merchant_totals": Aggregate(
-        {"month": "date", "merchant_key": "bigint"}, "month", {"month": MONTH, "merchant_key": "merchant_key"}
-    ),
-    "monthly_client_totals": Aggregate(
-        {"month": "date", "client_key": "bigint"}, "month", {"month": MONTH, "client_key": "client_key"}
-    ),
+    "daily_totals": Aggregate("transacted_on", "transacted_on", "channel", "string", "channel_key"),
+    "monthly_merchant_totals": Aggregate("month", MONTH, "merchant_key", "bigint", "merchant_key"),
+    "monthly_client_totals": Aggregate("month", MONTH, "client_key", "bigint", "client_key"),
 }
+CHANNELS = ("swipe", "chip", "online")
 
 
 def columns(schema: dict[str, str]) -> str:
@@ -453,8 +459,19 @@ TABLES = {
     "dim_date": (columns(DIM_DATE), "", "date_key"),
     **{name: (columns(dimension.columns()), "", dimension.key) for name, dimension in DIMENSIONS.items()},
     "fact_transactions": (columns(FACT), "", "transacted_on, dms_id"),
-    **{name: (columns(aggregate.columns()), "", ", ".join(aggregate.groups)) for name, aggregate in AGGREGATES.items()},
+    **{
+        name: (columns(aggregate.columns()), "", f"{aggregate.period}, {aggregate.member}")
+        for name, aggregate in AGGREGATES.items()
+    },
 }
+
+SCHEMAS = {"dim_date": DIM_DATE, **{name: dimension.columns() for name, dimension in DIMENSIONS.items()}}
+KEYS = {name: next(iter(schema)) for name, schema in SCHEMAS.items()}
+REPLACE_GROUP = (
+    "WHEN MATCHED AND s.row_count = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET * "
+    "WHEN NOT MATCHED AND s.row_count > 0 THEN INSERT *"
+)
+NEWER_WINS = "WHEN MATCHED AND s.row_order > t.row_order THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
 
 
 # ## Reading Silver
@@ -517,36 +534,36 @@ def unknown_member(spark: SparkSession, schema: dict[str, str]) -> DataFrame:
     )
 
 
-def news(stored: DataFrame, candidates: DataFrame) -> DataFrame:
-    """Return the candidates that a dimension lacks, or holds with attributes of an older row."""
-    key = candidates.columns[0]
-    if "row_order" not in candidates.columns:
-        return candidates.join(stored.select(key), on=key, how="left_anti")
-    held = stored.select(key, F.col("row_order").alias("held_order"), F.lit(True).alias("is_held"))
-    newer = F.col("is_held").isNull() | (F.col("row_order") > F.col("held_order"))
-    return candidates.join(held, on=key, how="left").where(newer).select(*candidates.columns)
+def missing_members(spark: SparkSession, branches: Branches, accepted: DataFrame) -> DataFrame:
+    """Return `dimension, key` of the members that accepted rows name and the dimensions lack: one pass for all dimensions."""
+    keys = {"dim_date": F.date_format("transacted_at", "yyyyMMdd").cast("bigint")}
+    keys |= {name: dimension.surrogate() for name, dimension in DIMENSIONS.items()}
+    pairs = [F.struct(F.lit(name).alias("dimension"), key.alias("key")) for name, key in keys.items()]
+    unknown = [F.struct(F.lit(name).alias("dimension"), F.lit(0).cast("bigint").alias("key")) for name in keys]
+    named = accepted.select(F.inline(F.array(*pairs))).unionByName(spark.range(1).select(F.inline(F.array(*unknown))))
+    held = [
+        spark.table(branches.table(name)).select(F.lit(name).alias("dimension"), F.col(key).cast("bigint").alias("key"))
+        for name, key in KEYS.items()
+    ]
+    return named.distinct().join(reduce(DataFrame.unionByName, held), on=["dimension", "key"], how="left_anti")
 
 
 def write_dimensions(spark: SparkSession, branches: Branches, accepted: DataFrame) -> None:
-    """Add new members and newer attributes; a dimension without news is not touched."""
-    found = {"dim_date": dates(accepted)}
-    found |= {name: members(accepted, dimension) for name, dimension in DIMENSIONS.items()}
-    schemas = {"dim_date": DIM_DATE, **{name: dimension.columns() for name, dimension in DIMENSIONS.items()}}
-    fresh = {}
-    for name, schema in schemas.items():
-        key = next(iter(schema))
-        candidates = found[name].where(F.col(key) != 0).unionByName(unknown_member(spark, schema))
-        fresh[name] = news(spark.table(branches.table(name)), candidates).persist(StorageLevel.MEMORY_AND_DISK)
-    counted = reduce(DataFrame.unionByName, [rows.select(F.lit(name).alias("name")) for name, rows in fresh.items()])
-    counts = {row.name: row["count"] for row in counted.groupBy("name").count().collect()}
-    for name in counts:
-        key = next(iter(schemas[name]))
-        if "row_order" in schemas[name]:
-            upsert = "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
-            branches.merge(name, fresh[name], on=f"t.{key} = s.{key}", clauses=upsert)
-        else:
-            branches.append(name, fresh[name])
-        fresh[name].unpersist()
+    """Add missing members, and attributes of newer rows; a dimension without news is not touched."""
+    missing = settled(missing_members(spark, branches, accepted))
+    counts = {row.dimension: row["count"] for row in missing.groupBy("dimension").count().collect()}
+    any_accepted = not accepted.isEmpty()
+    for name, key in KEYS.items():
+        fresh = missing.where(F.col("dimension") == name).select(F.col("key").alias(key))
+        unknown = unknown_member(spark, SCHEMAS[name]).join(fresh, on=key, how="left_semi")
+        if name == "dim_date" or not DIMENSIONS[name].attributes:
+            if name in counts:
+                found = dates(accepted) if name == "dim_date" else members(accepted, DIMENSIONS[name])
+                known = found.where(F.col(key) != 0).join(F.broadcast(fresh), on=key, how="left_semi")
+                branches.append(name, conform(known.unionByName(unknown), SCHEMAS[name]))
+        elif any_accepted or name in counts:
+            newest = members(accepted, DIMENSIONS[name]).unionByName(conform(unknown, SCHEMAS[name]))
+            branches.merge(name, newest, on=f"t.{key} = s.{key}", clauses=NEWER_WINS)
     step("dimensions_written", **counts)
 
 
@@ -618,73 +635,118 @@ def write_facts(branches: Branches, net: DataFrame, change: Item) -> None:
 # A touched group is computed afresh from its facts, never by adding differences to a sum. A group that has lost its last fact goes.
 
 
-def touched_groups(net: DataFrame, aggregate: Aggregate) -> DataFrame:
-    """Return the groups that the changes leave or enter."""
-    sides = [facts(images(net, side)) for side in ("before", "after")]
-    return reduce(DataFrame.unionByName, [grouped(side, aggregate) for side in sides]).distinct()
+def group_of(aggregate: Aggregate, name: str) -> list[Column]:
+    """Return a fact's group in one aggregate, in the form that all aggregates share."""
+    return [
+        F.lit(name).alias("aggregate"),
+        F.expr(aggregate.period_of_fact).alias("period"),
+        F.col(aggregate.member_key).alias("member"),
+    ]
 
 
-def grouped(rows: DataFrame, aggregate: Aggregate) -> DataFrame:
-    return rows.select(*[F.expr(expression).alias(name) for name, expression in aggregate.expressions.items()])
+def touched_groups(net: DataFrame) -> DataFrame:
+    """Return the groups `aggregate, period, member` that the changes leave or enter."""
+    moved = facts(images(net, "before")).unionByName(facts(images(net, "after")))
+    groups = [F.struct(*group_of(aggregate, name)) for name, aggregate in AGGREGATES.items()]
+    return moved.select(F.inline(F.array(*groups))).distinct()
 
 
-def recompute(stored_facts: DataFrame, groups: DataFrame, aggregate: Aggregate, change: Item) -> DataFrame:
+def recompute(stored_facts: DataFrame, groups: DataFrame, change: Item) -> DataFrame:
     """Return the touched groups with count and sum of their facts; count 0 where none is left."""
-    first = (
-        f"date_trunc('MONTH', DATE'{change['first_on']}')"
-        if aggregate.period == "month"
-        else f"DATE'{change['first_on']}'"
+    near = stored_facts.where(
+        f"transacted_on BETWEEN date_trunc('MONTH', DATE'{change['first_on']}') AND last_day(DATE'{change['last_on']}')"
     )
-    last = f"last_day(DATE'{change['last_on']}')" if aggregate.period == "month" else f"DATE'{change['last_on']}'"
-    near = stored_facts.where(f"transacted_on BETWEEN {first} AND {last}")
-    keyed = near.select("amount", *[F.expr(text).alias(name) for name, text in aggregate.expressions.items()])
-    names = list(aggregate.groups)
-    sums = (
-        keyed.join(F.broadcast(groups), on=names, how="left_semi")
-        .groupBy(*names)
+    group = ["aggregate", "period", "member"]
+    sums = [
+        near.select(*group_of(aggregate, name), "amount")
+        .join(F.broadcast(groups.where(F.col("aggregate") == name)), on=group, how="left_semi")
+        .groupBy(*group)
         .agg(F.count(F.lit(1)).alias("row_count"), total("amount").alias("total_amount"))
-    )
-    counted = F.coalesce("row_count", F.lit(0)).alias("row_count")
-    return groups.join(sums, on=names, how="left").select(
-        *names, counted, F.coalesce("total_amount", F.lit(Decimal(0))).alias("total_amount")
+        for name, aggregate in AGGREGATES.items()
+    ]
+    found = reduce(DataFrame.unionByName, sums)
+    return (
+        groups.join(found, on=group, how="left")
+        .fillna({"row_count": 0})
+        .select(*group, "row_count", F.coalesce("total_amount", F.lit(Decimal(0))).cast(TOTAL).alias("total_amount"))
     )
 
 
-def write_aggregate(spark: SparkSession, branches: Branches, name: str, net: DataFrame, change: Item) -> None:
-    """Bring the touched groups of one aggregate up to date, and prove that they moved by the effects, to the row and cent."""
-    aggregate = AGGREGATES[name]
-    names = list(aggregate.groups)
-    groups = touched_groups(net, aggregate).persist(StorageLevel.MEMORY_AND_DISK)
-    fresh = recompute(spark.table(branches.open("fact_transactions")), groups, aggregate, change)
-    fresh = conform(fresh, aggregate.columns()).persist(StorageLevel.MEMORY_AND_DISK)
-    after = fresh.agg(F.sum("row_count").alias("rows"), total("total_amount").alias("amount")).first()
-    period = f"{aggregate.period} BETWEEN DATE'{{}}' AND DATE'{{}}'"
-    span = fresh.agg(F.min(aggregate.period).alias("first"), F.max(aggregate.period).alias("last")).first()
-    pruned = period.format(span["first"], span["last"])
-    held = spark.table(branches.table(name)).where(pruned).join(F.broadcast(groups), on=names, how="left_semi")
-    before = held.agg(
-        F.count(F.lit(1)).alias("groups"),
-        F.coalesce(F.sum("row_count"), F.lit(0)).alias("rows"),
+def held_groups(spark: SparkSession, branches: Branches, groups: DataFrame, change: Item) -> DataFrame:
+    """Return the touched groups as the aggregates hold them before the run, in the shared form."""
+    held = []
+    for name, aggregate in AGGREGATES.items():
+        stored = spark.table(branches.table(name)).where(pruned(aggregate, change))
+        member = stored_channel_key() if aggregate.member == "channel" else F.col(aggregate.member)
+        held.append(
+            stored.select(
+                F.lit(name).alias("aggregate"), F.col(aggregate.period).alias("period"), member.alias("member"),
+                "row_count", "total_amount",
+            )
+        )  # fmt: skip
+    return reduce(DataFrame.unionByName, held).join(
+        F.broadcast(groups), on=["aggregate", "period", "member"], how="left_semi"
+    )
+
+
+def stored_channel_key() -> Column:
+    known = F.col("channel").isin(*CHANNELS)
+    return F.when(known, F.xxhash64(F.lit("channel_key"), F.col("channel"))).otherwise(F.lit(0).cast("bigint"))
+
+
+def channel_name() -> Column:
+    """Return the channel of a key; the facts hold keys only."""
+    names = [
+        F.when(F.col("member") == F.xxhash64(F.lit("channel_key"), F.lit(channel)), F.lit(channel))
+        for channel in CHANNELS
+    ]
+    return F.coalesce(*names, F.lit("unknown"))
+
+
+def pruned(aggregate: Aggregate, change: Item) -> str:
+    """Return the condition by which Iceberg passes over the files of other periods."""
+    first = f"date_trunc('MONTH', DATE'{change['first_on']}')"
+    return f"{aggregate.period} BETWEEN {first} AND DATE'{change['last_on']}'"
+
+
+def prove_groups(fresh: DataFrame, held: DataFrame, change: Item) -> dict[str, Item]:
+    """Prove that each aggregate's groups move by the effects, to the row and the cent; return what was counted."""
+    sides = fresh.withColumn("side", F.lit("after")).unionByName(held.withColumn("side", F.lit("before")))
+    counted = sides.groupBy("aggregate", "side").agg(
+        F.sum(F.when(F.col("row_count") > 0, 1).otherwise(0)).alias("groups"),
+        F.sum("row_count").alias("row_count"),
         total("total_amount").alias("amount"),
-    ).first()
-    require(f"rows of {name}", found=after.rows - before.rows, expected=change["have"] - change["had"])
-    require(
-        f"money of {name}",
-        found=after.amount - before.amount,
-        expected=change["amount_after"] - change["amount_before"],
     )
-    if before.groups:
-        on = " AND ".join(f"t.{group} = s.{group}" for group in names) + f" AND t.{pruned}"
-        clauses = (
-            "WHEN MATCHED AND s.row_count = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET * "
-            "WHEN NOT MATCHED AND s.row_count > 0 THEN INSERT *"
+    nothing = {"groups": 0, "row_count": 0, "amount": Decimal(0)}
+    found: dict[str, Item] = {name: {"after": nothing, "before": nothing} for name in AGGREGATES}
+    for row in counted.collect():
+        found[row.aggregate][row.side] = row.asDict()
+    for name, sides_of in found.items():
+        moved = sides_of["after"]["row_count"] - sides_of["before"]["row_count"]
+        money = sides_of["after"]["amount"] - sides_of["before"]["amount"]
+        require(f"rows of {name}", found=moved, expected=change["have"] - change["had"])
+        require(f"money of {name}", found=money, expected=change["amount_after"] - change["amount_before"])
+    return found
+
+
+def write_aggregates(spark: SparkSession, branches: Branches, net: DataFrame, change: Item) -> None:
+    """Bring the touched groups of all aggregates up to date."""
+    groups = settled(touched_groups(net))
+    fresh = settled(recompute(spark.table(branches.open("fact_transactions")), groups, change))
+    counted = prove_groups(fresh, held_groups(spark, branches, groups, change), change)
+    for name, aggregate in AGGREGATES.items():
+        member = channel_name() if aggregate.member == "channel" else F.col("member")
+        mine = fresh.where(F.col("aggregate") == name)
+        rows = conform(
+            mine.withColumns({aggregate.period: F.col("period"), aggregate.member: member}), aggregate.columns()
         )
-        branches.merge(name, fresh, on=on, clauses=clauses)
-    else:
-        branches.append(name, fresh.where("row_count > 0").orderBy(*names))
-    require(f"money written to {name}", found=branches.added(name, "total_amount")[1], expected=after.amount)
-    groups.unpersist()
-    fresh.unpersist()
+        if counted[name]["before"]["groups"]:
+            on = f"t.{aggregate.period} = s.{aggregate.period} AND t.{aggregate.member} = s.{aggregate.member}"
+            branches.merge(name, rows, on=f"{on} AND t.{pruned(aggregate, change)}", clauses=REPLACE_GROUP)
+        else:
+            branches.append(name, rows.where("row_count > 0").orderBy(aggregate.period, aggregate.member))
+        require(f"groups written to {name}", found=branches.added_rows(name), expected=counted[name]["after"]["groups"])
+        step("aggregate_written", table=name)
 
 
 # ## One run
@@ -699,9 +761,7 @@ def write(spark: SparkSession, branches: Branches, accepted: DataFrame, net: Dat
         expected = (change["have"], change["amount_after"])
         require("facts in the files added", found=branches.added("fact_transactions", "amount"), expected=expected)
         step("facts_written", keys=change["have"])
-        for name in AGGREGATES:
-            write_aggregate(spark, branches, name, net, change)
-            step("aggregate_written", table=name)
+        write_aggregates(spark, branches, net, change)
     return change
 
 
@@ -754,6 +814,7 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, silver
     before = ledger.state()
     run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
     begun = {"run_seq": run_seq, "token": token, "files": file_ids, "silver": silver, "started_at": now_text()}
+    size_shuffles(spark, sum(file["kpis"]["row_count"] for file in ledger.files(file_ids)))
     ledger.begin(begun, after=before["run_seq"])
     after = before.get("published", {}).get("silver_run_seq", 0)
     step("begun", run_seq=run_seq, silver_run_seq=silver["run_seq"], files=len(file_ids))
@@ -761,7 +822,7 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, silver
     branches = Branches(spark, job.gold_database, Branches.name_of_run(run_seq))
     accepted = feed(spark, job.silver_database, "transaction_history", silver, after=after)
     net = net_changes(feed(spark, job.silver_database, "transaction_effects", silver, after=after))
-    accepted, net = accepted.persist(StorageLevel.MEMORY_AND_DISK), net.persist(StorageLevel.MEMORY_AND_DISK)
+    accepted, net = settled(accepted), settled(net)
     change = write(spark, branches, accepted, net)
     totals = prove(spark, branches, change, before, silver)
     step("proved", **totals)
@@ -774,8 +835,6 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, silver
     ledger.commit(intent, token=token)
     step("after_intent")
     publish(spark, ledger, job, intent)
-    accepted.unpersist()
-    net.unpersist()
 
 
 # ## The job
@@ -829,7 +888,6 @@ def session() -> SparkSession:
     settings = {
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.ansi.enabled": "false",
-        "spark.sql.shuffle.partitions": "8",
     }
     builder = SparkSession.builder.appName("gold")
     for name, value in settings.items():

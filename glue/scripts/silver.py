@@ -19,7 +19,6 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession, Window, WindowSpec
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -181,6 +180,7 @@ class Ledger:
 CATALOG = "glue_catalog"
 MONEY = "decimal(18,2)"
 TOTAL = "decimal(38,2)"
+ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
 
 
 class AuditFailed(Exception):  # noqa: N818 - the audit did
@@ -217,6 +217,10 @@ class Branches:
         """Start this run's branch of a table from `main`, in place of one that a killed run left; return its identifier."""
         if table not in self._opened:
             iceberg = self._iceberg(table)
+            if iceberg.currentSnapshot() is None:
+                # A branch needs a snapshot to start from.
+                self._spark.table(self.table(table)).limit(0).writeTo(self.table(table)).append()
+                iceberg.refresh()
             references = iceberg.manageSnapshots()
             if iceberg.refs().containsKey(self.name):
                 references = references.removeBranch(self.name)
@@ -245,6 +249,10 @@ class Branches:
         """Return how many rows the branch holds, from the counts that Iceberg keeps with each snapshot."""
         summary = self._head(table).summary()
         return int(summary["total-records"]) - int(summary["total-position-deletes"])
+
+    def added_rows(self, table: str) -> int:
+        """Return how many rows the branch's newest snapshot added, from its own summary."""
+        return int(self._head(table).summary().get("added-records") or 0)
 
     def added(self, table: str, money: str) -> tuple[int, Decimal]:
         """Return count and sum of a money column of the rows that the branch's newest snapshot added, from its data files."""
@@ -289,11 +297,18 @@ class Branches:
         return self._iceberg(table).snapshot(self.name)
 
 
-def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple[str, str, str]]) -> None:
-    """Create the tables that do not exist yet: name to (columns, partitioning, sort order), the last two may be empty.
+def settled(rows: DataFrame) -> DataFrame:
+    """Return rows that are computed once, by the first use; later plans begin at the result and stay small."""
+    return rows.localCheckpoint(eager=False)
 
-    A branch needs a snapshot to start from, so a new table gets an empty one.
-    """
+
+def size_shuffles(spark: SparkSession, rows: int) -> None:
+    """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
+    spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
+
+
+def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple[str, str, str]]) -> None:
+    """Create the tables that do not exist yet: name to (columns, partitioning, sort order), the last two may be empty."""
     existing = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.{database}").collect()}
     for table, (columns, partitioning, order) in tables.items():
         if table in existing:
@@ -306,7 +321,6 @@ def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple
         )
         if order:
             spark.sql(f"ALTER TABLE {name} WRITE LOCALLY ORDERED BY {order}")
-        spark.table(name).limit(0).writeTo(name).append()
 
 
 def total(amount: str) -> Column:
@@ -716,8 +730,8 @@ def read(spark: SparkSession, files: list[Item], *, lake: str) -> DataFrame:
 
 
 INTEGER = r"^-?[0-9]{1,19}(?:\.0+)?$"
-ZIP = r"^[0-9]{1,5}(?:\.0+)?$"
-MCC = r"^[0-9]{1,4}(?:\.0+)?$"
+ZIP = r"^[0-9]{1,5}(?:\.0)?$"
+MCC = r"^[0-9]{1,4}(?:\.0)?$"
 DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
 NUMBER = rf"(?:{DIGITS}(?:\.[0-9]+)?|\.[0-9]+)"
 AMOUNT = rf"^(?:(?:\$[-+]?|[-+]\$?)?{NUMBER}|\(\$?{NUMBER}\))$"
@@ -833,12 +847,17 @@ def rules() -> dict[str, Column]:
 
 def broken_rules(rows: DataFrame) -> DataFrame:
     """Add `rules`: the names of all rules that a row breaks, in the contract's order; empty for a good row."""
-    names = F.array(*[F.when(broken, F.lit(name)) for name, broken in rules().items()])
+    predicates = rules()
+    names = F.filter(
+        F.array(*[F.when(broken, F.lit(name)) for name, broken in predicates.items()]), lambda name: name.isNotNull()
+    )
+    # Most rows are good; the disjunction is compiled, the filter over names is not.
+    any_broken = reduce(Column.__or__, [F.coalesce(broken, F.lit(False)) for broken in predicates.values()])
     return rows.withColumn(
         "rules",
-        F.when(F.col("broken").isNotNull(), F.array("broken")).otherwise(
-            F.filter(names, lambda name: name.isNotNull())
-        ),
+        F.when(F.col("broken").isNotNull(), F.array("broken"))
+        .when(any_broken, names)
+        .otherwise(F.array().cast("array<string>")),
     )
 
 
@@ -1139,10 +1158,11 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files:
     ledger.begin(begun, after=before["run_seq"])
     step("begun", run_seq=run_seq, files=len(files))
 
+    size_shuffles(spark, sum(file["kpis"]["row_count"] for file in files))
     branches = Branches(spark, job.silver_database, Branches.name_of_run(run_seq))
     stage(files, lake=job.lake_bucket)
     step("staged")
-    rows = read(spark, files, lake=job.lake_bucket).transform(normalise).persist(StorageLevel.MEMORY_AND_DISK)
+    rows = settled(read(spark, files, lake=job.lake_bucket).transform(normalise))
     profiles = profile(rows)
     check_against_kpis(files, profiles)
     step("read", rows=sum(found["row_count"] for found in profiles.values()))
@@ -1150,7 +1170,7 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files:
     good, bad = rows.where(F.size("rules") == 0), rows.where(F.size("rules") > 0)
     keys = key_range(profiles)
     stored = stored_state(spark, branches.table("transactions"), good, low=keys[0], high=keys[1])
-    classified = classify(good, stored).persist(StorageLevel.MEMORY_AND_DISK)
+    classified = settled(classify(good, stored))
     outcomes = classified.select("file_id", "outcome", "amount", "effect_amount")
     decided = by_outcome(outcomes.unionByName(quarantined(bad)))
     counts = {outcome: sum(facts["outcomes"][outcome] for facts in decided.values()) for outcome in OUTCOMES}
@@ -1174,8 +1194,6 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files:
     ledger.commit(intent, token=token)
     step("after_intent")
     publish(spark, ledger, job, intent)
-    rows.unpersist()
-    classified.unpersist()
 
 
 # ## Recovery and isolation
@@ -1235,7 +1253,6 @@ def process_all(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, fi
             broken = broken_files(spark, job, files, error)
             if not broken:
                 raise
-        spark.catalog.clearCache()
         for broken_id, reason in broken.items():
             ledger.fail(broken_id, reason)
             step("file_failed", file_id=broken_id)
@@ -1296,8 +1313,7 @@ def session() -> SparkSession:
         # Nanosecond timestamps are read as numbers and cut to microseconds here; Spark 3.5 refuses them otherwise.
         "spark.sql.legacy.parquet.nanosAsLong": "true",
     }
-    # Enough for a first load of tens of millions of rows; adaptive execution merges the small ones of an increment.
-    builder = SparkSession.builder.appName("silver").config("spark.sql.shuffle.partitions", "8")
+    builder = SparkSession.builder.appName("silver")
     for name, value in settings.items():
         builder = builder.config(name, value)
     return builder.getOrCreate()

@@ -150,9 +150,7 @@ class Ledger:
             ExpressionAttributeValues={":failed": failed},
         )
 
-    def _conditional(
-        self, update: str, condition: str, values: Item, names: dict[str, str] | None = None
-    ) -> None:
+    def _conditional(self, update: str, condition: str, values: Item, names: dict[str, str] | None = None) -> None:
         try:
             self._table.update_item(
                 Key=self._layer_key,

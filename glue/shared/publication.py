@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 CATALOG = "glue_catalog"
 MONEY = "decimal(18,2)"
 TOTAL = "decimal(38,2)"
+ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
 
 
 class AuditFailed(Exception):  # noqa: N818 - the audit did
@@ -51,6 +52,10 @@ class Branches:
         """Start this run's branch of a table from `main`, in place of one that a killed run left; return its identifier."""
         if table not in self._opened:
             iceberg = self._iceberg(table)
+            if iceberg.currentSnapshot() is None:
+                # A branch needs a snapshot to start from.
+                self._spark.table(self.table(table)).limit(0).writeTo(self.table(table)).append()
+                iceberg.refresh()
             references = iceberg.manageSnapshots()
             if iceberg.refs().containsKey(self.name):
                 references = references.removeBranch(self.name)
@@ -80,6 +85,10 @@ class Branches:
         summary = self._head(table).summary()
         return int(summary["total-records"]) - int(summary["total-position-deletes"])
 
+    def added_rows(self, table: str) -> int:
+        """Return how many rows the branch's newest snapshot added, from its own summary."""
+        return int(self._head(table).summary().get("added-records") or 0)
+
     def added(self, table: str, money: str) -> tuple[int, Decimal]:
         """Return count and sum of a money column of the rows that the branch's newest snapshot added, from its data files."""
         files = self._head(table).addedDataFiles(self._iceberg(table).io())
@@ -97,7 +106,9 @@ class Branches:
             if iceberg.currentSnapshot().snapshotId() == snapshot_id:
                 continue
             if self._head(table).snapshotId() != snapshot_id:
-                raise RuntimeError(f"branch {self.name} of {table} is not at the snapshot {snapshot_id} that its run committed")
+                raise RuntimeError(
+                    f"branch {self.name} of {table} is not at the snapshot {snapshot_id} that its run committed"
+                )
             iceberg.manageSnapshots().fastForwardBranch("main", self.name).commit()
 
     def drop_older(self, tables: Iterable[str]) -> None:
@@ -121,11 +132,18 @@ class Branches:
         return self._iceberg(table).snapshot(self.name)
 
 
-def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple[str, str, str]]) -> None:
-    """Create the tables that do not exist yet: name to (columns, partitioning, sort order), the last two may be empty.
+def settled(rows: DataFrame) -> DataFrame:
+    """Return rows that are computed once, by the first use; later plans begin at the result and stay small."""
+    return rows.localCheckpoint(eager=False)
 
-    A branch needs a snapshot to start from, so a new table gets an empty one.
-    """
+
+def size_shuffles(spark: SparkSession, rows: int) -> None:
+    """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
+    spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
+
+
+def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple[str, str, str]]) -> None:
+    """Create the tables that do not exist yet: name to (columns, partitioning, sort order), the last two may be empty."""
     existing = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.{database}").collect()}
     for table, (columns, partitioning, order) in tables.items():
         if table in existing:
@@ -138,7 +156,6 @@ def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple
         )
         if order:
             spark.sql(f"ALTER TABLE {name} WRITE LOCALLY ORDERED BY {order}")
-        spark.table(name).limit(0).writeTo(name).append()
 
 
 def total(amount: str) -> Column:
