@@ -20,6 +20,8 @@ $(SETUP): requirements.lock requirements-setup.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m assay.local.jars
+	@echo "Making the class archive that lets Spark start fast (once per environment)"
+	@$(BIN)/python -m assay.local.archive
 	@touch $@
 
 demo: setup ## Bring up the local cloud, deploy, and see files flow from Bronze to Gold

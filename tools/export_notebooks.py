@@ -1,7 +1,7 @@
 """Export the Glue notebooks to self-contained scripts, one way, byte for byte the same each time.
 
-A cell tagged `interactive` stays behind; markdown becomes comments; the modules of `glue/shared/` are inlined, because SAM packages
-a job's script but not its extra Python files. `--check` compares and writes nothing.
+A cell tagged `interactive` stays behind; markdown becomes comments; the modules of `glue/shared/` are inlined, because
+SAM packages a job's script but not its extra Python files. `--check` compares and writes nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import ast
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import nbformat
@@ -43,7 +44,7 @@ class Imports:
 
 
 def take_imports(source: str, imports: Imports, *, inlined: list[str]) -> str:
-    """Move a source's top-level imports to `imports`; names of shared modules go to `inlined` in the order they are needed."""
+    """Move a source's top-level imports to `imports`, and the names of shared modules, in their order, to `inlined`."""
     lines = source.splitlines()
     for node in reversed([node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)]):
         if isinstance(node, ast.ImportFrom) and (SHARED / f"{node.module}.py").exists():
@@ -64,7 +65,8 @@ def shared_source(module: str, imports: Imports) -> str:
 
 
 def comment(markdown: str) -> str:
-    return "\n".join(f"# {line}".rstrip() for line in markdown.splitlines())
+    lines = [part for line in markdown.splitlines() for part in textwrap.wrap(line, width=118) or [""]]
+    return "\n".join(f"# {line}".rstrip() for line in lines)
 
 
 def tidy(source: str) -> str:
@@ -77,22 +79,26 @@ def tidy(source: str) -> str:
 
 def export(name: str) -> str:
     """Return the script of one notebook."""
-    cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells
+    cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells  # type: ignore[no-untyped-call]
     kept = [cell for cell in cells if "interactive" not in cell.metadata.get("tags", [])]
     imports, inlined = Imports(), list[str]()
     parts = []
     for cell in kept[1:]:
-        parts.append(comment(cell.source) if cell.cell_type == "markdown" else take_imports(cell.source, imports, inlined=inlined))
+        is_text = cell.cell_type == "markdown"
+        parts.append(comment(cell.source) if is_text else take_imports(cell.source, imports, inlined=inlined))
     shared = [shared_source(module, imports) for module in inlined]
     title = re.sub(r"^#+ ", "", kept[0].source.splitlines()[0])
-    head = f'"""{title}\n\nExported from glue/notebooks/{name}.ipynb by tools/export_notebooks.py; edit the notebook, not this file.\n"""'
+    origin = (
+        f"Exported from glue/notebooks/{name}.ipynb by tools/export_notebooks.py; edit the notebook, not this file."
+    )
+    head = f'"""{title}\n\n{origin}\n"""'
     body = [head, "from __future__ import annotations", imports.text(), *shared, *parts]
     return tidy("\n\n\n".join(part for part in body if part) + "\n")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="fail when a script differs from its notebook; write nothing")
+    parser.add_argument("--check", action="store_true", help="fail when a script differs; write nothing")
     check = parser.parse_args().check
     stale = []
     for name in JOBS:

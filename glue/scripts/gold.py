@@ -213,7 +213,7 @@ class Branches:
         return f"{CATALOG}.{self._database}.{table}"
 
     def open(self, table: str) -> str:
-        """Start this run's branch of a table from `main`, in place of one that a killed run left; return its identifier."""
+        """Start this run's branch from `main`, in place of one that a killed run left; return its identifier."""
         if table not in self._opened:
             iceberg = self._iceberg(table)
             if iceberg.currentSnapshot() is None:
@@ -254,7 +254,7 @@ class Branches:
         return int(self._head(table).summary().get("added-records") or 0)
 
     def added(self, table: str, money: str) -> tuple[int, Decimal]:
-        """Return count and sum of a money column of the rows that the branch's newest snapshot added, from its data files."""
+        """Return count and money of the rows that the branch's newest snapshot added, read from its data files."""
         files = self._head(table).addedDataFiles(self._iceberg(table).io())
         paths = [str(file.location()) for file in files]
         if not paths:
@@ -264,7 +264,7 @@ class Branches:
         return found.row_count, found.amount
 
     def fast_forward(self, snapshots: Mapping[str, int]) -> None:
-        """Publish the promised snapshots in the order given; doing it twice is harmless, so a killed run rolls forward."""
+        """Publish the promised snapshots in the order given; doing it twice is harmless."""
         for table, snapshot_id in snapshots.items():
             iceberg = self._iceberg(table)
             if iceberg.currentSnapshot().snapshotId() == snapshot_id:
@@ -307,7 +307,7 @@ def size_shuffles(spark: SparkSession, rows: int) -> None:
 
 
 def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple[str, str, str]]) -> None:
-    """Create the tables that do not exist yet: name to (columns, partitioning, sort order), the last two may be empty."""
+    """Create the tables that do not exist yet: name to (columns, partitioning or "", sort order or "")."""
     existing = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.{database}").collect()}
     for table, (columns, partitioning, order) in tables.items():
         if table in existing:
@@ -351,7 +351,8 @@ file_id = ""
 
 
 # ## Dimensions
-# A surrogate key is a hash of the natural key, so a rebuild gives the same keys and a fact finds its dimensions without a join.
+# A surrogate key is a hash of the natural key, so a rebuild gives the same keys and a fact finds its dimensions without
+# a join.
 # Key 0 is the member `unknown`.
 
 
@@ -364,7 +365,7 @@ ROW_ORDER = (
 
 @dataclass(frozen=True)
 class Dimension:
-    """A dimension over accepted rows: its key, the natural key it is made from, and attributes taken from the newest row."""
+    """A dimension: its key, the natural key that this is made from, and attributes taken from the newest row."""
 
     key: str
     natural: dict[str, str]
@@ -488,7 +489,7 @@ def feed(spark: SparkSession, database: str, table: str, silver: Item, *, after:
 
 
 def net_changes(effects: DataFrame) -> DataFrame:
-    """Return one row per changed key, `dms_id, before, after`: from before the first of its changes to after the last."""
+    """Return `dms_id, before, after` per changed key: from before the first of its changes to after the last."""
     net = effects.groupBy("dms_id").agg(
         F.min_by("before", "run_seq").alias("before"), F.max_by("after", "run_seq").alias("after")
     )
@@ -496,7 +497,8 @@ def net_changes(effects: DataFrame) -> DataFrame:
 
 
 # ## Dimension members
-# A dimension has the members of any accepted row; where it has attributes, the newest row by `row_order` gives them, whenever it came.
+# A dimension has the members of any accepted row; where it has attributes, the newest row by `row_order` gives them,
+# whenever it came.
 
 
 def dates(accepted: DataFrame) -> DataFrame:
@@ -535,7 +537,7 @@ def unknown_member(spark: SparkSession, schema: dict[str, str]) -> DataFrame:
 
 
 def missing_members(spark: SparkSession, branches: Branches, accepted: DataFrame) -> DataFrame:
-    """Return `dimension, key` of the members that accepted rows name and the dimensions lack: one pass for all dimensions."""
+    """Return `dimension, key` of the members that accepted rows name and the dimensions lack, in one pass for all."""
     keys = {"dim_date": F.date_format("transacted_at", "yyyyMMdd").cast("bigint")}
     keys |= {name: dimension.surrogate() for name, dimension in DIMENSIONS.items()}
     pairs = [F.struct(F.lit(name).alias("dimension"), key.alias("key")) for name, key in keys.items()]
@@ -568,7 +570,8 @@ def write_dimensions(spark: SparkSession, branches: Branches, accepted: DataFram
 
 
 # ## Facts
-# A fact is made from the image after the change alone; the image before says which stored fact it replaces and which groups it leaves.
+# A fact is made from the image after the change alone; the image before says which stored fact it replaces and which
+# groups it leaves.
 
 
 def facts(images: DataFrame) -> DataFrame:
@@ -632,7 +635,8 @@ def write_facts(branches: Branches, net: DataFrame, change: Item) -> None:
 
 
 # ## Aggregates
-# A touched group is computed afresh from its facts, never by adding differences to a sum. A group that has lost its last fact goes.
+# A touched group is computed afresh from its facts, never by adding differences to a sum. A group that has lost its
+# last fact goes.
 
 
 def group_of(aggregate: Aggregate, name: str) -> list[Column]:
@@ -838,7 +842,8 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, silver
 
 
 # ## The job
-# A run that was killed after its commit point is rolled forward; one that was killed before is done again for the same Silver run.
+# A run that was killed after its commit point is rolled forward; one that was killed before is done again for the same
+# Silver run.
 
 
 def recover(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> None:

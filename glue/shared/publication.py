@@ -49,7 +49,7 @@ class Branches:
         return f"{CATALOG}.{self._database}.{table}"
 
     def open(self, table: str) -> str:
-        """Start this run's branch of a table from `main`, in place of one that a killed run left; return its identifier."""
+        """Start this run's branch from `main`, in place of one that a killed run left; return its identifier."""
         if table not in self._opened:
             iceberg = self._iceberg(table)
             if iceberg.currentSnapshot() is None:
@@ -90,7 +90,7 @@ class Branches:
         return int(self._head(table).summary().get("added-records") or 0)
 
     def added(self, table: str, money: str) -> tuple[int, Decimal]:
-        """Return count and sum of a money column of the rows that the branch's newest snapshot added, from its data files."""
+        """Return count and money of the rows that the branch's newest snapshot added, read from its data files."""
         files = self._head(table).addedDataFiles(self._iceberg(table).io())
         paths = [str(file.location()) for file in files]
         if not paths:
@@ -100,7 +100,7 @@ class Branches:
         return found.row_count, found.amount
 
     def fast_forward(self, snapshots: Mapping[str, int]) -> None:
-        """Publish the promised snapshots in the order given; doing it twice is harmless, so a killed run rolls forward."""
+        """Publish the promised snapshots in the order given; doing it twice is harmless."""
         for table, snapshot_id in snapshots.items():
             iceberg = self._iceberg(table)
             if iceberg.currentSnapshot().snapshotId() == snapshot_id:
@@ -143,7 +143,7 @@ def size_shuffles(spark: SparkSession, rows: int) -> None:
 
 
 def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple[str, str, str]]) -> None:
-    """Create the tables that do not exist yet: name to (columns, partitioning, sort order), the last two may be empty."""
+    """Create the tables that do not exist yet: name to (columns, partitioning or "", sort order or "")."""
     existing = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.{database}").collect()}
     for table, (columns, partitioning, order) in tables.items():
         if table in existing:
