@@ -1,0 +1,99 @@
+"""One moto server and one JVM for all tests of the Glue jobs; each test has a pipeline with names of its own."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import app
+import pytest
+from glue_pipeline import GOLD, SILVER, Pipeline, make_services
+from moto.server import ThreadedMotoServer
+from pyspark import SparkContext
+from pyspark.sql import SparkSession
+
+from assay.local import spark as local_spark
+
+UNCLOSED = "ignore:unclosed <socket:ResourceWarning"  # boto3 and py4j leave their sockets to the garbage collector
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.filterwarnings(UNCLOSED))
+
+
+def collect_sockets() -> None:
+    """Collect now what would else be collected, with a warning, in a test elsewhere."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "unclosed <socket", ResourceWarning)
+        gc.collect()
+
+
+@contextmanager
+def environment(endpoint: str, home: Path) -> Iterator[dict[str, str]]:
+    """Point this process at the server for a while; yield the variables that do."""
+    before = dict(os.environ)
+    with patch.dict(os.environ):
+        local_spark.configure_environment(endpoint=endpoint, warehouse="s3://lake/warehouse/", home=home)
+        yield {name: value for name, value in os.environ.items() if before.get(name) != value}
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Start the server; give the variables that point a process at it."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server.start()
+    host, port = server.get_host_and_port()
+    with environment(f"http://{host}:{port}", tmp_path_factory.mktemp("spark")) as variables:
+        make_services()
+    yield variables
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def at_the_server(aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Only while a test of this folder runs, so that tests elsewhere in the same process find no endpoint."""
+    for name, value in aws.items():
+        monkeypatch.setenv(name, value)
+    yield
+    app.services.cache_clear()
+    collect_sockets()
+
+
+@pytest.fixture(scope="session")
+def spark(aws: dict[str, str]) -> Iterator[SparkSession]:
+    with patch.dict(os.environ, aws):
+        session = SILVER.session()
+    session.sparkContext.setLogLevel("ERROR")
+    yield session
+    gateway = SparkContext._gateway
+    session.stop()
+    gateway.shutdown()
+    gateway.proc.stdin.close()
+    gateway.proc.wait(timeout=30)
+    SparkContext._gateway = SparkContext._jvm = None
+    del gateway
+    collect_sockets()
+
+
+@pytest.fixture(scope="session")
+def empty(aws: dict[str, str], spark: SparkSession) -> Pipeline:
+    """A pipeline that never sees a file: the others are forked from it, which is quicker than to create tables."""
+    with patch.dict(os.environ, aws):
+        made = Pipeline(spark).create()
+        for layer, job in (("silver", SILVER), ("gold", GOLD)):
+            job.create_tables(spark, made.database(layer), job.TABLES)
+    return made
+
+
+@pytest.fixture
+def pipeline(empty: Pipeline) -> Pipeline:
+    return empty.fork()

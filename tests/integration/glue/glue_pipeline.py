@@ -1,0 +1,263 @@
+"""The pipeline without its workflow: real objects and ledger items in moto, the real KPI handler, the real Glue jobs.
+
+A pipeline can be *forked*: the copy has tables, ledger and reports of its own that begin where the original stands.
+Iceberg tables are files that never change and one pointer, so a copy is a copy of the pointer.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from unittest.mock import patch
+from urllib.parse import quote_plus
+
+import app
+import boto3
+from pyspark.sql import DataFrame, SparkSession
+
+SCRIPTS = Path(__file__).parents[3] / "glue" / "scripts"
+BRONZE, WAREHOUSE = "bronze", "lake"
+MACHINE = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
+NUMBERS = itertools.count(1)
+SEQUENCERS = itertools.count(1)
+Event = dict[str, Any]
+Item = dict[str, Any]
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing in a job may catch it."""
+
+
+def load(name: str) -> ModuleType:
+    """Import an exported job script."""
+    spec = importlib.util.spec_from_file_location(f"{name}_job", SCRIPTS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+SILVER, GOLD = load("silver"), load("gold")
+JOBS = {"silver": SILVER, "gold": GOLD}
+
+
+@contextmanager
+def immortal_session() -> Iterator[None]:
+    """Keep the Spark session when a job stops it: one JVM serves all tests. What a job cached goes."""
+
+    def clear(session: SparkSession) -> None:
+        session.catalog.clearCache()
+
+    with patch.object(SparkSession, "stop", clear):
+        yield
+
+
+@dataclass(frozen=True)
+class Context:
+    """As much of Lambda's context as the logger reads."""
+
+    aws_request_id: str = "request"
+    function_name: str = "kpi"
+    memory_limit_in_mb: int = 1024
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:kpi"
+
+
+def put(key: str, body: bytes, **metadata: str) -> Event:
+    """Put an object version into Bronze; return the event that S3 sends of it."""
+    tags = {name.replace("_", "-"): value for name, value in metadata.items()}
+    version_id = boto3.client("s3").put_object(Bucket=BRONZE, Key=key, Body=body, Metadata=tags)["VersionId"]
+    described = {
+        "key": quote_plus(key, safe="/"),
+        "versionId": version_id,
+        "size": len(body),
+        "sequencer": f"{next(SEQUENCERS):016X}",
+    }
+    record = {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "eventTime": datetime.now(UTC).isoformat(),
+        "eventName": "ObjectCreated:Put",
+        "s3": {"bucket": {"name": BRONZE}, "object": described},
+    }
+    return {"Records": [record]}
+
+
+def file_id_of(event: Event) -> str:
+    return app.object_version(event["Records"][0]).file_id
+
+
+def csv(*rows: str, header: str = "dms_id,amount,date,use_chip,merchant_id,errors") -> bytes:
+    """Return a CSV file of these lines."""
+    return "".join(f"{line}\n" for line in (header, *rows)).encode()
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One set of names: ledger table, lake bucket, databases."""
+
+    spark: SparkSession
+    number: int = field(default_factory=lambda: next(NUMBERS))
+
+    @property
+    def ledger_table(self) -> str:
+        return f"ledger-{self.number}"
+
+    @property
+    def lake_bucket(self) -> str:
+        return f"lake-{self.number}"
+
+    def database(self, layer: str) -> str:
+        return f"{layer}_{self.number}"
+
+    def arguments(self, layer: str, file_id: str = "") -> list[str]:
+        """Return the job's arguments as Glue passes them, with one of Glue's own."""
+        names = {
+            "lake_bucket": self.lake_bucket,
+            "ledger_table": self.ledger_table,
+            "silver_database": self.database("silver"),
+            "file_id": file_id,
+            "JOB_NAME": layer,
+        }
+        names |= {"silver": {"bronze_bucket": BRONZE}, "gold": {"gold_database": self.database("gold")}}[layer]
+        return [part for name, value in names.items() for part in (f"--{name}", value)]
+
+    def create(self) -> Pipeline:
+        """Make ledger, lake and databases, all empty."""
+        boto3.client("s3").create_bucket(Bucket=self.lake_bucket)
+        names = ("file_id", "waiting_for", "waiting_since")
+        keys = [{"AttributeName": "waiting_for", "KeyType": "HASH"}, {"AttributeName": names[2], "KeyType": "RANGE"}]
+        boto3.client("dynamodb").create_table(
+            TableName=self.ledger_table,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "file_id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+            GlobalSecondaryIndexes=[
+                {"IndexName": "waiting", "KeySchema": keys, "Projection": {"ProjectionType": "KEYS_ONLY"}}
+            ],
+        )
+        for layer in JOBS:
+            name = self.database(layer)
+            location = f"s3://{WAREHOUSE}/warehouse/{name}.db"
+            boto3.client("glue").create_database(DatabaseInput={"Name": name, "LocationUri": location})
+        return self
+
+    def fork(self) -> Pipeline:
+        """Return a pipeline of its own that begins where this one stands."""
+        other = Pipeline(self.spark).create()
+        glue, s3 = boto3.client("glue"), boto3.client("s3")
+        for layer in JOBS:
+            for table in glue.get_tables(DatabaseName=self.database(layer))["TableList"]:
+                kept = {name: table[name] for name in ("Name", "TableType", "Parameters", "StorageDescriptor")}
+                glue.create_table(DatabaseName=other.database(layer), TableInput=kept)
+        with other.table.batch_writer() as batch:
+            for item in self.items():
+                batch.put_item(Item=item)
+        for found in s3.list_objects_v2(Bucket=self.lake_bucket).get("Contents", []):
+            source = {"Bucket": self.lake_bucket, "Key": found["Key"]}
+            s3.copy_object(CopySource=source, Bucket=other.lake_bucket, Key=found["Key"])
+        return other
+
+    @property
+    def table(self) -> Any:
+        return boto3.resource("dynamodb").Table(self.ledger_table)
+
+    def arrive(self, event: Event) -> str:
+        """Let the KPI function handle the event of an object; return the file's id."""
+        names = {"LEDGER_TABLE": self.ledger_table, "LAKE_BUCKET": self.lake_bucket, "STAGE": "test", "MAXIMUM_BAD_SHARE": "1"}
+        machine = "arn:aws:states:us-east-1:123456789012:stateMachine:workflow"
+        names |= {"STATE_MACHINE_ARN": machine, "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:notices"}
+        with patch.dict(os.environ, names):
+            app.services.cache_clear()
+            app.handler(event, Context())
+            app.services.cache_clear()
+        return file_id_of(event)
+
+    def upload(self, key: str, body: bytes, **metadata: str) -> str:
+        """Put a file into Bronze and let the KPI function handle it; return its id."""
+        return self.arrive(put(key, body, **metadata))
+
+    def run(self, layer: str, file_id: str = "", *, at_step: Callable[..., None] | None = None) -> None:
+        """Run a job; `at_step` is called with the name and facts of each step that it logs."""
+        job = JOBS[layer]
+        # What one job sets on its session, the other never sees in a process of its own.
+        for name in ("spark.sql.caseSensitive", "spark.sql.legacy.parquet.nanosAsLong", "spark.sql.shuffle.partitions"):
+            self.spark.conf.unset(name)
+        with immortal_session(), patch.object(job, "step", at_step or (lambda *_, **__: None)):
+            try:
+                job.main(job.arguments(self.arguments(layer, file_id)))
+            finally:
+                self.spark.catalog.clearCache()
+
+    def silver(self, file_id: str = "") -> None:
+        self.run("silver", file_id)
+
+    def gold(self, file_id: str = "") -> None:
+        self.run("gold", file_id)
+
+    def kill(self, layer: str, step: str, **facts: object) -> None:
+        """Run a job that dies at a step, at the one that logs these facts where it is logged several times."""
+
+        def die(name: str, **logged: object) -> None:
+            if name == step and facts.items() <= logged.items():
+                raise Killed(name)
+
+        try:
+            self.run(layer, at_step=die)
+        except Killed:
+            return
+        raise AssertionError(f"the {layer} job never came to its step {step} {facts or ''}")
+
+    def frame(self, table: str) -> DataFrame:
+        """Return a table as readers see it: `silver.transactions`."""
+        layer, name = table.split(".")
+        return self.spark.table(f"glue_catalog.{self.database(layer)}.{name}")
+
+    def rows(self, table: str, *columns: str) -> list[dict[str, Any]]:
+        """Return a table's rows, sorted, as plain values."""
+        found = self.frame(table).select(*columns or ["*"]).collect()
+        return sorted((row.asDict(recursive=True) for row in found), key=repr)
+
+    def items(self) -> list[Item]:
+        return [SILVER.plain(item) for item in self.table.scan(ConsistentRead=True)["Items"]]
+
+    def item(self, file_id: str) -> Item:
+        return SILVER.plain(self.table.get_item(Key={"file_id": file_id}, ConsistentRead=True)["Item"])
+
+    def tables(self, *layers: str) -> dict[str, list[dict[str, Any]]]:
+        """Return the content of all tables."""
+        return {
+            f"{layer}.{name}": self.rows(f"{layer}.{name}") for layer in layers or tuple(JOBS) for name in JOBS[layer].TABLES
+        }
+
+    def passports(self) -> dict[str, Item]:
+        """Return what stays of each file's passport when the instants and snapshots of its runs are left out."""
+        return {item["file_id"]: _without_run(item) for item in self.items() if item["kind"] == "file"}
+
+
+def _without_run(item: Item) -> Item:
+    layers = {layer: {k: v for k, v in item.get(layer, {}).items() if k != "snapshots"} for layer in JOBS}
+    changes = [change["status"] for change in item["changes"]]
+    return {**item, **layers, "changes": changes, "waiting_since": None}
+
+
+def make_services() -> None:
+    """Make what all pipelines share: the buckets and the workflow that the KPI function starts."""
+    s3 = boto3.client("s3")
+    for bucket in (BRONZE, WAREHOUSE):
+        s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=BRONZE, VersioningConfiguration={"Status": "Enabled"})
+    role = "arn:aws:iam::123456789012:role/workflow"
+    boto3.client("stepfunctions").create_state_machine(name="workflow", definition=json.dumps(MACHINE), roleArn=role)
+    boto3.client("sns").create_topic(Name="notices")
