@@ -68,6 +68,13 @@ def at_the_server(aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Itera
     collect_sockets()
 
 
+@pytest.fixture(scope="module")
+def at_the_server_for_module(aws: dict[str, str]) -> Iterator[None]:
+    """The same for fixtures that serve a module; give way to the test's own afterwards."""
+    with patch.dict(os.environ, aws):
+        yield
+
+
 @pytest.fixture(scope="session")
 def spark(aws: dict[str, str]) -> Iterator[SparkSession]:
     with patch.dict(os.environ, aws):

@@ -175,7 +175,12 @@ class Pipeline:
 
     def arrive(self, event: Event) -> str:
         """Let the KPI function handle the event of an object; return the file's id."""
-        names = {"LEDGER_TABLE": self.ledger_table, "LAKE_BUCKET": self.lake_bucket, "STAGE": "test", "MAXIMUM_BAD_SHARE": "1"}
+        names = {
+            "LEDGER_TABLE": self.ledger_table,
+            "LAKE_BUCKET": self.lake_bucket,
+            "STAGE": "test",
+            "MAXIMUM_BAD_SHARE": "1",
+        }
         machine = "arn:aws:states:us-east-1:123456789012:stateMachine:workflow"
         names |= {"STATE_MACHINE_ARN": machine, "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:notices"}
         with patch.dict(os.environ, names):
@@ -238,7 +243,9 @@ class Pipeline:
     def tables(self, *layers: str) -> dict[str, list[dict[str, Any]]]:
         """Return the content of all tables."""
         return {
-            f"{layer}.{name}": self.rows(f"{layer}.{name}") for layer in layers or tuple(JOBS) for name in JOBS[layer].TABLES
+            f"{layer}.{name}": self.rows(f"{layer}.{name}")
+            for layer in layers or tuple(JOBS)
+            for name in JOBS[layer].TABLES
         }
 
     def passports(self) -> dict[str, Item]:

@@ -71,11 +71,13 @@ def test_silver_conserves_rows_and_cents__every_file_and_run(pipeline: Pipeline)
 
 
 def test_silver_keeps_where_and_why__good_and_bad_rows(pipeline: Pipeline) -> None:
-    body = csv("1,1.00,2023-01-01 07:08,chip,5,Bad PIN", "", "x,1.234,2030-01-01,tap,m,", "2,2.00", '3,3.00,2023-01-01,,,"a')
+    body = csv(
+        "1,1.00,2023-01-01 07:08,chip,5,Bad PIN", "", "x,1.234,2030-01-01,tap,m,", "2,2.00", '3,3.00,2023-01-01,,,"a'
+    )
     file_id = pipeline.upload("transactions/bad rows.csv", body, as_of=LATE)
     pipeline.silver()
     (good,) = pipeline.rows("silver.transaction_history")
-    at = datetime(2024, 2, 1)  # noqa: DTZ001 - Spark gives instants without a zone, in UTC
+    at = datetime(2024, 2, 1)
     assert {name: good[name] for name in ("file_id", "row", "line", "outcome", "effect_amount", "run_seq")} == {
         "file_id": file_id, "row": 1, "line": 2, "outcome": "inserted", "effect_amount": Decimal("1.00"), "run_seq": 1,
     }  # fmt: skip
@@ -107,7 +109,7 @@ def test_silver_moves_order_and_writer_on__newer_unchanged_row(pipeline: Pipelin
     assert pipeline.item(same)["silver"]["outcomes"]["unchanged"] == 1
     moved = next(row for row in pipeline.rows("silver.transactions") if row["dms_id"] == 2)
     assert (moved["file_id"], moved["row"]) == (same, 1)
-    assert moved["row_order"]["position"] == datetime(2024, 3, 1)  # noqa: DTZ001 - as above
+    assert moved["row_order"]["position"] == datetime(2024, 3, 1)
     assert len(pipeline.rows("silver.transaction_effects")) == 2
     between = pipeline.upload("transactions/3.csv", csv("2,3.00,2023-01-01,,,"), as_of=LATE)
     pipeline.silver()

@@ -1,0 +1,183 @@
+"""The KPI function and Silver read the same rows out of every readable file: places, raw texts, rules, values, cents."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import sys
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from glue_pipeline import SILVER, WAREHOUSE, immortal_session
+from hypothesis import Phase, given, seed, settings
+from hypothesis import strategies as st
+from inspection import inspect_file, read_rows
+from pyspark.sql import SparkSession
+from reconcile import Policy
+from rules import Limits
+
+NASTY = Path(__file__).parents[2] / "data" / "nasty"
+sys.path.insert(0, str(NASTY))
+from build import LAST_MODIFIED_AT, contents  # noqa: E402
+
+FILES = contents()
+GOLDENS = {name: json.loads((NASTY / f"{name}.expected.json").read_text()) for name in FILES}
+READABLE = {name: FILES[name] for name, golden in GOLDENS.items() if "rows" in golden}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Row = dict[str, Any]
+
+
+def file_of(number: int, name: str, body: bytes) -> SILVER.Item:
+    """Inspect a file as the KPI function does; return as much of its ledger item as Silver reads."""
+    found = inspect_file(
+        name,
+        io.BytesIO(body),
+        last_modified_at=LAST_MODIFIED_AT,
+        metadata={},
+        read_side_car=lambda: None,
+        learned=lambda: None,
+        policy=Policy(maximum_bad_share=Decimal(1), minimum_rows=1),
+    )
+    assert found.kpis is not None, found.reasons
+    return {
+        "file_id": f"{number:064x}",
+        "bucket": WAREHOUSE,
+        "key": name,
+        "version_id": f"v{number}",
+        "sequencer": f"{number:032X}",
+        "last_modified_at": SILVER.instant_text(LAST_MODIFIED_AT),
+        "format": found.format,
+        "kpis": found.kpis.as_item(),
+    }
+
+
+def rows_of_kpi(body: bytes) -> list[Row]:
+    rows = read_rows(io.BytesIO(body), Limits.of(LAST_MODIFIED_AT)).iter_rows(named=True)
+    return [{**row, "raw": row["raw"] if row["rules"] else None} for row in rows]
+
+
+def rows_of_silver(spark: SparkSession, bodies: dict[str, bytes]) -> dict[str, list[Row]]:
+    """Read all files in one go, as one run of the job would."""
+    files = [file_of(number, name, body) for number, (name, body) in enumerate(bodies.items(), start=1)]
+    s3 = boto3.client("s3")
+    for file in files:
+        path = SILVER.staging_path(file, WAREHOUSE).removeprefix(f"s3://{WAREHOUSE}/")
+        s3.put_object(Bucket=WAREHOUSE, Key=path, Body=bodies[file["key"]])
+    with immortal_session():
+        rows = SILVER.read(SILVER.session(), files, lake=WAREHOUSE).transform(SILVER.normalise).persist()
+        SILVER.check_against_kpis(files, SILVER.profile(rows))
+        found: dict[str, list[Row]] = {file["file_id"]: [] for file in files}
+        for row in sorted(rows.collect(), key=lambda row: (row.file_id, row.row)):
+            found[row.file_id].append(row.asDict())
+        rows.unpersist()
+    return {file["key"]: found[file["file_id"]] for file in files}
+
+
+def in_common(row: Row) -> Row:
+    """Return a row of Silver in the words of the KPI function."""
+    at = row["transacted_at"]
+    return {
+        "row": row["row"],
+        "line": row["line"],
+        "raw": row["raw"],
+        "rules": row["rules"],
+        "key": row["dms_id"],
+        "cents": None if row["amount"] is None else int(row["amount"].scaleb(2)),
+        "us": None if at is None else round((at.replace(tzinfo=UTC) - EPOCH) / (EPOCH.resolution)),
+        "channel": row["channel"],
+    }
+
+
+@pytest.fixture(scope="module")
+def corpus(spark: SparkSession, at_the_server_for_module: None) -> dict[str, list[Row]]:
+    return rows_of_silver(spark, READABLE)
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_silver_agrees_with_the_kpi_function__file_of_the_corpus(name: str, corpus: dict[str, list[Row]]) -> None:
+    assert [in_common(row) for row in corpus[name]] == rows_of_kpi(READABLE[name])
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_silver_agrees_with_the_golden__file_of_the_corpus(name: str, corpus: dict[str, list[Row]]) -> None:
+    found = [
+        {
+            "row": row["row"],
+            "line": row["line"],
+            "rules": row["rules"],
+            "amount": None if row["amount"] is None else str(row["amount"]),
+            "dms_id": row["dms_id"],
+            "at": None if row["transacted_at"] is None else f"{row['transacted_at']:%Y-%m-%dT%H:%M:%S.%fZ}",
+        }
+        for row in corpus[name]
+    ]
+    wanted = [{name: value for name, value in row.items() if name != "raw"} for row in GOLDENS[name]["rows"]]
+    raws = {row["row"]: row["raw"] for row in GOLDENS[name]["rows"] if row["rules"]}
+    assert found == wanted
+    assert {row["row"]: row["raw"] for row in corpus[name] if row["rules"]} == raws
+
+
+DIGITS = st.text("0123456789", min_size=0, max_size=6)
+AMOUNTS = st.one_of(
+    st.from_regex(r"\A[-+$(]{0,2}[0-9]{1,4}(,[0-9]{3}){0,2}(\.[0-9]{0,4})?\)?\Z"),
+    st.text("0123456789.,$-+() e", max_size=8),
+    st.from_regex(r"\A-?[0-9]{14,18}\.[0-9]{2}\Z"),
+)
+DATES = st.one_of(
+    st.from_regex(
+        r"\A(19|20)[0-9]{2}-[01][0-9]-[0-3][0-9]([ T][0-2]?[0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,10})?)?)?\Z"
+    ),
+    st.from_regex(r"\A[0-9]{1,2}/[0-9]{1,2}/20[0-9]{2}( [0-9]{1,2}:[0-9]{2})?\Z"),
+    st.from_regex(r"\A20[0-9]{2}-0[1-9]-[0-2][0-9]T[0-9]{2}:[0-9]{2}(Z|[-+][01][0-9]:?[0-9]0)\Z"),
+    st.text("0123456789-/:T Z.+", max_size=20),
+)
+KEYS = st.one_of(
+    st.integers(-5, 10**7).map(str), st.from_regex(r"\A-?[0-9]{17,20}(\.0)?\Z"), st.text("0123456789.- x", max_size=5)
+)
+FREE = st.text('ab ,"\t\rä', max_size=6)
+CHANNELS = st.sampled_from(["", "chip", "Swipe Transaction", "ONLINE", "tap", "chip ", " online transaction"])
+QUOTED = st.one_of(FREE, FREE.map(lambda text: '"' + text.replace('"', '""') + '"'))
+RECORDS = st.one_of(
+    st.tuples(
+        KEYS, AMOUNTS.map(lambda text: f'"{text}"' if "," in text else text), DATES, CHANNELS, DIGITS, DIGITS, QUOTED
+    ).map(",".join),
+    st.tuples(KEYS, QUOTED, QUOTED, QUOTED, DIGITS, DIGITS, QUOTED).map(",".join),
+    st.text('1,." \t', max_size=12),
+    st.just(""),
+)
+NASTY_HEADER = "dms_id,amount,date,use_chip,zip,mcc,errors"
+
+
+def generated(count: int) -> bytes:
+    """Return a file of records that hypothesis draws, the same each time."""
+    lines: list[str] = []
+
+    @seed(20260)
+    @settings(max_examples=count // 20, database=None, deadline=None, phases=[Phase.generate])
+    @given(st.lists(RECORDS, min_size=20, max_size=20), st.sampled_from(["\n", "\r\n"]))
+    def draw(records: list[str], end: str) -> None:
+        lines.extend(record.replace("\n", " ") + end for record in records)
+
+    draw()
+    rng = random.Random(20260)
+    rng.shuffle(lines)
+    return f"{NASTY_HEADER}\n{''.join(lines)}".encode()
+
+
+def test_silver_agrees_with_the_kpi_function__two_thousand_random_records(spark: SparkSession) -> None:
+    body = generated(2_000)
+    expected = rows_of_kpi(body)
+    found = [in_common(row) for row in rows_of_silver(spark, {"random.csv": body})["random.csv"]]
+    assert len(found) > 1_000
+    assert {rule for row in expected for rule in row["rules"]} >= {
+        "malformed_quotes", "too_few_fields", "too_many_fields", "amount_unreadable", "amount_too_precise",
+        "date_unreadable", "date_in_future", "use_chip_unknown", "zip_impossible", "mcc_unreadable", "dms_id_unreadable",
+    }  # fmt: skip
+    assert any(not row["rules"] for row in expected)
+    differing = [(one, other) for one, other in zip(found, expected, strict=True) if one != other]
+    assert differing[:5] == []

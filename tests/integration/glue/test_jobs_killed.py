@@ -1,0 +1,137 @@
+"""A job killed at any step is recovered by the next run: the same tables, the same passports."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from glue_pipeline import GOLD, SILVER, Event, Pipeline, csv, put
+
+BEFORE_INTENT = {
+    "silver": ["started", "begun", "staged", "read", "classified", "written", "proved", "before_intent"],
+    "gold": ["started", "begun", "dimensions_written", "facts_written", "aggregate_written", "proved", "before_intent"],
+}
+AFTER_FAST_FORWARDS = ["files_advanced", "published"]
+FIRST = csv("1,1.00,2023-01-01,chip,5,", "2,2.00,2023-01-31,,5,", "3,3.00,2023-02-01,,6,")
+SECOND = csv("2,2.50,2023-03-01,swipe,6,", "4,4.00,2023-01-01,,7,", "1,1.00,2023-01-01,chip,5,", "x,1.00,2023-01-01,,,")
+THIRD = csv("1,7.00,2023-01-02,,5,", "5,5.00,2023-01-01,,,")
+
+
+@pytest.fixture(scope="module")
+def second(at_the_server_for_module: None) -> Event:
+    return put("transactions/2.csv", SECOND, as_of="2024-02-01T00:00:00Z")
+
+
+@pytest.fixture(scope="module")
+def third(second: Event) -> Event:
+    return put("transactions/3.csv", THIRD, as_of="2024-03-01T00:00:00Z")
+
+
+@pytest.fixture(scope="module")
+def before(empty: Pipeline, second: Event) -> dict[str, Pipeline]:
+    """One file is published; the second waits for Silver, and in a fork for Gold."""
+    waiting = empty.fork()
+    waiting.upload("transactions/1.csv", FIRST, as_of="2024-01-01T00:00:00Z")
+    waiting.silver()
+    waiting.gold()
+    waiting.arrive(second)
+    in_silver = waiting.fork()
+    in_silver.silver()
+    return {"silver": waiting, "gold": in_silver}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(before: dict[str, Pipeline]) -> dict[str, Pipeline]:
+    done = before["gold"].fork()
+    done.gold()
+    return {"silver": before["gold"], "gold": done}
+
+
+def outcome_of(pipeline: Pipeline, layer: str) -> dict[str, Any]:
+    layers = [pipeline.item(f"layer#{name}") for name in ("silver", "gold")]
+    runs = [(item["run_seq"], "intent" in item, "in_progress" in item) for item in layers]
+    return {**pipeline.tables(layer), "passports": pipeline.passports(), "runs": runs}
+
+
+def fast_forwards(pipeline: Pipeline, layer: str) -> list[str]:
+    """Return the tables that the committed intent promises, in the order in which they are published."""
+    promised = pipeline.item(f"layer#{layer}")["intent"]["snapshots"]
+    return [table for table in {"silver": SILVER, "gold": GOLD}[layer].TABLES if table in promised]
+
+
+@pytest.mark.parametrize("layer", ["silver", "gold"])
+def test_job_recovers__killed_at_every_step(
+    layer: str, before: dict[str, Pipeline], undisturbed: dict[str, Pipeline]
+) -> None:
+    pipeline = before[layer].fork()
+    seen_before = pipeline.tables(layer)
+    # The job gives up on a file list that kills it again and again; here that is not the files' fault.
+    with patch.object(SILVER, "ATTEMPTS", 100):
+        for step in BEFORE_INTENT[layer]:
+            pipeline.kill(layer, step)
+            assert "intent" not in pipeline.item(f"layer#{layer}")
+        assert pipeline.tables(layer) == seen_before, "readers saw rows before the intent"
+        pipeline.kill(layer, "after_intent")
+    assert pipeline.tables(layer) == seen_before, "readers saw rows before they were published"
+    promised = fast_forwards(pipeline, layer)
+    assert len(promised) >= 4
+    for table in promised:
+        pipeline.kill(layer, "fast_forwarded", table=table)
+    for step in AFTER_FAST_FORWARDS:
+        pipeline.kill(layer, step)
+    pipeline.run(layer)
+    assert outcome_of(pipeline, layer) == outcome_of(undisturbed[layer], layer)
+
+
+@pytest.mark.parametrize("layer", ["silver", "gold"])
+def test_job_recovers__killed_once_between_two_fast_forwards(
+    layer: str, before: dict[str, Pipeline], undisturbed: dict[str, Pipeline]
+) -> None:
+    pipeline = before[layer].fork()
+    first_table = {"silver": "transaction_history", "gold": "dim_merchant"}[layer]
+    pipeline.kill(layer, "fast_forwarded", table=first_table)
+    assert "intent" in pipeline.item(f"layer#{layer}")
+    pipeline.run(layer)
+    assert outcome_of(pipeline, layer) == outcome_of(undisturbed[layer], layer)
+
+
+@pytest.mark.parametrize("step", ["written", "after_intent"])
+def test_silver_recovers__killed_and_a_new_file_has_come(
+    step: str, before: dict[str, Pipeline], undisturbed: dict[str, Pipeline], third: Event
+) -> None:
+    expected, pipeline = undisturbed["silver"].fork(), before["silver"].fork()
+    expected.arrive(third)
+    expected.silver()
+    pipeline.kill("silver", step)
+    pipeline.arrive(third)
+    pipeline.silver()
+    assert outcome_of(pipeline, "silver") == outcome_of(expected, "silver")
+
+
+@pytest.mark.parametrize("step", ["facts_written", "after_intent"])
+def test_gold_recovers__killed_and_silver_has_moved_on(
+    step: str, before: dict[str, Pipeline], undisturbed: dict[str, Pipeline], third: Event
+) -> None:
+    expected, pipeline = undisturbed["gold"].fork(), before["gold"].fork()
+    expected.arrive(third)
+    expected.silver()
+    expected.gold()
+    pipeline.kill("gold", step)
+    pipeline.arrive(third)
+    pipeline.silver()
+    pipeline.gold()
+    assert outcome_of(pipeline, "gold") == outcome_of(expected, "gold")
+
+
+def test_silver_gives_up_on_a_file__it_has_killed_the_job_three_times(before: dict[str, Pipeline]) -> None:
+    pipeline = before["silver"].fork()
+    waiting = next(item["file_id"] for item in pipeline.items() if item.get("waiting_for") == "silver")
+    for _ in range(3):
+        pipeline.kill("silver", "staged")
+    pipeline.silver()
+    item = pipeline.item(waiting)
+    assert item["failed"]["stage"] == "silver"
+    assert "3 times" in item["failed"]["reason"]
+    assert "waiting_for" not in item
+    assert "in_progress" not in pipeline.item("layer#silver")

@@ -1,0 +1,90 @@
+"""One bad file does not hold up the others, and of two writers only one publishes."""
+
+from __future__ import annotations
+
+import io
+from datetime import date
+from decimal import Decimal
+
+import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from glue_pipeline import BRONZE, SILVER, Pipeline, csv, put
+
+
+def with_damaged_cities(rows: int = 500) -> bytes:
+    """Return a Parquet file, good in its footer, damaged in a column that the KPI function does not read."""
+    columns = {
+        "dms_id": pa.array(range(rows), pa.int64()),
+        "amount": pa.array([Decimal("1.00")] * rows, pa.decimal128(10, 2)),
+        "date": pa.array([date(2023, 1, 1)] * rows),
+        "merchant_city": pa.array([f"city {number * number}" for number in range(rows)]),
+    }
+    written = io.BytesIO()
+    pq.write_table(pa.table(columns), written, compression="snappy", use_dictionary=False)
+    body = bytearray(written.getvalue())
+    chunk = pq.read_metadata(io.BytesIO(body)).row_group(0).column(3)
+    assert chunk.path_in_schema == "merchant_city"
+    end = chunk.data_page_offset + chunk.total_compressed_size
+    middle = (chunk.data_page_offset + end) // 2
+    body[middle:end] = b"\xff" * (end - middle)
+    return bytes(body)
+
+
+def test_silver_fails_one_file_and_takes_the_others__damaged_page_and_deleted_version(pipeline: Pipeline) -> None:
+    good = [pipeline.upload(f"transactions/{n}.csv", csv(f"{n}000,{n}.00,2023-01-01,,,")) for n in (1, 2)]
+    damaged = pipeline.upload("transactions/damaged.parquet", with_damaged_cities())
+    event = put("transactions/gone.csv", csv("9,9.00,2023-01-01,,,"))
+    gone = pipeline.arrive(event)
+    version_id = event["Records"][0]["s3"]["object"]["versionId"]
+    boto3.client("s3").delete_object(Bucket=BRONZE, Key="transactions/gone.csv", VersionId=version_id)
+    assert [pipeline.item(file_id)["status"] for file_id in (*good, damaged, gone)] == ["accepted"] * 4
+    pipeline.silver(damaged)
+    assert [pipeline.item(file_id)["status"] for file_id in good] == ["in_silver"] * 2
+    assert [row["dms_id"] for row in pipeline.rows("silver.transactions")] == [1000, 2000]
+    for file_id in (damaged, gone):
+        item = pipeline.item(file_id)
+        assert (item["status"], item["failed"]["stage"], item["failed"]["attempts"]) == ("accepted", "silver", 1)
+        assert "waiting_for" not in item
+    assert "deleted from Bronze" in pipeline.item(gone)["failed"]["reason"]
+    assert pipeline.item(damaged)["failed"]["reason"]
+    runs = pipeline.item("layer#silver")["run_seq"]
+    pipeline.silver(gone)
+    assert pipeline.item("layer#silver")["run_seq"] == runs, "a failed file is taken again before it is resumed"
+
+
+def test_silver_publishes_nothing__another_writer_has_taken_over(pipeline: Pipeline) -> None:
+    file_id = pipeline.upload("transactions/1.csv", csv("1,1.00,2023-01-01,,,"))
+
+    def take_over(step: str, **_: object) -> None:
+        if step == "before_intent":
+            pipeline.table.update_item(
+                Key={"file_id": "layer#silver"},
+                UpdateExpression="SET in_progress.#token = :other",
+                ExpressionAttributeNames={"#token": "token"},
+                ExpressionAttributeValues={":other": "other"},
+            )
+
+    with pytest.raises(SILVER.FencedOut):
+        pipeline.run("silver", at_step=take_over)
+    assert not any(pipeline.tables("silver").values())
+    item, layer = pipeline.item(file_id), pipeline.item("layer#silver")
+    assert (item["status"], item["waiting_for"], "failed" in item) == ("accepted", "silver", False)
+    assert ("intent" in layer, layer["run_seq"], layer["in_progress"]["token"]) == (False, 0, "other")
+
+
+def test_silver_refuses_a_file__its_figures_are_not_those_of_the_kpi_function(pipeline: Pipeline) -> None:
+    wrong = pipeline.upload("transactions/1.csv", csv("1,1.00,2023-01-01,,,"))
+    right = pipeline.upload("transactions/2.csv", csv("2,2.00,2023-01-01,,,"))
+    pipeline.table.update_item(
+        Key={"file_id": wrong},
+        UpdateExpression="SET kpis.total_amount = :amount",
+        ExpressionAttributeValues={":amount": "1.01"},
+    )
+    pipeline.silver()
+    assert (
+        pipeline.item(wrong)["failed"]["reason"] == "the amounts add up to 1.00 in Silver but 1.01 in the KPI function"
+    )
+    assert pipeline.item(right)["status"] == "in_silver"
+    assert [row["dms_id"] for row in pipeline.rows("silver.transactions")] == [2]

@@ -1,0 +1,61 @@
+"""Order does not matter: however files arrive and are batched, Silver and Gold end the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from glue_pipeline import Event, Pipeline, csv, file_id_of, put
+
+# Three versions of overlapping keys; the third is the oldest, so that no order of arrival is that of the rows.
+BODIES = {
+    "a": (
+        csv("1,1.00,2023-01-01,chip,5,", "2,2.00,2023-01-31,,5,", "1,1.50,2023-01-01,chip,5,"),
+        "2024-02-01T00:00:00Z",
+    ),
+    "b": (csv("2,2.00,2023-01-31,,5,", "3,3.00,2023-02-01,swipe,6,", "x,1.00,2023-01-01,,,"), "2024-03-01T00:00:00Z"),
+    "c": (
+        csv("1,9.99,2023-03-01,online,7,", "3,8.00,2023-02-02,,7,", "4,-4.00,2023-01-01,,7,"),
+        "2024-01-01T00:00:00Z",
+    ),
+}
+BATCHES = ["abc", "a b c", "c b a", "b a c", "a c b", "b c a", "c a b", "ab c", "c ab"]
+OF_THE_RUN = {"outcome", "effect_amount", "run_seq"}
+
+
+@pytest.fixture(scope="module")
+def events(at_the_server_for_module: None) -> dict[str, Event]:
+    return {name: put(f"transactions/{name}.csv", body, as_of=as_of) for name, (body, as_of) in BODIES.items()}
+
+
+@pytest.fixture(scope="module")
+def states() -> dict[str, dict[str, Any]]:
+    """What the batchings of this module have led to so far."""
+    return {}
+
+
+def lasting(pipeline: Pipeline) -> dict[str, Any]:
+    """Return all that may not depend on the runs."""
+    tables = pipeline.tables("gold") | {"state": pipeline.rows("silver.transactions")}
+    for name in ("silver.transaction_history", "silver.quarantine"):
+        rows = [{k: v for k, v in row.items() if k not in OF_THE_RUN} for row in pipeline.rows(name)]
+        tables[name] = sorted(rows, key=repr)
+    return tables
+
+
+@pytest.mark.parametrize("batches", BATCHES)
+def test_state_is_the_same__each_order_and_batching(
+    pipeline: Pipeline, events: dict[str, Event], states: dict[str, dict[str, Any]], batches: str
+) -> None:
+    for batch in batches.split():
+        for name in batch:
+            pipeline.arrive(events[name])
+        pipeline.silver()
+        if batch == batches.split()[0]:
+            pipeline.gold()
+    pipeline.gold()
+    found = lasting(pipeline)
+    writers = {row["dms_id"]: (row["file_id"], row["row"]) for row in found["state"]}
+    file_ids = {name: file_id_of(event) for name, event in events.items()}
+    assert writers == {1: (file_ids["a"], 3), 2: (file_ids["b"], 1), 3: (file_ids["b"], 2), 4: (file_ids["c"], 3)}
+    assert found == states.setdefault("first", found)

@@ -1,0 +1,94 @@
+"""No binary floating point touches money: not in the code, not in a table's schema."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from float_walk import IN_SQL, floats_in
+
+ROOT = Path(__file__).parents[3]
+FOLDERS = ("assay", "functions/kpi", "glue/scripts", "glue/shared")
+WAITING = "seconds of waiting"
+INTEGRAL = "pandas writes integers with nulls as floating point; ids only, and only where the value is whole"
+ALLOWED = {
+    ("assay/cli.py", "upload_files"): WAITING,
+    ("assay/demo/play.py", "POLL_S"): WAITING,
+    ("assay/follow.py", "follow"): WAITING,
+    ("assay/local/awslambda.py", "RETRY_SECONDS"): WAITING,
+    ("assay/local/job_run.py", "Order"): WAITING,
+    ("assay/local/jvm.py", "_POLL_SECONDS"): WAITING,
+    ("assay/local/lifecycle.py", "_END_SECONDS"): WAITING,
+    ("assay/local/lifecycle.py", "_POLL_SECONDS"): WAITING,
+    ("assay/local/lifecycle.py", "_await_end"): WAITING,
+    ("assay/local/server.py", "_LOCK_PAUSE_SECONDS"): WAITING,
+    ("assay/local/server.py", "_PARENT_POLL_SECONDS"): WAITING,
+    ("assay/local/stepfunctions.py", "_POLL_SECONDS"): WAITING,
+    ("assay/watch.py", "line"): "seconds that have passed",
+    ("assay/watch.py", "seconds"): "seconds that have passed",
+    ("assay/watch.py", "wait"): WAITING,
+    ("functions/kpi/parquet_rows.py", "_integral_text"): INTEGRAL,
+    ("glue/scripts/silver.py", "parquet_text"): INTEGRAL,
+}
+SOURCES = sorted(str(path.relative_to(ROOT)) for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_source_has_no_float__outside_the_allowed_places(path: str) -> None:
+    found = floats_in((ROOT / path).read_text())
+    assert [(name, line, what) for name, line, what in found if (path, name) not in ALLOWED] == []
+
+
+def test_allowed_places_all_exist__none_is_left_over() -> None:
+    used = {(path, name) for path in SOURCES for name, _, _ in floats_in((ROOT / path).read_text())}
+    assert set(ALLOWED) - used == set()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "total = 0.0",
+        "def add(amount):\n    return float(amount)",
+        "def add(amount: float) -> None: ...",
+        "x = pl.col('amount').cast(pl.Float64)",
+        "x = F.col('amount').cast('double')",
+        "x = F.col('amount').cast(T.DoubleType())",
+        "x = spark.sql('SELECT cast(amount AS FLOAT) FROM t')",
+        "x = f'{total_cents / 100:.2f}'",
+        "x = table.amount.astype('float')",
+        "x = np.float64(3)",
+        "x = {'amount': 'double'}",
+    ],
+)
+def test_walk_finds_a_float__put_into_a_source(source: str) -> None:
+    assert list(floats_in(source))
+
+
+@pytest.mark.parametrize(
+    "source", ['"""A float is never used."""', "x = Decimal('0.10')", "x = cents // 100", "x = folder / name", "x = 1"]
+)
+def test_walk_finds_nothing__in_exact_sources(source: str) -> None:
+    assert list(floats_in(source)) == []
+
+
+@pytest.mark.parametrize("job", ["silver", "gold"])
+def test_tables_hold_money_as_decimal__every_column_of_money(job: str) -> None:
+    spec = importlib.util.spec_from_file_location(f"{job}_schemas", ROOT / "glue" / "scripts" / f"{job}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    for columns, _, _ in module.TABLES.values():
+        assert not IN_SQL.search(columns)
+        for name, kind in re.findall(r"(\w*amount):? (\w+(?:\([0-9,]+\))?)", columns):
+            assert kind == ("decimal(38,2)" if name == "total_amount" else "decimal(18,2)")
+
+
+def test_money_types_are_decimals__of_cents() -> None:
+    source = (ROOT / "glue" / "shared" / "publication.py").read_text()
+    assert 'MONEY = "decimal(18,2)"' in source
+    assert 'TOTAL = "decimal(38,2)"' in source

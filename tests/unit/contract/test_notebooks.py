@@ -1,0 +1,70 @@
+"""The notebooks are committed clean, and the scripts are their export, byte for byte."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[3]
+NOTEBOOKS = sorted((ROOT / "glue" / "notebooks").glob("*.ipynb"))
+BY_NAME = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def cells(path: Path, tag: str | None = None) -> list[nbformat.NotebookNode]:
+    found = nbformat.read(path, as_version=4).cells
+    return [cell for cell in found if tag is None or tag in cell.metadata.get("tags", [])]
+
+
+def test_notebooks_are_the_two_layers__of_the_folder() -> None:
+    assert [path.stem for path in NOTEBOOKS] == ["gold", "silver"]
+
+
+@BY_NAME
+def test_notebook_is_clean__no_outputs_counts_or_accounts(path: Path) -> None:
+    for cell in cells(path):
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
+        assert set(cell.metadata) <= {"tags"}
+    text = path.read_text()
+    assert set(re.findall(r"(?<![0-9a-f])[0-9]{12}(?![0-9a-f])", text)) <= {"123456789012"}
+    assert not re.search(r"arn:aws|s3://[a-z0-9]", text)
+
+
+@BY_NAME
+def test_notebook_begins_with_its_title__layer_and_grains(path: Path) -> None:
+    title = cells(path)[0]
+    assert title.cell_type == "markdown"
+    assert title.source.startswith(f"# {path.stem.capitalize()}: ")
+    assert "Grain in:" in title.source
+    assert "rain out:" in title.source
+
+
+@BY_NAME
+def test_notebook_has_its_tagged_cells__magics_and_parameters(path: Path) -> None:
+    magics = [cell for cell in cells(path, "interactive") if "%" in cell.source]
+    assert any(re.search(r"^%idle_timeout [0-9]+$", cell.source, re.MULTILINE) for cell in magics)
+    assert any(re.search(r"^%glue_version 5\.1$", cell.source, re.MULTILINE) for cell in magics)
+    assert all("skip-execution" in cell.metadata.tags for cell in magics)
+    (parameters,) = cells(path, "parameters")
+    assert {"lake_bucket", "ledger_table", "silver_database", "file_id"} <= set(
+        re.findall(r'^(\w+) = ""$', parameters.source, re.MULTILINE)
+    )
+
+
+@BY_NAME
+def test_notebook_explains_each_step__no_code_without_prose_before_a_heading(path: Path) -> None:
+    headings = [cell.source for cell in cells(path) if cell.cell_type == "markdown" and cell.source.startswith("## ")]
+    assert len(headings) >= 5
+    assert cells(path)[-1].source.startswith('if __name__ == "__main__":')
+
+
+def test_scripts_are_the_export_of_the_notebooks__byte_for_byte() -> None:
+    check = [sys.executable, str(ROOT / "tools" / "export_notebooks.py"), "--check"]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
