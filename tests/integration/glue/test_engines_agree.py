@@ -1,4 +1,4 @@
-"""The KPI function and Silver read the same rows out of every readable file: places, raw texts, rules, values, cents."""
+"""The KPI function and Silver read the same rows out of every readable file: places, raw texts, rules and values."""
 
 from __future__ import annotations
 
@@ -63,18 +63,17 @@ def rows_of_kpi(body: bytes) -> list[Row]:
 
 def rows_of_silver(spark: SparkSession, bodies: dict[str, bytes]) -> dict[str, list[Row]]:
     """Read all files in one go, as one run of the job would."""
+    SILVER.size_shuffles(spark, 1)
     files = [file_of(number, name, body) for number, (name, body) in enumerate(bodies.items(), start=1)]
     s3 = boto3.client("s3")
     for file in files:
         path = SILVER.staging_path(file, WAREHOUSE).removeprefix(f"s3://{WAREHOUSE}/")
         s3.put_object(Bucket=WAREHOUSE, Key=path, Body=bodies[file["key"]])
     with immortal_session():
-        rows = SILVER.read(SILVER.session(), files, lake=WAREHOUSE).transform(SILVER.normalise).persist()
-        SILVER.check_against_kpis(files, SILVER.profile(rows))
-        found: dict[str, list[Row]] = {file["file_id"]: [] for file in files}
-        for row in sorted(rows.collect(), key=lambda row: (row.file_id, row.row)):
-            found[row.file_id].append(row.asDict())
-        rows.unpersist()
+        rows = SILVER.read(SILVER.session(), files, lake=WAREHOUSE).transform(SILVER.normalise).collect()
+    found: dict[str, list[Row]] = {file["file_id"]: [] for file in files}
+    for row in sorted(rows, key=lambda row: (row.file_id, row.row)):
+        found[row.file_id].append(row.asDict())
     return {file["key"]: found[file["file_id"]] for file in files}
 
 
@@ -95,7 +94,11 @@ def in_common(row: Row) -> Row:
 
 @pytest.fixture(scope="module")
 def corpus(spark: SparkSession, at_the_server_for_module: None) -> dict[str, list[Row]]:
-    return rows_of_silver(spark, READABLE)
+    """All CSV files in one read, the Parquet files shape by shape: no two have the same."""
+    found = rows_of_silver(spark, {name: body for name, body in READABLE.items() if body[:4] != b"PAR1"})
+    for name in READABLE.keys() - found.keys():
+        found |= rows_of_silver(spark, {name: READABLE[name]})
+    return found
 
 
 @pytest.mark.parametrize("name", READABLE)
@@ -176,7 +179,8 @@ def test_silver_agrees_with_the_kpi_function__two_thousand_random_records(spark:
     assert len(found) > 1_000
     assert {rule for row in expected for rule in row["rules"]} >= {
         "malformed_quotes", "too_few_fields", "too_many_fields", "amount_unreadable", "amount_too_precise",
-        "date_unreadable", "date_in_future", "use_chip_unknown", "zip_impossible", "mcc_unreadable", "dms_id_unreadable",
+        "date_unreadable", "date_in_future", "use_chip_unknown", "zip_impossible", "mcc_unreadable",
+        "dms_id_unreadable",
     }  # fmt: skip
     assert any(not row["rules"] for row in expected)
     differing = [(one, other) for one, other in zip(found, expected, strict=True) if one != other]
