@@ -185,3 +185,16 @@ def test_silver_agrees_with_the_kpi_function__two_thousand_random_records(spark:
     assert any(not row["rules"] for row in expected)
     differing = [(one, other) for one, other in zip(found, expected, strict=True) if one != other]
     assert differing[:5] == []
+
+
+def test_silver_agrees_with_the_kpi_function__values_that_end_in_a_line_end(spark: SparkSession) -> None:
+    good = ["1", "1.00", "2023-05-06", "chip", "2139", "5411", ""]
+    records = []
+    for place in range(len(good) - 1):
+        for end in ("\r", "\n", "\u0085", "\u2028"):
+            records.append(",".join([*good[:place], f'"{good[place]}{end}"', *good[place + 1 :]]))
+    body = "\n".join([NASTY_HEADER, *records]).encode()
+    found = [in_common(row) for row in rows_of_silver(spark, {"ends.csv": body})["ends.csv"]]
+    expected = rows_of_kpi(body)
+    differing = [(one, other) for one, other in zip(found, expected, strict=True) if one != other]
+    assert differing == []

@@ -19,7 +19,9 @@ BODIES = {
         "2024-01-01T00:00:00Z",
     ),
 }
-BATCHES = ["abc", "a b c", "c b a", "b a c", "a c b", "b c a", "c a b", "ab c", "c ab"]
+PERMUTATIONS = ["a b c", "a c b", "b a c", "b c a", "c a b", "c b a"]
+# Gold costs most: it follows where the batches differ most, and runs in between where the newest file comes last.
+WITH_GOLD = {"abc", "a c b", "c b a"}
 OF_THE_RUN = {"outcome", "effect_amount", "run_seq"}
 
 
@@ -34,16 +36,16 @@ def states() -> dict[str, dict[str, Any]]:
     return {}
 
 
-def lasting(pipeline: Pipeline) -> dict[str, Any]:
-    """Return all that may not depend on the runs."""
-    tables = pipeline.tables("gold") | {"state": pipeline.rows("silver.transactions")}
+def lasting(pipeline: Pipeline, *layers: str) -> dict[str, Any]:
+    """Return all that may not depend on the runs, with the whole of further layers."""
+    tables = (pipeline.tables(*layers) if layers else {}) | {"state": pipeline.rows("silver.transactions")}
     for name in ("silver.transaction_history", "silver.quarantine"):
         rows = [{k: v for k, v in row.items() if k not in OF_THE_RUN} for row in pipeline.rows(name)]
         tables[name] = sorted(rows, key=repr)
     return tables
 
 
-@pytest.mark.parametrize("batches", BATCHES)
+@pytest.mark.parametrize("batches", ["abc", *PERMUTATIONS, "ab c", "c ab"])
 def test_state_is_the_same__each_order_and_batching(
     pipeline: Pipeline, events: dict[str, Event], states: dict[str, dict[str, Any]], batches: str
 ) -> None:
@@ -51,11 +53,10 @@ def test_state_is_the_same__each_order_and_batching(
         for name in batch:
             pipeline.arrive(events[name])
         pipeline.silver()
-        if batch == batches.split()[0]:
+        if batches in WITH_GOLD:
             pipeline.gold()
-    pipeline.gold()
-    found = lasting(pipeline)
+    found = lasting(pipeline, *(["gold"] if batches in WITH_GOLD else []))
     writers = {row["dms_id"]: (row["file_id"], row["row"]) for row in found["state"]}
     file_ids = {name: file_id_of(event) for name, event in events.items()}
     assert writers == {1: (file_ids["a"], 3), 2: (file_ids["b"], 1), 3: (file_ids["b"], 2), 4: (file_ids["c"], 3)}
-    assert found == states.setdefault("first", found)
+    assert {name: rows for name, rows in found.items() if rows != states.setdefault(name, rows)} == {}

@@ -1,0 +1,80 @@
+"""The parts of the Silver job that need no Spark."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCRIPT = Path(__file__).parents[3] / "glue" / "scripts" / "silver.py"
+
+
+@pytest.fixture(scope="module")
+def silver() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("silver_parts", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("written", "known"),
+    [("ID", "dms_id"), (" Dms_Id\t", "dms_id"), ("Use_Chip ", "use_chip"), ("colour", "colour"), ("amount", "amount")],
+)
+def test_known_name_is_the_contracts__any_case_and_blanks(silver: ModuleType, written: str, known: str) -> None:
+    assert silver.known_name(written) == known
+
+
+def test_cents_are_two_decimals__nothing_negative_and_large(silver: ModuleType) -> None:
+    amounts = [None, Decimal("-0.1"), Decimal(12), Decimal("9999999999999999.99")]
+    assert [silver.cents(amount) for amount in amounts] == ["0.00", "-0.10", "12.00", "9999999999999999.99"]
+
+
+def test_instant_text_is_utc_and_sorts__other_zone(silver: ModuleType) -> None:
+    noon = datetime(2024, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))
+    assert silver.instant_text(noon) == "2024-01-01T10:00:00.000000Z" < silver.instant_text(datetime.now(UTC))
+
+
+def test_key_range_spans_all_files__one_without_a_good_key(silver: ModuleType) -> None:
+    profiles = {"a": {"low": 5, "high": 9}, "b": {"low": None, "high": None}, "c": {"low": -1, "high": 5}}
+    assert silver.key_range(profiles) == (-1, 9)
+    low, high = silver.key_range({"b": profiles["b"]})
+    assert low > high
+
+
+def test_require_raises_with_both_figures__they_differ(silver: ModuleType) -> None:
+    silver.require("cents", found=1, expected=1)
+    with pytest.raises(silver.AuditFailed, match="cents: found 1, expected 2"):
+        silver.require("cents", found=1, expected=2)
+
+
+KPIS = {"row_count": 2, "bad_rows": 1, "unreadable_amounts": 0, "total_amount": "3.00"}
+PROFILE = {"row_count": 2, "bad_rows": 1, "unreadable_amounts": 0, "total_amount": Decimal("3.00")}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("row_count", 3), ("bad_rows", 0), ("unreadable_amounts", 1), ("total_amount", Decimal("3.01"))],
+)
+def test_file_is_broken__a_figure_differs_from_the_kpi_functions(silver: ModuleType, name: str, value: object) -> None:
+    files = [{"file_id": "a", "kpis": KPIS}]
+    silver.check_against_kpis(files, {"a": PROFILE})
+    with pytest.raises(silver.FileBroken) as broken:
+        silver.check_against_kpis(files, {"a": {**PROFILE, name: value}})
+    assert broken.value.file_id == "a"
+
+
+def test_arguments_are_required__and_those_of_glue_passed_over(silver: ModuleType) -> None:
+    given = ["--lake_bucket", "l", "--ledger_table", "t", "--silver_database", "s", "--JOB_NAME", "silver"]
+    job = silver.arguments(given)
+    assert (job.lake_bucket, job.ledger_table, job.silver_database, job.file_id) == ("l", "t", "s", "")
+    with pytest.raises(SystemExit):
+        silver.arguments(given[2:])
