@@ -44,8 +44,8 @@ unit: setup ## Run the fast tests alone
 export: setup ## Export the notebooks to glue/scripts
 	@$(BIN)/python tools/export_notebooks.py
 
-bench: setup ## Measure the KPI function and the pipeline (a few minutes)
-	@$(BIN)/python -m benchmarks
+bench: setup ## Measure the KPI function against other readers (a few minutes)
+	@$(BIN)/python benchmarks/kpi_readers.py
 
 lock: setup ## Resolve requirements.in anew
 	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 requirements-setup.in -o requirements-setup.lock

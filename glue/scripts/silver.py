@@ -632,7 +632,7 @@ def trimmed(text: Column) -> Column:
 
 
 def read_csv(spark: SparkSession, files: list[Item], *, lake: str) -> DataFrame:
-    """Return one row per record: file facts, `row`, `line`, `raw`, the structural rule it breaks, and texts by column."""
+    """Return one row per record: file facts, `row`, `line`, `raw`, the structural rule it breaks, known columns."""
     lines, any_untidy = read_lines(spark, [staging_path(file, lake) for file in files])
     below = lines.join(F.broadcast(file_facts(spark, files)), on="file_id", how="inner").where("line > header_line")
     facts = [name for name in below.columns if name not in ("line", "text", "untidy")]
