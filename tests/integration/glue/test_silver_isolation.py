@@ -83,8 +83,6 @@ def test_silver_refuses_a_file__its_figures_are_not_those_of_the_kpi_function(pi
         ExpressionAttributeValues={":amount": "1.01"},
     )
     pipeline.silver()
-    assert (
-        pipeline.item(wrong)["failed"]["reason"] == "the amounts add up to 1.00 in Silver but 1.01 in the KPI function"
-    )
+    assert "1.00 in Silver but 1.01 in the KPI function" in pipeline.item(wrong)["failed"]["reason"]
     assert pipeline.item(right)["status"] == "in_silver"
     assert [row["dms_id"] for row in pipeline.rows("silver.transactions")] == [2]
