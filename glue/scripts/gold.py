@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -192,6 +192,13 @@ def require(what: str, *, found: object, expected: object) -> None:
         raise AuditFailed(f"{what}: found {found}, expected {expected}")
 
 
+def together(writes: Iterable[Callable[[], None]]) -> None:
+    """Carry out independent writes side by side: for small ones the driver mostly plans, and waits for storage."""
+    with ThreadPoolExecutor(4) as pool:
+        for outcome in [pool.submit(write) for write in writes]:
+            outcome.result()
+
+
 class Branches:
     """The branches of one run: one for each table that the run writes to, all of the same name.
 
@@ -277,14 +284,17 @@ class Branches:
 
     def drop_older(self, tables: Iterable[str]) -> None:
         """Drop the branches of earlier runs; the newest stays, it protects its snapshot and its totals from expiry."""
-        for table in tables:
+
+        def drop(table: str) -> None:
             iceberg = self._iceberg(table)
-            older = [name for name in iceberg.refs() if name.startswith("run_") and name < self.name]
             references = iceberg.manageSnapshots()
+            older = [name for name in iceberg.refs() if name.startswith("run_") and name < self.name]
             for name in older:
                 references = references.removeBranch(name)
             if older:
                 references.commit()
+
+        together([partial(drop, table) for table in tables])
 
     def _iceberg(self, table: str) -> Any:
         loader = self._spark._jvm.org.apache.iceberg.spark.Spark3Util
@@ -467,6 +477,7 @@ TABLES = {
 }
 
 SCHEMAS = {"dim_date": DIM_DATE, **{name: dimension.columns() for name, dimension in DIMENSIONS.items()}}
+WITH_ATTRIBUTES = {name for name, dimension in DIMENSIONS.items() if dimension.attributes}
 KEYS = {name: next(iter(schema)) for name, schema in SCHEMAS.items()}
 REPLACE_GROUP = (
     "WHEN MATCHED AND s.row_count = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET * "
@@ -555,17 +566,21 @@ def write_dimensions(spark: SparkSession, branches: Branches, accepted: DataFram
     missing = settled(missing_members(spark, branches, accepted))
     counts = {row.dimension: row["count"] for row in missing.groupBy("dimension").count().collect()}
     any_accepted = not accepted.isEmpty()
-    for name, key in KEYS.items():
+
+    def write_dimension(name: str) -> None:
+        key = KEYS[name]
         fresh = missing.where(F.col("dimension") == name).select(F.col("key").alias(key))
-        unknown = unknown_member(spark, SCHEMAS[name]).join(fresh, on=key, how="left_semi")
-        if name == "dim_date" or not DIMENSIONS[name].attributes:
-            if name in counts:
-                found = dates(accepted) if name == "dim_date" else members(accepted, DIMENSIONS[name])
-                known = found.where(F.col(key) != 0).join(F.broadcast(fresh), on=key, how="left_semi")
-                branches.append(name, conform(known.unionByName(unknown), SCHEMAS[name]))
-        elif any_accepted or name in counts:
-            newest = members(accepted, DIMENSIONS[name]).unionByName(conform(unknown, SCHEMAS[name]))
+        unknown = conform(unknown_member(spark, SCHEMAS[name]).join(fresh, on=key, how="left_semi"), SCHEMAS[name])
+        if name in WITH_ATTRIBUTES:
+            newest = members(accepted, DIMENSIONS[name]).unionByName(unknown)
             branches.merge(name, newest, on=f"t.{key} = s.{key}", clauses=NEWER_WINS)
+        else:
+            found = dates(accepted) if name == "dim_date" else members(accepted, DIMENSIONS[name])
+            known = found.where(F.col(key) != 0).join(F.broadcast(fresh), on=key, how="left_semi")
+            branches.append(name, conform(known, SCHEMAS[name]).unionByName(unknown))
+
+    news = [name for name in KEYS if name in counts or (any_accepted and name in WITH_ATTRIBUTES)]
+    together([partial(write_dimension, name) for name in news])
     step("dimensions_written", **counts)
 
 
@@ -738,7 +753,9 @@ def write_aggregates(spark: SparkSession, branches: Branches, net: DataFrame, ch
     groups = settled(touched_groups(net))
     fresh = settled(recompute(spark.table(branches.open("fact_transactions")), groups, change))
     counted = prove_groups(fresh, held_groups(spark, branches, groups, change), change)
-    for name, aggregate in AGGREGATES.items():
+
+    def write_aggregate(name: str) -> None:
+        aggregate = AGGREGATES[name]
         member = channel_name() if aggregate.member == "channel" else F.col("member")
         mine = fresh.where(F.col("aggregate") == name)
         rows = conform(
@@ -752,21 +769,33 @@ def write_aggregates(spark: SparkSession, branches: Branches, net: DataFrame, ch
         require(f"groups written to {name}", found=branches.added_rows(name), expected=counted[name]["after"]["groups"])
         step("aggregate_written", table=name)
 
+    together([partial(write_aggregate, name) for name in AGGREGATES])
+
 
 # ## One run
 
 
 def write(spark: SparkSession, branches: Branches, accepted: DataFrame, net: DataFrame) -> Item:
     """Write dimensions, facts and aggregates to the run's branches; return what the changes amount to."""
-    write_dimensions(spark, branches, accepted)
     change = summarise(net)
-    if change["had"] + change["have"]:
-        write_facts(branches, net, change)
-        expected = (change["have"], change["amount_after"])
-        require("facts in the files added", found=branches.added("fact_transactions", "amount"), expected=expected)
-        step("facts_written", keys=change["have"])
-        write_aggregates(spark, branches, net, change)
+    together(
+        [
+            partial(write_dimensions, spark, branches, accepted),
+            partial(write_facts_and_aggregates, spark, branches, net, change),
+        ]
+    )
     return change
+
+
+def write_facts_and_aggregates(spark: SparkSession, branches: Branches, net: DataFrame, change: Item) -> None:
+    """Write the facts, hold their files to the effects, then write the aggregates from them."""
+    if not change["had"] + change["have"]:
+        return
+    write_facts(branches, net, change)
+    expected = (change["have"], change["amount_after"])
+    require("facts in the files added", found=branches.added("fact_transactions", "amount"), expected=expected)
+    step("facts_written", keys=change["have"])
+    write_aggregates(spark, branches, net, change)
 
 
 def prove(spark: SparkSession, branches: Branches, change: Item, before: Item, silver: Item) -> Item:

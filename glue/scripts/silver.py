@@ -10,7 +10,7 @@ import json
 import re
 import sys
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -193,6 +193,13 @@ def require(what: str, *, found: object, expected: object) -> None:
         raise AuditFailed(f"{what}: found {found}, expected {expected}")
 
 
+def together(writes: Iterable[Callable[[], None]]) -> None:
+    """Carry out independent writes side by side: for small ones the driver mostly plans, and waits for storage."""
+    with ThreadPoolExecutor(4) as pool:
+        for outcome in [pool.submit(write) for write in writes]:
+            outcome.result()
+
+
 class Branches:
     """The branches of one run: one for each table that the run writes to, all of the same name.
 
@@ -278,14 +285,17 @@ class Branches:
 
     def drop_older(self, tables: Iterable[str]) -> None:
         """Drop the branches of earlier runs; the newest stays, it protects its snapshot and its totals from expiry."""
-        for table in tables:
+
+        def drop(table: str) -> None:
             iceberg = self._iceberg(table)
-            older = [name for name in iceberg.refs() if name.startswith("run_") and name < self.name]
             references = iceberg.manageSnapshots()
+            older = [name for name in iceberg.refs() if name.startswith("run_") and name < self.name]
             for name in older:
                 references = references.removeBranch(name)
             if older:
                 references.commit()
+
+        together([partial(drop, table) for table in tables])
 
     def _iceberg(self, table: str) -> Any:
         loader = self._spark._jvm.org.apache.iceberg.spark.Spark3Util
@@ -533,7 +543,7 @@ def read_lines(spark: SparkSession, paths: list[str]) -> tuple[DataFrame, bool]:
         F.substring(F.col("_metadata.file_name"), 1, 64).alias("file_id"),
         F.col("_metadata.file_block_start").alias("block"),
         F.monotonically_increasing_id().alias("id"),
-        F.regexp_replace("value", "\r$", "").alias("text"),
+        F.regexp_replace("value", r"\r\z", "").alias("text"),
     )
     blocks = text.groupBy("file_id", "block").agg(
         F.count(F.lit(1)).alias("lines"),
@@ -563,7 +573,7 @@ def read_lines(spark: SparkSession, paths: list[str]) -> tuple[DataFrame, bool]:
 
 RECORD_LINES = 64
 FIELD = r'(?:"[^"]*+(?:""[^"]*+)*+"|[^",]*+)'
-WELL_QUOTED = f"^{FIELD}(?:,{FIELD})*+$"
+WELL_QUOTED = rf"^{FIELD}(?:,{FIELD})*+\z"
 
 
 def by_line() -> WindowSpec:
@@ -682,27 +692,16 @@ def parquet_text(field: T.StructField) -> Column:
 
 
 def plain_decimal(value: Column, kind: T.DecimalType) -> Column:
-    """Return a decimal as digits; Spark's own cast writes small values with an exponent."""
-    if kind.scale == 0:
+    """Return a decimal as digits at its full scale; Spark's cast writes small values of large scales with exponents."""
+    if kind.scale <= 6:
         return value.cast("string")
-    digits = F.lpad(F.abs(value * F.lit(Decimal(10**kind.scale))).cast("decimal(38,0)").cast("string"), 39, "0")
-    whole = F.regexp_replace(F.substring(digits, 1, 39 - kind.scale), "^0+(?=.)", "")
-    return F.concat(
-        F.when(value < 0, F.lit("-")).otherwise(F.lit("")),
-        whole,
-        F.lit("."),
-        F.substring(digits, 40 - kind.scale, kind.scale),
-    )
+    return F.regexp_replace(F.format_number(value, kind.scale), ",", "")
 
 
 def read_parquet(spark: SparkSession, files: list[Item], *, lake: str) -> DataFrame:
     """Return the rows of Parquet files that all have the same columns and types, in the form of `read_csv`."""
     source = spark.read.parquet(*[staging_path(file, lake) for file in files])
-    texts = {
-        known_name(field.name): trimmed(parquet_text(field))
-        for field in source.schema
-        if known_name(field.name) in KNOWN
-    }
+    texts = {known_name(field.name): parquet_text(field) for field in source.schema if known_name(field.name) in KNOWN}
     raw = F.to_json(
         F.struct(*[texts[name].alias(name) for name in KNOWN if name in texts]), {"ignoreNullFields": "false"}
     )
@@ -712,7 +711,7 @@ def read_parquet(spark: SparkSession, files: list[Item], *, lake: str) -> DataFr
         F.lit(None).cast("bigint").alias("line"),
         raw.alias("raw"),
         F.lit(None).cast("string").alias("broken"),
-        *[texts.get(name, F.lit(None).cast("string")).alias(name) for name in KNOWN],
+        *[trimmed(texts.get(name, F.lit(None).cast("string"))).alias(name) for name in KNOWN],
     )
     return rows.join(F.broadcast(file_facts(spark, files)), on="file_id", how="inner")
 
@@ -728,7 +727,8 @@ def read(spark: SparkSession, files: list[Item], *, lake: str) -> DataFrame:
         (read_csv if signature == "csv" else read_parquet)(spark, members, lake=lake)
         for signature, members in shapes.items()
     ]
-    return reduce(DataFrame.unionByName, readers)
+    # The rules would be planned and compiled once for each part of the union.
+    return readers[0] if len(readers) == 1 else settled(reduce(DataFrame.unionByName, readers))
 
 
 # ## Rules
@@ -737,20 +737,21 @@ def read(spark: SparkSession, files: list[Item], *, lake: str) -> DataFrame:
 # cannot be read, whatever Spark's ANSI setting; nothing is invented for it.
 
 
-INTEGER = r"^-?[0-9]{1,19}(?:\.0+)?$"
-ZIP = r"^[0-9]{1,5}(?:\.0)?$"
-MCC = r"^[0-9]{1,4}(?:\.0)?$"
+# `\z` and not `$`: in Java the latter also matches before a final line end.
+INTEGER = r"^-?[0-9]{1,19}(?:\.0+)?\z"
+ZIP = r"^[0-9]{1,5}(?:\.0)?\z"
+MCC = r"^[0-9]{1,4}(?:\.0)?\z"
 DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
 NUMBER = rf"(?:{DIGITS}(?:\.[0-9]+)?|\.[0-9]+)"
-AMOUNT = rf"^(?:(?:\$[-+]?|[-+]\$?)?{NUMBER}|\(\$?{NUMBER}\))$"
+AMOUNT = rf"^(?:(?:\$[-+]?|[-+]\$?)?{NUMBER}|\(\$?{NUMBER}\))\z"
 # Of the digits and the point alone: at most 16 significant digits before it, two after it.
-PRECISE = r"^[0-9]*(?:\.[0-9]{0,2}0*)?$"
-FITS = r"^0*[0-9]{0,16}(?:\.[0-9]{0,2}0*)?$"
+PRECISE = r"^[0-9]*(?:\.[0-9]{0,2}0*)?\z"
+FITS = r"^0*[0-9]{0,16}(?:\.[0-9]{0,2}0*)?\z"
 TIME = r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
 DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-ISO = rf"^{DAY}(?:[ T]{TIME})?$"
-ISO_ZONED = rf"^{DAY}[ T]{TIME}(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}})$"
-MONTH_FIRST = rf"^([0-9]{{1,2}})/([0-9]{{1,2}})/([0-9]{{4}})(?: ({TIME}))?$"
+ISO = rf"^{DAY}(?:[ T]{TIME})?\z"
+ISO_ZONED = rf"^{DAY}[ T]{TIME}(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}})\z"
+MONTH_FIRST = rf"^([0-9]{{1,2}})/([0-9]{{1,2}})/([0-9]{{4}})(?: ({TIME}))?\z"
 EARLIEST = "1900-01-01 00:00:00"
 CHANNELS = {
     f"{channel}{tail}": channel for channel in ("swipe", "chip", "online") for tail in ("", " transaction")
@@ -764,7 +765,7 @@ def integer(text: Column) -> Column:
 
 def padded_code(text: Column, pattern: str, length: int) -> Column:
     """Return a code of digits with the leading zeros that numeric tools have taken from it, else null."""
-    return F.when(text.rlike(pattern), F.lpad(F.regexp_replace(text, r"\.0+$", ""), length, "0"))
+    return F.when(text.rlike(pattern), F.lpad(F.regexp_replace(text, r"\.0\z", ""), length, "0"))
 
 
 def digits(text: Column) -> Column:
@@ -1077,21 +1078,25 @@ def write(
     run_seq: int,
 ) -> list[str]:
     """Write what the run decided to its branches; return the names of the tables written."""
-    written = []
+    by_run = F.lit(run_seq)
+    writes: dict[str, Callable[[], None]] = {}
     if counts["quarantined"]:
-        numbered = bad.withColumns({"run_seq": F.lit(run_seq), "repaired_by": F.lit(None)})
-        branches.append("quarantine", conform(numbered, QUARANTINE))
-        written.append("quarantine")
+        kept = conform(bad.withColumns({"run_seq": by_run, "repaired_by": F.lit(None)}), QUARANTINE)
+        writes["quarantine"] = partial(branches.append, "quarantine", kept)
     if sum(counts.values()) > counts["quarantined"]:
-        branches.append("transaction_history", conform(classified.withColumn("run_seq", F.lit(run_seq)), HISTORY))
-        written.append("transaction_history")
+        history = conform(classified.withColumn("run_seq", by_run), HISTORY)
+        writes["transaction_history"] = partial(branches.append, "transaction_history", history)
     if counts["inserted"] + counts["updated"]:
-        branches.append("transaction_effects", effects(classified, run_seq=run_seq))
-        written.append("transaction_effects")
+        changed = effects(classified, run_seq=run_seq)
+        writes["transaction_effects"] = partial(branches.append, "transaction_effects", changed)
     if counts["inserted"] + counts["updated"] + moved["row_count"]:
         any_stored = counts["updated"] + moved["row_count"] > 0
-        write_state(branches, classified.where("is_newest"), low=keys[0], high=keys[1], any_stored=any_stored)
-        written.append("transactions")
+        newest = classified.where("is_newest")
+        writes["transactions"] = partial(
+            write_state, branches, newest, low=keys[0], high=keys[1], any_stored=any_stored
+        )
+    together(writes.values())
+    written = list(writes)
     step("written", tables=written)
     return written
 

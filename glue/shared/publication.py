@@ -5,8 +5,10 @@ The other side, the intent item that is the commit point, lies in the ledger. De
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -26,6 +28,13 @@ def require(what: str, *, found: object, expected: object) -> None:
     """Raise `AuditFailed` with both figures unless they are equal."""
     if found != expected:
         raise AuditFailed(f"{what}: found {found}, expected {expected}")
+
+
+def together(writes: Iterable[Callable[[], None]]) -> None:
+    """Carry out independent writes side by side: for small ones the driver mostly plans, and waits for storage."""
+    with ThreadPoolExecutor(4) as pool:
+        for outcome in [pool.submit(write) for write in writes]:
+            outcome.result()
 
 
 class Branches:
@@ -113,14 +122,17 @@ class Branches:
 
     def drop_older(self, tables: Iterable[str]) -> None:
         """Drop the branches of earlier runs; the newest stays, it protects its snapshot and its totals from expiry."""
-        for table in tables:
+
+        def drop(table: str) -> None:
             iceberg = self._iceberg(table)
-            older = [name for name in iceberg.refs() if name.startswith("run_") and name < self.name]
             references = iceberg.manageSnapshots()
+            older = [name for name in iceberg.refs() if name.startswith("run_") and name < self.name]
             for name in older:
                 references = references.removeBranch(name)
             if older:
                 references.commit()
+
+        together([partial(drop, table) for table in tables])
 
     def _iceberg(self, table: str) -> Any:
         loader = self._spark._jvm.org.apache.iceberg.spark.Spark3Util
