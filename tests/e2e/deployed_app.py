@@ -1,0 +1,119 @@
+"""The real application in a local cloud of its own, and what a test asks of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from threading import Event
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+
+from assay.ledger import Item, Ledger
+from assay.local import deploy, lifecycle
+from assay.local.lifecycle import Cloud
+from assay.local.mail import Mail, mails
+from assay.target import Target, local_target
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOYED_PARTS = ("template.yaml", "samconfig.toml", "functions", "glue/scripts", "statemachine")
+STACK = "assay"
+
+
+@dataclass(frozen=True)
+class DeployedApp:
+    """The deployed stack."""
+
+    project: Path
+    cloud: Cloud
+
+    @cached_property
+    def target(self) -> Target:
+        return local_target(self.cloud, stack=STACK, project=self.project)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.target.dynamodb, self.target.stack.ledger_table)
+
+    def client(self, service: str) -> Any:
+        return self.target.session.client(service, endpoint_url=self.target.endpoint)
+
+    def object(self, uri: str) -> bytes:
+        """Read an object named like s3://bucket/key."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        content: bytes = self.target.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return content
+
+    def executions(self) -> list[dict[str, Any]]:
+        pages = self.target.stepfunctions.get_paginator("list_executions")
+        machine = self.target.stack.workflow
+        return [dict(each) for page in pages.paginate(stateMachineArn=machine) for each in page["executions"]]
+
+    def job_runs(self, job: str) -> list[dict[str, Any]]:
+        pages = self.target.glue.get_paginator("get_job_runs").paginate(JobName=job)
+        return [dict(each) for page in pages for each in page["JobRuns"]]
+
+    def mails_about(self, item: Item) -> list[Mail]:
+        return [mail for mail in mails(self.cloud.home) if item["file_id"] in mail.body]
+
+    def all_mails(self) -> list[Mail]:
+        return mails(self.cloud.home)
+
+
+def s3_event(item: Item) -> dict[str, Any]:
+    """Make the event that S3 sent for the object version of a ledger item."""
+    changed = {
+        "key": quote_plus(item["key"], safe="/"),
+        "versionId": item["version_id"],
+        "sequencer": item["sequencer"],
+        "eTag": item["etag"],
+        "size": item["size"],
+    }
+    record = {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": "us-east-1",
+        "eventTime": item["last_modified_at"],
+        "eventName": "ObjectCreated:Put",
+        "s3": {"s3SchemaVersion": "1.0", "bucket": {"name": item["bucket"]}, "object": changed},
+    }
+    return {"Records": [record]}
+
+
+def until(ask: Callable[[], Any], *, seconds: float, what: str) -> Any:
+    """Ask until there is an answer."""
+    pause, end = Event(), time.monotonic() + seconds
+    while not (answer := ask()):
+        if time.monotonic() > end:
+            pytest.fail(f"{what}: not within {seconds:g} s")
+        pause.wait(0.5)
+    return answer
+
+
+@contextmanager
+def deployed(project: Path) -> Iterator[DeployedApp]:
+    """Build and deploy a copy of the project, so that the developer's own local cloud is not touched."""
+    for part in DEPLOYED_PARTS:
+        source, copy = ROOT / part, project / part
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(source, copy)
+    cloud = lifecycle.start(project, parent=os.getpid())
+    try:
+        lines: list[str] = []
+        try:
+            deploy.deploy(project, cloud, on_line=lines.append)
+        except deploy.DeployError as error:
+            pytest.fail("\n".join([str(error), *lines[-30:]]))
+        yield DeployedApp(project, cloud)
+    finally:
+        lifecycle.stop(project)

@@ -1,0 +1,51 @@
+"""What is deployed is what was built from: scripts, definition and function, byte for byte."""
+
+import hashlib
+import io
+import json
+import zipfile
+from base64 import b64encode
+
+import pytest
+from deployed_app import DeployedApp
+
+from assay.local.deploy import ARTEFACT_BUCKET
+
+
+@pytest.mark.parametrize("layer", ["silver", "gold"])
+def test_deployed_job_runs_the_script_of_the_project(app: DeployedApp, layer: str) -> None:
+    job = app.target.glue.get_job(JobName=getattr(app.target.stack, f"{layer}_job"))["Job"]
+    assert app.object(job["Command"]["ScriptLocation"]) == (app.project / f"glue/scripts/{layer}.py").read_bytes()
+
+
+def test_deployed_workflow_is_the_definition_of_the_project__substituted(app: DeployedApp) -> None:
+    stack = app.target.stack
+    definition = (app.project / "statemachine/workflow.asl.json").read_text()
+    values = {
+        "Partition": "aws",
+        "Stage": "local",
+        "LedgerTable": stack.ledger_table,
+        "SilverJob": stack.silver_job,
+        "GoldJob": stack.gold_job,
+        "MailTopic": stack.mail_topic,
+        "PollSeconds": "1",
+        "MaximumLooks": "900",
+    }
+    for name, value in values.items():
+        definition = definition.replace(f"${{{name}}}", value)
+    found = app.target.stepfunctions.describe_state_machine(stateMachineArn=stack.workflow)["definition"]
+    assert json.loads(found) == json.loads(definition)
+
+
+def test_deployed_function_holds_the_modules_of_the_project(app: DeployedApp) -> None:
+    function = app.client("lambda").get_function(FunctionName=app.target.stack.kpi_function)["Configuration"]
+    modules = {path.name: path.read_bytes() for path in (app.project / "functions/kpi").glob("*.py")}
+    with zipfile.ZipFile(io.BytesIO(_package(app, function["CodeSha256"]))) as package:
+        assert {name: package.read(name) for name in modules} == modules
+
+
+def _package(app: DeployedApp, sha256: str) -> bytes:
+    """Find by its digest, among the uploaded artefacts, the package that the function runs."""
+    uploaded = app.target.s3.list_objects_v2(Bucket=ARTEFACT_BUCKET)["Contents"]
+    contents = (app.object(f"s3://{ARTEFACT_BUCKET}/{each['Key']}") for each in uploaded)
+    return next(content for content in contents if b64encode(hashlib.sha256(content).digest()).decode() == sha256)

@@ -1,0 +1,61 @@
+"""S3 delivers at least once: an event that comes again, also many times at once, changes nothing."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from batch import twice
+from deployed_app import DeployedApp, s3_event
+from ended_batch import EndedBatch
+
+from assay.ledger import Item
+
+TIMES = 5
+
+
+def _state(app: DeployedApp) -> dict[str, Any]:
+    """Give all that an event may change: ledger, tables by their snapshots, executions, job runs, mails."""
+    stack = app.target.stack
+    glue, layers = app.client("glue"), (stack.silver_database, stack.gold_database)
+    tables = [table for layer in layers for table in glue.get_tables(DatabaseName=layer)["TableList"]]
+    items = app.target.dynamodb.scan(TableName=stack.ledger_table)["Items"]
+    return {
+        "ledger": {item["file_id"]["S"]: item for item in items},
+        "tables": {
+            (table["DatabaseName"], table["Name"]): table["Parameters"]["metadata_location"] for table in tables
+        },
+        "executions": sorted(each["executionArn"] for each in app.executions()),
+        "runs": [len(app.job_runs(job)) for job in (stack.silver_job, stack.gold_job)],
+        "mails": [mail.message_id for mail in app.all_mails()],
+    }
+
+
+def _deliver(app: DeployedApp, item: Item) -> Any:
+    answer = app.client("lambda").invoke(
+        FunctionName=app.target.stack.kpi_function, Payload=json.dumps(s3_event(item)).encode()
+    )
+    return json.load(answer["Payload"])
+
+
+def test_event_changes_nothing__repeated_for_published_file(app: DeployedApp, ended: EndedBatch) -> None:
+    (item,) = ended.items_of("transactions/day=1/a b+c%20d.csv")
+    before = _state(app)
+    assert [_deliver(app, item) for _ in range(TIMES)] == [{"handled": 1}] * TIMES
+    assert _state(app) == before
+
+
+def test_event_changes_nothing__repeated_for_rejected_file(app: DeployedApp, ended: EndedBatch) -> None:
+    (item,) = ended.items_of("transactions/rejected/a cent off.csv")
+    before = _state(app)
+    assert _deliver(app, item) == {"handled": 1}
+    assert _state(app) == before
+
+
+def test_event_changes_nothing__many_at_once(app: DeployedApp, ended: EndedBatch) -> None:
+    items = ended.items_of(twice()[0].key) * TIMES
+    before = _state(app)
+    with ThreadPoolExecutor(TIMES) as pool:
+        assert list(pool.map(lambda item: _deliver(app, item), items)) == [{"handled": 1}] * len(items)
+    assert _state(app) == before
