@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := .venv/.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit integration export bench lock down clean
+.PHONY: help setup demo test test-slow lint types unit integration export bench lock down clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ lint: setup ## Check style and that the scripts are the notebooks' export
 
 types: setup ## Check types
 	@$(BIN)/mypy
+
+test-slow: setup ## Run the tests that take long: more orders, more kills
+	@$(BIN)/python -m pytest -m slow
 
 unit: setup ## Run the fast tests alone
 	@$(BIN)/python -m pytest tests/unit

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import subprocess
 import sys
@@ -65,6 +66,8 @@ def _train(options: list[str], *, log: Path) -> None:
 
     from assay.local import jvm, spark
 
+    # `verbose=False` silences moto, not the server under it.
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
