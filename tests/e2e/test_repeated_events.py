@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from batch import twice
-from deployed_app import DeployedApp, s3_event
-from ended_batch import EndedBatch
-
-from assay.ledger import Item
-
-TIMES = 5
+from deployed_app import DeployedApp
+from ended_batch import REPEATED, TIMES, EndedBatch
 
 
 def _state(app: DeployedApp) -> dict[str, Any]:
@@ -32,24 +27,28 @@ def _state(app: DeployedApp) -> dict[str, Any]:
     }
 
 
-def _deliver(app: DeployedApp, item: Item) -> Any:
-    answer = app.client("lambda").invoke(
-        FunctionName=app.target.stack.kpi_function, Payload=json.dumps(s3_event(item)).encode()
-    )
-    return json.load(answer["Payload"])
+def test_event_takes_effect_once__many_at_once_on_the_way(app: DeployedApp, ended: EndedBatch) -> None:
+    assert ended.answers == [{"handled": 1}] * TIMES * len(REPEATED)
+    published, rejected = (ended.items_of(key)[0] for key in REPEATED)
+    executions = [each["executionArn"] for each in app.executions()]
+    for item, started in ((published, 1), (rejected, 0)):
+        assert sum(item["file_id"][:32] in arn for arn in executions) == started
+        assert len(app.mails_about(item)) == 1
+        changes = [change["status"] for change in item["changes"]]
+        assert sorted(set(changes)) == sorted(changes)
 
 
 def test_event_changes_nothing__repeated_for_published_file(app: DeployedApp, ended: EndedBatch) -> None:
     (item,) = ended.items_of("transactions/day=1/a b+c%20d.csv")
     before = _state(app)
-    assert [_deliver(app, item) for _ in range(TIMES)] == [{"handled": 1}] * TIMES
+    assert [app.deliver_again(item) for _ in range(TIMES)] == [{"handled": 1}] * TIMES
     assert _state(app) == before
 
 
 def test_event_changes_nothing__repeated_for_rejected_file(app: DeployedApp, ended: EndedBatch) -> None:
     (item,) = ended.items_of("transactions/rejected/a cent off.csv")
     before = _state(app)
-    assert _deliver(app, item) == {"handled": 1}
+    assert app.deliver_again(item) == {"handled": 1}
     assert _state(app) == before
 
 
@@ -57,5 +56,5 @@ def test_event_changes_nothing__many_at_once(app: DeployedApp, ended: EndedBatch
     items = ended.items_of(twice()[0].key) * TIMES
     before = _state(app)
     with ThreadPoolExecutor(TIMES) as pool:
-        assert list(pool.map(lambda item: _deliver(app, item), items)) == [{"handled": 1}] * len(items)
+        assert list(pool.map(app.deliver_again, items)) == [{"handled": 1}] * len(items)
     assert _state(app) == before
