@@ -1,0 +1,148 @@
+"""What each Silver run must report: the outcome of every row, the effects in cents, what a reload deletes and moves.
+
+It follows the contract's section 4 from run to run, with the state, the tombstones and the floor that the runs left; it
+shares the order of rows with the model of the state, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from order_model import NEVER, File, Image, Name, Order, Row, Version, version
+
+OUTCOMES = ("quarantined", "unchanged", "stale", "superseded", "inserted", "updated", "deleted")
+
+
+@dataclass
+class Passport:
+    """What a run says of one file."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    amounts: Counter[str] = field(default_factory=Counter)
+    effect: int = 0
+    missing: int = 0
+    moved: int = 0
+
+    def count(self, row: Row, outcome: str, effect: int = 0) -> None:
+        self.outcomes[outcome] += 1
+        self.amounts[outcome] += row.image.cents or 0
+        self.effect += effect
+
+
+class SilverModel:
+    """Silver between its runs."""
+
+    def __init__(self) -> None:
+        self.living: dict[int, Version] = {}
+        self.tombstones: dict[int, Version] = {}
+        self.floor: Order = (NEVER, 0, NEVER)
+        self.starts: dict[Name, datetime] = {}
+        self.taken: dict[Name, File] = {}
+        self.waiting: list[File] = []
+
+    def held(self) -> dict[int, Version]:
+        """Return living rows and tombstones, as the model of the state does."""
+        return self.living | self.tombstones
+
+    def run(self, arrived: Iterable[File]) -> dict[Name, Passport]:
+        """Take what has arrived and waits; a marker stays behind while a file that it lists has not come."""
+        waiting = [*self.waiting, *arrived]
+        there = {*self.taken, *(file.name for file in waiting)}
+        batch = [file for file in waiting if file.listed <= there]
+        self.waiting = [file for file in waiting if not file.listed <= there]
+        passports = {file.name: Passport() for file in batch}
+        markers = sorted((file for file in batch if file.kind == "marker"), key=lambda marker: marker.start_at)
+        returning = self._declare(markers)
+        coming = self._coming(batch, passports)
+        for key in {*self.living, *self.tombstones, *returning, *coming}:
+            self._settle(key, coming.get(key, []), returning.get(key, []), passports, markers)
+        self.taken |= {file.name: file for file in batch}
+        return passports
+
+    def _declare(self, markers: list[File]) -> dict[int, list[Version]]:
+        """Raise the floor to complete loads; return, in their new places, the rows of earlier runs that these list."""
+        before = dict(self.starts)
+        for marker in markers:
+            self.floor = max(self.floor, (marker.start_at, 0, NEVER))
+            for name in marker.listed:
+                self.starts[name] = max(self.starts.get(name, NEVER), marker.start_at)
+        returning: dict[int, list[Version]] = {}
+        for name, start_at in self.starts.items():
+            if name in self.taken and before.get(name) != start_at:
+                for row in self.taken[name].rows:
+                    if not row.broken:
+                        returning.setdefault(row.key, []).append(version(self.taken[name], row, start_at))
+        return returning
+
+    def _coming(self, batch: list[File], passports: dict[Name, Passport]) -> dict[int, list[Version]]:
+        """Return the accepted rows of the run's files by key; count the others as quarantined."""
+        coming: dict[int, list[Version]] = {}
+        for file in batch:
+            for row in file.rows:
+                if row.broken:
+                    passports[file.name].count(row, "quarantined")
+                else:
+                    found = version(file, row, self.starts.get(file.name, NEVER))
+                    coming.setdefault(row.key, []).append(found)
+        return coming
+
+    def _settle(
+        self,
+        key: int,
+        coming: list[Version],
+        returning: list[Version],
+        passports: dict[Name, Passport],
+        markers: list[File],
+    ) -> None:
+        """Decide one key: the outcome of each coming row, and what becomes of the key."""
+        before = self.living.pop(key, None)
+        stored = before or self.tombstones.pop(key, None)
+        known = [self._moved_on(stored)] if stored else []
+        stored_order = max([self.floor, *(found.order for found in known)])
+        rivals = [found for found in (*known, *returning, *coming) if found.order >= self.floor]
+        newest = max(rivals, default=None)
+        for found in coming:
+            outcome = _outcome(found, before, stored_order, newest)
+            wins = outcome in ("inserted", "updated", "deleted")
+            effect = _cents(found) - _cents(before) if wins else 0
+            passports[found.file.name].count(found.row, outcome, effect)
+        if newest not in coming and markers:
+            self._count_reload(passports[markers[-1].name], before, newest)
+        if newest is not None:
+            (self.tombstones if newest.row.op == "D" else self.living)[key] = newest
+
+    def _moved_on(self, stored: Version) -> Version:
+        return version(stored.file, stored.row, self.starts.get(stored.file.name, NEVER))
+
+    def _count_reload(self, passport: Passport, before: Version | None, after: Version | None) -> None:
+        """Count what the reload itself does to a key that no row of the run's files decides."""
+        if before is None and after is None:
+            return
+        passport.effect += _cents(after) - _cents(before)
+        passport.missing += before is not None and after is None
+        passport.moved += after is not None and _value(after) != _value(before)
+
+
+def _outcome(found: Version, before: Version | None, stored_order: Order, newest: Version | None) -> str:
+    if _value(found) == _value(before):
+        return "unchanged"
+    if found.order < stored_order:
+        return "stale"
+    if found != newest:
+        return "superseded"
+    if found.row.op == "D":
+        return "deleted"
+    return "updated" if before else "inserted"
+
+
+def _value(found: Version | None) -> Image | None:
+    """Return the value that a row gives to its key: none by a delete, or where there is no row."""
+    return None if found is None or found.row.op == "D" else found.row.image
+
+
+def _cents(found: Version | None) -> int:
+    value = _value(found)
+    return 0 if value is None else value.cents or 0

@@ -1,0 +1,67 @@
+"""The models held to their own invariants over random histories, before the real jobs are held to the models."""
+
+from __future__ import annotations
+
+from random import Random
+
+from histories import History, histories
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from order_model import File, state
+from run_model import OUTCOMES, SilverModel
+
+
+def seeded(max_examples: int) -> settings:
+    return settings(max_examples=max_examples, deadline=None, derandomize=True, database=None)
+
+
+def cents(model: SilverModel) -> int:
+    return sum(found.row.image.cents or 0 for found in model.living.values())
+
+
+def after(history: History) -> SilverModel:
+    model = SilverModel()
+    for batch in history.arrivals():
+        model.run(batch)
+    return model
+
+
+@seeded(1_000)
+@given(histories())
+def test_runs_end_at_the_state_of_the_files__after_every_batch(history: History) -> None:
+    model = SilverModel()
+    arrived: list[File] = []
+    for batch in history.arrivals():
+        model.run(batch)
+        arrived += batch
+        assert model.held() == state(arrived)
+        assert model.held() == state(list(model.taken.values()))
+
+
+@seeded(300)
+@given(histories(), st.randoms(use_true_random=False))
+def test_state_is_the_same__another_order_and_other_batches(history: History, rng: Random) -> None:
+    files = list(history.files)
+    rng.shuffle(files)
+    again = SilverModel()
+    while files:
+        size = rng.randint(1, len(files))
+        again.run(files[:size])
+        files = files[size:]
+    first = after(history)
+    assert (again.living, again.tombstones, again.floor) == (first.living, first.tombstones, first.floor)
+
+
+@seeded(300)
+@given(histories())
+def test_runs_conserve_rows_and_cents__every_file_and_run(history: History) -> None:
+    model = SilverModel()
+    for batch in history.arrivals():
+        before = cents(model)
+        for name, passport in model.run(batch).items():
+            rows = model.taken[name].rows
+            assert set(passport.outcomes) <= set(OUTCOMES)
+            assert sum(passport.outcomes.values()) == len(rows)
+            assert sum(passport.amounts.values()) == sum(row.image.cents or 0 for row in rows)
+            before += passport.effect
+        assert cents(model) == before
