@@ -70,15 +70,16 @@ class JobProcess:
     def _run(self) -> None:
         try:
             script = self.order.script()
-            jvm = self.jvms.take(self.order.job, self.order.spark_conf)
+            jvm = self.jvms.take(self.order.spark_conf)
         except (JvmStartError, FileNotFoundError) as error:
             self._end("FAILED", f"{type(error).__name__}: {error}")
             return
         offset = jvm.log.stat().st_size
         ended, error_message = self._run_script(script, jvm)
         _append_jvm_log(self.order.log, jvm.log, offset)
+        # Before the run is seen to end: the job that is started then is to find this JVM.
+        self.jvms.give_back(jvm, healthy=ended in ("SUCCEEDED", "FAILED"))
         self._end(ended, error_message)
-        self.jvms.give_back(self.order.job, jvm, healthy=ended in ("SUCCEEDED", "FAILED"))
 
     def _run_script(self, text: str, jvm: Jvm) -> tuple[str, str | None]:
         self.order.log.parent.mkdir(parents=True, exist_ok=True)
