@@ -8,12 +8,23 @@ from threading import Thread
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from assay.local import awslambda, cloudformation, dynamodb, glue, glue_catalog, glue_resources, s3, sns, stepfunctions
+from assay.local import (
+    awslambda,
+    cloudformation,
+    dynamodb,
+    glue,
+    glue_catalog,
+    glue_resources,
+    s3,
+    secret_resources,
+    sns,
+    stepfunctions,
+)
 from assay.local.home import Home
 from assay.local.spark import aws_environment
 
 # moto collects CloudFormation types from the subclasses that exist; the import is the declaration.
-DECLARED = (glue_resources.GlueJob, glue_resources.GlueDatabase)
+DECLARED = (glue_resources.GlueJob, glue_resources.GlueDatabase, secret_resources.Secret)
 
 
 class EmulatedCloud:

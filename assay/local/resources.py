@@ -17,6 +17,7 @@ EMULATED = frozenset(
         "AWS::S3::Bucket",
         "AWS::SNS::Topic",
         "AWS::SQS::Queue",
+        "AWS::SecretsManager::Secret",
         "AWS::Serverless::Function",
         "AWS::Serverless::StateMachine",
         "AWS::StepFunctions::StateMachine",

@@ -60,6 +60,7 @@ def test_alarm_mails_at_the_first_event(alarm: str) -> None:
         ("FAILED", "States.DataLimitExceeded", True),
         ("FAILED", "Assay.NotMailed", True),
         ("FAILED", "Assay.FileFailed", False),
+        ("FAILED", "Assay.FileRejected", False),
         ("SUCCEEDED", None, False),
     ],
 )

@@ -10,6 +10,7 @@ from sam_template import TEMPLATE, transformed, written
 OUTPUTS = {
     *("BronzeBucket", "LakeBucket", "LedgerTable", "KpiFunction", "MailTopic"),
     *("Workflow", "SilverJob", "GoldJob", "SilverDatabase", "GoldDatabase"),
+    *("ReplayLedgerTable", "ReplaySilverJob", "ReplayGoldJob", "ReplaySilverDatabase", "ReplayGoldDatabase"),
 }
 
 

@@ -10,7 +10,19 @@ from sam_template import ROOT, properties
 
 from assay.local.spark import catalog_conf
 
-JOBS = {"SilverJob": "silver", "GoldJob": "gold"}
+JOBS = {"SilverJob": "silver", "GoldJob": "gold", "ReplaySilverJob": "silver", "ReplayGoldJob": "gold"}
+REPLAYS = {"SilverJob": "ReplaySilverJob", "GoldJob": "ReplayGoldJob"}
+# Given by who starts a run: the workflow, or `assay replay`; what the replay's own jobs are given always.
+OF_A_RUN = {"--file_id", "--rebuild_from", "--expected_run_seq"}
+PREFIX = {"--prefix"}
+# Where a replay works, each as the template names it in production.
+ELSEWHERE = {
+    "--ledger_table": ("LedgerTable", "ReplayLedgerTable"),
+    "--silver_database": ("SilverDatabase", "ReplaySilverDatabase"),
+    "--gold_database": ("GoldDatabase", "ReplayGoldDatabase"),
+}
+# Arguments that a script may read as numbers.
+VALUES = {"--maximum_missing_share": "0.1", "--expected_run_seq": "7"}
 # Read by Glue itself, not by the script.
 GLUES_OWN = {
     *("--job-language", "--datalake-formats", "--conf", "--enable-metrics"),
@@ -37,12 +49,32 @@ def parsed_by_script(name: str, argv: list[str]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("job", "name"), JOBS.items())
 def test_job_arguments_are_those_that_its_script_reads(job: str, name: str) -> None:
-    given = [*(set(arguments_of(job)) - GLUES_OWN), "--file_id"]
-    argv = [word for argument in given for word in (argument, f"the {argument}")]
+    given = {*(set(arguments_of(job)) - GLUES_OWN), *OF_A_RUN}
+    argv = [word for argument in sorted(given | PREFIX) for word in (argument, VALUES.get(argument, argument[2:]))]
 
     parsed = parsed_by_script(name, [*argv, "--JOB_NAME", "added by Glue"])
 
-    assert parsed == {argument.removeprefix("--"): f"the {argument}" for argument in given}
+    assert {f"--{argument}": str(value) for argument, value in parsed.items()} == {
+        argument: VALUES.get(argument, argument[2:]) for argument in given | PREFIX
+    }
+
+
+@pytest.mark.parametrize(("job", "replay"), REPLAYS.items())
+def test_replay_job_differs_in_place_and_prefix_only(job: str, replay: str) -> None:
+    production, replayed = dict(properties(job)), dict(properties(replay))
+
+    changed = {argument: {"Ref": ELSEWHERE[argument][1]} for argument in ELSEWHERE if argument in arguments_of(job)}
+    assert replayed.pop("DefaultArguments") == production.pop("DefaultArguments") | changed | {"--prefix": "replay/"}
+    assert replayed.pop("Name") == {"Fn::Sub": production.pop("Name")["Fn::Sub"] + "-replay"}
+    assert replayed.pop("Description") != production.pop("Description")
+    assert replayed == production
+
+
+def test_production_jobs_work_on_production() -> None:
+    for job in REPLAYS:
+        places = {argument: value for argument, value in arguments_of(job).items() if argument in ELSEWHERE}
+        assert places == {argument: {"Ref": ELSEWHERE[argument][0]} for argument in places}
+        assert "--prefix" not in arguments_of(job)
 
 
 @pytest.mark.parametrize("job", JOBS)
@@ -52,6 +84,13 @@ def test_job_conf_sets_the_local_catalog_conf(job: str) -> None:
     settings = dict(setting.split("=", 1) for setting in text.split(" --conf "))
 
     assert settings == catalog_conf(warehouse="s3://lake/warehouse/")
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_job_arguments_are_put_in_by_reference__names_differ_by_stage(job: str) -> None:
+    given = {argument: value for argument, value in arguments_of(job).items() if argument not in GLUES_OWN | PREFIX}
+
+    assert [argument for argument, value in given.items() if set(value) != {"Ref"}] == []
 
 
 @pytest.mark.parametrize(("job", "name"), JOBS.items())
@@ -70,11 +109,18 @@ def test_job_is_pinned_and_runs_once_at_a_time(job: str, name: str) -> None:
     assert arguments_of(job)["--datalake-formats"] == "iceberg"
 
 
-@pytest.mark.parametrize(("database", "name"), [("SilverDatabase", "silver"), ("GoldDatabase", "gold")])
-def test_database_lies_where_its_role_may_write(database: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ("database", "name", "role", "statement"),
+    [
+        ("SilverDatabase", "silver", "SilverRole", "WriteSilver"),
+        ("GoldDatabase", "gold", "GoldRole", "WriteGold"),
+        ("ReplaySilverDatabase", "replay_silver", "SilverRole", "WriteTheReplay"),
+        ("ReplayGoldDatabase", "replay_gold", "GoldRole", "WriteTheReplay"),
+    ],
+)
+def test_database_lies_where_its_role_may_write(database: str, name: str, role: str, statement: str) -> None:
     declared = properties(database)["DatabaseInput"]
-    role = properties(f"{name.title()}Role")
-    [write] = [s for s in role["Policies"][0]["PolicyDocument"]["Statement"] if s["Sid"] == f"Write{name.title()}"]
+    [write] = [s for s in properties(role)["Policies"][0]["PolicyDocument"]["Statement"] if s["Sid"] == statement]
 
     assert declared["Name"] == {"Fn::Sub": f"${{Stage}}_{name}"}
     assert declared["LocationUri"] == {"Fn::Sub": f"s3://${{LakeBucket}}/warehouse/${{Stage}}_{name}.db"}

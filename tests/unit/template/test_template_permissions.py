@@ -32,6 +32,7 @@ CALLS = {
     ".query(": "dynamodb:Query",
     ".scan(": "dynamodb:Scan",
     ".publish(": "sns:Publish",
+    ".get_secret_value(": "secretsmanager:GetSecretValue",
 }
 
 
@@ -103,6 +104,12 @@ def test_gold_role_cannot_write_silver() -> None:
     assert touching == []
 
 
+def test_card_key_is_read_by_silver_only() -> None:
+    readers = {role: s["Resource"] for role, s in statements() if "secretsmanager" in str(s["Action"])}
+
+    assert readers == {"SilverRole": {"Ref": "CardKeySecret"}}
+
+
 def test_silver_role_cannot_touch_gold_or_write_bronze() -> None:
     granted = allowed("SilverRole")
 
@@ -115,7 +122,7 @@ def test_silver_role_cannot_touch_gold_or_write_bronze() -> None:
     assert writing == []
 
 
-def test_nobody_deletes_from_ledger_or_bronze() -> None:
+def test_nobody_deletes_but_tables_of_a_replay__ledger_bronze_and_catalog() -> None:
     deleting = {
         (role, action, resource)
         for role in resources("AWS::IAM::Role")
@@ -124,7 +131,14 @@ def test_nobody_deletes_from_ledger_or_bronze() -> None:
         if "Delete" in action and not action.startswith("logs:") and ("LakeBucket" not in resource)
     }
 
-    assert deleting == set()
+    tables = "table/${Stage}_replay_"
+    assert {(role, action) for role, action, _ in deleting} == {
+        ("SilverRole", "glue:DeleteTable"),
+        ("GoldRole", "glue:DeleteTable"),
+    }
+    # Deleting a table, Glue also asks for its database and the catalog.
+    assert {r for _, _, r in deleting if "table/" in r and tables not in r} == set()
+    assert {r for _, _, r in deleting if "database/" in r and "_replay_" not in r} == set()
 
 
 def test_kpi_function_reads_bronze_and_writes_passports_only() -> None:

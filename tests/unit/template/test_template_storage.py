@@ -8,15 +8,26 @@ from sam_template import properties, resources, transformed
 BUCKETS = ["BronzeBucket", "LakeBucket"]
 
 
+def tables() -> dict[str, dict[str, Any]]:
+    return resources("AWS::DynamoDB::Table")
+
+
 def lifecycle(bucket: str) -> dict[str, dict[str, Any]]:
     return {rule["Id"]: rule for rule in properties(bucket)["LifecycleConfiguration"]["Rules"]}
 
 
-@pytest.mark.parametrize("name", [*BUCKETS, "LedgerTable", "SilverDatabase", "GoldDatabase"])
+@pytest.mark.parametrize("name", [*BUCKETS, "LedgerTable", "SilverDatabase", "GoldDatabase", "CardKeySecret"])
 def test_template_retains__data(name: str) -> None:
     body = transformed()["Resources"][name]
 
     assert (body["DeletionPolicy"], body["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+@pytest.mark.parametrize("name", ["ReplayLedgerTable", "ReplaySilverDatabase", "ReplayGoldDatabase"])
+def test_template_keeps_nothing__scratch_of_a_replay(name: str) -> None:
+    body = transformed()["Resources"][name]
+
+    assert (body["DeletionPolicy"], body["UpdateReplacePolicy"]) == ("Delete", "Delete")
 
 
 def test_template_has_two_buckets_and_one_trigger() -> None:
@@ -27,13 +38,16 @@ def test_template_has_two_buckets_and_one_trigger() -> None:
     assert triggers == {"BronzeBucket": True, "LakeBucket": False}
 
 
-def test_template_triggers_the_function__objects_under_transactions() -> None:
+def test_template_triggers_the_function__objects_of_each_subject() -> None:
     bronze = transformed()["Resources"]["BronzeBucket"]["Properties"]
 
-    [trigger] = bronze["NotificationConfiguration"]["LambdaConfigurations"]
-    assert trigger["Event"] == "s3:ObjectCreated:*"
-    assert trigger["Filter"]["S3Key"]["Rules"] == [{"Name": "prefix", "Value": "transactions/"}]
-    assert trigger["Function"] == {"Fn::GetAtt": ["KpiFunction", "Arn"]}
+    triggers = bronze["NotificationConfiguration"]["LambdaConfigurations"]
+    prefixes = [rule for trigger in triggers for rule in trigger["Filter"]["S3Key"]["Rules"]]
+    subjects = ("transactions", "cards", "users", "mcc_codes")
+    assert sorted(rule["Value"] for rule in prefixes) == sorted(f"{subject}/" for subject in subjects)
+    assert {rule["Name"] for rule in prefixes} == {"prefix"}
+    assert {trigger["Event"] for trigger in triggers} == {"s3:ObjectCreated:*"}
+    assert [trigger["Function"] for trigger in triggers] == [{"Fn::GetAtt": ["KpiFunction", "Arn"]}] * 4
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
@@ -86,11 +100,12 @@ def test_template_expires_staging_and_nothing_else__lake() -> None:
         if "ExpirationInDays" in rule
     }
 
-    assert expiring == {"staging/": 1}
+    assert expiring == {"staging/": 1, "replay/staging/": 1}
 
 
-def test_template_declares_the_ledger_as_in_the_contract() -> None:
-    ledger = properties("LedgerTable")
+@pytest.mark.parametrize("table", ["LedgerTable", "ReplayLedgerTable"])
+def test_template_declares_the_ledger_as_in_the_contract(table: str) -> None:
+    ledger = properties(table)
 
     assert ledger["BillingMode"] == "PAY_PER_REQUEST"
     assert ledger["KeySchema"] == [{"AttributeName": "file_id", "KeyType": "HASH"}]
@@ -102,8 +117,20 @@ def test_template_declares_the_ledger_as_in_the_contract() -> None:
     ]
     assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
     assert {a["AttributeType"] for a in ledger["AttributeDefinitions"]} == {"S"}
-    assert ledger["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert ledger["SSESpecification"] == {"SSEEnabled": True}
+
+
+def test_template_keeps_backups_of_the_ledger_and_of_no_replay() -> None:
+    backups = {name: body["Properties"].get("PointInTimeRecoverySpecification") for name, body in tables().items()}
+
+    assert backups == {"LedgerTable": {"PointInTimeRecoveryEnabled": True}, "ReplayLedgerTable": None}
+
+
+def test_template_generates_the_key_of_the_card_numbers() -> None:
+    secret = properties("CardKeySecret")
+
+    assert secret["GenerateSecretString"] == {"PasswordLength": 64, "ExcludePunctuation": True}
+    assert "SecretString" not in secret
 
 
 def test_template_keeps_logs_for_a_bounded_time() -> None:
