@@ -80,6 +80,12 @@ class Pipeline:
         failed = {"stage": stage, "reason": reason, "attempts": 2, "at": "2026-11-23T10:00:00.000000Z"}
         self.ledger.put_item(Item=item | {"failed": failed})
 
+    def reject(self, code: str, text: str) -> None:
+        """Reject the file as the Silver job does with a reload that would delete too much."""
+        item = self.item()
+        item.pop("waiting_for", None)
+        self.ledger.put_item(Item=item | {"status": "rejected", "reasons": [{"code": code, "text": text}]})
+
     def item(self) -> dict[str, Any]:
         return self.ledger.get_item(Key={"file_id": FILE_ID}).get("Item", {})
 

@@ -161,6 +161,34 @@ def test_workflow_mails_and_fails__status_that_no_execution_should_see(pipeline:
     assert [subject for subject, _ in pipeline.mails()] == ["[assay test] a file needs a look"]
 
 
+def test_workflow_mails_the_reason_and_fails__silver_rejected_the_reload(pipeline: Pipeline) -> None:
+    pipeline.put("accepted")
+    reason = "the reload would delete 1,200 of 5,000 living rows, more than the share 0.1"
+    pipeline.glue.script = {"silver": [succeed(lambda: pipeline.reject("would_delete", reason))]}
+
+    ending = pipeline.run()
+
+    assert ending.entered == [*START, *SILVER, "Mail that the file was rejected", "Rejected"]
+    assert (ending.status, ending.error, ending.cause) == ("FAILED", "Assay.FileRejected", reason)
+    [(subject, text)] = pipeline.mails()
+    assert subject == "[assay test] a file was rejected"
+    assert text.startswith(f"Rejected: transactions/day 1/ä+b.csv\nversion v1\n\nwould_delete: {reason}\n")
+    assert 'assay passport "transactions/day 1/ä+b.csv"' in text
+
+
+def test_workflow_mails_the_reason_and_fails__rejected_while_it_was_given_up(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.put("accepted")
+    pipeline.glue.script = {"silver": [fail("lost")] * 3}
+    before_update(monkeypatch, lambda: pipeline.reject("would_delete", "too many rows"))
+
+    ending = pipeline.run()
+
+    assert ending.entered[-2:] == ["Mail that the file was rejected", "Rejected"]
+    assert "failed" not in pipeline.item()
+
+
 def test_workflow_mails_and_fails__no_ledger_item(pipeline: Pipeline) -> None:
     ending = pipeline.run()
 
@@ -216,6 +244,11 @@ def failed(pipeline: Pipeline) -> None:
     pipeline.mark_failed("silver", "a reason")
 
 
+def rejected(pipeline: Pipeline) -> None:
+    pipeline.put("accepted")
+    pipeline.reject("would_delete", "a reason")
+
+
 def unexpected(pipeline: Pipeline) -> None:
     pipeline.put("received")
 
@@ -224,7 +257,7 @@ def out_of_reach(pipeline: Pipeline) -> None:
     pipeline.substitutions["LedgerTable"] = "elsewhere"
 
 
-@pytest.mark.parametrize("situation", [published, failed, unexpected, out_of_reach])
+@pytest.mark.parametrize("situation", [published, failed, rejected, unexpected, out_of_reach])
 def test_workflow_ends_in_failure__mail_cannot_be_sent(
     pipeline: Pipeline, situation: Callable[[Pipeline], None]
 ) -> None:

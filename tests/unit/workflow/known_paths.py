@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 Known = frozenset[str]
-PATH = re.compile(r"(?<!\$)\$\.[\w.]+")
+PATH = re.compile(r"(?<!\$)\$\.[\w.\[\]]+")
 
 
 def unguarded(machine: dict[str, Any], *, given: set[str]) -> set[tuple[str, str]]:
