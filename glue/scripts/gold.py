@@ -11,7 +11,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial, reduce
@@ -19,7 +19,7 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 # From glue/shared/ledger.py
@@ -148,6 +148,26 @@ class Ledger:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
 
+    def reject(self, file_id: str, reasons: list[Item]) -> None:
+        """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
+        change = [{"status": "rejected", "at": now_text()}]
+        self._table.update_item(
+            Key={"file_id": file_id},
+            UpdateExpression=(
+                "SET #status = :rejected, in_effect = :no, reasons = :reasons, "
+                "changes = list_append(changes, :change) REMOVE waiting_for, waiting_since"
+            ),
+            ConditionExpression="#status = :accepted",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={
+                ":rejected": "rejected",
+                ":accepted": "accepted",
+                ":no": False,
+                ":reasons": reasons,
+                ":change": change,
+            },
+        )
+
     def fail(self, file_id: str, reason: str) -> None:
         """Take a file out of the queue until it is resumed, and say why."""
         item = next(iter(self.files([file_id])), {})
@@ -179,6 +199,11 @@ class Ledger:
 CATALOG = "glue_catalog"
 MONEY = "decimal(18,2)"
 TOTAL = "decimal(38,2)"
+ROW_ORDER = (
+    "struct<position: timestamp, phase: int, instant: timestamp, object_key: string, sequencer: string,"
+    " version_id: string, row: bigint>"
+)
+MINUS_INFINITY = "1800-01-01 00:00:00"  # a position before all instants; pandas and Python can hold it too
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
 
 
@@ -192,11 +217,16 @@ def require(what: str, *, found: object, expected: object) -> None:
         raise AuditFailed(f"{what}: found {found}, expected {expected}")
 
 
+def at_once(questions: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    """Return the answers to independent questions, asked side by side; the first error is raised."""
+    with ThreadPoolExecutor(4) as pool:
+        asked = {name: pool.submit(question) for name, question in questions.items()}
+        return {name: answer.result() for name, answer in asked.items()}
+
+
 def together(writes: Iterable[Callable[[], None]]) -> None:
     """Carry out independent writes side by side: for small ones the driver mostly plans, and waits for storage."""
-    with ThreadPoolExecutor(4) as pool:
-        for outcome in [pool.submit(write) for write in writes]:
-            outcome.result()
+    at_once({str(number): write for number, write in enumerate(writes)})
 
 
 class Branches:
@@ -225,8 +255,7 @@ class Branches:
             iceberg = self._iceberg(table)
             if iceberg.currentSnapshot() is None:
                 # A branch needs a snapshot to start from.
-                self._spark.table(self.table(table)).limit(0).writeTo(self.table(table)).append()
-                iceberg.refresh()
+                iceberg.newFastAppend().commit()
             references = iceberg.manageSnapshots()
             if iceberg.refs().containsKey(self.name):
                 references = references.removeBranch(self.name)
@@ -234,12 +263,29 @@ class Branches:
             self._opened.append(table)
         return f"{self.table(table)}.branch_{self.name}"
 
-    def append(self, table: str, rows: DataFrame, properties: Mapping[str, str] | None = None) -> None:
-        """Append rows to the run's branch; the properties go into the snapshot's summary."""
-        writer = rows.writeTo(self.open(table))
-        for name, value in (properties or {}).items():
-            writer = writer.option(f"snapshot-property.{name}", value)
-        writer.append()
+    def is_open(self, table: str) -> bool:
+        """Tell whether this run has a branch of a table, that is, writes to it."""
+        return table in self._opened
+
+    def current(self, table: str) -> str:
+        """Return the identifier of a table as this run sees it: its branch if there is one, else what readers see."""
+        return f"{self.table(table)}.branch_{self.name}" if self.is_open(table) else self.table(table)
+
+    def append(self, table: str, rows: DataFrame) -> None:
+        """Append rows to the run's branch."""
+        rows.writeTo(self.open(table)).append()
+
+    def replace(self, table: str, rows: DataFrame) -> None:
+        """Put rows in the place of all that the table holds, on the run's branch."""
+        rows.writeTo(self.open(table)).overwrite(F.lit(True))
+
+    def note(self, table: str, properties: Mapping[str, str]) -> None:
+        """Commit a snapshot without rows to the run's branch, with these properties in its summary."""
+        self.open(table)
+        commit = self._iceberg(table).newFastAppend().toBranch(self.name)
+        for name, value in properties.items():
+            commit = commit.set(name, value)
+        commit.commit()
 
     def merge(self, table: str, rows: DataFrame, *, on: str, clauses: str) -> None:
         """Merge rows (alias `s`) into the run's branch of a table (alias `t`)."""
@@ -247,14 +293,25 @@ class Branches:
         rows.createOrReplaceTempView(source)
         self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} {clauses}")
 
+    def take_over(self, tables: Iterable[str], database: str, *, last_run: int) -> None:
+        """Put the rows of another database's tables in the place of these; runs count as no later than `last_run`."""
+        for table in tables:
+            rows = self._spark.table(f"{CATALOG}.{database}.{table}")
+            if "run_seq" in rows.columns:
+                rows = rows.withColumn("run_seq", F.least("run_seq", F.lit(last_run)))
+            self.replace(table, rows)
+
     def snapshots(self) -> dict[str, int]:
         """Return the head of each opened branch: what the intent promises to publish."""
         return {table: self._head(table).snapshotId() for table in self._opened}
 
     def living_rows(self, table: str) -> int:
         """Return how many rows the branch holds, from the counts that Iceberg keeps with each snapshot."""
-        summary = self._head(table).summary()
-        return int(summary["total-records"]) - int(summary["total-position-deletes"])
+        return _living_rows(self._head(table))
+
+    def published_rows(self, table: str) -> int:
+        """Return how many rows readers see in a table."""
+        return _living_rows(self._iceberg(table).currentSnapshot())
 
     def added_rows(self, table: str) -> int:
         """Return how many rows the branch's newest snapshot added, from its own summary."""
@@ -306,6 +363,24 @@ class Branches:
         return self._iceberg(table).snapshot(self.name)
 
 
+def _living_rows(snapshot: Any) -> int:
+    summary = snapshot.summary() if snapshot is not None else {}
+    return int(summary.get("total-records") or 0) - int(summary.get("total-position-deletes") or 0)
+
+
+def begin_rebuild(ledger: Ledger, before: Item, job: argparse.Namespace) -> tuple[int, str]:
+    """Begin the run that takes over another database; return its number and its token."""
+    if before["run_seq"] != job.expected_run_seq or "published" not in before:
+        raise FencedOut(
+            f"{job.rebuild_from} holds the runs up to {job.expected_run_seq}, "
+            f"but run {before['run_seq']} is published: rebuild it again"
+        )
+    run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
+    begun = {"run_seq": run_seq, "token": token, "files": [], "attempts": 1, "started_at": now_text()}
+    ledger.begin(begun, after=before["run_seq"])
+    return run_seq, token
+
+
 def settled(rows: DataFrame) -> DataFrame:
     """Return rows that are computed once, by the first use; later plans begin at the result and stay small."""
     return rows.localCheckpoint(eager=False)
@@ -314,6 +389,26 @@ def settled(rows: DataFrame) -> DataFrame:
 def size_shuffles(spark: SparkSession, rows: int) -> None:
     """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
     spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
+
+
+def columns(schema: Mapping[str, str]) -> str:
+    """Return a schema as the column list of a CREATE TABLE."""
+    return ", ".join(f"{name} {kind}" for name, kind in schema.items())
+
+
+def conform(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
+    """Select exactly the schema's columns, cast to its types: the contract on leaving a step."""
+    return rows.select(*[F.col(name).cast(kind).alias(name) for name, kind in schema.items()])
+
+
+def with_gone(schema: Mapping[str, str]) -> str:
+    """Return the clauses of a merge whose source marks what is `gone`."""
+    names, values = ", ".join(schema), ", ".join(f"s.{name}" for name in schema)
+    updates = ", ".join(f"t.{name} = s.{name}" for name in schema)
+    return (
+        f"WHEN MATCHED AND s.gone THEN DELETE WHEN MATCHED THEN UPDATE SET {updates} "
+        f"WHEN NOT MATCHED AND NOT s.gone THEN INSERT ({names}) VALUES ({values})"
+    )
 
 
 def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple[str, str, str]]) -> None:
@@ -342,6 +437,67 @@ def cents(amount: Decimal | None) -> str:
     return f"{(amount or Decimal(0)).quantize(Decimal('0.01'))}"
 
 
+# From glue/shared/references.py
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference table: its key, the columns of its files in their usual order, and those that Silver keeps."""
+
+    key: str
+    texts: tuple[str, ...]
+    image: dict[str, str]
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Return the columns of the image but the key."""
+        return tuple(name for name in self.image if name != self.key)
+
+
+CARDS = (
+    "card_id", "client_id", "card_brand", "card_type", "card_number", "expires", "cvv", "has_chip", "num_cards_issued",
+    "credit_limit", "acct_open_date", "year_pin_last_changed", "card_on_dark_web",
+)  # fmt: skip
+USERS = (
+    "client_id", "current_age", "retirement_age", "birth_year", "birth_month", "gender", "address", "latitude",
+    "longitude", "per_capita_income", "yearly_income", "total_debt", "credit_score", "num_credit_cards",
+)  # fmt: skip
+REFERENCES = {
+    "cards": Reference(
+        key="card_id",
+        texts=CARDS,
+        image={
+            "card_id": "bigint",
+            "client_id": "bigint",
+            "card_brand": "string",
+            "card_type": "string",
+            "card_last_four": "string",
+            "card_number_hash": "string",
+            "expires": "string",
+            "has_chip": "string",
+            "num_cards_issued": "string",
+            "credit_limit": MONEY,
+            "acct_open_date": "string",
+            "year_pin_last_changed": "string",
+            "card_on_dark_web": "string",
+        },
+    ),
+    "users": Reference(
+        key="client_id",
+        texts=USERS,
+        image={
+            name: "bigint"
+            if name == "client_id"
+            else MONEY
+            if name in ("per_capita_income", "yearly_income", "total_debt")
+            else "string"
+            for name in USERS
+        },
+    ),
+    "mcc_codes": Reference(key="mcc", texts=("mcc", "description"), image={"mcc": "string", "description": "string"}),
+}
+
+
 # From glue/shared/steps.py
 
 
@@ -358,6 +514,7 @@ ledger_table = ""
 silver_database = ""
 gold_database = ""
 file_id = ""
+prefix = ""
 
 
 # ## Dimensions
@@ -367,10 +524,6 @@ file_id = ""
 
 
 step = partial(log_step, "gold")
-ROW_ORDER = (
-    "struct<position: timestamp, phase: int, instant: timestamp, object_key: string, sequencer: string,"
-    " version_id: string, row: bigint>"
-)
 
 
 @dataclass(frozen=True)
@@ -386,10 +539,14 @@ class Dimension:
         return {self.key: "bigint", **self.natural, **self.attributes, **order}
 
     def surrogate(self) -> Column:
-        """Return the key of a row; nulls inside a natural key are told apart, all nulls are `unknown`."""
-        parts = [F.coalesce(F.col(name).cast("string"), F.lit("")) for name in self.natural]
-        known = reduce(Column.__or__, [F.col(name).isNotNull() for name in self.natural])
-        return F.when(known, F.xxhash64(F.lit(self.key), *parts)).otherwise(F.lit(0).cast("bigint"))
+        return surrogate(self.key, *self.natural)
+
+
+def surrogate(key: str, *natural: str) -> Column:
+    """Return the key of a row; nulls inside a natural key are told apart, all nulls are `unknown`."""
+    parts = [F.coalesce(F.col(name).cast("string"), F.lit("")) for name in natural]
+    known = reduce(Column.__or__, [F.col(name).isNotNull() for name in natural])
+    return F.when(known, F.xxhash64(F.lit(key), *parts)).otherwise(F.lit(0).cast("bigint"))
 
 
 DIMENSIONS = {
@@ -402,10 +559,28 @@ DIMENSIONS = {
         {"merchant_id": "bigint"},
         {"mcc": "string", "merchant_city": "string", "merchant_state": "string"},
     ),
-    "dim_mcc": Dimension("mcc_key", {"mcc": "string"}, {}),
-    "dim_card": Dimension("card_key", {"card_id": "bigint"}, {"client_id": "bigint"}),
-    "dim_client": Dimension("client_key", {"client_id": "bigint"}, {}),
+    "dim_mcc": Dimension("mcc_key", {"mcc": "string"}, {"description": "string"}),
 }
+
+
+@dataclass(frozen=True)
+class History:
+    """A dimension of type 2: one row per version of a member, as a reference table tells them."""
+
+    key: str
+    subject: str
+
+    @property
+    def natural(self) -> str:
+        return REFERENCES[self.subject].key
+
+    def columns(self) -> dict[str, str]:
+        validity = {"valid_from": "timestamp", "valid_to": "timestamp", "is_current": "boolean"}
+        return {self.key: "bigint", **REFERENCES[self.subject].image, **validity}
+
+
+HISTORIES = {"dim_card": History("card_key", "cards"), "dim_client": History("client_key", "users")}
+NO_END = "9999-12-31 00:00:00"
 DIM_DATE = {
     "date_key": "int",
     "date": "date",
@@ -427,6 +602,9 @@ FACT = {
     "transacted_on": "date",
     "date_key": "int",
     **{dimension.key: "bigint" for dimension in DIMENSIONS.values()},
+    **{history.key: "bigint" for history in HISTORIES.values()},
+    "card_id": "bigint",
+    "client_id": "bigint",
     "amount": MONEY,
     "has_error": "boolean",
 }
@@ -434,41 +612,35 @@ FACT = {
 
 @dataclass(frozen=True)
 class Aggregate:
-    """An aggregate of the facts over a period and the members of one dimension."""
+    """An aggregate of the facts over a period and the members of one dimension; of which member, `of_fact` tells."""
 
     period: str
     period_of_fact: str
     member: str
     member_kind: str
-    member_key: str
+    of_fact: str
+    natural: dict[str, str] = field(default_factory=dict)
 
     def columns(self) -> dict[str, str]:
-        return {self.period: "date", self.member: self.member_kind, "row_count": "bigint", "total_amount": TOTAL}
+        sums = {"row_count": "bigint", "total_amount": TOTAL}
+        return {self.period: "date", self.member: self.member_kind, **self.natural, **sums}
 
 
 MONTH = "cast(date_trunc('MONTH', transacted_on) as date)"
+CHANNELS = ("swipe", "chip", "online")
+# A client's months do not fall apart where the client changes: all its versions count under the key of the first.
+CLIENT = "if(client_id IS NULL, 0, xxhash64('client_key', cast(client_id AS string)))"
 AGGREGATES = {
     "daily_totals": Aggregate("transacted_on", "transacted_on", "channel", "string", "channel_key"),
     "monthly_merchant_totals": Aggregate("month", MONTH, "merchant_key", "bigint", "merchant_key"),
-    "monthly_client_totals": Aggregate("month", MONTH, "client_key", "bigint", "client_key"),
+    "monthly_client_totals": Aggregate("month", MONTH, "client_key", "bigint", CLIENT, {"client_id": "bigint"}),
 }
-CHANNELS = ("swipe", "chip", "online")
-
-
-def columns(schema: dict[str, str]) -> str:
-    """Return a schema as the column list of a CREATE TABLE."""
-    return ", ".join(f"{name} {kind}" for name, kind in schema.items())
-
-
-def conform(rows: DataFrame, schema: dict[str, str]) -> DataFrame:
-    """Select exactly the schema's columns, cast to its types: the contract on leaving a step."""
-    return rows.select(*[F.col(name).cast(kind).alias(name) for name, kind in schema.items()])
 
 
 # Dimensions go first when a run is published: a fact never points to a member that readers do not see yet.
 TABLES = {
     "dim_date": (columns(DIM_DATE), "", "date_key"),
-    **{name: (columns(dimension.columns()), "", dimension.key) for name, dimension in DIMENSIONS.items()},
+    **{name: (columns(dimension.columns()), "", dimension.key) for name, dimension in (DIMENSIONS | HISTORIES).items()},
     "fact_transactions": (columns(FACT), "", "transacted_on, dms_id"),
     **{
         name: (columns(aggregate.columns()), "", f"{aggregate.period}, {aggregate.member}")
@@ -477,26 +649,46 @@ TABLES = {
 }
 
 SCHEMAS = {"dim_date": DIM_DATE, **{name: dimension.columns() for name, dimension in DIMENSIONS.items()}}
-WITH_ATTRIBUTES = {name for name, dimension in DIMENSIONS.items() if dimension.attributes}
 KEYS = {name: next(iter(schema)) for name, schema in SCHEMAS.items()}
 REPLACE_GROUP = (
     "WHEN MATCHED AND s.row_count = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET * "
     "WHEN NOT MATCHED AND s.row_count > 0 THEN INSERT *"
 )
-NEWER_WINS = "WHEN MATCHED AND s.row_order > t.row_order THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+NEWER_WINS = (
+    "WHEN MATCHED AND (t.row_order IS NULL OR s.row_order > t.row_order) THEN UPDATE SET * "
+    "WHEN NOT MATCHED THEN INSERT *"
+)
 
 
 # ## Reading Silver
 # Both feeds are append-only and read at the snapshots of the named Silver run, so Silver may move on meanwhile.
 
 
-def feed(spark: SparkSession, database: str, table: str, silver: Item, *, after: int) -> DataFrame:
-    """Return the rows that the Silver runs after `after`, up to the named one, appended to a table."""
-    name = f"glue_catalog.{database}.{table}"
-    if table not in silver["snapshots"]:
-        return spark.table(name).limit(0)
-    rows = spark.read.option("snapshot-id", silver["snapshots"][table]).table(name)
-    return rows.where((F.col("run_seq") > after) & (F.col("run_seq") <= silver["run_seq"]))
+@dataclass(frozen=True)
+class Silver:
+    """Silver as one of its runs left it, and what Gold has not taken of it yet."""
+
+    spark: SparkSession
+    database: str
+    run: Item
+    taken: Item
+
+    def whole(self, table: str) -> DataFrame:
+        """Return all rows that were appended to a table up to the named run."""
+        name = f"glue_catalog.{self.database}.{table}"
+        if table not in self.run["snapshots"]:
+            return self.spark.table(name).limit(0)
+        rows = self.spark.read.option("snapshot-id", self.run["snapshots"][table]).table(name)
+        return rows.where(F.col("run_seq") <= self.run["run_seq"])
+
+    def feed(self, table: str) -> DataFrame:
+        """Return the rows that were appended to a table since the run that Gold shows."""
+        return self.whole(table).where(F.col("run_seq") > self.taken.get("silver_run_seq", 0))
+
+    def has_news(self, table: str) -> bool:
+        """Tell from the snapshots alone whether a table has grown since the run that Gold shows."""
+        seen = self.taken.get("silver_snapshots", {}).get(table)
+        return self.run["snapshots"].get(table) not in (None, seen)
 
 
 def net_changes(effects: DataFrame) -> DataFrame:
@@ -547,6 +739,12 @@ def unknown_member(spark: SparkSession, schema: dict[str, str]) -> DataFrame:
     )
 
 
+def descriptions(silver: Silver) -> DataFrame:
+    """Return the members of `dim_mcc` that rows of `mcc_codes` name since the last run, each by its newest row."""
+    rows = silver.feed("mcc_codes").withColumn("description", F.when(F.col("op") != "D", F.col("description")))
+    return members(rows, DIMENSIONS["dim_mcc"])
+
+
 def missing_members(spark: SparkSession, branches: Branches, accepted: DataFrame) -> DataFrame:
     """Return `dimension, key` of the members that accepted rows name and the dimensions lack, in one pass for all."""
     keys = {"dim_date": F.date_format("transacted_at", "yyyyMMdd").cast("bigint")}
@@ -561,27 +759,125 @@ def missing_members(spark: SparkSession, branches: Branches, accepted: DataFrame
     return named.distinct().join(reduce(DataFrame.unionByName, held), on=["dimension", "key"], how="left_anti")
 
 
-def write_dimensions(spark: SparkSession, branches: Branches, accepted: DataFrame) -> None:
+def missing_of(name: str, accepted: DataFrame, missing: DataFrame, unknown: DataFrame) -> DataFrame:
+    """Return the members that a dimension lacks, without attributes; the member `unknown` is one of them at first."""
+    key, schema = KEYS[name], SCHEMAS[name]
+    fresh = missing.where(F.col("dimension") == name).select(F.col("key").alias(key))
+    if name == "dim_date":
+        found = dates(accepted)
+    else:
+        dimension = DIMENSIONS[name]
+        named = accepted.withColumn(key, dimension.surrogate()).select(key, *dimension.natural).distinct()
+        absent = {column: F.lit(None) for column in schema if column not in named.columns}
+        found = conform(named.withColumns(absent), schema)
+    known = found.where(F.col(key) != 0).join(F.broadcast(fresh), on=key, how="left_semi")
+    return conform(known, schema).unionByName(conform(unknown.join(fresh, on=key, how="left_semi"), schema))
+
+
+def write_dimensions(branches: Branches, silver: Silver, accepted: DataFrame) -> None:
     """Add missing members, and attributes of newer rows; a dimension without news is not touched."""
-    missing = settled(missing_members(spark, branches, accepted))
+    missing = settled(missing_members(silver.spark, branches, accepted))
     counts = {row.dimension: row["count"] for row in missing.groupBy("dimension").count().collect()}
-    any_accepted = not accepted.isEmpty()
+    any_accepted = silver.has_news("transaction_history")
 
     def write_dimension(name: str) -> None:
         key = KEYS[name]
-        fresh = missing.where(F.col("dimension") == name).select(F.col("key").alias(key))
-        unknown = conform(unknown_member(spark, SCHEMAS[name]).join(fresh, on=key, how="left_semi"), SCHEMAS[name])
-        if name in WITH_ATTRIBUTES:
-            newest = members(accepted, DIMENSIONS[name]).unionByName(unknown)
-            branches.merge(name, newest, on=f"t.{key} = s.{key}", clauses=NEWER_WINS)
+        lacking = missing_of(name, accepted, missing, unknown_member(silver.spark, SCHEMAS[name]))
+        newer = None
+        if name == "dim_merchant":
+            # The missing members are among those of the newest rows, but for `unknown`.
+            newer, lacking = members(accepted, DIMENSIONS[name]), lacking.where(F.col(key) == 0)
+        elif name == "dim_mcc" and silver.has_news("mcc_codes"):
+            newer = descriptions(silver)
+            lacking = lacking.join(newer.select(key), on=key, how="left_anti")
+        if newer is None:
+            branches.append(name, lacking)
         else:
-            found = dates(accepted) if name == "dim_date" else members(accepted, DIMENSIONS[name])
-            known = found.where(F.col(key) != 0).join(F.broadcast(fresh), on=key, how="left_semi")
-            branches.append(name, conform(known, SCHEMAS[name]).unionByName(unknown))
+            branches.merge(name, newer.unionByName(lacking), on=f"t.{key} = s.{key}", clauses=NEWER_WINS)
 
-    news = [name for name in KEYS if name in counts or (any_accepted and name in WITH_ATTRIBUTES)]
-    together([partial(write_dimension, name) for name in news])
+    attributes = {"dim_merchant": any_accepted, "dim_mcc": silver.has_news("mcc_codes")}
+    together([partial(write_dimension, name) for name in KEYS if name in counts or attributes.get(name)])
     step("dimensions_written", **counts)
+
+
+# ## Versions of cards and clients
+# A version begins where the newest row before it differs, and ends where the next begins; a delete ends it too. The
+# first one that is known is
+# valid from the beginning of time. All versions of a touched member are made anew, so the order in which snapshots came
+# does not matter.
+
+
+def versions(rows: DataFrame, history: History) -> DataFrame:
+    """Return the versions of members from all accepted rows that name them."""
+    natural, of_member = history.natural, Window.partitionBy(history.natural)
+    in_order = of_member.orderBy("row_order")
+    content = F.struct(F.col("op") == "D", F.when(F.col("op") != "D", F.col("content_hash")))
+    changes = (
+        rows.withColumn("content", content)
+        .withColumn("content_before", F.lag("content").over(in_order))
+        .where(F.col("content_before").isNull() | (F.col("content") != F.col("content_before")))
+    )
+    is_version = F.col("op") != "D"
+    begins = F.col("row_order.position")
+    first_begins = F.min(F.when(is_version, begins)).over(of_member)
+    beginning, no_end = (F.lit(text).cast("timestamp") for text in (MINUS_INFINITY, NO_END))
+    spans = changes.withColumns(
+        {
+            "valid_from": F.when(begins == first_begins, beginning).otherwise(begins),
+            "valid_to": F.coalesce(F.lead(begins).over(in_order), no_end),
+        }
+    )
+    later = F.xxhash64(F.lit(history.key), F.col(natural).cast("string"), F.col("valid_from").cast("string"))
+    key = F.when(F.col("valid_from") == beginning, surrogate(history.key, natural)).otherwise(later)
+    # Of several rows with the same instant only the last is ever valid.
+    living = spans.where(is_version & (F.col("valid_from") < F.col("valid_to")))
+    return conform(living.withColumns({history.key: key, "is_current": F.col("valid_to") == no_end}), history.columns())
+
+
+def write_history(branches: Branches, silver: Silver, name: str) -> None:
+    """Make the versions of all touched members anew; put the member `unknown` in at first."""
+    history = HISTORIES[name]
+    schema, rows = history.columns(), []
+    if not branches.published_rows(name):
+        valid = {"valid_from": F.lit(MINUS_INFINITY), "valid_to": F.lit(NO_END), "is_current": F.lit(True)}
+        rows.append(conform(unknown_member(silver.spark, schema).withColumns(valid), schema))
+    if silver.has_news(history.subject):
+        touched = silver.feed(history.subject).select(history.natural).distinct()
+        all_rows = silver.whole(history.subject).join(touched, on=history.natural, how="left_semi")
+        rows.append(settled(versions(all_rows, history)))
+    if not rows:
+        return
+    fresh = reduce(DataFrame.unionByName, rows)
+    if branches.published_rows(name) <= 1:
+        branches.append(name, fresh.orderBy(history.key))
+        return
+    stored = silver.spark.table(branches.table(name)).join(touched, on=history.natural, how="left_semi")
+    gone = stored.join(fresh.select(history.key), on=history.key, how="left_anti").select(history.key)
+    source = fresh.withColumn("gone", F.lit(False)).unionByName(
+        gone.withColumn("gone", F.lit(True)), allowMissingColumns=True
+    )
+    branches.merge(name, source, on=f"t.{history.key} = s.{history.key}", clauses=with_gone(schema))
+
+
+def with_versions(spark: SparkSession, branches: Branches, rows: DataFrame) -> DataFrame:
+    """Add the keys of the versions of card and client that are valid at each row's instant; 0 where none is known."""
+    for name, history in HISTORIES.items():
+        known = branches.living_rows(name) if branches.is_open(name) else branches.published_rows(name)
+        if known <= 1:
+            rows = rows.withColumn(history.key, F.lit(0).cast("bigint"))
+            continue
+        natural = history.natural
+        held = spark.table(branches.current(name)).select(
+            F.col(history.key).alias("version_key"), F.col(natural).alias("member"), "valid_from", "valid_to"
+        )
+        at = F.col("transacted_at")
+        valid = (F.col(natural) == F.col("member")) & (at >= F.col("valid_from")) & (at < F.col("valid_to"))
+        rows = (
+            rows.join(held, on=valid, how="left")
+            .withColumn(history.key, F.coalesce("version_key", F.lit(0)).cast("bigint"))
+            .drop("version_key", "member", "valid_from", "valid_to")
+        )
+    return rows
 
 
 # ## Facts
@@ -589,20 +885,41 @@ def write_dimensions(spark: SparkSession, branches: Branches, accepted: DataFram
 # groups it leaves.
 
 
-def facts(images: DataFrame) -> DataFrame:
-    """Turn images of transactions (columns of Silver's image) into facts."""
-    keyed = images.withColumns({dimension.key: dimension.surrogate() for dimension in DIMENSIONS.values()})
+def keyed(images: DataFrame) -> DataFrame:
+    """Add day and keys to images of transactions (columns of Silver's image); the versions are not among them."""
     day = F.to_date("transacted_at")
-    return conform(
-        keyed.withColumns(
-            {
-                "transacted_on": day,
-                "date_key": F.date_format(day, "yyyyMMdd").cast("int"),
-                "has_error": F.col("errors").isNotNull(),
-            }
-        ),
-        FACT,
+    keys = {dimension.key: dimension.surrogate() for dimension in DIMENSIONS.values()}
+    date_key = F.date_format(day, "yyyyMMdd").cast("int")
+    return images.withColumns({**keys, "transacted_on": day, "date_key": date_key})
+
+
+def facts(spark: SparkSession, branches: Branches, images: DataFrame) -> DataFrame:
+    """Turn images of transactions into facts."""
+    rows = images.transform(keyed).withColumn("has_error", F.col("errors").isNotNull())
+    return conform(with_versions(spark, branches, rows), FACT)
+
+
+def mended(branches: Branches, silver: Silver, net: DataFrame) -> DataFrame | None:
+    """Return the stored facts whose card or client has other versions now; None where no reference file has come.
+
+    This alone reads facts that no transaction has changed, and only in the run that brings the reference rows.
+    """
+    news = [history for history in HISTORIES.values() if silver.has_news(history.subject)]
+    if not news or not branches.published_rows("fact_transactions"):
+        return None
+    stored = silver.spark.table(branches.table("fact_transactions"))
+    touched = []
+    for history in news:
+        members = silver.feed(history.subject).select(history.natural).distinct()
+        touched.append(stored.join(F.broadcast(members), on=history.natural, how="left_semi").select(*FACT))
+    near = reduce(DataFrame.unionByName, touched).dropDuplicates(["dms_id"])
+    keys = [history.key for history in HISTORIES.values()]
+    before = near.join(net.select("dms_id"), on="dms_id", how="left_anti").withColumns(
+        {f"{key}_before": F.col(key) for key in keys}
     )
+    fresh = with_versions(silver.spark, branches, before.drop(*keys))
+    moved = reduce(Column.__or__, [F.col(key) != F.col(f"{key}_before") for key in keys])
+    return settled(conform(fresh.where(moved), FACT))
 
 
 def images(net: DataFrame, side: str) -> DataFrame:
@@ -628,25 +945,34 @@ def summarise(net: DataFrame) -> Item:
     return found.asDict()
 
 
-def write_facts(branches: Branches, net: DataFrame, change: Item) -> None:
-    """Refresh the facts of the changed keys, and no other."""
-    fresh = facts(images(net, "after"))
-    if not change["had"]:
+def write_facts(branches: Branches, silver: Silver, net: DataFrame, change: Item) -> None:
+    """Refresh the facts of the changed keys, and of cards and clients that have other versions now; no other."""
+    fresh = facts(silver.spark, branches, images(net, "after"))
+    repaired = mended(branches, silver, net)
+    expected = {"rows": change["have"], "amount": change["amount_after"]}
+    if repaired is not None:
+        more = repaired.agg(F.count(F.lit(1)).alias("rows"), total("amount").alias("amount")).first()
+        expected = {name: value + more[name] for name, value in expected.items()}
+        fresh = fresh.unionByName(repaired)
+    if not change["had"] and repaired is None:
         branches.append("fact_transactions", fresh.orderBy("transacted_on", "dms_id"))
-        return
-    gone = net.where(F.col("after").isNull()).select("dms_id", F.lit(True).alias("gone"))
-    source = fresh.withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
-    on = (
-        f"t.dms_id = s.dms_id AND t.dms_id BETWEEN {change['low']} AND {change['high']} "
-        f"AND t.transacted_on BETWEEN DATE'{change['first_before']}' AND DATE'{change['last_before']}'"
+    else:
+        gone = net.where(F.col("after").isNull()).select("dms_id", F.lit(True).alias("gone"))
+        source = fresh.withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
+        near = (
+            f" AND t.dms_id BETWEEN {change['low']} AND {change['high']} "
+            f"AND t.transacted_on BETWEEN DATE'{change['first_before']}' AND DATE'{change['last_before']}'"
+            if repaired is None
+            else ""
+        )
+        on = f"t.dms_id = s.dms_id{near}"
+        branches.merge("fact_transactions", source, on=on, clauses=with_gone(FACT))
+    require(
+        "facts in the files added",
+        found=branches.added("fact_transactions", "amount"),
+        expected=(expected["rows"], expected["amount"]),
     )
-    names = ", ".join(FACT)
-    clauses = (
-        f"WHEN MATCHED AND s.gone THEN DELETE "
-        f"WHEN MATCHED THEN UPDATE SET {', '.join(f't.{name} = s.{name}' for name in FACT)} "
-        f"WHEN NOT MATCHED AND NOT s.gone THEN INSERT ({names}) VALUES ({', '.join(f's.{name}' for name in FACT)})"
-    )
-    branches.merge("fact_transactions", source, on=on, clauses=clauses)
+    step("facts_written", keys=change["have"], mended=expected["rows"] - change["have"])
 
 
 # ## Aggregates
@@ -659,13 +985,13 @@ def group_of(aggregate: Aggregate, name: str) -> list[Column]:
     return [
         F.lit(name).alias("aggregate"),
         F.expr(aggregate.period_of_fact).alias("period"),
-        F.col(aggregate.member_key).alias("member"),
+        F.expr(aggregate.of_fact).alias("member"),
     ]
 
 
 def touched_groups(net: DataFrame) -> DataFrame:
     """Return the groups `aggregate, period, member` that the changes leave or enter."""
-    moved = facts(images(net, "before")).unionByName(facts(images(net, "after")))
+    moved = images(net, "before").unionByName(images(net, "after")).transform(keyed)
     groups = [F.struct(*group_of(aggregate, name)) for name, aggregate in AGGREGATES.items()]
     return moved.select(F.inline(F.array(*groups))).distinct()
 
@@ -677,17 +1003,21 @@ def recompute(stored_facts: DataFrame, groups: DataFrame, change: Item) -> DataF
     )
     group = ["aggregate", "period", "member"]
     sums = [
-        near.select(*group_of(aggregate, name), "amount")
+        near.select(*group_of(aggregate, name), "amount", "client_id")
         .join(F.broadcast(groups.where(F.col("aggregate") == name)), on=group, how="left_semi")
         .groupBy(*group)
-        .agg(F.count(F.lit(1)).alias("row_count"), total("amount").alias("total_amount"))
+        .agg(
+            F.count(F.lit(1)).alias("row_count"),
+            total("amount").alias("total_amount"),
+            F.max("client_id").alias("client_id"),
+        )
         for name, aggregate in AGGREGATES.items()
     ]
     found = reduce(DataFrame.unionByName, sums)
     return (
         groups.join(found, on=group, how="left")
         .fillna({"row_count": 0})
-        .select(*group, "row_count", F.coalesce("total_amount", F.lit(Decimal(0))).cast(TOTAL).alias("total_amount"))
+        .withColumn("total_amount", F.coalesce("total_amount", F.lit(Decimal(0))).cast(TOTAL))
     )
 
 
@@ -730,7 +1060,9 @@ def pruned(aggregate: Aggregate, change: Item) -> str:
 
 def prove_groups(fresh: DataFrame, held: DataFrame, change: Item) -> dict[str, Item]:
     """Prove that each aggregate's groups move by the effects, to the row and the cent; return what was counted."""
-    sides = fresh.withColumn("side", F.lit("after")).unionByName(held.withColumn("side", F.lit("before")))
+    sides = (
+        fresh.drop("client_id").withColumn("side", F.lit("after")).unionByName(held.withColumn("side", F.lit("before")))
+    )
     counted = sides.groupBy("aggregate", "side").agg(
         F.sum(F.when(F.col("row_count") > 0, 1).otherwise(0)).alias("groups"),
         F.sum("row_count").alias("row_count"),
@@ -775,40 +1107,41 @@ def write_aggregates(spark: SparkSession, branches: Branches, net: DataFrame, ch
 # ## One run
 
 
-def write(spark: SparkSession, branches: Branches, accepted: DataFrame, net: DataFrame) -> Item:
+def write(branches: Branches, silver: Silver) -> Item:
     """Write dimensions, facts and aggregates to the run's branches; return what the changes amount to."""
+    accepted = settled(silver.feed("transaction_history").where(F.col("op") != "D"))
+    net = settled(net_changes(silver.feed("transaction_effects")))
+    together([partial(write_history, branches, silver, name) for name in HISTORIES])
     change = summarise(net)
     together(
         [
-            partial(write_dimensions, spark, branches, accepted),
-            partial(write_facts_and_aggregates, spark, branches, net, change),
+            partial(write_dimensions, branches, silver, accepted),
+            partial(write_facts_and_aggregates, branches, silver, net, change),
         ]
     )
     return change
 
 
-def write_facts_and_aggregates(spark: SparkSession, branches: Branches, net: DataFrame, change: Item) -> None:
+def write_facts_and_aggregates(branches: Branches, silver: Silver, net: DataFrame, change: Item) -> None:
     """Write the facts, hold their files to the effects, then write the aggregates from them."""
-    if not change["had"] + change["have"]:
-        return
-    write_facts(branches, net, change)
-    expected = (change["have"], change["amount_after"])
-    require("facts in the files added", found=branches.added("fact_transactions", "amount"), expected=expected)
-    step("facts_written", keys=change["have"])
-    write_aggregates(spark, branches, net, change)
+    has_changes = change["had"] + change["have"] > 0
+    if has_changes or any(silver.has_news(history.subject) for history in HISTORIES.values()):
+        write_facts(branches, silver, net, change)
+    if has_changes:
+        write_aggregates(silver.spark, branches, net, change)
 
 
-def prove(spark: SparkSession, branches: Branches, change: Item, before: Item, silver: Item) -> Item:
+def prove(branches: Branches, change: Item, before: Item, silver: Item) -> Item:
     """Hold the facts to Silver: as many rows, as many cents as Silver had after the named run; return the totals."""
     published = before.get("published", {"row_count": 0, "total_amount": "0.00"})
     row_count = published["row_count"] + change["have"] - change["had"]
     total_amount = Decimal(published["total_amount"]) + change["amount_after"] - change["amount_before"]
     require("rows in Gold against Silver", found=row_count, expected=silver["row_count"])
     require("money in Gold against Silver", found=cents(total_amount), expected=silver["total_amount"])
-    if change["had"] + change["have"]:
+    if branches.is_open("fact_transactions"):
         require("living facts", found=branches.living_rows("fact_transactions"), expected=row_count)
         carried = {"assay.row-count": str(row_count), "assay.total-amount": cents(total_amount)}
-        branches.append("fact_transactions", spark.table(branches.table("fact_transactions")).limit(0), carried)
+        branches.note("fact_transactions", carried)
     return {"row_count": row_count, "total_amount": cents(total_amount)}
 
 
@@ -836,10 +1169,23 @@ def advance(ledger: Ledger, job: argparse.Namespace, file_ids: list[str], run: I
     def advance_one(published_id: str) -> None:
         ledger.advance(published_id, status="published", waiting_for=None, facts=run)
         passport = json.dumps(ledger.files([published_id])[0], sort_keys=True, indent=1).encode()
-        s3.put_object(Bucket=job.lake_bucket, Key=f"passports/{published_id}.json", Body=passport)
+        s3.put_object(Bucket=job.lake_bucket, Key=f"{job.prefix}passports/{published_id}.json", Body=passport)
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(advance_one, file_ids))
+
+
+def taken(silver: Item) -> Item:
+    """Return what Gold keeps of the Silver run that it shows."""
+    return {"silver_run_seq": silver["run_seq"], "silver_snapshots": silver["snapshots"]}
+
+
+def put_report(job: argparse.Namespace, run_seq: int, report: Item) -> str:
+    """Keep what a run did, for its publication; return where."""
+    key = f"{job.prefix}reports/gold/{run_seq:08d}.json"
+    body = json.dumps(report, sort_keys=True).encode()
+    boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=key, Body=body)
+    return key
 
 
 def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, silver: Item, file_ids: list[str]) -> None:
@@ -849,21 +1195,14 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, silver
     begun = {"run_seq": run_seq, "token": token, "files": file_ids, "silver": silver, "started_at": now_text()}
     size_shuffles(spark, sum(file["kpis"]["row_count"] for file in ledger.files(file_ids)))
     ledger.begin(begun, after=before["run_seq"])
-    after = before.get("published", {}).get("silver_run_seq", 0)
     step("begun", run_seq=run_seq, silver_run_seq=silver["run_seq"], files=len(file_ids))
 
     branches = Branches(spark, job.gold_database, Branches.name_of_run(run_seq))
-    accepted = feed(spark, job.silver_database, "transaction_history", silver, after=after)
-    net = net_changes(feed(spark, job.silver_database, "transaction_effects", silver, after=after))
-    accepted, net = settled(accepted), settled(net)
-    change = write(spark, branches, accepted, net)
-    totals = prove(spark, branches, change, before, silver)
+    change = write(branches, Silver(spark, job.silver_database, silver, before.get("published", {})))
+    totals = prove(branches, change, before, silver)
     step("proved", **totals)
-    report = {"files": file_ids, "totals": {**totals, "silver_run_seq": silver["run_seq"]}}
-    report_key = f"reports/gold/{run_seq:08d}.json"
-    body = json.dumps(report, sort_keys=True).encode()
-    boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=report_key, Body=body)
-    intent = {"run_seq": run_seq, "branch": branches.name, "snapshots": branches.snapshots(), "report": report_key}
+    report = put_report(job, run_seq, {"files": file_ids, "totals": {**totals, **taken(silver)}})
+    intent = {"run_seq": run_seq, "branch": branches.name, "snapshots": branches.snapshots(), "report": report}
     step("before_intent")
     ledger.commit(intent, token=token)
     step("after_intent")
@@ -881,6 +1220,8 @@ def recover(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> Non
     if "intent" in state:
         step("rolling_forward", run_seq=state["intent"]["run_seq"])
         publish(spark, ledger, job, state["intent"])
+    elif "silver" not in state.get("in_progress", {"silver": None}):
+        ledger.abandon()  # a rebuild was killed before its commit point; whoever asked for it asks again
     elif "in_progress" in state:
         step("running_again", run_seq=state["in_progress"]["run_seq"])
         process(spark, ledger, job, state["in_progress"]["silver"], state["in_progress"]["files"])
@@ -904,13 +1245,32 @@ def take_waiting(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -
         process(spark, ledger, job, silver, waiting)
 
 
+def rebuild(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> None:
+    """Publish the tables of another database as this layer's, in one commit; Silver was put in place before."""
+    before, silver = ledger.state(), ledger.state("silver")["published"]
+    run_seq, token = begin_rebuild(ledger, before, job)
+    branches = Branches(spark, job.gold_database, Branches.name_of_run(run_seq))
+    branches.take_over(TABLES, job.rebuild_from, last_run=before["run_seq"])
+    rows = spark.table(branches.open("fact_transactions"))
+    found = rows.agg(F.count(F.lit(1)).alias("row_count"), total("amount").alias("amount")).first()
+    totals = {"row_count": found.row_count, "total_amount": cents(found.amount)}
+    require("Gold against Silver", found=totals, expected={name: silver[name] for name in totals})
+    step("proved", **totals)
+    report = put_report(job, run_seq, {"files": [], "totals": {**totals, **taken(silver)}})
+    intent = {"run_seq": run_seq, "branch": branches.name, "snapshots": branches.snapshots(), "report": report}
+    ledger.commit(intent, token=token)
+    publish(spark, ledger, job, intent)
+
+
 def arguments(argv: list[str]) -> argparse.Namespace:
     """Read the job's arguments; Glue adds some of its own, which are passed over."""
     parser = argparse.ArgumentParser(prog="gold", allow_abbrev=False)
     required = ("lake_bucket", "ledger_table", "silver_database", "gold_database")
-    for name in required:
+    for name in (*required, "prefix"):
         parser.add_argument(f"--{name}", default=globals()[name])
     parser.add_argument("--file_id", default=file_id, help="the file whose execution started this run")
+    parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
+    parser.add_argument("--expected_run_seq", type=int, help="with --rebuild_from: the last run that it contains")
     job, _ = parser.parse_known_args(argv)
     for name in required:
         if not getattr(job, name):
@@ -936,7 +1296,10 @@ def main(job: argparse.Namespace) -> None:
     create_tables(spark, job.gold_database, TABLES)
     step("started")
     recover(spark, ledger, job)
-    take_waiting(spark, ledger, job)
+    if job.rebuild_from:
+        rebuild(spark, ledger, job)
+    else:
+        take_waiting(spark, ledger, job)
     step("done")
     spark.stop()
 

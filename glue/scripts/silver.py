@@ -6,18 +6,26 @@ Exported from glue/notebooks/silver.ipynb by tools/export_notebooks.py; edit the
 from __future__ import annotations
 
 import argparse
+import gzip
+import hashlib
+import hmac
+import io
 import json
 import re
 import sys
+import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 from typing import Any
 
 import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
 from botocore.exceptions import ClientError
 from pyspark.sql import Column, DataFrame, SparkSession, Window, WindowSpec
 from pyspark.sql import functions as F
@@ -149,6 +157,26 @@ class Ledger:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
 
+    def reject(self, file_id: str, reasons: list[Item]) -> None:
+        """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
+        change = [{"status": "rejected", "at": now_text()}]
+        self._table.update_item(
+            Key={"file_id": file_id},
+            UpdateExpression=(
+                "SET #status = :rejected, in_effect = :no, reasons = :reasons, "
+                "changes = list_append(changes, :change) REMOVE waiting_for, waiting_since"
+            ),
+            ConditionExpression="#status = :accepted",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={
+                ":rejected": "rejected",
+                ":accepted": "accepted",
+                ":no": False,
+                ":reasons": reasons,
+                ":change": change,
+            },
+        )
+
     def fail(self, file_id: str, reason: str) -> None:
         """Take a file out of the queue until it is resumed, and say why."""
         item = next(iter(self.files([file_id])), {})
@@ -175,11 +203,134 @@ class Ledger:
             raise
 
 
+# From glue/shared/masking.py
+
+SECRET_COLUMNS = ("card_number", "cvv")
+WITHHELD = "withheld: a broken record of cards"
+LAST_DIGITS = 4
+
+
+class CardKey:
+    """The secret key of a stack, fetched when it is first needed."""
+
+    def __init__(self, secret_id: str) -> None:
+        self._secret_id = secret_id
+
+    @cached_property
+    def _key(self) -> bytes:
+        if not self._secret_id:
+            raise RuntimeError("a file of cards needs the job's argument --card_key_secret")
+        return str(boto3.client("secretsmanager").get_secret_value(SecretId=self._secret_id)["SecretString"]).encode()
+
+    def masked(self, name: str, text: str | None) -> str:
+        """Return what may leave Bronze of a value."""
+        digits = "".join(character for character in text or "" if character.isdigit())
+        if name != "card_number" or not digits:
+            return ""
+        return f"{digits[-LAST_DIGITS:]}:{hmac.new(self._key, digits.encode(), hashlib.sha256).hexdigest()}"
+
+
+def copy_masked(file: Item, body: Any, lake: str, path: str, key: CardKey) -> None:
+    """Write the masked copy of a file of cards (`body`: its bytes as a stream) to a path of the lake bucket."""
+    with tempfile.TemporaryFile() as copy:
+        if file["format"]["kind"] == "parquet":
+            _copy_parquet(file, body, copy, key)
+        else:
+            _copy_csv(file, body, copy, key)
+        copy.seek(0)
+        boto3.client("s3").upload_fileobj(copy, lake, path)
+
+
+def _copy_csv(file: Item, body: Any, copy: Any, key: CardKey) -> None:
+    zipped = file["format"]["kind"] == "csv.gz"
+    source = gzip.GzipFile(fileobj=body) if zipped else body
+    text = io.TextIOWrapper(io.BufferedReader(_Readable(source)), encoding="utf-8", newline="\n")
+    target = gzip.GzipFile(fileobj=copy, mode="wb", mtime=0) if zipped else copy
+    for line in masked_lines(file, text, key):
+        target.write(line.encode())
+    if zipped:
+        target.close()
+
+
+class _Readable(io.RawIOBase):
+    """Gives a stream that only knows `read` the interface that text needs."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._source.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def masked_lines(file: Item, lines: Iterable[str], key: CardKey) -> Iterator[str]:
+    """Yield the lines of a CSV file with its secret columns masked; line breaks and blank lines stay."""
+    shape = file["format"]
+    places = {name: shape["places"][name] for name in SECRET_COLUMNS if name in shape["places"]}
+    header = shape.get("blank_lines_before_header", 0) if shape["has_header"] else -1
+    for number, line in enumerate(lines):
+        blank = not line.strip(" \t\r\n\ufeff")
+        yield line if number <= header or blank else _masked_line(line, places, len(shape["columns"]), key)
+
+
+def _masked_line(line: str, places: dict[str, int], width: int, key: CardKey) -> str:
+    text = line.rstrip("\r\n")
+    end = line[len(text) :]
+    fields = split_line(text)
+    if fields is None:
+        return f'"{WITHHELD}"!{end}'  # still breaks the rule of quotes
+    if len(fields) != width:
+        return ",".join([WITHHELD] + [""] * (len(fields) - 1)) + end  # still too few or too many
+    for name, place in places.items():
+        fields[place] = key.masked(name, fields[place])
+    return join_line(fields) + end
+
+
+def _copy_parquet(file: Item, body: Any, copy: Any, key: CardKey) -> None:
+    shape = file["format"]
+    secret = {shape["places"][name]: name for name in SECRET_COLUMNS if name in shape["places"]}
+    with tempfile.TemporaryFile() as whole:
+        while piece := body.read(1 << 20):
+            whole.write(piece)
+        source = pq.ParquetFile(whole)
+        schema = pa.schema(
+            [
+                pa.field(field.name, pa.string()) if place in secret else field
+                for place, field in enumerate(source.schema_arrow)
+            ]
+        )
+        with pq.ParquetWriter(copy, schema) as writer:
+            for batch in source.iter_batches():
+                columns = [
+                    pa.array([key.masked(secret[place], _text(value)) for value in column.to_pylist()], pa.string())
+                    if place in secret
+                    else column
+                    for place, column in enumerate(batch.columns)
+                ]
+                writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _text(value: Any) -> str:
+    """Return a card number as digits, also where a tool has made a floating-point number of it."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "" if value is None else str(value)
+
+
 # From glue/shared/publication.py
 
 CATALOG = "glue_catalog"
 MONEY = "decimal(18,2)"
 TOTAL = "decimal(38,2)"
+ROW_ORDER = (
+    "struct<position: timestamp, phase: int, instant: timestamp, object_key: string, sequencer: string,"
+    " version_id: string, row: bigint>"
+)
+MINUS_INFINITY = "1800-01-01 00:00:00"  # a position before all instants; pandas and Python can hold it too
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
 
 
@@ -193,11 +344,16 @@ def require(what: str, *, found: object, expected: object) -> None:
         raise AuditFailed(f"{what}: found {found}, expected {expected}")
 
 
+def at_once(questions: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    """Return the answers to independent questions, asked side by side; the first error is raised."""
+    with ThreadPoolExecutor(4) as pool:
+        asked = {name: pool.submit(question) for name, question in questions.items()}
+        return {name: answer.result() for name, answer in asked.items()}
+
+
 def together(writes: Iterable[Callable[[], None]]) -> None:
     """Carry out independent writes side by side: for small ones the driver mostly plans, and waits for storage."""
-    with ThreadPoolExecutor(4) as pool:
-        for outcome in [pool.submit(write) for write in writes]:
-            outcome.result()
+    at_once({str(number): write for number, write in enumerate(writes)})
 
 
 class Branches:
@@ -226,8 +382,7 @@ class Branches:
             iceberg = self._iceberg(table)
             if iceberg.currentSnapshot() is None:
                 # A branch needs a snapshot to start from.
-                self._spark.table(self.table(table)).limit(0).writeTo(self.table(table)).append()
-                iceberg.refresh()
+                iceberg.newFastAppend().commit()
             references = iceberg.manageSnapshots()
             if iceberg.refs().containsKey(self.name):
                 references = references.removeBranch(self.name)
@@ -235,12 +390,29 @@ class Branches:
             self._opened.append(table)
         return f"{self.table(table)}.branch_{self.name}"
 
-    def append(self, table: str, rows: DataFrame, properties: Mapping[str, str] | None = None) -> None:
-        """Append rows to the run's branch; the properties go into the snapshot's summary."""
-        writer = rows.writeTo(self.open(table))
-        for name, value in (properties or {}).items():
-            writer = writer.option(f"snapshot-property.{name}", value)
-        writer.append()
+    def is_open(self, table: str) -> bool:
+        """Tell whether this run has a branch of a table, that is, writes to it."""
+        return table in self._opened
+
+    def current(self, table: str) -> str:
+        """Return the identifier of a table as this run sees it: its branch if there is one, else what readers see."""
+        return f"{self.table(table)}.branch_{self.name}" if self.is_open(table) else self.table(table)
+
+    def append(self, table: str, rows: DataFrame) -> None:
+        """Append rows to the run's branch."""
+        rows.writeTo(self.open(table)).append()
+
+    def replace(self, table: str, rows: DataFrame) -> None:
+        """Put rows in the place of all that the table holds, on the run's branch."""
+        rows.writeTo(self.open(table)).overwrite(F.lit(True))
+
+    def note(self, table: str, properties: Mapping[str, str]) -> None:
+        """Commit a snapshot without rows to the run's branch, with these properties in its summary."""
+        self.open(table)
+        commit = self._iceberg(table).newFastAppend().toBranch(self.name)
+        for name, value in properties.items():
+            commit = commit.set(name, value)
+        commit.commit()
 
     def merge(self, table: str, rows: DataFrame, *, on: str, clauses: str) -> None:
         """Merge rows (alias `s`) into the run's branch of a table (alias `t`)."""
@@ -248,14 +420,25 @@ class Branches:
         rows.createOrReplaceTempView(source)
         self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} {clauses}")
 
+    def take_over(self, tables: Iterable[str], database: str, *, last_run: int) -> None:
+        """Put the rows of another database's tables in the place of these; runs count as no later than `last_run`."""
+        for table in tables:
+            rows = self._spark.table(f"{CATALOG}.{database}.{table}")
+            if "run_seq" in rows.columns:
+                rows = rows.withColumn("run_seq", F.least("run_seq", F.lit(last_run)))
+            self.replace(table, rows)
+
     def snapshots(self) -> dict[str, int]:
         """Return the head of each opened branch: what the intent promises to publish."""
         return {table: self._head(table).snapshotId() for table in self._opened}
 
     def living_rows(self, table: str) -> int:
         """Return how many rows the branch holds, from the counts that Iceberg keeps with each snapshot."""
-        summary = self._head(table).summary()
-        return int(summary["total-records"]) - int(summary["total-position-deletes"])
+        return _living_rows(self._head(table))
+
+    def published_rows(self, table: str) -> int:
+        """Return how many rows readers see in a table."""
+        return _living_rows(self._iceberg(table).currentSnapshot())
 
     def added_rows(self, table: str) -> int:
         """Return how many rows the branch's newest snapshot added, from its own summary."""
@@ -307,6 +490,24 @@ class Branches:
         return self._iceberg(table).snapshot(self.name)
 
 
+def _living_rows(snapshot: Any) -> int:
+    summary = snapshot.summary() if snapshot is not None else {}
+    return int(summary.get("total-records") or 0) - int(summary.get("total-position-deletes") or 0)
+
+
+def begin_rebuild(ledger: Ledger, before: Item, job: argparse.Namespace) -> tuple[int, str]:
+    """Begin the run that takes over another database; return its number and its token."""
+    if before["run_seq"] != job.expected_run_seq or "published" not in before:
+        raise FencedOut(
+            f"{job.rebuild_from} holds the runs up to {job.expected_run_seq}, "
+            f"but run {before['run_seq']} is published: rebuild it again"
+        )
+    run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
+    begun = {"run_seq": run_seq, "token": token, "files": [], "attempts": 1, "started_at": now_text()}
+    ledger.begin(begun, after=before["run_seq"])
+    return run_seq, token
+
+
 def settled(rows: DataFrame) -> DataFrame:
     """Return rows that are computed once, by the first use; later plans begin at the result and stay small."""
     return rows.localCheckpoint(eager=False)
@@ -315,6 +516,26 @@ def settled(rows: DataFrame) -> DataFrame:
 def size_shuffles(spark: SparkSession, rows: int) -> None:
     """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
     spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
+
+
+def columns(schema: Mapping[str, str]) -> str:
+    """Return a schema as the column list of a CREATE TABLE."""
+    return ", ".join(f"{name} {kind}" for name, kind in schema.items())
+
+
+def conform(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
+    """Select exactly the schema's columns, cast to its types: the contract on leaving a step."""
+    return rows.select(*[F.col(name).cast(kind).alias(name) for name, kind in schema.items()])
+
+
+def with_gone(schema: Mapping[str, str]) -> str:
+    """Return the clauses of a merge whose source marks what is `gone`."""
+    names, values = ", ".join(schema), ", ".join(f"s.{name}" for name in schema)
+    updates = ", ".join(f"t.{name} = s.{name}" for name in schema)
+    return (
+        f"WHEN MATCHED AND s.gone THEN DELETE WHEN MATCHED THEN UPDATE SET {updates} "
+        f"WHEN NOT MATCHED AND NOT s.gone THEN INSERT ({names}) VALUES ({values})"
+    )
 
 
 def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple[str, str, str]]) -> None:
@@ -343,6 +564,87 @@ def cents(amount: Decimal | None) -> str:
     return f"{(amount or Decimal(0)).quantize(Decimal('0.01'))}"
 
 
+# From glue/shared/records.py
+
+FIELD = r'(?:"[^"]*+(?:""[^"]*+)*+"|[^",]*+)'
+_RECORD = re.compile(rf"{FIELD}(?:,{FIELD})*+")
+_FIELDS = re.compile(rf"(?:^|,)({FIELD})")
+
+
+def split_line(text: str) -> list[str] | None:
+    """Return the fields of a record on one line, without the quotes around them; None if a quote is misused."""
+    if not _RECORD.fullmatch(text):
+        return None
+    fields = [match[1] for match in _FIELDS.finditer(text)]
+    return [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
+
+
+def join_line(fields: list[str]) -> str:
+    """Return a record on one line, quoted where it must be."""
+    return ",".join('"' + field.replace('"', '""') + '"' if re.search('[",]', field) else field for field in fields)
+
+
+# From glue/shared/references.py
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference table: its key, the columns of its files in their usual order, and those that Silver keeps."""
+
+    key: str
+    texts: tuple[str, ...]
+    image: dict[str, str]
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Return the columns of the image but the key."""
+        return tuple(name for name in self.image if name != self.key)
+
+
+CARDS = (
+    "card_id", "client_id", "card_brand", "card_type", "card_number", "expires", "cvv", "has_chip", "num_cards_issued",
+    "credit_limit", "acct_open_date", "year_pin_last_changed", "card_on_dark_web",
+)  # fmt: skip
+USERS = (
+    "client_id", "current_age", "retirement_age", "birth_year", "birth_month", "gender", "address", "latitude",
+    "longitude", "per_capita_income", "yearly_income", "total_debt", "credit_score", "num_credit_cards",
+)  # fmt: skip
+REFERENCES = {
+    "cards": Reference(
+        key="card_id",
+        texts=CARDS,
+        image={
+            "card_id": "bigint",
+            "client_id": "bigint",
+            "card_brand": "string",
+            "card_type": "string",
+            "card_last_four": "string",
+            "card_number_hash": "string",
+            "expires": "string",
+            "has_chip": "string",
+            "num_cards_issued": "string",
+            "credit_limit": MONEY,
+            "acct_open_date": "string",
+            "year_pin_last_changed": "string",
+            "card_on_dark_web": "string",
+        },
+    ),
+    "users": Reference(
+        key="client_id",
+        texts=USERS,
+        image={
+            name: "bigint"
+            if name == "client_id"
+            else MONEY
+            if name in ("per_capita_income", "yearly_income", "total_debt")
+            else "string"
+            for name in USERS
+        },
+    ),
+    "mcc_codes": Reference(key="mcc", texts=("mcc", "description"), image={"mcc": "string", "description": "string"}),
+}
+
+
 # From glue/shared/steps.py
 
 
@@ -354,11 +656,13 @@ def log_step(layer: str, name: str, **facts: object) -> None:
 # The job's arguments. Glue passes them as `--name value`; a notebook run sets them here.
 
 
-bronze_bucket = ""
 lake_bucket = ""
 ledger_table = ""
 silver_database = ""
 file_id = ""
+prefix = ""
+maximum_missing_share = "0.1"
+card_key_secret = ""
 
 
 # ## Schemas
@@ -380,12 +684,8 @@ IMAGE = {
     "errors": "array<string>",
 }
 VALUES = {name: kind for name, kind in IMAGE.items() if name != "dms_id"}
-ROW_ORDER = (
-    "struct<position: timestamp, phase: int, instant: timestamp, object_key: string, sequencer: string,"
-    " version_id: string, row: bigint>"
-)
 STATE = {**IMAGE, "content_hash": "bigint", "row_order": ROW_ORDER, "file_id": "string", "row": "bigint"}
-HISTORY = {**STATE, "line": "bigint", "outcome": "string", "effect_amount": MONEY, "run_seq": "bigint"}
+HISTORY = {**STATE, "op": "string", "line": "bigint", "outcome": "string", "effect_amount": MONEY, "run_seq": "bigint"}
 BEFORE_AFTER = "struct<" + ", ".join(f"{name}: {kind}" for name, kind in VALUES.items()) + ">"
 EFFECTS = {
     "run_seq": "bigint",
@@ -411,22 +711,18 @@ QUARANTINE = {
 TOMBSTONES = {"dms_id": "bigint", "row_order": ROW_ORDER, "file_id": "string", "row": "bigint"}
 
 
-def columns(schema: dict[str, str]) -> str:
-    """Return a schema as the column list of a CREATE TABLE."""
-    return ", ".join(f"{name} {kind}" for name, kind in schema.items())
-
-
-def conform(rows: DataFrame, schema: dict[str, str]) -> DataFrame:
-    """Select exactly the schema's columns, cast to its types: the contract on leaving a step."""
-    return rows.select(*[F.col(name).cast(kind).alias(name) for name, kind in schema.items()])
-
-
+# A reference table keeps every accepted row; the newest of a key is its state.
+OF_A_ROW = {
+    "op": "string", "content_hash": "bigint", "row_order": ROW_ORDER, "file_id": "string", "row": "bigint",
+    "line": "bigint", "outcome": "string", "run_seq": "bigint",
+}  # fmt: skip
 BY_RUN = "PARTITIONED BY (truncate(1000, run_seq))"
 # History goes first when a run is published: a reader never sees a state whose cause is missing.
 TABLES = {
     "transaction_history": (columns(HISTORY), BY_RUN, ""),
     "quarantine": (columns(QUARANTINE), BY_RUN, ""),
     "transaction_effects": (columns(EFFECTS), BY_RUN, ""),
+    **{name: (columns({**reference.image, **OF_A_ROW}), "", "") for name, reference in REFERENCES.items()},
     "tombstones": (columns(TOMBSTONES), "", ""),
     "transactions": (columns(STATE), "", "dms_id"),
 }
@@ -437,7 +733,7 @@ OUTCOMES = ("quarantined", "unchanged", "stale", "superseded", "inserted", "upda
 # ## Reading
 # User keys never reach Spark's path resolution, and Spark cannot read a version: each exact object version is first
 # copied, server-side,
-# to `staging/`.
+# to `staging/`. Of a file of cards the copy is masked: card numbers and security codes stay in Bronze.
 
 
 class FileBroken(Exception):  # noqa: N818 - the file is, not the program
@@ -449,18 +745,39 @@ class FileBroken(Exception):  # noqa: N818 - the file is, not the program
         self.reason = reason
 
 
-def staging_path(file: Item, lake: str) -> str:
-    return f"s3://{lake}/staging/{file['file_id']}.{file['format']['kind']}"
+@dataclass(frozen=True)
+class Staging:
+    """Where a run's copies lie in the lake bucket, and the key under which card numbers are hashed on the way there."""
+
+    lake: str
+    prefix: str = ""
+    card_key: CardKey = field(default_factory=lambda: CardKey(""))
+
+    def key(self, file: Item) -> str:
+        return f"{self.prefix}staging/{file['file_id']}.{file['format']['kind']}"
+
+    def path(self, file: Item) -> str:
+        return f"s3://{self.lake}/{self.key(file)}"
 
 
-def stage(files: list[Item], *, lake: str) -> None:
+def staging_of(job: argparse.Namespace) -> Staging:
+    return Staging(job.lake_bucket, job.prefix, CardKey(job.card_key_secret))
+
+
+def stage(files: list[Item], staging: Staging) -> None:
     """Copy the exact version of each file to staging; copying again gives the same bytes."""
     s3 = boto3.client("s3")
 
     def copy(file: Item) -> None:
         source = {"Bucket": file["bucket"], "Key": file["key"], "VersionId": file["version_id"]}
         try:
-            s3.copy(source, lake, staging_path(file, lake).removeprefix(f"s3://{lake}/"))
+            if file["subject"] == "cards":
+                copy_masked(file, s3.get_object(**source)["Body"], staging.lake, staging.key(file), staging.card_key)
+            elif file["format"]["kind"] == "json":
+                body = json.loads(s3.get_object(**source)["Body"].read())
+                s3.put_object(Bucket=staging.lake, Key=staging.key(file), Body=csv_of_codes(body))
+            else:
+                s3.copy(source, staging.lake, staging.key(file))
         except s3.exceptions.ClientError as error:
             if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchVersion", "405"):
                 raise FileBroken(
@@ -469,7 +786,13 @@ def stage(files: list[Item], *, lake: str) -> None:
             raise
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(copy, files))
+        list(pool.map(copy, [file for file in files if file["subject"] != "load"]))
+
+
+def csv_of_codes(codes: dict[str, str]) -> bytes:
+    """Write the JSON object of `mcc_codes` as the CSV file that it stands for."""
+    lines = [join_line(["mcc", "description"]), *(join_line([code, str(name)]) for code, name in codes.items())]
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 # Facts of the files travel beside their rows in a small broadcast table: the order of the object, and where each known
@@ -480,38 +803,46 @@ KNOWN = (
     "dms_id", "amount", "date", "use_chip", "zip", "client_id", "card_id", "merchant_id", "merchant_city",
     "merchant_state", "mcc", "errors",
 )  # fmt: skip
-ALIASES = {"id": "dms_id"}
-FILE_FACTS = (
-    "file_id string, last_modified_at timestamp, instant timestamp, object_key string, sequencer string,"
-    " version_id string,"
-    " header_line bigint, field_count int, positions struct<" + ", ".join(f"{name}: int" for name in KNOWN) + ">"
-)
+CHANGE = ("op", "commit_at")
+ORIGIN = {
+    "file_id": "string", "last_modified_at": "timestamp", "object_at": "timestamp", "object_key": "string",
+    "sequencer": "string", "version_id": "string", "is_full_load": "boolean", "load_start": "timestamp",
+    "has_op": "boolean", "has_commit_at": "boolean",
+}  # fmt: skip
+LAYOUT = "header_line bigint, field_count int, null_text string, other_table struct<name: string, places: array<int>>"
 
 
-def known_name(name: str) -> str:
-    """Return the contract's name of a column as a file spells it."""
-    plain_name = name.strip(" \t").lower()
-    return ALIASES.get(plain_name, plain_name)
+def texts_of(subject: str) -> tuple[str, ...]:
+    """Return the columns that are read of a subject's files, as text."""
+    return (KNOWN if subject == "transactions" else REFERENCES[subject].texts) + CHANGE
 
 
-def file_facts(spark: SparkSession, files: list[Item]) -> DataFrame:
+def file_facts(spark: SparkSession, files: list[Item], texts: tuple[str, ...]) -> DataFrame:
     """Return one row per file with what its rows need to know of it."""
 
     def facts(file: Item) -> Item:
-        names = [known_name(name) for name in file["format"]["columns"]]
+        shape = file["format"]
         return {
             "file_id": file["file_id"],
             "last_modified_at": file["last_modified_at"],
-            "instant": file.get("as_of_at", file["last_modified_at"]),
+            "object_at": file.get("as_of_at", file["last_modified_at"]),
             "object_key": file["key"],
             "sequencer": file["sequencer"].ljust(32, "0"),
             "version_id": file["version_id"],
-            "header_line": file["format"].get("blank_lines_before_header", 0) + 1,
-            "field_count": len(names),
-            "positions": {name: place for place, name in enumerate(names) if name in KNOWN},
+            "is_full_load": shape["is_full_load"],
+            "load_start": file.get("load_start"),
+            "has_op": "op" in shape["places"],
+            "has_commit_at": "commit_at" in shape["places"],
+            "header_line": shape.get("blank_lines_before_header", 0) + 1 if shape["has_header"] else 0,
+            "field_count": len(shape["columns"]),
+            "null_text": shape.get("null_text"),
+            "other_table": {"name": shape["table"], "places": shape["table_places"]} if "table" in shape else None,
+            "positions": {name: place for name, place in shape["places"].items() if name in texts},
         }
 
-    return local_rows(spark, [facts(file) for file in files], FILE_FACTS)
+    positions = "positions struct<" + ", ".join(f"{name}: int" for name in texts) + ">"
+    schema = f"{columns(ORIGIN)}, {LAYOUT}, {positions}"
+    return local_rows(spark, [facts(file) for file in files], schema)
 
 
 def local_rows(spark: SparkSession, rows: list[Item], schema: str) -> DataFrame:
@@ -572,7 +903,6 @@ def read_lines(spark: SparkSession, paths: list[str]) -> tuple[DataFrame, bool]:
 
 
 RECORD_LINES = 64
-FIELD = r'(?:"[^"]*+(?:""[^"]*+)*+"|[^",]*+)'
 WELL_QUOTED = rf"^{FIELD}(?:,{FIELD})*+\z"
 
 
@@ -641,10 +971,31 @@ def trimmed(text: Column) -> Column:
     return F.when(short != "", short)
 
 
-def read_csv(spark: SparkSession, files: list[Item], *, lake: str) -> DataFrame:
-    """Return one row per record: file facts, `row`, `line`, `raw`, the structural rule it breaks, known columns."""
-    lines, any_untidy = read_lines(spark, [staging_path(file, lake) for file in files])
-    below = lines.join(F.broadcast(file_facts(spark, files)), on="file_id", how="inner").where("line > header_line")
+def text_columns(value: Callable[[str], Column], texts: tuple[str, ...], *, any_null_text: bool) -> list[Column]:
+    """Return the known columns as trimmed text; what a file writes for null is null."""
+    plain = {name: trimmed(value(name)) for name in texts}
+    return [(F.nullif(text, F.col("null_text")) if any_null_text else text).alias(name) for name, text in plain.items()]
+
+
+def of_other_table(fields: Column) -> Column:
+    """Tell whether a record of a file of several tables names another one than the file's."""
+    expected, places = F.col("other_table.name"), F.col("other_table.places")
+    named = [F.lower(trimmed(F.get(fields, F.get(places, F.lit(place))))) for place in (0, 1)]
+    found = reduce(Column.__or__, [F.coalesce(name == F.lower(expected), F.lit(False)) for name in named])
+    return F.col("other_table").isNotNull() & ~found
+
+
+def read_csv(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
+    """Return one row per record: origin, `row`, `line`, `raw`, the structural rule it breaks, known columns."""
+    texts = texts_of(files[0]["subject"])
+    lines, any_untidy = read_lines(spark, [staging.path(file) for file in files])
+    below = lines.join(F.broadcast(file_facts(spark, files, texts)), on="file_id", how="inner")
+    below = below.where("line > header_line")
+    if not all(file["format"]["has_header"] for file in files):
+        # A byte order mark before the first record is no part of it.
+        below = below.withColumn(
+            "text", F.when(F.col("line") == 1, F.ltrim("text", F.lit("\ufeff"))).otherwise(F.col("text"))
+        )
     facts = [name for name in below.columns if name not in ("line", "text", "untidy")]
     records = below.where(~F.col("untidy")).select(
         *facts, "line", "text", (F.col("line") - F.col("header_line")).alias("row")
@@ -652,28 +1003,30 @@ def read_csv(spark: SparkSession, files: list[Item], *, lake: str) -> DataFrame:
     if any_untidy:
         records = records.unionByName(join_spans(below.where("untidy")).select(*records.columns))
     text, fields, expected = F.col("text"), F.col("fields"), F.col("field_count")
-    whole = F.col("broken").isNull()
-    broken = (
-        F.when(text.contains(QUOTE) & ~text.rlike(WELL_QUOTED), F.lit("malformed_quotes"))
-        .when(F.size(fields) < expected, F.lit("too_few_fields"))
-        .when(F.size(fields) > expected, F.lit("too_many_fields"))
+    broken = F.when(text.contains(QUOTE) & ~text.rlike(WELL_QUOTED), F.lit("malformed_quotes"))
+    if any("table" in file["format"] for file in files):
+        broken = broken.when(of_other_table(fields), F.lit("other_table"))
+    broken = broken.when(F.size(fields) < expected, F.lit("too_few_fields")).when(
+        F.size(fields) > expected, F.lit("too_many_fields")
+    )
+    values = text_columns(
+        lambda name: F.when(F.col("broken").isNull(), F.get(fields, F.col("positions")[name])),
+        texts,
+        any_null_text=any("null_text" in file["format"] for file in files),
     )
     return (
         records.withColumn("fields", fields_of(text))
         .withColumn("broken", broken)
-        .select(
-            *facts, "row", "line", F.col("text").alias("raw"), "broken",
-            *[F.when(whole, trimmed(F.get(fields, F.col("positions")[name]))).alias(name) for name in KNOWN],
-        )
-    )  # fmt: skip
+        .select(*ORIGIN, "row", "line", F.col("text").alias("raw"), "broken", *values)
+    )
 
 
 # Parquet is written out as text, value by value, so that one set of rules serves all kinds of files (contract, section
 # 3.3).
 
 
-def parquet_text(field: T.StructField) -> Column:
-    """Return a Parquet column in the text form of the contract."""
+def parquet_text(name: str, field: T.StructField) -> Column:
+    """Return a Parquet column, `name` in the contract, in the text form of the contract."""
     value = F.col(f"`{field.name}`")
     kind = field.dataType
     if isinstance(kind, T.DecimalType):
@@ -683,7 +1036,7 @@ def parquet_text(field: T.StructField) -> Column:
         return F.when(whole, value.cast("bigint").cast("string")).otherwise(value.cast("string"))
     if isinstance(kind, T.ArrayType):
         return F.concat_ws(",", value)
-    if isinstance(kind, T.LongType) and known_name(field.name) == "date":
+    if isinstance(kind, T.LongType) and name in ("date", "commit_at"):
         # Spark 3.5 reads nanoseconds as plain numbers (nanosAsLong); other integers were rejected before.
         return F.timestamp_micros(
             ((value - F.pmod(value, F.lit(1000))) / 1000).cast("decimal(20,0)").cast("bigint")
@@ -698,33 +1051,42 @@ def plain_decimal(value: Column, kind: T.DecimalType) -> Column:
     return F.regexp_replace(F.format_number(value, kind.scale), ",", "")
 
 
-def read_parquet(spark: SparkSession, files: list[Item], *, lake: str) -> DataFrame:
+def read_parquet(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
     """Return the rows of Parquet files that all have the same columns and types, in the form of `read_csv`."""
-    source = spark.read.parquet(*[staging_path(file, lake) for file in files])
-    texts = {known_name(field.name): parquet_text(field) for field in source.schema if known_name(field.name) in KNOWN}
-    raw = F.to_json(
-        F.struct(*[texts[name].alias(name) for name in KNOWN if name in texts]), {"ignoreNullFields": "false"}
-    )
+    names = texts_of(files[0]["subject"])
+    source = spark.read.parquet(*[staging.path(file) for file in files])
+    places = files[0]["format"]["places"]
+    texts = {name: parquet_text(name, source.schema[places[name]]) for name in names if name in places}
+    raw = F.to_json(F.struct(*[text.alias(name) for name, text in texts.items()]), {"ignoreNullFields": "false"})
     rows = source.select(
         F.substring(F.col("_metadata.file_name"), 1, 64).alias("file_id"),
         (F.col("_metadata.row_index") + 1).alias("row"),
-        F.lit(None).cast("bigint").alias("line"),
         raw.alias("raw"),
-        F.lit(None).cast("string").alias("broken"),
-        *[trimmed(texts.get(name, F.lit(None).cast("string"))).alias(name) for name in KNOWN],
+        F.struct(*[texts.get(name, F.lit(None).cast("string")).alias(name) for name in names]).alias("values"),
     )
-    return rows.join(F.broadcast(file_facts(spark, files)), on="file_id", how="inner")
+    values = text_columns(
+        lambda name: F.col("values")[name], names, any_null_text=any("null_text" in file["format"] for file in files)
+    )
+    return rows.join(F.broadcast(file_facts(spark, files, names)), on="file_id", how="inner").select(
+        *ORIGIN,
+        "row",
+        F.lit(None).cast("bigint").alias("line"),
+        "raw",
+        F.lit(None).cast("string").alias("broken"),
+        *values,
+    )
 
 
-def read(spark: SparkSession, files: list[Item], *, lake: str) -> DataFrame:
-    """Return the rows of all files of a run as text: one read for all CSV files, one for each shape of Parquet."""
+def read(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
+    """Return the rows of one subject's files as text: one read for all CSV files, one for each shape of Parquet."""
     shapes: dict[str, list[Item]] = {}
     for file in files:
         shape = file["format"]
-        signature = json.dumps([shape["columns"], shape["types"]]) if shape["kind"] == "parquet" else "csv"
+        parts = [shape["columns"], shape.get("types"), shape["places"]]
+        signature = json.dumps(parts, sort_keys=True) if shape["kind"] == "parquet" else "csv"
         shapes.setdefault(signature, []).append(file)
     readers = [
-        (read_csv if signature == "csv" else read_parquet)(spark, members, lake=lake)
+        (read_csv if signature == "csv" else read_parquet)(spark, members, staging)
         for signature, members in shapes.items()
     ]
     # The rules would be planned and compiled once for each part of the union.
@@ -756,6 +1118,11 @@ EARLIEST = "1900-01-01 00:00:00"
 CHANNELS = {
     f"{channel}{tail}": channel for channel in ("swipe", "chip", "online") for tail in ("", " transaction")
 }  # fmt: skip
+OPERATIONS = {
+    spelling: op
+    for op, word in {"I": "insert", "U": "update", "D": "delete"}.items()
+    for spelling in (op.lower(), word)
+}
 
 
 def integer(text: Column) -> Column:
@@ -795,23 +1162,53 @@ def error_names(text: Column) -> Column:
     return F.when(text.rlike(r"[^, \t]"), names)
 
 
+def one_of(values: dict[str, str], text: Column) -> Column:
+    """Return what a text stands for, whatever its case; null when it stands for nothing."""
+    return F.create_map(*[F.lit(part) for pair in values.items() for part in pair])[F.lower(text)]
+
+
+def not_before_1900(at: Column) -> Column:
+    return F.when(at >= F.lit(EARLIEST).cast("timestamp"), at)
+
+
+def with_change(rows: DataFrame) -> DataFrame:
+    """Add `op` (`I` where the file has no operations) and `commit_at`; one that cannot be read is null."""
+    read = {"op": one_of(OPERATIONS, F.col("text.op")), "commit_read_at": instant(F.col("text.commit_at"))}
+    return rows.withColumns(
+        {"op": F.when(F.col("has_op"), read["op"]).otherwise(F.lit("I")), "commit_read_at": read["commit_read_at"]}
+    ).withColumn("commit_at", not_before_1900(F.col("commit_read_at")))
+
+
 def parsed(rows: DataFrame) -> DataFrame:
     """Add the image columns beside the text columns `text.*`; a value that cannot be read is null."""
-    channels = F.create_map(*[F.lit(part) for pair in CHANNELS.items() for part in pair])
     text = {name: F.col(f"text.{name}") for name in KNOWN}
     return rows.select(
         "*",
         integer(text["dms_id"]).alias("dms_id"),
         instant(text["date"]).alias("read_at"),
         amount(text["amount"]).alias("amount"),
-        channels[F.lower(text["use_chip"])].alias("channel"),
+        one_of(CHANNELS, text["use_chip"]).alias("channel"),
         *[integer(text[name]).alias(name) for name in ("client_id", "card_id", "merchant_id")],
         text["merchant_city"].alias("merchant_city"),
         text["merchant_state"].alias("merchant_state"),
         padded_code(text["zip"], ZIP, 5).alias("zip"),
         padded_code(text["mcc"], MCC, 4).alias("mcc"),
         error_names(text["errors"]).alias("errors"),
-    ).withColumn("transacted_at", F.when(F.col("read_at") >= F.lit(EARLIEST).cast("timestamp"), F.col("read_at")))
+    ).withColumn("transacted_at", not_before_1900(F.col("read_at")))
+
+
+def parsed_reference(rows: DataFrame, reference: Reference) -> DataFrame:
+    """Add the image columns of a reference table beside the text columns `text.*`."""
+    readers = {"bigint": integer, MONEY: amount, "string": lambda text: text}
+    values = {
+        name: readers[kind](F.col(f"text.{name}")) for name, kind in reference.image.items() if name in reference.texts
+    }
+    if "card_number" in reference.texts:
+        masked = F.split(F.col("text.card_number"), ":")
+        values |= {"card_last_four": F.get(masked, F.lit(0)), "card_number_hash": F.get(masked, F.lit(1))}
+    if reference.key == "mcc":
+        values["mcc"] = padded_code(F.col("text.mcc"), MCC, 4)
+    return rows.select("*", *[value.alias(name) for name, value in values.items()])
 
 
 def missing(name: str) -> Column:
@@ -836,27 +1233,56 @@ def amount_rules() -> dict[str, Column]:
     }
 
 
-def rules() -> dict[str, Column]:
-    """Return the rules of section 3.1 in its order: name to a predicate that is true when the row breaks the rule."""
+def change_rules() -> dict[str, Column]:
     return {
-        "dms_id_missing": missing("dms_id"),
-        "dms_id_unreadable": unreadable("dms_id", "dms_id"),
-        **amount_rules(),
-        "date_missing": missing("date"),
-        "date_unreadable": unreadable("date", "transacted_at"),
-        "date_in_future": F.col("transacted_at") > F.col("last_modified_at") + F.expr("INTERVAL 1 DAY"),
-        "use_chip_unknown": unreadable("use_chip", "channel"),
-        "zip_impossible": unreadable("zip", "zip") | (F.col("zip") == "00000"),
-        "client_id_unreadable": unreadable("client_id", "client_id"),
-        "card_id_unreadable": unreadable("card_id", "card_id"),
-        "merchant_id_unreadable": unreadable("merchant_id", "merchant_id"),
-        "mcc_unreadable": unreadable("mcc", "mcc"),
+        "op_unknown": F.col("has_op") & F.col("op").isNull(),
+        "commit_at_unreadable": F.col("has_commit_at") & F.col("commit_at").isNull(),
     }
 
 
-def broken_rules(rows: DataFrame) -> DataFrame:
+def of_images(predicates: dict[str, Column]) -> dict[str, Column]:
+    """Try these rules on rows with an image only: a delete may carry no more than its key."""
+    has_image = F.coalesce(F.col("op") != "D", F.lit(True))
+    return {name: has_image & broken for name, broken in predicates.items()}
+
+
+def rules() -> dict[str, Column]:
+    """Return the rules of section 3.1 in its order: name to a predicate that is true when the row breaks the rule."""
+    return {
+        **change_rules(),
+        "dms_id_missing": missing("dms_id"),
+        "dms_id_unreadable": unreadable("dms_id", "dms_id"),
+        **of_images(
+            {
+                **amount_rules(),
+                "date_missing": missing("date"),
+                "date_unreadable": unreadable("date", "transacted_at"),
+                "date_in_future": F.col("transacted_at") > F.col("last_modified_at") + F.expr("INTERVAL 1 DAY"),
+                "use_chip_unknown": unreadable("use_chip", "channel"),
+                "zip_impossible": unreadable("zip", "zip") | (F.col("zip") == "00000"),
+                "client_id_unreadable": unreadable("client_id", "client_id"),
+                "card_id_unreadable": unreadable("card_id", "card_id"),
+                "merchant_id_unreadable": unreadable("merchant_id", "merchant_id"),
+                "mcc_unreadable": unreadable("mcc", "mcc"),
+            }
+        ),
+    }
+
+
+def reference_rules(reference: Reference) -> dict[str, Column]:
+    """Return the rules of a reference table (section 8), in its order."""
+    key = reference.key
+    typed = [name for name, kind in reference.image.items() if kind != "string" and name != key]
+    return {
+        **change_rules(),
+        f"{key}_missing": missing(key),
+        f"{key}_unreadable": unreadable(key, key),
+        **of_images({f"{name}_unreadable": unreadable(name, name) for name in typed}),
+    }
+
+
+def broken_rules(rows: DataFrame, predicates: dict[str, Column]) -> DataFrame:
     """Add `rules`: the names of all rules that a row breaks, in the contract's order; empty for a good row."""
-    predicates = rules()
     names = F.filter(
         F.array(*[F.when(broken, F.lit(name)) for name, broken in predicates.items()]), lambda name: name.isNotNull()
     )
@@ -874,82 +1300,192 @@ def broken_rules(rows: DataFrame) -> DataFrame:
 # Which row of a key wins is fixed by the row and its object alone, never by the time of processing.
 
 
-def ordered(rows: DataFrame) -> DataFrame:
+def ordered(rows: DataFrame, values: Iterable[str]) -> DataFrame:
     """Add `row_order`, compared field by field from the left, and `content_hash` over all values but the key."""
+    row_at = F.coalesce("commit_at", "object_at")
+    load_start = F.coalesce("load_start", F.lit(MINUS_INFINITY).cast("timestamp"))
     order = F.struct(
-        F.col("instant").alias("position"),
-        F.lit(1).alias("phase"),
-        F.col("instant"),
+        F.when(F.col("is_full_load"), load_start).otherwise(row_at).alias("position"),
+        F.when(F.col("is_full_load"), 0).otherwise(1).alias("phase"),
+        row_at.alias("instant"),
         F.col("object_key"),
         F.col("sequencer"),
         F.col("version_id"),
         F.col("row"),
     )
     # xxHash64 passes over nulls, so their places are hashed too.
-    nulls = F.concat(*[F.col(name).isNull().cast("int").cast("string") for name in VALUES])
-    return rows.withColumn("row_order", order).withColumn("content_hash", F.xxhash64(*VALUES, nulls))
+    nulls = F.concat(*[F.col(name).isNull().cast("int").cast("string") for name in values])
+    return rows.withColumn("row_order", order).withColumn("content_hash", F.xxhash64(*values, nulls))
 
 
-NORMALISED = {**STATE, "line": "bigint", "raw": "string", "rules": "array<string>"}
+OF_INPUT = {"op": "string", "line": "bigint", "raw": "string", "rules": "array<string>"}
+NORMALISED = {**STATE, **OF_INPUT}
+
+
+def nested(rows: DataFrame, texts: Iterable[str]) -> DataFrame:
+    """Gather a row's texts in one struct `text`, beside its origin, and read what it changes."""
+    kept = rows.select(*ORIGIN, "row", "line", "raw", "broken", F.struct(*texts, *CHANGE).alias("text"))
+    return kept.transform(with_change)
+
+
+def leaving(rows: DataFrame, schema: dict[str, str]) -> DataFrame:
+    """Keep the raw text for broken rows only."""
+    return conform(rows.withColumn("raw", F.when(F.size("rules") > 0, F.col("raw"))), schema)
 
 
 def normalise(rows: DataFrame) -> DataFrame:
-    """Turn rows of text into typed rows with their broken rules; the raw text is kept for broken ones only."""
-    nested = rows.select(
-        "file_id", "row", "line", "raw", "broken", "last_modified_at", "instant", "object_key", "sequencer",
-        "version_id", F.struct(*KNOWN).alias("text"),
-    )  # fmt: skip
-    typed = nested.transform(parsed).transform(broken_rules).transform(ordered)
-    return conform(typed.withColumn("raw", F.when(F.size("rules") > 0, F.col("raw"))), NORMALISED)
+    """Turn rows of text into typed transactions with their broken rules."""
+    typed = rows.transform(nested, KNOWN).transform(parsed).transform(broken_rules, rules())
+    return typed.transform(ordered, VALUES).transform(leaving, NORMALISED)
+
+
+def normalise_reference(rows: DataFrame, reference: Reference) -> DataFrame:
+    """Turn rows of text into typed rows of a reference table with their broken rules."""
+    schema = {
+        name: kind for name, kind in {**reference.image, **OF_A_ROW}.items() if name not in ("outcome", "run_seq")
+    }
+    typed = rows.transform(nested, reference.texts).transform(parsed_reference, reference)
+    checked = typed.transform(broken_rules, reference_rules(reference))
+    return checked.transform(ordered, reference.values).transform(leaving, {**schema, **OF_INPUT})
 
 
 # ## Outcomes
-# Each good row is held against its key's state before the run, and against the other rows of its key in this run.
+# Each good row is held against its key's state before the run, and against the other rows of its key in this run. Rows
+# that a reload
+# moves (they are in Silver, and only now get their place in the order) stand beside them, without an outcome of their
+# own.
 
 
-def stored_state(spark: SparkSession, table: str, keys: DataFrame, *, low: int, high: int) -> DataFrame:
-    """Return the stored rows of these keys as `dms_id, stored`; the range lets Iceberg pass over whole files."""
-    stored = spark.table(table).where(F.col("dms_id").between(low, high))
-    state = F.struct(*[name for name in STATE if name != "dms_id"]).alias("stored")
-    return stored.join(keys.select("dms_id").distinct(), on="dms_id", how="left_semi").select("dms_id", state)
+IN_STATE = [name for name in STATE if name != "dms_id"]
 
 
-def classify(rows: DataFrame, stored: DataFrame) -> DataFrame:
-    """Give each good row its outcome; add `is_newest` (the row that the key's state now comes from) and `stored`."""
-    same = F.coalesce(
-        (F.col("content_hash") == F.col("stored.content_hash"))
-        & (F.col("amount") == F.col("stored.amount"))
-        & (F.col("transacted_at") == F.col("stored.transacted_at")),
-        F.lit(False),
+@dataclass(frozen=True)
+class Reload:
+    """A declared reload that this run completes: its marker, the floor after it, and where its files now begin."""
+
+    marker: Item
+    floor: str
+    starts: dict[str, str]
+
+    @property
+    def marker_id(self) -> str:
+        return str(self.marker["file_id"])
+
+
+def below(floor: str | None) -> Column:
+    """Tell whether a row is older than a complete reload."""
+    return F.lit(False) if floor is None else F.col("row_order.position") < F.lit(floor).cast("timestamp")
+
+
+def moved_up(spark: SparkSession, rows: DataFrame, reload: Reload) -> DataFrame:
+    """Give the rows (`file_id`, `row_order`) of a reload's files their position: the start of their newest load."""
+    starts = [{"file_id": file, "start": start} for file, start in reload.starts.items()]
+    listed = F.broadcast(local_rows(spark, starts, "file_id string, start timestamp"))
+    position = F.greatest("row_order.position", "start")
+    return (
+        rows.join(listed, on="file_id", how="left")
+        .withColumn("row_order", F.col("row_order").withField("position", position))
+        .drop("start")
     )
-    newer = F.col("stored").isNull() | (F.col("row_order") > F.col("stored.row_order"))
-    newest = F.max("row_order").over(Window.partitionBy("dms_id"))
+
+
+def stored_rows(spark: SparkSession, branches: Branches, only: Column) -> DataFrame | None:
+    """Return the living rows of Silver and its tombstones, as `dms_id`, state, `living`; None where there are none."""
+    parts = []
+    for table, living in (("transactions", True), ("tombstones", False)):
+        if branches.published_rows(table):
+            rows = spark.table(branches.table(table)).where(only).withColumn("living", F.lit(living))
+            parts.append(rows if living else rows.select(*TOMBSTONES, "living"))
+    return reduce(partial(DataFrame.unionByName, allowMissingColumns=True), parts) if parts else None
+
+
+def candidates(
+    spark: SparkSession, branches: Branches, good: DataFrame, reload: Reload | None, file_ids: list[str]
+) -> DataFrame:
+    """Return the rows that may become the state of their key: the run's own, and those that a reload moves."""
+    rows = good.select(*STATE, "op", "line", F.lit(True).alias("is_input"))
+    if reload is None:
+        return rows
+    earlier = [file for file in reload.starts if file not in file_ids]
+    history = spark.table(branches.table("transaction_history")).where(F.col("file_id").isin(earlier))
+    moved = history.select(*STATE, "op", "line", F.lit(False).alias("is_input"))
+    return rows.unionByName(moved_up(spark, moved, reload))
+
+
+def classify(rows: DataFrame, stored: DataFrame, *, key: str = "dms_id", floor: str | None = None) -> DataFrame:
+    """Give each row its outcome and the change that it makes, if any; add `is_newest`, `stored` and `effect_amount`.
+
+    `stored` has the key and a struct `stored`: the state of the key, `living` or deleted. Whatever moves money moves
+    it in an exact comparison too, a hash alone does not vouch for it.
+    """
+    had = F.coalesce(F.col("stored.living"), F.lit(False))
+    exact = [F.col(name) == F.col(f"stored.{name}") for name in ("amount", "transacted_at") if name in rows.columns]
+    identical = reduce(Column.__and__, exact, F.col("content_hash") == F.col("stored.content_hash"))
+    same = F.when(F.col("op") == "D", ~had).otherwise(had & F.coalesce(identical, F.lit(False)))
+    newer = ~below(floor) & (F.col("stored").isNull() | (F.col("row_order") > F.col("stored.row_order")))
+    newest = F.max(F.when(F.col("newer"), F.col("row_order"))).over(Window.partitionBy(key))
+    change = F.when(F.col("op") == "D", F.lit("deleted")).when(had, F.lit("updated")).otherwise(F.lit("inserted"))
     outcome = (
         F.when(F.col("same"), "unchanged")
         .when(~F.col("newer"), "stale")
         .when(~F.col("is_newest"), "superseded")
-        .when(F.col("stored").isNull(), "inserted")
-        .otherwise("updated")
-    )
-    effect = F.when(F.col("outcome") == "inserted", F.col("amount")).when(
-        F.col("outcome") == "updated", F.col("amount") - F.col("stored.amount")
+        .otherwise(change)
     )
     return (
-        rows.join(stored, on="dms_id", how="left")
-        .withColumns({"same": same, "newer": newer})
+        rows.join(stored, on=key, how="left")
+        .withColumns({"same": same, "newer": newer, "had": had})
         .withColumn("is_newest", F.col("newer") & (F.col("row_order") == newest))
+        .withColumn("change", F.when(F.col("is_newest") & ~F.col("same"), change))
         .withColumn("outcome", outcome)
-        .withColumn("effect_amount", F.coalesce(effect, F.lit(Decimal(0))).cast(MONEY))
     )
+
+
+def with_effect(classified: DataFrame) -> DataFrame:
+    """Add `effect_amount`: what a change adds to Silver, new minus before."""
+    after = F.when(F.col("change").isin("inserted", "updated"), F.col("amount"))
+    before = F.when(F.col("change").isin("updated", "deleted"), F.col("stored.amount"))
+    nothing = F.lit(Decimal(0))
+    return classified.withColumn(
+        "effect_amount", (F.coalesce(after, nothing) - F.coalesce(before, nothing)).cast(MONEY)
+    )
+
+
+def image(of: str = "") -> Column:
+    return F.struct(*[F.col(f"{of}{name}").alias(name) for name in VALUES])
 
 
 def effects(classified: DataFrame, *, run_seq: int) -> DataFrame:
-    """Return one row per key whose value this run changes, with its image before and after."""
-    changed = classified.where(F.col("outcome").isin("inserted", "updated", "deleted"))
-    before = F.when(F.col("stored").isNotNull(), F.struct(*[F.col(f"stored.{name}").alias(name) for name in VALUES]))
+    """Return one row per key whose value a row of this run changes, with its image before and after."""
+    changed = classified.where(F.col("change").isNotNull())
     return conform(
         changed.withColumns(
-            {"run_seq": F.lit(run_seq), "cause": F.lit("file"), "before": before, "after": F.struct(*VALUES)}
+            {
+                "run_seq": F.lit(run_seq),
+                "cause": F.when(F.col("is_input"), "file").otherwise("load"),
+                "before": F.when(F.col("had"), image("stored.")),
+                "after": F.when(F.col("op") != "D", image()),
+            }
+        ),
+        EFFECTS,
+    )
+
+
+def missing_rows(stored: DataFrame, classified: DataFrame, reload: Reload) -> DataFrame:
+    """Return the living rows that a reload leaves below its floor: nothing in it, or after it, names their keys."""
+    living = stored.where(F.col("living") & below(reload.floor))
+    return living.join(classified.where("is_newest").select("dms_id"), on="dms_id", how="left_anti")
+
+
+def missing_effects(missing: DataFrame, reload: Reload, *, run_seq: int) -> DataFrame:
+    return conform(
+        missing.select("dms_id", image().alias("before"), (-F.col("amount")).alias("effect_amount")).withColumns(
+            {
+                "run_seq": F.lit(run_seq),
+                "cause": F.lit("load"),
+                "after": F.lit(None),
+                "file_id": F.lit(reload.marker_id),
+                "row": F.lit(None),
+            }
         ),
         EFFECTS,
     )
@@ -961,18 +1497,27 @@ def effects(classified: DataFrame, *, run_seq: int) -> DataFrame:
 # found in it. On writing: the branches are read back, and must hold exactly what was decided.
 
 
-def profile(rows: DataFrame) -> dict[str, Item]:
+def profile(rows: DataFrame) -> DataFrame:
     """Return per file what the KPI function counts too, and the range of its good keys."""
     good = F.size("rules") == 0
-    counted = rows.groupBy("file_id").agg(
+    is_delete = F.coalesce(F.col("op") == "D", F.lit(False))
+    value = F.col("amount") if "amount" in rows.columns else F.lit(Decimal(0)).cast(MONEY)
+    key = F.col("dms_id") if "dms_id" in rows.columns else F.lit(None).cast("bigint")
+    return rows.groupBy("file_id").agg(
         F.count(F.lit(1)).alias("row_count"),
         F.sum(F.when(~good, 1).otherwise(0)).alias("bad_rows"),
-        F.sum(F.col("amount").isNull().cast("int")).alias("unreadable_amounts"),
-        F.sum(F.col("amount").cast(TOTAL)).alias("total_amount"),
-        F.min(F.when(good, F.col("dms_id"))).alias("low"),
-        F.max(F.when(good, F.col("dms_id"))).alias("high"),
+        F.sum((value.isNull() & ~is_delete).cast("int")).alias("unreadable_amounts"),
+        F.sum(value.cast(TOTAL)).alias("total_amount"),
+        F.min(F.when(good, key)).alias("low"),
+        F.max(F.when(good, key)).alias("high"),
     )
-    return {row.file_id: row.asDict() for row in counted.collect()}
+
+
+def by_file(profiles: list[DataFrame]) -> dict[str, Item]:
+    """Return the profiles of all subjects, by file."""
+    if not profiles:
+        return {}
+    return {row.file_id: row.asDict() for row in reduce(DataFrame.unionByName, profiles).collect()}
 
 
 def check_against_kpis(files: list[Item], profiles: dict[str, Item]) -> None:
@@ -988,152 +1533,324 @@ def check_against_kpis(files: list[Item], profiles: dict[str, Item]) -> None:
                 )
 
 
-def by_outcome(rows: DataFrame) -> dict[str, Item]:
-    """Return per file the count and the amounts of each outcome, and the sum of the effects."""
-    counted = rows.groupBy("file_id", "outcome").agg(
-        F.count(F.lit(1)).alias("row_count"),
-        F.sum(F.col("amount").cast(TOTAL)).alias("amount"),
-        F.sum(F.col("effect_amount").cast(TOTAL)).alias("effect"),
+COUNTED = {
+    "file_id": "string", "outcome": "string", "amount": MONEY, "effect_amount": MONEY, "change": "string",
+    "had": "boolean", "had_tombstone": "boolean", "is_newest": "boolean", "op": "string",
+}  # fmt: skip
+
+
+def decisions(classified: DataFrame, reload: Reload | None) -> DataFrame:
+    """Return what a run decided over its rows, in the form that is counted; a reload's moves are its marker's."""
+    marker = F.lit(reload.marker_id if reload else None)
+    return conform(
+        classified.withColumns(
+            {
+                "file_id": F.when(F.col("is_input"), F.col("file_id")).otherwise(marker),
+                "outcome": F.when(F.col("is_input"), F.col("outcome")),
+                "had_tombstone": ~F.col("stored.living"),
+            }
+        ),
+        COUNTED,
     )
-    report: dict[str, Item] = {}
-    for row in counted.collect():
-        facts = report.setdefault(
-            row.file_id, {"outcomes": dict.fromkeys(OUTCOMES, 0), "amounts": {}, "effect": Decimal(0)}
-        )
-        facts["outcomes"][row.outcome] = row.row_count
-        facts["amounts"][row.outcome] = cents(row.amount)
-        facts["effect"] += row.effect or Decimal(0)
-    return report
+
+
+def reference_decisions(classified: DataFrame) -> DataFrame:
+    """Return the outcomes of rows without money."""
+    absent = {name: F.lit(None) for name in COUNTED if name not in ("file_id", "outcome")}
+    return conform(classified.select("file_id", "outcome").withColumns(absent), COUNTED)
 
 
 def quarantined(rows: DataFrame) -> DataFrame:
-    """Return quarantine rows in the form that `by_outcome` counts."""
-    return rows.select(
-        "file_id", F.lit("quarantined").alias("outcome"), "amount", F.lit(Decimal(0)).cast(MONEY).alias("effect_amount")
+    """Return quarantine rows in the form that is counted."""
+    amount_of = F.col("amount") if "amount" in rows.columns else F.lit(None)
+    absent = {name: F.lit(None) for name in COUNTED if name not in ("file_id", "outcome", "amount")}
+    found = rows.select("file_id", F.lit("quarantined").alias("outcome"), amount_of.alias("amount"))
+    return conform(found.withColumns(absent), COUNTED)
+
+
+def by_outcome(rows: DataFrame) -> list[Item]:
+    """Count what was decided, by file and outcome; `None` is the outcome of rows that a reload moves."""
+    living, deleted = F.col("is_newest") & (F.col("op") != "D"), F.col("is_newest") & (F.col("op") == "D")
+
+    def number(condition: Column) -> Column:
+        return F.count(F.when(condition, 1))
+
+    counted = rows.groupBy("file_id", "outcome").agg(
+        F.count(F.lit(1)).alias("row_count"),
+        F.sum(F.col("amount").cast(TOTAL)).alias("amount"),
+        total("effect_amount").alias("effect"),
+        number(F.col("change").isNotNull()).alias("changes"),
+        number(living).alias("state_rows"),
+        F.coalesce(F.sum(F.when(living, F.col("amount")).cast(TOTAL)), F.lit(Decimal(0))).alias("state_amount"),
+        number(living & F.col("had")).alias("state_known"),
+        number(F.col("change") == "deleted").alias("deletions"),
+        number(deleted).alias("tombstones"),
+        number(deleted & F.col("had_tombstone")).alias("tombstones_known"),
+        number(living & F.col("had_tombstone")).alias("revived"),
     )
+    return [row.asDict() for row in counted.collect()]
+
+
+SUMS = (
+    "changes", "state_rows", "state_amount", "state_known", "deletions", "tombstones", "tombstones_known", "revived",
+)  # fmt: skip
+
+
+def summed(counted: list[Item]) -> Item:
+    """Return what the tables of state must show after the run."""
+    return {name: sum((row[name] for row in counted), Decimal(0) if name == "state_amount" else 0) for name in SUMS}
+
+
+def of_files(counted: list[Item]) -> dict[str, Item]:
+    """Return per file the count and the amounts of each outcome, and the sum of the effects."""
+    report: dict[str, Item] = {}
+    for row in counted:
+        facts = report.setdefault(row["file_id"], no_rows())
+        facts["effect"] += row["effect"]
+        if row["outcome"] is not None:
+            facts["outcomes"][row["outcome"]] = row["row_count"]
+            facts["amounts"][row["outcome"]] = cents(row["amount"])
+    return report
+
+
+def no_rows() -> Item:
+    return {"outcomes": dict.fromkeys(OUTCOMES, 0), "amounts": {}, "effect": Decimal(0)}
 
 
 def read_back(spark: SparkSession, branches: Branches, written: list[str], run_seq: int) -> dict[str, Item]:
-    """Count what the branches really hold of this run."""
-    counted = ["file_id", "outcome", "amount", "effect_amount"]
+    """Count rows, amounts and effects of the run in its branches."""
     parts = []
-    if "transaction_history" in written:
-        parts.append(
-            spark.table(branches.open("transaction_history")).where(F.col("run_seq") == run_seq).select(*counted)
-        )
-    if "quarantine" in written:
-        parts.append(quarantined(spark.table(branches.open("quarantine")).where(F.col("run_seq") == run_seq)))
-    return by_outcome(reduce(DataFrame.unionByName, parts))
+    for table in written:
+        if table in ("transaction_history", "quarantine", *REFERENCES):
+            rows = spark.table(branches.open(table)).where(F.col("run_seq") == run_seq)
+            if table == "transaction_history":
+                absent = {name: F.lit(None) for name in COUNTED if name not in rows.columns}
+                parts.append(conform(rows.withColumns(absent), COUNTED))
+            else:
+                parts.append(quarantined(rows) if table == "quarantine" else reference_decisions(rows))
+    return of_files(by_outcome(reduce(DataFrame.unionByName, parts))) if parts else {}
 
 
-def prove_effects(spark: SparkSession, branches: Branches, run_seq: int) -> Item:
-    """Return what the written effects say: keys that came and went, money before and after."""
+def prove_effects(spark: SparkSession, branches: Branches, run_seq: int, marker_id: str | None) -> Item:
+    """Return what the written effects say: keys that came and went, money before and after, the sum by file."""
     change = spark.table(branches.open("transaction_effects")).where(F.col("run_seq") == run_seq)
-    found = change.agg(
+    cause = F.when(F.col("cause") == "load", F.lit(marker_id)).otherwise(F.col("file_id"))
+    found = change.groupBy(cause.alias("file_id")).agg(
         F.count("before").alias("had"),
         F.count("after").alias("have"),
         total("before.amount").alias("amount_before"),
         total("after.amount").alias("amount_after"),
         total("effect_amount").alias("effect"),
-    ).first()
-    require("sum of effects", found=found.effect, expected=found.amount_after - found.amount_before)
-    return found.asDict()
+    )
+    files = {row.file_id: row.asDict() for row in found.collect()}
+    whole = {name: sum((row[name] for row in files.values()), nothing) for name, nothing in NO_EFFECTS.items()}
+    require("sum of effects", found=whole["effect"], expected=whole["amount_after"] - whole["amount_before"])
+    return {**whole, "files": {file: row["effect"] for file, row in files.items()}}
 
 
 NO_EFFECTS = {"had": 0, "have": 0, "amount_before": Decimal(0), "amount_after": Decimal(0), "effect": Decimal(0)}
 
 
 # ## One run
-# History, quarantine, effects and state are written to the run's branches; `transactions` only where a key is new or
-# its newest row is.
+# History, quarantine, effects and state are written to the run's branches; `transactions` and `tombstones` only where a
+# key is new, its
+# newest row is, or it is gone.
 
 
-BY_FULL_KEY = "t.dms_id = s.dms_id AND t.dms_id BETWEEN {low} AND {high}"
 UPSERT = "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
 
 
-def write_state(branches: Branches, newest: DataFrame, *, low: int, high: int, any_stored: bool) -> None:
+@dataclass(frozen=True)
+class Run:
+    """One run: its number, its branches, the reload that it completes, and the range of keys that it may touch."""
+
+    spark: SparkSession
+    branches: Branches
+    run_seq: int
+    reload: Reload | None = None
+    low: int = 0
+    high: int = -1
+
+    @property
+    def near(self) -> Column:
+        """Return the condition by which file statistics prune stored rows; a reload may touch any."""
+        return F.lit(True) if self.reload else F.col("dms_id").between(self.low, self.high)
+
+    @property
+    def same_key(self) -> str:
+        bounds = "" if self.reload else f" AND t.dms_id BETWEEN {self.low} AND {self.high}"
+        return f"t.dms_id = s.dms_id{bounds}"
+
+    def numbered(self, rows: DataFrame) -> DataFrame:
+        return rows.withColumn("run_seq", F.lit(self.run_seq))
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What a run decided over transactions: each row's outcome, the keys that a reload leaves behind, the counts."""
+
+    classified: DataFrame
+    missing: DataFrame | None
+    purged: DataFrame | None
+    sums: Item
+    lost: Item
+
+
+NOTHING_LOST = {"rows": 0, "amount": Decimal(0), "purged": 0}
+
+
+def decide(run: Run, good: DataFrame, floor: str | None, file_ids: list[str]) -> tuple[DataFrame, DataFrame | None]:
+    """Return the classified rows, settled, and the stored rows that they were held against."""
+    rows = candidates(run.spark, run.branches, good, run.reload, file_ids)
+    stored = stored_rows(run.spark, run.branches, run.near)
+    if stored is not None and run.reload:
+        stored = moved_up(run.spark, stored, run.reload)
+    if stored is None:
+        state = run.spark.range(0).select(*[F.lit(None).cast(kind).alias(name) for name, kind in STATE.items()])
+        stored = state.withColumn("living", F.lit(False))
+    known = stored.join(rows.select("dms_id").distinct(), on="dms_id", how="left_semi")
+    known = known.select("dms_id", F.struct(*IN_STATE, "living").alias("stored"))
+    return settled(with_effect(classify(rows, known, floor=floor))), stored
+
+
+def lost_by(run: Run, classified: DataFrame, stored: DataFrame) -> tuple[DataFrame | None, DataFrame | None, Item]:
+    """Return the living rows and the tombstones that a reload leaves below its floor, and how many there are."""
+    if run.reload is None:
+        return None, None, NOTHING_LOST
+    missing = settled(missing_rows(stored, classified, run.reload))
+    purged = settled(
+        stored.where(~F.col("living") & below(run.reload.floor))
+        .join(classified.where("is_newest").select("dms_id"), on="dms_id", how="left_anti")
+        .select(*TOMBSTONES)
+    )
+    found = missing.agg(F.count(F.lit(1)).alias("rows"), total("amount").alias("amount")).first().asDict()
+    return missing, purged, {**found, "purged": purged.count()}
+
+
+def write_state(run: Run, decided: Decided) -> None:
     """Bring `transactions` to the newest row of each key, in key order, so that file statistics can prune."""
-    state = conform(newest, STATE)
-    if any_stored:
-        branches.merge("transactions", state, on=BY_FULL_KEY.format(low=low, high=high), clauses=UPSERT)
+    newest = decided.classified.where(F.col("is_newest"))
+    state = conform(newest.where(F.col("op") != "D"), STATE)
+    if decided.sums["deletions"] + decided.lost["rows"]:
+        gone = newest.where(F.col("change") == "deleted").select("dms_id")
+        gone = gone.unionByName(decided.missing.select("dms_id")) if decided.missing is not None else gone
+        state = state.withColumn("gone", F.lit(False)).unionByName(
+            gone.withColumn("gone", F.lit(True)), allowMissingColumns=True
+        )
+        run.branches.merge("transactions", state, on=run.same_key, clauses=with_gone(STATE))
+    elif decided.sums["state_known"]:
+        run.branches.merge("transactions", state, on=run.same_key, clauses=UPSERT)
     else:
-        branches.append("transactions", state.orderBy("dms_id"))
+        run.branches.append("transactions", state.orderBy("dms_id"))
 
 
-def key_range(profiles: dict[str, Item]) -> tuple[int, int]:
-    """Return the lowest and the highest good key of a run; an empty range when there is none."""
-    lows = [found["low"] for found in profiles.values() if found["low"] is not None]
-    highs = [found["high"] for found in profiles.values() if found["high"] is not None]
-    return min(lows, default=0), max(highs, default=-1)
+def write_tombstones(run: Run, decided: Decided) -> None:
+    """Leave a tombstone where a delete is the newest row of its key; take away those of keys that live again."""
+    newest = decided.classified.where(F.col("is_newest"))
+    fresh = conform(newest.where(F.col("op") == "D"), TOMBSTONES).withColumn("gone", F.lit(False))
+    revived = newest.where((F.col("op") != "D") & ~F.col("stored.living")).select("dms_id")
+    gone = revived.unionByName(decided.purged.select("dms_id")) if decided.purged is not None else revived
+    rows = fresh.unionByName(gone.withColumn("gone", F.lit(True)), allowMissingColumns=True)
+    run.branches.merge("tombstones", rows, on=run.same_key, clauses=with_gone(TOMBSTONES))
+
+
+def write_effects(run: Run, decided: Decided) -> None:
+    changed = effects(decided.classified, run_seq=run.run_seq)
+    if decided.missing is not None and run.reload is not None:
+        changed = changed.unionByName(missing_effects(decided.missing, run.reload, run_seq=run.run_seq))
+    run.branches.append("transaction_effects", changed)
+
+
+def write_history(run: Run, decided: Decided) -> None:
+    """Keep every accepted row with the order that is its own: where a load begins is not the row's business."""
+    own_position = F.when(F.col("row_order.phase") == 0, F.lit(MINUS_INFINITY).cast("timestamp")).otherwise(
+        F.col("row_order.position")
+    )
+    rows = decided.classified.where("is_input").withColumn(
+        "row_order", F.col("row_order").withField("position", own_position)
+    )
+    run.branches.append("transaction_history", conform(run.numbered(rows), HISTORY))
+
+
+def write_quarantine(run: Run, bad: list[DataFrame]) -> None:
+    kept = [
+        conform(run.numbered(rows).withColumns({"repaired_by": F.lit(None), **absent_amount(rows)}), QUARANTINE)
+        for rows in bad
+    ]
+    run.branches.append("quarantine", reduce(DataFrame.unionByName, kept))
+
+
+def absent_amount(rows: DataFrame) -> dict[str, Column]:
+    return {} if "amount" in rows.columns else {"amount": F.lit(None)}
 
 
 def write(
-    branches: Branches,
-    bad: DataFrame,
-    classified: DataFrame,
-    counts: Item,
-    moved: Item,
-    keys: tuple[int, int],
-    run_seq: int,
+    run: Run, decided: Decided, bad: list[DataFrame], references: dict[str, DataFrame], counted: list[Item]
 ) -> list[str]:
     """Write what the run decided to its branches; return the names of the tables written."""
-    by_run = F.lit(run_seq)
-    writes: dict[str, Callable[[], None]] = {}
-    if counts["quarantined"]:
-        kept = conform(bad.withColumns({"run_seq": by_run, "repaired_by": F.lit(None)}), QUARANTINE)
-        writes["quarantine"] = partial(branches.append, "quarantine", kept)
-    if sum(counts.values()) > counts["quarantined"]:
-        history = conform(classified.withColumn("run_seq", by_run), HISTORY)
-        writes["transaction_history"] = partial(branches.append, "transaction_history", history)
-    if counts["inserted"] + counts["updated"]:
-        changed = effects(classified, run_seq=run_seq)
-        writes["transaction_effects"] = partial(branches.append, "transaction_effects", changed)
-    if counts["inserted"] + counts["updated"] + moved["row_count"]:
-        any_stored = counts["updated"] + moved["row_count"] > 0
-        newest = classified.where("is_newest")
-        writes["transactions"] = partial(
-            write_state, branches, newest, low=keys[0], high=keys[1], any_stored=any_stored
-        )
-    together(writes.values())
-    written = list(writes)
+    sums, lost = decided.sums, decided.lost
+    quarantined_rows = sum(row["row_count"] for row in counted if row["outcome"] == "quarantined")
+    history_rows = sum(row["row_count"] for row in counted if row["outcome"] not in (None, "quarantined"))
+    wanted = {
+        "quarantine": (quarantined_rows, partial(write_quarantine, run, bad)),
+        "transaction_history": (history_rows - decided.sums["reference_rows"], partial(write_history, run, decided)),
+        "transaction_effects": (sums["changes"] + lost["rows"], partial(write_effects, run, decided)),
+        "tombstones": (sums["tombstones"] + sums["revived"] + lost["purged"], partial(write_tombstones, run, decided)),
+        "transactions": (sums["state_rows"] + sums["deletions"] + lost["rows"], partial(write_state, run, decided)),
+    }
+    for name, rows in references.items():
+        schema = {**REFERENCES[name].image, **OF_A_ROW}
+        wanted[name] = (1, partial(run.branches.append, name, conform(run.numbered(rows), schema)))
+    written = [name for name, (rows, _) in wanted.items() if rows]
+    together([wanted[name][1] for name in written])
     step("written", tables=written)
     return written
 
 
-def prove(
-    spark: SparkSession,
-    branches: Branches,
-    written: list[str],
-    decided: dict[str, Item],
-    moved: Item,
-    before: Item,
-    run_seq: int,
-) -> Item:
+def prove(run: Run, written: list[str], decided: Decided, report: dict[str, Item], before: Item) -> Item:
     """Hold the branches to what was decided; return the totals of `transactions` after the run."""
-    require("rows by outcome", found=read_back(spark, branches, written, run_seq), expected=decided)
-    change = prove_effects(spark, branches, run_seq) if "transaction_effects" in written else NO_EFFECTS
-    require("effects by file", found=change["effect"], expected=sum(facts["effect"] for facts in decided.values()))
+    spark, branches, sums, lost = run.spark, run.branches, decided.sums, decided.lost
+    marker_id = run.reload.marker_id if run.reload else None
+    checks = {"rows": partial(read_back, spark, branches, written, run.run_seq)}
+    if "transaction_effects" in written:
+        checks["effects"] = partial(prove_effects, spark, branches, run.run_seq, marker_id)
+    if "transactions" in written:
+        checks["added"] = partial(branches.added, "transactions", "amount")
+    found = at_once(checks)
+    change = found.get("effects", NO_EFFECTS)
+    taken = {file: facts for file, facts in report.items() if sum(facts["outcomes"].values())}
+    own = {file: {**no_rows(), **{name: facts[name] for name in no_rows()}} for file, facts in taken.items()}
+    require("rows by outcome", found=found["rows"], expected=own)
+    by_file = {file: facts["effect"] for file, facts in report.items() if facts["effect"]}
+    require("effects by file", found={f: e for f, e in change.get("files", {}).items() if e}, expected=by_file)
     published = before.get("published", {"row_count": 0, "total_amount": "0.00"})
     row_count = published["row_count"] + change["have"] - change["had"]
     total_amount = Decimal(published["total_amount"]) + change["effect"]
+    require("tombstones", found=tombstones_moved(branches, written), expected=expected_tombstones(sums, lost))
     if "transactions" in written:
         require("living keys", found=branches.living_rows("transactions"), expected=row_count)
-        added = (change["have"] + moved["row_count"], change["amount_after"] + moved["amount"])
-        require("rows and money in the files added", found=branches.added("transactions", "amount"), expected=added)
-        carried = {
-            "assay.run-seq": str(run_seq),
-            "assay.row-count": str(row_count),
-            "assay.total-amount": cents(total_amount),
-        }
-        branches.append("transactions", spark.table(branches.table("transactions")).limit(0), carried)
+        added = (sums["state_rows"], sums["state_amount"])
+        require("rows and money in the files added", found=found["added"], expected=added)
+        branches.note(
+            "transactions",
+            {
+                "assay.run-seq": str(run.run_seq),
+                "assay.row-count": str(row_count),
+                "assay.total-amount": cents(total_amount),
+            },
+        )
     return {"row_count": row_count, "total_amount": cents(total_amount)}
 
 
-def moved_on(classified: DataFrame) -> Item:
-    """Return count and money of the unchanged rows that are newer than the stored ones: only their order moves on."""
-    moved = classified.where(F.col("is_newest") & (F.col("outcome") == "unchanged"))
-    return moved.agg(F.count(F.lit(1)).alias("row_count"), total("amount").alias("amount")).first().asDict()
+def tombstones_moved(branches: Branches, written: list[str]) -> int:
+    """Return by how many rows the tombstones grow, from the counts that Iceberg keeps."""
+    if "tombstones" not in written:
+        return 0
+    return branches.living_rows("tombstones") - branches.published_rows("tombstones")
+
+
+def expected_tombstones(sums: Item, lost: Item) -> int:
+    return sums["tombstones"] - sums["tombstones_known"] - sums["revived"] - lost["purged"]
 
 
 def publish(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, intent: Item) -> None:
@@ -1147,17 +1864,53 @@ def publish(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, intent
     snapshots = {**ledger.state().get("published", {}).get("snapshots", {}), **promised}
 
     def advance(file: tuple[str, Item]) -> None:
-        counted = {"outcomes": file[1]["outcomes"], "amounts": file[1]["amounts"], "effect_amount": file[1]["effect"]}
-        facts = {"run_seq": intent["run_seq"], "snapshots": promised, **counted}
+        counted = {name: file[1][name] for name in ("outcomes", "amounts", "missing", "moved") if name in file[1]}
+        facts = {"run_seq": intent["run_seq"], "snapshots": promised, "effect_amount": file[1]["effect"], **counted}
         ledger.advance(file[0], status="in_silver", waiting_for="gold", facts=facts)
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(advance, report["files"].items()))
     step("files_advanced")
-    totals = {"row_count": report["row_count"], "total_amount": report["total_amount"]}
-    ledger.finish({"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
+    ledger.finish({"run_seq": intent["run_seq"], "snapshots": snapshots, **report["totals"]})
     branches.drop_older(promised)
-    step("published", run_seq=intent["run_seq"], **totals)
+    step(
+        "published",
+        run_seq=intent["run_seq"],
+        **{name: report["totals"][name] for name in ("row_count", "total_amount")},
+    )
+
+
+def read_subjects(spark: SparkSession, files: list[Item], staging: Staging) -> dict[str, DataFrame]:
+    """Return the normalised rows of a run, by subject; each is computed once."""
+    rows = {}
+    for subject in ("transactions", *REFERENCES):
+        members = [file for file in files if file["subject"] == subject]
+        if members:
+            texts = read(spark, members, staging)
+            reference = REFERENCES.get(subject)
+            typed = texts.transform(normalise_reference, reference) if reference else texts.transform(normalise)
+            rows[subject] = settled(typed)
+    return rows
+
+
+def classify_reference(run: Run, good: DataFrame, name: str) -> DataFrame:
+    """Give the rows of a reference file their outcomes against the newest row of each key."""
+    key = REFERENCES[name].key
+    stored = run.spark.table(run.branches.table(name)).groupBy(key)
+    state = F.struct("content_hash", "row_order", (F.col("op") != "D").alias("living"))
+    newest = stored.agg(F.max_by(state, "row_order").alias("stored"))
+    return settled(classify(good, newest, key=key))
+
+
+def limit_missing(run: Run, lost: Item, maximum_share: Decimal) -> None:
+    """Refuse a reload that would delete too large a share of the living rows."""
+    living = run.branches.published_rows("transactions")
+    if run.reload and lost["rows"] > maximum_share * living:
+        raise LoadRefused(
+            run.reload.marker_id,
+            f"The reload would delete {lost['rows']:,} rows of {living:,} "
+            f"({100 * Decimal(lost['rows']) / living:.1f} %), the maximum is {100 * maximum_share:f} %.",
+        )
 
 
 def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files: list[Item], attempts: int = 1) -> None:
@@ -1170,41 +1923,145 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files:
     step("begun", run_seq=run_seq, files=len(files))
 
     size_shuffles(spark, sum(file["kpis"]["row_count"] for file in files))
-    branches = Branches(spark, job.silver_database, Branches.name_of_run(run_seq))
-    stage(files, lake=job.lake_bucket)
+    reload = reload_of(ledger, files, before.get("published", {}))
+    floor = reload.floor if reload else before.get("published", {}).get("floor")
+    if reload:
+        files = [{**file, "load_start": reload.starts.get(file["file_id"])} for file in files]
+    staging = staging_of(job)
+    stage(files, staging)
     step("staged")
-    rows = settled(read(spark, files, lake=job.lake_bucket).transform(normalise))
-    profiles = profile(rows)
+    rows = read_subjects(spark, files, staging)
+    profiles = by_file([found.transform(profile) for found in rows.values()])
     check_against_kpis(files, profiles)
     step("read", rows=sum(found["row_count"] for found in profiles.values()))
 
-    good, bad = rows.where(F.size("rules") == 0), rows.where(F.size("rules") > 0)
-    keys = key_range(profiles)
-    stored = stored_state(spark, branches.table("transactions"), good, low=keys[0], high=keys[1])
-    classified = settled(classify(good, stored))
-    outcomes = classified.select("file_id", "outcome", "amount", "effect_amount")
-    decided = by_outcome(outcomes.unionByName(quarantined(bad)))
-    counts = {outcome: sum(facts["outcomes"][outcome] for facts in decided.values()) for outcome in OUTCOMES}
-    step("classified", **counts)
+    branches = Branches(spark, job.silver_database, Branches.name_of_run(run_seq))
+    lows, highs = ([found[side] for found in profiles.values() if found[side] is not None] for side in ("low", "high"))
+    run = Run(spark, branches, run_seq, reload, min(lows, default=0), max(highs, default=-1))
+    good = {name: found.where(F.size("rules") == 0) for name, found in rows.items()}
+    bad = [found.where(F.size("rules") > 0) for found in rows.values()]
+    transactions = good.get(
+        "transactions", spark.range(0).select(*[F.lit(None).cast(k).alias(n) for n, k in NORMALISED.items()])
+    )
+    references = {name: classify_reference(run, good[name], name) for name in REFERENCES if name in good}
+    classified, stored = decide(run, transactions, floor, file_ids)
+    counted = by_outcome(
+        reduce(
+            DataFrame.unionByName,
+            [
+                decisions(classified, reload),
+                *[reference_decisions(found) for found in references.values()],
+                *[quarantined(found) for found in bad],
+            ],
+        )
+    )
+    missing, purged, lost = lost_by(run, classified, stored)
+    limit_missing(run, lost, Decimal(job.maximum_missing_share))
+    report = report_of(files, counted, run, lost)
+    sums = {**summed(counted), "reference_rows": reference_rows(files, report)}
+    decided = Decided(classified, missing, purged, sums, lost)
+    step(
+        "classified", **{outcome: sum(facts["outcomes"][outcome] for facts in report.values()) for outcome in OUTCOMES}
+    )
 
-    moved = moved_on(classified) if counts["unchanged"] else {"row_count": 0, "amount": Decimal(0)}
-    written = write(branches, bad, classified, counts, moved, keys, run_seq)
-    totals = prove(spark, branches, written, decided, moved, before, run_seq)
+    written = write(run, decided, bad, references, counted)
+    totals = prove(run, written, decided, report, before)
     step("proved", **totals)
-    report = {"run_seq": run_seq, "files": decided, **totals}
-    report_key = f"reports/silver/{run_seq:08d}.json"
-    body = json.dumps(report, sort_keys=True, default=cents).encode()
-    boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=report_key, Body=body)
+    totals |= loads_after(before.get("published", {}), reload)
     intent = {
         "run_seq": run_seq,
         "branch": branches.name,
         "snapshots": branches.snapshots(),
-        "report": report_key,
+        "report": put_report(job, run_seq, {"files": report, "totals": totals}),
     }
     step("before_intent")
     ledger.commit(intent, token=token)
     step("after_intent")
     publish(spark, ledger, job, intent)
+
+
+def report_of(files: list[Item], counted: list[Item], run: Run, lost: Item) -> dict[str, Item]:
+    """Return what a run did with each of its files, as their passports tell it."""
+    report = {**{file["file_id"]: no_rows() for file in files}, **of_files(counted)}
+    if run.reload:
+        facts = report[run.reload.marker_id]
+        facts["effect"] -= lost["amount"]
+        facts["missing"] = lost["rows"]
+        facts["moved"] = sum(row["changes"] for row in counted if row["file_id"] == run.reload.marker_id)
+    return report
+
+
+def reference_rows(files: list[Item], report: dict[str, Item]) -> int:
+    """Return how many accepted rows of a run belong to reference tables."""
+    of_references = [file["file_id"] for file in files if file["subject"] in REFERENCES]
+    accepted = [
+        sum(report[file]["outcomes"].values()) - report[file]["outcomes"]["quarantined"] for file in of_references
+    ]
+    return sum(accepted)
+
+
+def loads_after(published: Item, reload: Reload | None) -> Item:
+    """Return the floor and the complete loads after a run."""
+    if reload is None:
+        return {name: published[name] for name in ("floor", "loads") if name in published}
+    loads = {**published.get("loads", {}), reload.marker_id: reload.marker["load"]["start_at"]}
+    return {"floor": reload.floor, "loads": loads}
+
+
+def put_report(job: argparse.Namespace, run_seq: int, report: Item) -> str:
+    """Keep what a run did, for its publication; return where."""
+    key = f"{job.prefix}reports/silver/{run_seq:08d}.json"
+    body = json.dumps(report, sort_keys=True, default=cents).encode()
+    boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=key, Body=body)
+    return key
+
+
+# ## Reloads
+# A marker is taken together with its files: the run in which the last of them is there completes the load. One reload a
+# run.
+
+
+class LoadRefused(Exception):  # noqa: N818 - a decision, not an error of the program
+    """A reload would delete more than the stack allows, or lists a file that was rejected."""
+
+    def __init__(self, marker_id: str, reason: str, code: str = "would_delete") -> None:
+        super().__init__(reason)
+        self.marker_id = marker_id
+        self.reason = {"code": code, "text": reason}
+
+
+def with_ready_marker(ledger: Ledger, files: list[Item]) -> list[Item]:
+    """Return the files of the next run: all but the markers, and the oldest marker whose files are all there.
+
+    Listed files that the index of waiting files does not show yet come along.
+    """
+    markers = [file for file in files if file["subject"] == "load"]
+    others = {file["file_id"]: file for file in files if file["subject"] != "load"}
+    for marker in markers:
+        listed = {file["file_id"]: file for file in ledger.files(marker["load"]["files"])}
+        rejected = [file["key"] for file in listed.values() if file["status"] == "rejected"]
+        if rejected:
+            raise LoadRefused(
+                marker["file_id"], f"The reload lists {rejected[0]}, which was rejected.", "load_file_missing"
+            )
+        arriving = {file_id: file for file_id, file in listed.items() if file.get("waiting_for") == "silver"}
+        there = [file for file in listed.values() if file["status"] in ("in_silver", "published") and file["in_effect"]]
+        if len(arriving) + len(there) == len(set(marker["load"]["files"])):
+            return [*{**others, **arriving}.values(), marker]
+    return list(others.values())
+
+
+def reload_of(ledger: Ledger, files: list[Item], published: Item) -> Reload | None:
+    """Return the reload that this run completes; a file that several loads list begins with the newest of them."""
+    marker = next((file for file in files if file["subject"] == "load"), None)
+    if marker is None:
+        return None
+    starts: dict[str, str] = {}
+    for load in [*ledger.files(published.get("loads", {})), marker]:
+        for listed in load["load"]["files"]:
+            starts[listed] = max(starts.get(listed, ""), load["load"]["start_at"])
+    listed_here = {file: starts[file] for file in marker["load"]["files"]}
+    return Reload(marker, max(published.get("floor", ""), marker["load"]["start_at"]), listed_here)
 
 
 # ## Recovery and isolation
@@ -1229,10 +2086,12 @@ def root_cause(error: BaseException) -> str:
 def probe(spark: SparkSession, job: argparse.Namespace, file: Item) -> str | None:
     """Read one file alone, wholly; return why it cannot be read, or nothing."""
     try:
-        stage([file], lake=job.lake_bucket)
-        rows = read(spark, [file], lake=job.lake_bucket).transform(normalise)
-        rows.write.format("noop").mode("overwrite").save()
-        check_against_kpis([file], profile(rows))
+        staging = staging_of(job)
+        stage([file], staging)
+        rows = read_subjects(spark, [file], staging)
+        for found in rows.values():
+            found.write.format("noop").mode("overwrite").save()
+        check_against_kpis([file], by_file([found.transform(profile) for found in rows.values()]))
     except FileBroken as error:
         return error.reason
     except Exception as error:  # whatever breaks the reading of this one file is its reason
@@ -1255,9 +2114,16 @@ def process_all(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, fi
     """Process the files in one run, leaving out those that break it."""
     while files:
         try:
-            return process(spark, ledger, job, files, attempts)
+            if not (ready := with_ready_marker(ledger, files)):
+                break
+            return process(spark, ledger, job, ready, attempts)
         except FencedOut:
             raise
+        except LoadRefused as error:
+            ledger.reject(error.marker_id, [error.reason])
+            step("load_refused", file_id=error.marker_id, **error.reason)
+            files = [file for file in files if file["file_id"] != error.marker_id]
+            continue
         except FileBroken as error:
             broken = {error.file_id: error.reason}
         except Exception as error:
@@ -1300,17 +2166,42 @@ def recover(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> Non
             process_singly(spark, ledger, job, files)
 
 
+# ## Rebuilding
+# A replay has made the same tables anew from Bronze, in a database of its own; one run puts them in the place of the
+# present ones.
+
+
+def rebuild(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> None:
+    """Publish the tables of another database as this layer's, in one commit."""
+    before = ledger.state()
+    run_seq, token = begin_rebuild(ledger, before, job)
+    branches = Branches(spark, job.silver_database, Branches.name_of_run(run_seq))
+    branches.take_over(TABLES, job.rebuild_from, last_run=before["run_seq"])
+    transactions = branches.open("transactions")
+    found = spark.table(transactions).agg(F.count(F.lit(1)).alias("row_count"), total("amount").alias("amount")).first()
+    totals = {"row_count": found.row_count, "total_amount": cents(found.amount)}
+    step("proved", **totals)
+    totals |= loads_after(before["published"], None)
+    report = put_report(job, run_seq, {"files": {}, "totals": totals})
+    intent = {"run_seq": run_seq, "branch": branches.name, "snapshots": branches.snapshots(), "report": report}
+    ledger.commit(intent, token=token)
+    publish(spark, ledger, job, intent)
+
+
 # ## The job
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
     """Read the job's arguments; Glue adds some of its own, which are passed over."""
     parser = argparse.ArgumentParser(prog="silver", allow_abbrev=False)
-    for name in ("bronze_bucket", "lake_bucket", "ledger_table", "silver_database"):
+    required = ("lake_bucket", "ledger_table", "silver_database")
+    for name in (*required, "maximum_missing_share", "card_key_secret", "prefix"):
         parser.add_argument(f"--{name}", default=globals()[name])
     parser.add_argument("--file_id", default=file_id, help="the file whose execution started this run")
+    parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
+    parser.add_argument("--expected_run_seq", type=int, help="with --rebuild_from: the last run that it contains")
     job, _ = parser.parse_known_args(argv)
-    for name in ("lake_bucket", "ledger_table", "silver_database"):
+    for name in required:
         if not getattr(job, name):
             parser.error(f"--{name} is required")
     return job
@@ -1338,8 +2229,9 @@ def main(job: argparse.Namespace) -> None:
     create_tables(spark, job.silver_database, TABLES)
     step("started")
     recover(spark, ledger, job)
-    files = ledger.waiting(job.file_id or None)
-    if files:
+    if job.rebuild_from:
+        rebuild(spark, ledger, job)
+    elif files := ledger.waiting(job.file_id or None):
         process_all(spark, ledger, job, files, attempts=1)
     step("done")
     spark.stop()

@@ -139,6 +139,26 @@ class Ledger:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
 
+    def reject(self, file_id: str, reasons: list[Item]) -> None:
+        """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
+        change = [{"status": "rejected", "at": now_text()}]
+        self._table.update_item(
+            Key={"file_id": file_id},
+            UpdateExpression=(
+                "SET #status = :rejected, in_effect = :no, reasons = :reasons, "
+                "changes = list_append(changes, :change) REMOVE waiting_for, waiting_since"
+            ),
+            ConditionExpression="#status = :accepted",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={
+                ":rejected": "rejected",
+                ":accepted": "accepted",
+                ":no": False,
+                ":reasons": reasons,
+                ":change": change,
+            },
+        )
+
     def fail(self, file_id: str, reason: str) -> None:
         """Take a file out of the queue until it is resumed, and say why."""
         item = next(iter(self.files([file_id])), {})

@@ -5,18 +5,26 @@ The other side, the intent item that is the commit point, lies in the ledger. De
 
 from __future__ import annotations
 
+import argparse
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from ledger import FencedOut, Item, Ledger, now_text
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 CATALOG = "glue_catalog"
 MONEY = "decimal(18,2)"
 TOTAL = "decimal(38,2)"
+ROW_ORDER = (
+    "struct<position: timestamp, phase: int, instant: timestamp, object_key: string, sequencer: string,"
+    " version_id: string, row: bigint>"
+)
+MINUS_INFINITY = "1800-01-01 00:00:00"  # a position before all instants; pandas and Python can hold it too
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
 
 
@@ -30,11 +38,16 @@ def require(what: str, *, found: object, expected: object) -> None:
         raise AuditFailed(f"{what}: found {found}, expected {expected}")
 
 
+def at_once(questions: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+    """Return the answers to independent questions, asked side by side; the first error is raised."""
+    with ThreadPoolExecutor(4) as pool:
+        asked = {name: pool.submit(question) for name, question in questions.items()}
+        return {name: answer.result() for name, answer in asked.items()}
+
+
 def together(writes: Iterable[Callable[[], None]]) -> None:
     """Carry out independent writes side by side: for small ones the driver mostly plans, and waits for storage."""
-    with ThreadPoolExecutor(4) as pool:
-        for outcome in [pool.submit(write) for write in writes]:
-            outcome.result()
+    at_once({str(number): write for number, write in enumerate(writes)})
 
 
 class Branches:
@@ -63,8 +76,7 @@ class Branches:
             iceberg = self._iceberg(table)
             if iceberg.currentSnapshot() is None:
                 # A branch needs a snapshot to start from.
-                self._spark.table(self.table(table)).limit(0).writeTo(self.table(table)).append()
-                iceberg.refresh()
+                iceberg.newFastAppend().commit()
             references = iceberg.manageSnapshots()
             if iceberg.refs().containsKey(self.name):
                 references = references.removeBranch(self.name)
@@ -72,12 +84,29 @@ class Branches:
             self._opened.append(table)
         return f"{self.table(table)}.branch_{self.name}"
 
-    def append(self, table: str, rows: DataFrame, properties: Mapping[str, str] | None = None) -> None:
-        """Append rows to the run's branch; the properties go into the snapshot's summary."""
-        writer = rows.writeTo(self.open(table))
-        for name, value in (properties or {}).items():
-            writer = writer.option(f"snapshot-property.{name}", value)
-        writer.append()
+    def is_open(self, table: str) -> bool:
+        """Tell whether this run has a branch of a table, that is, writes to it."""
+        return table in self._opened
+
+    def current(self, table: str) -> str:
+        """Return the identifier of a table as this run sees it: its branch if there is one, else what readers see."""
+        return f"{self.table(table)}.branch_{self.name}" if self.is_open(table) else self.table(table)
+
+    def append(self, table: str, rows: DataFrame) -> None:
+        """Append rows to the run's branch."""
+        rows.writeTo(self.open(table)).append()
+
+    def replace(self, table: str, rows: DataFrame) -> None:
+        """Put rows in the place of all that the table holds, on the run's branch."""
+        rows.writeTo(self.open(table)).overwrite(F.lit(True))
+
+    def note(self, table: str, properties: Mapping[str, str]) -> None:
+        """Commit a snapshot without rows to the run's branch, with these properties in its summary."""
+        self.open(table)
+        commit = self._iceberg(table).newFastAppend().toBranch(self.name)
+        for name, value in properties.items():
+            commit = commit.set(name, value)
+        commit.commit()
 
     def merge(self, table: str, rows: DataFrame, *, on: str, clauses: str) -> None:
         """Merge rows (alias `s`) into the run's branch of a table (alias `t`)."""
@@ -85,14 +114,25 @@ class Branches:
         rows.createOrReplaceTempView(source)
         self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} {clauses}")
 
+    def take_over(self, tables: Iterable[str], database: str, *, last_run: int) -> None:
+        """Put the rows of another database's tables in the place of these; runs count as no later than `last_run`."""
+        for table in tables:
+            rows = self._spark.table(f"{CATALOG}.{database}.{table}")
+            if "run_seq" in rows.columns:
+                rows = rows.withColumn("run_seq", F.least("run_seq", F.lit(last_run)))
+            self.replace(table, rows)
+
     def snapshots(self) -> dict[str, int]:
         """Return the head of each opened branch: what the intent promises to publish."""
         return {table: self._head(table).snapshotId() for table in self._opened}
 
     def living_rows(self, table: str) -> int:
         """Return how many rows the branch holds, from the counts that Iceberg keeps with each snapshot."""
-        summary = self._head(table).summary()
-        return int(summary["total-records"]) - int(summary["total-position-deletes"])
+        return _living_rows(self._head(table))
+
+    def published_rows(self, table: str) -> int:
+        """Return how many rows readers see in a table."""
+        return _living_rows(self._iceberg(table).currentSnapshot())
 
     def added_rows(self, table: str) -> int:
         """Return how many rows the branch's newest snapshot added, from its own summary."""
@@ -144,6 +184,24 @@ class Branches:
         return self._iceberg(table).snapshot(self.name)
 
 
+def _living_rows(snapshot: Any) -> int:
+    summary = snapshot.summary() if snapshot is not None else {}
+    return int(summary.get("total-records") or 0) - int(summary.get("total-position-deletes") or 0)
+
+
+def begin_rebuild(ledger: Ledger, before: Item, job: argparse.Namespace) -> tuple[int, str]:
+    """Begin the run that takes over another database; return its number and its token."""
+    if before["run_seq"] != job.expected_run_seq or "published" not in before:
+        raise FencedOut(
+            f"{job.rebuild_from} holds the runs up to {job.expected_run_seq}, "
+            f"but run {before['run_seq']} is published: rebuild it again"
+        )
+    run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
+    begun = {"run_seq": run_seq, "token": token, "files": [], "attempts": 1, "started_at": now_text()}
+    ledger.begin(begun, after=before["run_seq"])
+    return run_seq, token
+
+
 def settled(rows: DataFrame) -> DataFrame:
     """Return rows that are computed once, by the first use; later plans begin at the result and stay small."""
     return rows.localCheckpoint(eager=False)
@@ -152,6 +210,26 @@ def settled(rows: DataFrame) -> DataFrame:
 def size_shuffles(spark: SparkSession, rows: int) -> None:
     """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
     spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
+
+
+def columns(schema: Mapping[str, str]) -> str:
+    """Return a schema as the column list of a CREATE TABLE."""
+    return ", ".join(f"{name} {kind}" for name, kind in schema.items())
+
+
+def conform(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
+    """Select exactly the schema's columns, cast to its types: the contract on leaving a step."""
+    return rows.select(*[F.col(name).cast(kind).alias(name) for name, kind in schema.items()])
+
+
+def with_gone(schema: Mapping[str, str]) -> str:
+    """Return the clauses of a merge whose source marks what is `gone`."""
+    names, values = ", ".join(schema), ", ".join(f"s.{name}" for name in schema)
+    updates = ", ".join(f"t.{name} = s.{name}" for name in schema)
+    return (
+        f"WHEN MATCHED AND s.gone THEN DELETE WHEN MATCHED THEN UPDATE SET {updates} "
+        f"WHEN NOT MATCHED AND NOT s.gone THEN INSERT ({names}) VALUES ({values})"
+    )
 
 
 def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple[str, str, str]]) -> None:
