@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-NEVER = datetime(1, 1, 1)
+NEVER = datetime(1800, 1, 1)
 """Minus infinity as the tables write it."""
 Order = tuple[Any, ...]
 Name = tuple[str, str]

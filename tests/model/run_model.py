@@ -42,39 +42,52 @@ class SilverModel:
         self.starts: dict[Name, datetime] = {}
         self.taken: dict[Name, File] = {}
         self.waiting: list[File] = []
+        self.passports: dict[Name, Passport] = {}
 
     def held(self) -> dict[int, Version]:
         """Return living rows and tombstones, as the model of the state does."""
         return self.living | self.tombstones
 
     def run(self, arrived: Iterable[File]) -> dict[Name, Passport]:
-        """Take what has arrived and waits; a marker stays behind while a file that it lists has not come."""
-        waiting = [*self.waiting, *arrived]
-        there = {*self.taken, *(file.name for file in waiting)}
-        batch = [file for file in waiting if file.listed <= there]
-        self.waiting = [file for file in waiting if not file.listed <= there]
+        """Take what has arrived, and of the markers the one that has waited longest with all its files there."""
+        self.waiting += arrived
+        marker = self._ready_marker()
+        batch = [file for file in self.waiting if file.kind != "marker" or file is marker]
+        self.waiting = [file for file in self.waiting if file.kind == "marker" and file is not marker]
         passports = {file.name: Passport() for file in batch}
-        markers = sorted((file for file in batch if file.kind == "marker"), key=lambda marker: marker.start_at)
-        returning = self._declare(markers)
+        returning = self._declare(marker) if marker else {}
         coming = self._coming(batch, passports)
         for key in {*self.living, *self.tombstones, *returning, *coming}:
-            self._settle(key, coming.get(key, []), returning.get(key, []), passports, markers)
+            self._settle(key, coming.get(key, []), returning.get(key, []), passports, marker)
         self.taken |= {file.name: file for file in batch}
+        self.passports |= passports
         return passports
 
-    def _declare(self, markers: list[File]) -> dict[int, list[Version]]:
-        """Raise the floor to complete loads; return, in their new places, the rows of earlier runs that these list."""
-        before = dict(self.starts)
-        for marker in markers:
-            self.floor = max(self.floor, (marker.start_at, 0, NEVER))
-            for name in marker.listed:
-                self.starts[name] = max(self.starts.get(name, NEVER), marker.start_at)
+    def take(self, arrived: Iterable[File]) -> None:
+        """Run until nothing is left that a run could take: of several complete loads each has a run of its own."""
+        self.run(arrived)
+        while self.is_ready:
+            self.run([])
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether one more run would take something."""
+        return self._ready_marker() is not None or any(file.kind != "marker" for file in self.waiting)
+
+    def _ready_marker(self) -> File | None:
+        there = {*self.taken, *(file.name for file in self.waiting)}
+        return next((file for file in self.waiting if file.kind == "marker" and file.listed <= there), None)
+
+    def _declare(self, marker: File) -> dict[int, list[Version]]:
+        """Raise the floor to a complete load; return, in their new places, the rows of earlier runs that it lists."""
+        self.floor = max(self.floor, (marker.start_at, 0, NEVER))
         returning: dict[int, list[Version]] = {}
-        for name, start_at in self.starts.items():
-            if name in self.taken and before.get(name) != start_at:
-                for row in self.taken[name].rows:
-                    if not row.broken:
-                        returning.setdefault(row.key, []).append(version(self.taken[name], row, start_at))
+        for name in marker.listed:
+            self.starts[name] = max(self.starts.get(name, NEVER), marker.start_at)
+            file = self.taken.get(name)
+            for row in file.rows if file else ():
+                if not row.broken:
+                    returning.setdefault(row.key, []).append(version(file, row, self.starts[name]))
         return returning
 
     def _coming(self, batch: list[File], passports: dict[Name, Passport]) -> dict[int, list[Version]]:
@@ -95,7 +108,7 @@ class SilverModel:
         coming: list[Version],
         returning: list[Version],
         passports: dict[Name, Passport],
-        markers: list[File],
+        marker: File | None,
     ) -> None:
         """Decide one key: the outcome of each coming row, and what becomes of the key."""
         before = self.living.pop(key, None)
@@ -109,8 +122,8 @@ class SilverModel:
             wins = outcome in ("inserted", "updated", "deleted")
             effect = _cents(found) - _cents(before) if wins else 0
             passports[found.file.name].count(found.row, outcome, effect)
-        if newest not in coming and markers:
-            self._count_reload(passports[markers[-1].name], before, newest)
+        if newest not in coming and marker:
+            self._count_reload(passports[marker.name], before, newest)
         if newest is not None:
             (self.tombstones if newest.row.op == "D" else self.living)[key] = newest
 

@@ -17,7 +17,7 @@ def situations(history: History) -> set[str]:
     """Name what happens in a history: outcomes, what reloads do, when markers come, what becomes of tombstones."""
     model = SilverModel()
     seen: set[str] = set()
-    for batch in history.arrivals():
+    for batch in [*history.arrivals(), [], []]:
         earlier, tombstones = set(model.taken), dict(model.tombstones)
         for name, passport in model.run(batch).items():
             seen |= set(passport.outcomes)
@@ -81,7 +81,7 @@ def test_histories_refute_easier_rules__what_a_run_leaves_is_spoiled(
         for batch in history.arrivals():
             before = copy(model)
             before.living, before.tombstones = dict(model.living), dict(model.tombstones)
-            model.run(batch)
+            model.take(batch)
             spoil(model, before)
         found = {key: held.row.image for key, held in model.living.items()}
         expected = {key: held.row.image for key, held in state(history.files).items() if held.row.op != "D"}
