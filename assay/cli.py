@@ -9,14 +9,23 @@ from typer.core import TyperGroup
 
 from assay import console, follow, passport, status, upload, watch
 from assay.errors import UserError, explain
-from assay.ledger import Item, Ledger
+from assay.ledger import Item
+from assay.load import cli as load
 from assay.local import deploy as local_deploy
 from assay.local import lifecycle
-from assay.target import Target, describe, find_project, find_target
+from assay.options import (
+    CANNOT,
+    NOT_AS_IT_MUST_BE,
+    AsJson,
+    Profile,
+    Region,
+    StackName,
+    open_ledger,
+    open_target,
+    project,
+)
 
 SAMPLE = "sample"
-NOT_AS_IT_MUST_BE = 1
-CANNOT = 2
 
 
 class Group(TyperGroup):
@@ -56,30 +65,12 @@ app = typer.Typer(
     help="Uploads files of transactions, follows them to Gold, and accounts for every row and every cent.",
 )
 
-StackName = Annotated[str, typer.Option("--stack", envvar="ASSAY_STACK", help="The name of the stack.")]
-Region = Annotated[str | None, typer.Option(help="The AWS region.")]
-Profile = Annotated[str | None, typer.Option(help="An AWS profile; naming one chooses AWS.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs; money as text.")]
+app.add_typer(load.app, name="load")
 
 
 def complain(error: UserError) -> None:
     console.note(f"error: {error.what}", style="bold red")
     console.note(f"  do: {error.do}", style="")
-
-
-def open_target(stack: str, region: str | None, profile: str | None) -> Target:
-    target = find_target(stack=stack, region=region, profile=profile, project=project())
-    if not target.is_local:
-        console.note(f"target: {describe(target)}")
-    return target
-
-
-def open_ledger(target: Target) -> Ledger:
-    return Ledger(target.dynamodb, target.stack.ledger_table)
-
-
-def project() -> Path:
-    return find_project(Path.cwd())
 
 
 @app.command()
@@ -124,7 +115,7 @@ def upload_files(
 ) -> None:
     """Put files into Bronze; they go to Gold by themselves."""
     sources = upload.find_sources(files, prefix)
-    if control and sum(1 for source in sources if not source.is_side_car) != 1:
+    if control and sum(1 for source in sources if not source.is_companion) != 1:
         raise UserError(
             "--control is for one file", "upload the files one by one, or put FILE.control.json beside each"
         )
@@ -136,7 +127,7 @@ def upload_files(
             console.out().print(f"{file.key}  version {file.version_id}", soft_wrap=True)
         console.note("They go on by themselves: assay status")
         return
-    ways = [watch.Way(file) for file in sent if not file.key.endswith(upload.SIDE_CAR)]
+    ways = [watch.Way(file) for file in sent if not upload.is_companion(file.key)]
     raise typer.Exit(follow.follow(target, open_ledger(target), ways, timeout_s=timeout * 60))
 
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from assay import console, watch
 from assay.ledger import Ledger
+from assay.options import INTERRUPTED
 from assay.target import Target
-
-INTERRUPTED = 130
 
 
 def tell_trouble(way: watch.Way) -> None:

@@ -21,6 +21,7 @@ STATUSES = ("received", "accepted", "in_silver", "published")
 OUTCOMES = ("quarantined", "unchanged", "stale", "superseded", "inserted", "updated", "deleted")
 LISTED = (
     "file_id",
+    "subject",
     "key",
     "version_id",
     "sequencer",

@@ -59,9 +59,11 @@ def as_json(item: Item) -> dict[str, object]:
 def render(item: Item, *, short: bool = False) -> RenderableType:
     """Draw the passport; the short form leaves out runs, snapshots and the way."""
     parts: list[RenderableType] = [_title(item)]
-    if item.get("kpis"):
+    if item.get("load"):
+        parts += [_load(item)]
+    elif item.get("kpis"):
         parts += [_kpis(item)]
-    if item.get("silver"):
+    if item.get("silver") and not item.get("load"):
         parts += [_outcomes(item)]
     parts += [_check_line(check) for check in checks(item)]
     parts += [Text(f"! {warning}", style="yellow") for warning in item.get("warnings", [])]
@@ -79,20 +81,44 @@ def _title(item: Item) -> Text:
     return Text.assemble(("Passport ", "bold"), (item["key"], "bold"), "  ", (state, f"bold {style}"))
 
 
+def _load(item: Item) -> RenderableType:
+    """Draw what a marker declares, and what the reload did once it was complete."""
+    load, silver = item["load"], item.get("silver", {})
+    facts = [
+        ("subject", item.get("subject", "")),
+        ("load", load["name"]),
+        ("start", load["start_at"]),
+        ("files", console.count(len(load["files"]))),
+    ]
+    if silver:
+        facts += [
+            ("missing", f"{silver.get('missing', 0):,} living keys that the load lacks, deleted"),
+            ("moved", f"{silver.get('moved', 0):,} keys whose value another row of the load now gives"),
+            ("effect on Silver", console.money(Decimal(silver["effect_amount"]))),
+        ]
+    return _facts(facts)
+
+
 def _kpis(item: Item) -> RenderableType:
     kpis = item["kpis"]
     control = item.get("control", {})
-    channels = kpis.get("channels", {})
     rows = [
+        ("subject", item.get("subject", "")),
+        ("dialect", item.get("format", {}).get("dialect", "")),
         ("rows", console.count(kpis["row_count"])),
         ("total amount", f"{console.money(Decimal(kpis['total_amount']))} ({_proof(control)})"),
         ("control totals", _control(control)),
         ("keys", f"{kpis['distinct_keys']:,} distinct, {kpis['duplicate_keys']:,} repeated"),
         ("dates", f"{kpis.get('first_at', '-')} … {kpis.get('last_at', '-')}"),
-        ("channels", ", ".join(f"{number:,} {name}" for name, number in sorted(channels.items()) if number)),
+        ("operations", _numbers(kpis.get("operations", {}))),
+        ("channels", _numbers(kpis.get("channels", {}))),
         ("to be quarantined", console.count(kpis.get("bad_rows", 0))),
     ]
     return _facts([(name, value) for name, value in rows if value])
+
+
+def _numbers(counts: Item) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items()) if number)
 
 
 def _proof(control: Item) -> str:

@@ -10,6 +10,7 @@ from assay import console
 from assay.ledger import Item
 from assay.watch import outcomes_in_words
 
+TRANSACTIONS = "transactions"
 STYLES = {"published": "green", "rejected": "red", "failed": "bold red"}
 
 
@@ -24,7 +25,7 @@ def render_list(items: Sequence[Item], total: int) -> RenderableType:
     for item in items:
         kpis = item.get("kpis", {})
         grid.add_row(
-            item["key"],
+            _name(item),
             item["version_id"][:8],
             Text(status_of(item), style=STYLES.get(status_of(item), "yellow")),
             console.count(kpis["row_count"]) if kpis else "",
@@ -35,11 +36,17 @@ def render_list(items: Sequence[Item], total: int) -> RenderableType:
     return grid
 
 
+def _name(item: Item) -> str:
+    """Name a file, and its subject where that is not transactions."""
+    subject = item.get("subject", TRANSACTIONS)
+    return item["key"] if subject == TRANSACTIONS else f"{item['key']} ({subject})"
+
+
 def render_versions(items: Sequence[Item], logs: Sequence[str]) -> RenderableType:
     """Draw the way of every version of a key, newest first, and say where the logs are."""
     parts: list[RenderableType] = []
     for item in items:
-        title = f"{item['key']}  version {item['version_id']}  "
+        title = f"{_name(item)}  version {item['version_id']}  "
         parts.append(Text.assemble((title, "bold"), (status_of(item), STYLES.get(status_of(item), "yellow"))))
         parts += [Text(f"  {change['at']}  {change['status']}") for change in item.get("changes", [])]
         parts += [Text(f"  {why(item)}")] if why(item) else []

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 SIDE_CAR = ".control.json"
+PIN = "_dialect.json"
 PARALLEL = 4
 ONE_REQUEST = 64 * 1024**2  # larger files are sent in parts
 PART = 32 * 1024**2
@@ -33,8 +34,8 @@ class Source:
     key: str
 
     @property
-    def is_side_car(self) -> bool:
-        return self.key.endswith(SIDE_CAR)
+    def is_companion(self) -> bool:
+        return is_companion(self.key)
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Uploaded:
     file_id: str
     size: int
     uploaded_at: datetime
+
+
+def is_companion(key: str) -> bool:
+    """Tell whether an object only says how others are to be read: it has no way of its own to Gold."""
+    return key.endswith(SIDE_CAR) or key.rpartition("/")[2] == PIN
 
 
 def find_sources(paths: Iterable[Path], prefix: str) -> list[Source]:
@@ -109,22 +115,28 @@ def _cents(amount: str) -> str:
 
 def as_of_metadata(as_of: str | None) -> dict[str, str]:
     """Turn an ISO 8601 instant into the object metadata `as-of`, in UTC."""
-    if as_of is None:
-        return {}
+    return {"as-of": instant_text(read_instant("--as-of", as_of))} if as_of is not None else {}
+
+
+def read_instant(option: str, text: str) -> datetime:
+    """Read an ISO 8601 instant, in UTC if it says nothing else."""
     try:
-        instant = datetime.fromisoformat(as_of)
+        instant = datetime.fromisoformat(text)
     except ValueError:
-        raise UserError(f"--as-of {as_of} is no instant", "write it like --as-of 2026-11-23T06:00:00Z") from None
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return {"as-of": instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
+        raise UserError(f"{option} {text} is no instant", f"write it like {option} 2026-11-23T06:00:00Z") from None
+    return (instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant).astimezone(UTC)
+
+
+def instant_text(instant: datetime) -> str:
+    """Write an instant as the ledger does."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def upload(client: S3Client, bucket: str, sources: Sequence[Source], metadata: dict[str, str]) -> list[Uploaded]:
-    """Send all files, some at a time, in the order of `sources`; side-cars first, since they must be there before
+    """Send all files, some at a time, in the order of `sources`; companions first, since they must be there before
     their files are read."""
-    first = [source for source in sources if source.is_side_car]
-    then = [source for source in sources if not source.is_side_car]
+    first = [source for source in sources if source.is_companion]
+    then = [source for source in sources if not source.is_companion]
     done: list[Uploaded] = []
     for group in (first, then):
         with ThreadPoolExecutor(PARALLEL) as pool:
@@ -134,16 +146,27 @@ def upload(client: S3Client, bucket: str, sources: Sequence[Source], metadata: d
 
 def _send(client: S3Client, bucket: str, source: Source, metadata: dict[str, str]) -> Uploaded:
     size = source.path.stat().st_size
-    version: str | None
     with source.path.open("rb") as body:
         if size <= ONE_REQUEST:
-            version = client.put_object(Bucket=bucket, Key=source.key, Body=body, Metadata=metadata).get("VersionId")
-        else:
-            version = _send_in_parts(client, bucket, source.key, body, metadata, part=max(PART, size // MOST_PARTS + 1))
+            return send_bytes(client, bucket, source.key, body, metadata, size=size)
+        part = max(PART, size // MOST_PARTS + 1)
+        return _uploaded(
+            bucket, source.key, _send_in_parts(client, bucket, source.key, body, metadata, part=part), size
+        )
+
+
+def send_bytes(
+    client: S3Client, bucket: str, key: str, body: BinaryIO | bytes, metadata: dict[str, str], *, size: int
+) -> Uploaded:
+    """Put an object in one request."""
+    version = client.put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata).get("VersionId")
+    return _uploaded(bucket, key, version, size)
+
+
+def _uploaded(bucket: str, key: str, version: str | None, size: int) -> Uploaded:
     if not version or version == "null":
         raise UserError(f"the bucket {bucket} keeps no versions", "switch versioning on: files are known by version")
-    identity = file_id(bucket, source.key, version)
-    return Uploaded(source.key, version, identity, size, datetime.now(UTC))
+    return Uploaded(key, version, file_id(bucket, key, version), size, datetime.now(UTC))
 
 
 def _send_in_parts(

@@ -33,6 +33,11 @@ NAMES = {
     "GoldJob": "assay-gold",
     "SilverDatabase": "assay_silver",
     "GoldDatabase": "assay_gold",
+    "ReplayLedgerTable": "assay-replay-ledger",
+    "ReplaySilverJob": "assay-silver-replay",
+    "ReplayGoldJob": "assay-gold-replay",
+    "ReplaySilverDatabase": "assay_replay_silver",
+    "ReplayGoldDatabase": "assay_replay_gold",
 }
 IMAGE = [("dms_id", pa.int64()), ("amount", pa.decimal128(18, 2)), ("channel", pa.string())]
 TOTALS = [("row_count", pa.int64()), ("total_amount", pa.decimal128(38, 2))]
@@ -127,13 +132,14 @@ def deploy(bare: DeployedStack) -> None:
     for name in ("BronzeBucket", "LakeBucket"):
         s3.create_bucket(Bucket=NAMES[name], CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_bucket_versioning(Bucket=NAMES["BronzeBucket"], VersioningConfiguration={"Status": "Enabled"})
-    bare.client("dynamodb").create_table(
-        TableName=NAMES["LedgerTable"],
-        KeySchema=[{"AttributeName": "file_id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "file_id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    for name in ("SilverDatabase", "GoldDatabase"):
+    for name in ("LedgerTable", "ReplayLedgerTable"):
+        bare.client("dynamodb").create_table(
+            TableName=NAMES[name],
+            KeySchema=[{"AttributeName": "file_id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "file_id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    for name in ("SilverDatabase", "GoldDatabase", "ReplaySilverDatabase", "ReplayGoldDatabase"):
         bare.client("glue").create_database(
             DatabaseInput={"Name": NAMES[name], "LocationUri": f"s3://{NAMES['LakeBucket']}/warehouse/{NAMES[name]}"}
         )

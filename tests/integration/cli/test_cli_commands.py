@@ -98,6 +98,24 @@ def test_upload_wait_ends_well__published(stack: DeployedStack, tmp_path: Path, 
     assert "transactions/a.csv  published, 2 rows: 2 inserted" in result.stdout
 
 
+def test_upload_sends_pin_and_marker_as_they_are__pin_first(
+    stack: DeployedStack, tmp_path: Path, publisher: dict[str, Any]
+) -> None:
+    (tmp_path / "full").mkdir()
+    for name in ("LOAD00000001.csv", "_dialect.json", "_load.json"):
+        (tmp_path / "full" / name).write_text(f'{{"about": "{name}"}}')
+
+    result = stack.assay("upload", "full", "--prefix", "transactions/full", "--wait")
+
+    assert result.exit_code == 0, result.output
+    bucket = NAMES["BronzeBucket"]
+    for name in ("_dialect.json", "_load.json"):
+        sent = stack.client("s3").get_object(Bucket=bucket, Key=f"transactions/full/{name}")["Body"].read()
+        assert sent == f'{{"about": "{name}"}}'.encode()
+    waited_for = {line.split()[2] for line in result.stdout.splitlines() if "published" in line}
+    assert waited_for == {"transactions/full/LOAD00000001.csv", "transactions/full/_load.json"}
+
+
 def test_upload_wait_ends_badly_and_says_why__rejected(
     stack: DeployedStack, tmp_path: Path, publisher: dict[str, Any]
 ) -> None:
@@ -237,6 +255,64 @@ def test_passport_tells_the_proof__control_totals(stack: DeployedStack, control:
     stack.put(file_item() | {"control": control})
 
     assert words in stack.assay("passport", "a.csv").stdout
+
+
+def test_passport_shows_subject_dialect_and_operations__file_of_dms(stack: DeployedStack) -> None:
+    item = file_item() | {"subject": "cards", "format": {"kind": "csv", "dialect": "dms cdc"}}
+    item["kpis"]["operations"] = {"insert": 1200, "update": 0, "delete": 3}
+    stack.put(item)
+
+    facts = [line.split() for line in stack.assay("passport", "a.csv").stdout.splitlines()]
+
+    assert ["subject", "cards"] in facts
+    assert ["dialect", "dms", "cdc"] in facts
+    assert ["operations", "3", "delete,", "1,200", "insert"] in facts
+
+
+def load_item(**more: Any) -> dict[str, Any]:
+    load = {"name": "full", "start_at": "2026-11-22T06:00:00.000000Z", "files": ["a", "b"]}
+    item = file_item("full/_load.json") | {"subject": "load", "load": load, "kpis": {}}
+    silver = {"run_seq": 1, "outcomes": {}, "amounts": {}, "effect_amount": "-1234.50", "missing": 1200, "moved": 7}
+    return item | {"silver": silver} | more
+
+
+def test_passport_shows_what_a_reload_did__marker_published(stack: DeployedStack) -> None:
+    stack.put(load_item())
+
+    result = stack.assay("passport", "full/_load.json")
+
+    facts = [line.split() for line in result.stdout.splitlines()]
+    assert result.exit_code == 0
+    assert ["load", "full"] in facts
+    assert ["start", "2026-11-22T06:00:00.000000Z"] in facts
+    assert ["files", "2"] in facts
+    assert ["missing", "1,200"] in [fact[:2] for fact in facts]
+    assert ["moved", "7"] in [fact[:2] for fact in facts]
+    assert ["effect", "on", "Silver", "-1,234.50"] in facts
+
+
+def test_passport_shows_what_is_declared__marker_waits(stack: DeployedStack) -> None:
+    item = load_item(status="accepted")
+    del item["silver"]
+    stack.put(item)
+
+    result = stack.assay("passport", "full/_load.json")
+
+    assert (result.exit_code, "living keys" in result.stdout, "2026-11-22T06:00:00" in result.stdout) == (
+        0,
+        False,
+        True,
+    )
+
+
+def test_status_names_the_subject__not_transactions(stack: DeployedStack) -> None:
+    stack.put(file_item("a.csv") | {"subject": "transactions"}, load_item())
+
+    lines = stack.assay("status").stdout
+
+    assert "transactions/full/_load.json (load)" in lines
+    assert "transactions/a.csv " in lines
+    assert "(transactions)" not in lines
 
 
 def test_passport_takes_the_named_version__of_two(stack: DeployedStack) -> None:
