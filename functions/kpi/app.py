@@ -22,20 +22,24 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 from contract import Reason, RejectedError
 from control import as_of_of_metadata
-from inspection import Inspection, inspect_file
+from inspection import Inspection, inspect_file, inspect_marker
 from ledger import Item, Ledger, received_item
 from mail import rejection_body, rejection_subject
+from markers import MAXIMUM_BYTES, Listed
 from objects import (
     Head,
     ObjectGoneError,
     ObjectVersion,
     data_records,
+    is_there,
     object_version,
     open_version,
     read_head,
+    read_pin,
     read_side_car,
 )
 from settings import Settings
+from subjects import is_marker
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -114,7 +118,7 @@ def _decide(version: ObjectVersion, on: Services, head: Head | None, unreadable:
     found = unreadable or _inspect(version, on, head)
     if found.reasons:
         on.ledger.reject(version.file_id, found, _now())
-    elif on.ledger.accept(version.file_id, found, _now()) and found.kpis:
+    elif on.ledger.accept(version.file_id, found, _now()) and found.kpis and not found.load:
         on.ledger.learn(version.first_folder, found.kpis)
 
 
@@ -122,18 +126,32 @@ def _inspect(version: ObjectVersion, on: Services, head: Head | None) -> Inspect
     try:
         if head is None:
             raise ObjectGoneError
+        if is_marker(version.key):
+            return _inspect_marker(version, on)
         return inspect_file(
             version.key,
             open_version(on.s3, version),
             last_modified_at=head.last_modified_at,
             metadata=head.metadata,
             read_side_car=lambda: read_side_car(on.s3, version),
+            read_pin=lambda: read_pin(on.s3, version),
             learned=lambda: on.ledger.learned(version.first_folder),
             policy=on.settings.policy,
         )
     except ObjectGoneError:
         text = "The object version was deleted before it was read."
         return Inspection(reasons=[Reason("object_gone", text)])
+
+
+def _inspect_marker(version: ObjectVersion, on: Services) -> Inspection:
+    def is_usable(listed: Listed) -> bool:
+        known = on.ledger.find(listed.file_id(version.bucket))
+        if known is not None:
+            return str(known["status"]) != "rejected"
+        return is_there(on.s3, version.bucket, listed.key, listed.version_id)
+
+    content = open_version(on.s3, version).read(MAXIMUM_BYTES)
+    return inspect_marker(content, version.bucket, is_usable=is_usable)
 
 
 def _tell(item: Item, on: Services, claimant: str) -> None:

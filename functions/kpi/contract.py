@@ -1,24 +1,9 @@
-"""Names of the data contract that every part of the function shares: columns and the reasons of a rejection."""
+"""What every part of the function shares: the reasons of a rejection and the shape of a file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-ALIASES = {"id": "dms_id"}
-REQUIRED = ("dms_id", "amount", "date")
-COLUMNS = (
-    *REQUIRED,
-    "use_chip",
-    "zip",
-    "client_id",
-    "card_id",
-    "merchant_id",
-    "merchant_city",
-    "merchant_state",
-    "mcc",
-    "errors",
-)
-RULED = tuple(name for name in COLUMNS if name not in ("merchant_city", "merchant_state", "errors"))
-"""The columns that a rule or a figure needs; any text is good in the others, so they are not read."""
+from subjects import TRANSACTIONS, Subject
 
 MAXIMUM_NAMED = 20
 """So many unknown columns are named in a warning; a ledger item must not grow with a header."""
@@ -47,11 +32,11 @@ class Layout:
     names: tuple[str, ...]
     places: dict[str, int]
 
-    def warnings(self) -> list[str]:
+    def warnings(self, subject: Subject = TRANSACTIONS) -> list[str]:
         """Say what the file has in vain and what it lacks."""
         known = set(self.places.values())
         unknown = [repr(name) for place, name in enumerate(self.names) if place not in known]
-        absent = [repr(name) for name in COLUMNS if name not in self.places]
+        absent = [repr(name) for name in subject.columns if name not in self.places]
         warnings = []
         if unknown:
             more = f" and {len(unknown) - MAXIMUM_NAMED} more" if len(unknown) > MAXIMUM_NAMED else ""
@@ -61,23 +46,56 @@ class Layout:
         return warnings
 
 
-def canonical_name(name: str) -> str:
-    """Return the contract's name of a column, or the trimmed lower-case name if the contract has none."""
-    plain = name.strip(" \t").lower()
-    return ALIASES.get(plain, plain)
+@dataclass(frozen=True)
+class Shape:
+    """How a file is to be read: all that is settled before its first row."""
+
+    layout: Layout
+    dialect: str = "upload"
+    has_header: bool = True
+    is_full_load: bool = False
+    null_text: str | None = None
+    table: str | None = None
+    """In lower case; a row whose field at `table_place` is another name belongs to another table."""
+    table_place: int = 0
+
+    def as_item(self) -> dict[str, object]:
+        """Return the ledger's map `format`, as far as it does not depend on the kind of the file."""
+        item: dict[str, object] = {
+            "dialect": self.dialect,
+            "has_header": self.has_header,
+            "columns": list(self.layout.names),
+            "places": dict(self.layout.places),
+            "is_full_load": self.is_full_load,
+        }
+        if self.null_text is not None:
+            item["null_text"] = self.null_text
+        return item if self.table is None else {**item, "table": self.table, "table_places": [self.table_place]}
 
 
-def layout_of(names: Sequence[str]) -> Layout:
+def layout_of(names: Sequence[str], subject: Subject = TRANSACTIONS, *, commit_name: str | None = None) -> Layout:
     """Find the known columns; raise RejectedError if one is missing or any name occurs twice.
 
     Columns without a name (a trailing comma of a spreadsheet) are unknown ones, not repetitions of each other.
+    `commit_name` is the pinned name of the commit timestamp; columns that are usually named so are then unknown.
     """
-    canonical = [canonical_name(name) for name in names]
+    canonical = [_canonical(name, subject, commit_name) for name in names]
     twice = sorted({name for name in canonical if name and canonical.count(name) > 1})
-    missing = [name for name in REQUIRED if name not in canonical]
+    required = [*subject.required, *(["commit_at"] if commit_name else [])]
+    missing = [name for name in required if name not in canonical]
     reasons = [Reason("missing_column", f"The required column {name!r} is missing.") for name in missing]
     reasons += [Reason("duplicate_column", f"The column {name!r} occurs more than once.") for name in twice]
     if reasons:
         raise RejectedError(*reasons)
-    places = {name: canonical.index(name) for name in COLUMNS if name in canonical}
+    places = {name: canonical.index(name) for name in subject.known if name in canonical}
     return Layout(tuple(name.strip(" \t") for name in names), places)
+
+
+def _canonical(name: str, subject: Subject, commit_name: str | None) -> str:
+    known = subject.canonical_name(name)
+    if commit_name is None:
+        return known
+    plain = name.strip(" \t").lower()
+    if plain == commit_name.strip(" \t").lower():
+        return "commit_at"
+    return plain if known == "commit_at" else known

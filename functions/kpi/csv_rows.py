@@ -5,12 +5,13 @@ all plain are split by polars as they are, every other block is first cut into l
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Protocol
 
 import polars as pl
-from contract import Layout, Reason, RejectedError, layout_of
+from contract import Layout, Reason, RejectedError, Shape, layout_of
 
 BLOCK_BYTES = 8 << 20
 MAXIMUM_RECORD_LINES = 64
@@ -25,6 +26,15 @@ _QUOTED = r'"(?:[^"]|"")*"'
 _ANY_FIELD = rf'(?:{_QUOTED}|[^",]*)'
 _WELL_FORMED = rf"^{_ANY_FIELD}(?:,{_ANY_FIELD})*$"
 _BLANK = re.compile(rb"[ \t]*\r?\n?")
+SAMPLE_RECORDS = 1_000
+"""So many records of the first block are looked at to tell how the file is written."""
+
+
+def shape_of_header(first: Sequence[str] | None, sample: Sequence[Sequence[str | None]]) -> Shape:
+    """Read the first record as the header of a plain transactions file."""
+    if first is None:
+        raise RejectedError(Reason("missing_column", "The header cannot be read: a quote in it is misused."))
+    return Shape(layout_of(first))
 
 
 class ByteStream(Protocol):
@@ -45,6 +55,8 @@ class _Judged:
 class CsvRows:
     """Reads a CSV stream; `frames` gives its records, the attributes what was seen on the way.
 
+    `settle` tells from the first record (None where a quote in it is misused) and a sample how the file is written.
+
     A frame has one text column per column of `wanted` that the file has, not trimmed, and `broken`: the rule of
     section 2 that the record breaks, or null. With `places` it also has `row`, `line` and `raw`, in order.
     """
@@ -54,11 +66,17 @@ class CsvRows:
     places: bool = False
     block_bytes: int = BLOCK_BYTES
     maximum_set_aside: int = MAXIMUM_SET_ASIDE
-    layout: Layout = field(init=False)
+    settle: Callable[[Sequence[str] | None, Sequence[Sequence[str | None]]], Shape] = shape_of_header
+    shape: Shape = field(init=False)
     blank_lines_before_header: int = field(init=False, default=0)
     odd_quote_lines: int = field(init=False, default=0)
     _row: int = field(init=False, default=1)
     _line: int = field(init=False, default=1)
+
+    @property
+    def layout(self) -> Layout:
+        """The columns of the file, once its first block is read."""
+        return self.shape.layout
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yield the records after the header; raise RejectedError for a file that has none or is not UTF-8."""
@@ -69,9 +87,8 @@ class CsvRows:
             data = pending + piece
             whole = len(data) if final else data.rfind(b"\n") + 1
             start = 0
-            if not header_seen:
-                start = self._header(data[:whole], final=final)
-                header_seen = start > 0
+            if not header_seen and (begin := self._header(data[:whole], final=final)) is not None:
+                start, header_seen = begin, True
             used = start
             if header_seen and whole > start:
                 block = data[start:whole]
@@ -85,21 +102,23 @@ class CsvRows:
         head = _read_fully(self.stream, len(BYTE_ORDER_MARK))
         return b"" if head == BYTE_ORDER_MARK else head
 
-    def _header(self, data: bytes, *, final: bool) -> int:
-        """Take the header off the data; return where the rows begin, 0 if the header is not there yet."""
+    def _header(self, data: bytes, *, final: bool) -> int | None:
+        """Settle how the file is written; return where its rows begin, None if the first record is not there yet."""
         start, blanks = 0, 0
         while start < len(data):
             end = data.find(b"\n", start) + 1 or len(data)
             line = data[start:end]
             if not _BLANK.fullmatch(line):
+                self.shape = self.settle(_fields_of_line(line), _sample(data[start:]))
+                if not self.shape.has_header:
+                    return 0
                 self.blank_lines_before_header = blanks
                 self._line = blanks + 2
-                self.layout = _layout_of_line(line)
                 return end
             start, blanks = end, blanks + 1
         if final:
             raise RejectedError(Reason("empty_file", "The file holds nothing, not even a header."))
-        return 0
+        return None
 
     def _block(self, block: bytes, *, final: bool) -> tuple[list[pl.DataFrame], int]:
         text = block.replace(b"\r\n", b"\n") if b"\r" in block else block
@@ -114,7 +133,7 @@ class CsvRows:
         Sound because polars refuses a line with more fields than the schema: if none has more, and the commas
         are as many as the lines need, none has fewer.
         """
-        if b"\r" in text or text.startswith(BYTE_ORDER_MARK):
+        if b"\r" in text or text.startswith(BYTE_ORDER_MARK) or self.shape.table is not None:
             return None
         parts = _set_quoted_lines_aside(text, self.maximum_set_aside)
         if parts is None:
@@ -165,12 +184,13 @@ class CsvRows:
             lines.head(used)
             .filter(~pl.col("at").is_in(sorted(inner)) & ~pl.col("raw").str.contains(r"^[ \t]*$"))
             .with_columns(broken=_broken(width))
+            .pipe(self._of_other_tables)
         )
         simple = single["broken"].is_null() & ~single["raw"].str.contains("\r", literal=True)
         parts = [
             self._split_simple(single.filter(simple)),
             self._split_slowly(single.filter(~simple)),
-            self._split_slowly(_joined(lines, spans)),
+            self._split_slowly(self._of_other_tables(_joined(lines, spans))),
         ]
         records = pl.concat(parts).sort("at")
         if self.places:
@@ -180,6 +200,22 @@ class CsvRows:
         self._row += records.height
         self._line += used
         return _Judged(records.drop("at") if self.places else records.drop("at", "raw"), used)
+
+    def _of_other_tables(self, records: pl.DataFrame) -> pl.DataFrame:
+        """Name the rule that a record of another table breaks, whatever its number of fields."""
+        table, place = self.shape.table, self.shape.table_place
+        if table is None:
+            return records
+
+        def is_other(raw: str) -> bool:
+            fields = split_record(raw)
+            return fields is None or len(fields) <= place or fields[place].strip(" \t").lower() != table
+
+        other = pl.Series([is_other(raw) for raw in records["raw"]], dtype=pl.Boolean)
+        well_quoted = records["broken"].is_null() | (records["broken"] != "malformed_quotes")
+        return records.with_columns(
+            broken=pl.when(other & well_quoted).then(pl.lit("other_table")).otherwise(pl.col("broken"))
+        )
 
     def _long_records(self, lines: pl.DataFrame, *, final: bool) -> tuple[list[tuple[int, int]], int]:
         """Find the records of several lines, as (first, last), and how many lines of the block can be judged now."""
@@ -237,14 +273,17 @@ def split_record(text: str) -> list[str] | None:
     return None
 
 
-def _layout_of_line(line: bytes) -> Layout:
+def _fields_of_line(line: bytes) -> list[str] | None:
     _require_utf8(line)
     text = line.decode().removesuffix("\n")
-    text = text.removesuffix("\r") if line.endswith(b"\n") else text
-    names = split_record(text)
-    if names is None:
-        raise RejectedError(Reason("missing_column", "The header cannot be read: a quote in it is misused."))
-    return layout_of(names)
+    return split_record(text.removesuffix("\r") if line.endswith(b"\n") else text)
+
+
+def _sample(data: bytes) -> list[list[str]]:
+    """Return the first records that are single lines."""
+    texts = (line.decode(errors="replace").rstrip("\r\n") for line in data.splitlines() if not _BLANK.fullmatch(line))
+    fields = (split_record(text) for text in texts)
+    return list(islice((record for record in fields if record is not None), SAMPLE_RECORDS))
 
 
 def _require_utf8(data: bytes) -> None:

@@ -1,20 +1,27 @@
 """Reads one file from its first byte to its last and says everything that the ledger keeps of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
-from contract import RULED, Reason, RejectedError
+from contract import Layout, Reason, RejectedError, Shape
 from control import Control, control_of_metadata, control_of_side_car
 from csv_rows import ByteStream, CsvRows
-from kpis import Kpis, count_kpis, money_text
+from dialect import Name, Record, csv_shape, named_shape, refuse_changes_in_full_load, weaknesses
+from facts import without_null_text
+from json_codes import code_frames, codes_shape
+from kpis import Kpis, count_kpis, instant_text, money_text
+from markers import Listed, Load, load_of, refuse_absent
 from parquet_rows import ParquetRows
+from pins import pin_of
 from reconcile import LearnedRange, Policy, is_proven, range_warnings, reasons_against
-from rules import Limits, broken_rules, parsed
+from rules import Limits, broken_reference_rules, broken_rules, parsed, parsed_reference
+from secrets_in_files import secret_columns
 from source import HEAD_BYTES, Gunzipped, Rewound, kind_of, kind_warnings
+from subjects import TRANSACTIONS, subject_of
 
 _COPY_BYTES = 1 << 20
 
@@ -24,6 +31,7 @@ class Inspection:
     """What was found; `kpis` is None where the file could not be read to its end."""
 
     format: dict[str, object] = field(default_factory=dict)
+    load: dict[str, object] | None = None
     kpis: Kpis | None = None
     control: Control = field(default_factory=Control)
     warnings: list[str] = field(default_factory=list)
@@ -47,6 +55,7 @@ def inspect_file(
     last_modified_at: datetime,
     metadata: Mapping[str, str],
     read_side_car: Callable[[], bytes | None],
+    read_pin: Callable[[], bytes | None] = lambda: None,
     learned: Callable[[], LearnedRange | None],
     policy: Policy,
 ) -> Inspection:
@@ -54,7 +63,8 @@ def inspect_file(
     found = Inspection()
     try:
         found.control = _control(metadata, read_side_car)
-        found.kpis = _read(found, key, stream, Limits.of(last_modified_at))
+        name = Name(key, subject_of(key), pin_of(read_pin()))
+        found.kpis = _read(found, name, stream, Limits.of(last_modified_at))
     except RejectedError as rejected:
         found.reasons.extend(rejected.reasons)
         return found
@@ -64,20 +74,45 @@ def inspect_file(
     return found
 
 
-def read_rows(stream: ByteStream, limits: Limits) -> pl.DataFrame:
-    """Return every record of a file: `row`, `line`, `raw`, `rules` (the broken ones, in order), `key`, `cents`, `us`.
+def inspect_marker(content: bytes, bucket: str, *, is_usable: Callable[[Listed], bool]) -> Inspection:
+    """Read the marker of a reload and decide over it; it has no rows and no money."""
+    found = Inspection(format={"kind": "load"})
+    try:
+        load = load_of(content)
+        refuse_absent(load, is_usable)
+    except RejectedError as rejected:
+        found.reasons.extend(rejected.reasons)
+        return found
+    found.load = _load_item(load, bucket)
+    found.kpis = Kpis()
+    return found
 
-    This is for small files and tests: it holds the whole file.
+
+def _load_item(load: Load, bucket: str) -> dict[str, object]:
+    start_us = int((load.start_at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)
+    files = [listed.file_id(bucket) for listed in load.files]
+    return {"name": load.name, "start_at": instant_text(start_us), "files": files}
+
+
+def read_rows(
+    stream: ByteStream, limits: Limits, *, key: str = "transactions/file.csv", pin: bytes | None = None
+) -> pl.DataFrame:
+    """Return every record of a file: `row`, `line`, `raw`, `rules` (the broken ones, in order) and its values.
+
+    The values are `op`, `commit_us`, `key`, and of transactions `cents`, `us`, `channel`. This is for small files and
+    tests: it holds the whole file.
     """
     head, whole = _sniffed(stream)
-    rules = pl.concat_list(pl.when(rule).then(pl.lit(name)) for name, rule in broken_rules(limits).items())
+    name = Name(key, subject_of(key), pin_of(pin))
     with TemporaryDirectory(prefix="parquet-") as folder:
-        if kind_of(head) == "parquet":
-            frames = ParquetRows(_copied(whole, Path(folder)), RULED, places=True).frames()
-        else:
-            frames = CsvRows(_text(head, whole), RULED, places=True).frames()
-        known = ["row", "line", "raw", "rules", "key", "cents", "us", "channel"]
-        return pl.concat(parsed(frame).with_columns(rules=rules.list.drop_nulls()).select(known) for frame in frames)
+        rows = _opened(name, head, whole, Path(folder), places=True)
+        frames = [without_null_text(frame, rows.shape.null_text) for frame in rows.frames()]
+    rules = broken_rules(limits) if name.subject.has_money else broken_reference_rules(name.subject)
+    named = pl.concat_list(pl.when(rule).then(pl.lit(rule_name)) for rule_name, rule in rules.items())
+    known = ["row", "line", "raw", "rules", "op", "commit_us", "key"]
+    known += ["cents", "us", "channel"] if name.subject.has_money else []
+    read = parsed if name.subject.has_money else (lambda frame: parsed_reference(frame, name.subject))
+    return pl.concat(read(frame).with_columns(rules=named.list.drop_nulls()).select(known) for frame in frames)
 
 
 def _control(metadata: Mapping[str, str], read_side_car: Callable[[], bytes | None]) -> Control:
@@ -87,40 +122,85 @@ def _control(metadata: Mapping[str, str], read_side_car: Callable[[], bytes | No
     return Control() if side_car is None else control_of_side_car(side_car)
 
 
-def _read(found: Inspection, key: str, stream: ByteStream, limits: Limits) -> Kpis:
+@dataclass
+class JsonRows:
+    """Reads `mcc_codes` in JSON, with the interface of the other readers."""
+
+    stream: ByteStream
+    shape: Shape
+
+    @property
+    def layout(self) -> Layout:
+        """The columns of the table that the object stands for."""
+        return self.shape.layout
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Yield the codes."""
+        return code_frames(self.stream)
+
+
+def _read(found: Inspection, name: Name, stream: ByteStream, limits: Limits) -> Kpis:
     head, whole = _sniffed(stream)
-    kind = kind_of(head)
+    kind = _kind(name, head)
     found.format["kind"] = kind
     if not head:
         raise RejectedError(Reason("empty_file", "The file has no bytes."))
-    found.warnings += kind_warnings(key, kind)
-    return _read_parquet(found, whole, limits) if kind == "parquet" else _read_csv(found, _text(head, whole), limits)
-
-
-def _read_csv(found: Inspection, text: ByteStream, limits: Limits) -> Kpis:
-    rows = CsvRows(text, RULED)
-    kpis = count_kpis(rows.frames(), limits)
-    found.format |= {
-        "columns": list(rows.layout.names),
-        "blank_lines_before_header": rows.blank_lines_before_header,
-        "odd_quote_lines": rows.odd_quote_lines,
-    }
-    found.warnings += rows.layout.warnings()
+    found.warnings += kind_warnings(name.key, kind)
+    with TemporaryDirectory(prefix="parquet-") as folder:
+        rows = _opened(name, head, whole, Path(folder))
+        kpis = count_kpis(rows.frames(), limits, name.subject, null_text=lambda: rows.shape.null_text)
+    changes = kpis.operations["update"] + kpis.operations["delete"]
+    refuse_changes_in_full_load(rows.shape, name, changes=changes)
+    found.format |= rows.shape.as_item() | _lines_of(rows)
+    found.warnings += rows.layout.warnings(name.subject) + weaknesses(rows.shape, bare_deletes=kpis.bare_deletes)
+    if name.subject.name == "cards" and isinstance(rows, CsvRows) and rows.odd_quote_lines:
+        text = f"{rows.odd_quote_lines} lines of the file have odd quotes: a file of cards must have a line per record."
+        raise RejectedError(Reason("multi_line_records", text))
     return kpis
 
 
-def _read_parquet(found: Inspection, stream: ByteStream, limits: Limits) -> Kpis:
-    # The footer is at the end: Parquet needs a file that can be read from any place.
-    with TemporaryDirectory(prefix="parquet-") as folder:
-        rows = ParquetRows(_copied(stream, Path(folder)), RULED)
-        found.format |= {
-            "columns": list(rows.layout.names),
-            "types": list(rows.types),
-            "blank_lines_before_header": 0,
-            "odd_quote_lines": 0,
+def _opened(
+    name: Name, head: bytes, whole: ByteStream, folder: Path, *, places: bool = False
+) -> CsvRows | ParquetRows | JsonRows:
+    """Return the reader of a file; it tells how the file is written from its beginning."""
+    wanted, kind = name.subject.read, _kind(name, head)
+
+    def of_csv(first: Sequence[str] | None, sample: Sequence[Record]) -> Shape:
+        shape = csv_shape(name, first, sample)
+        return _without_secrets(shape, name, sample[1:] if shape.has_header else sample)
+
+    def of_parquet(columns: list[str], sample: Sequence[Record]) -> Shape:
+        return _without_secrets(named_shape(name, columns, sample), name, sample)
+
+    if kind == "parquet":
+        # The footer is at the end: Parquet needs a file that can be read from any place.
+        return ParquetRows(_copied(whole, folder), wanted, places=places, subject=name.subject, settle=of_parquet)
+    if kind == "json":
+        return JsonRows(whole, codes_shape(name.subject))
+    return CsvRows(_text(head, whole), wanted, places=places, settle=of_csv)
+
+
+def _without_secrets(shape: Shape, name: Name, sample: Sequence[Record]) -> Shape:
+    reasons = secret_columns(shape, sample) if name.subject is TRANSACTIONS else []
+    if reasons:
+        raise RejectedError(*reasons)
+    return shape
+
+
+def _lines_of(rows: CsvRows | ParquetRows | JsonRows) -> dict[str, object]:
+    if isinstance(rows, CsvRows):
+        return {
+            "blank_lines_before_header": rows.blank_lines_before_header,
+            "odd_quote_lines": rows.odd_quote_lines,
         }
-        found.warnings += rows.layout.warnings()
-        return count_kpis(rows.frames(), limits)
+    types = {"types": list(rows.types)} if isinstance(rows, ParquetRows) else {}
+    return {**types, "blank_lines_before_header": 0, "odd_quote_lines": 0}
+
+
+def _kind(name: Name, head: bytes) -> str:
+    kind = kind_of(head)
+    is_object = name.subject.name == "mcc_codes" and kind == "csv" and head.lstrip().startswith(b"{")
+    return "json" if is_object else kind
 
 
 def _sniffed(stream: ByteStream) -> tuple[bytes, ByteStream]:

@@ -1,14 +1,17 @@
 """Counts the figures of a file from the facts of its rows: exact, in one pass, in memory that does not grow."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
-from facts import UNKNOWN_CHANNEL, facts_of
+from facts import DELETE, UNKNOWN_CHANNEL, facts_of, reference_facts, without_null_text
 from keys import DistinctKeys
 from rules import CHANNELS, Limits
+from subjects import TRANSACTIONS, Subject
+
+OPERATION_NAMES = ("insert", "update", "delete")
 
 
 @dataclass
@@ -28,6 +31,10 @@ class Kpis:
     first_us: int | None = None
     last_us: int | None = None
     channels: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*CHANNELS, "unknown"), 0))
+    operations: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OPERATION_NAMES, 0))
+    has_operations: bool = False
+    bare_deletes: int = 0
+    """Deletes without amount and date; not in the ledger."""
 
     @property
     def mean_cents(self) -> int | None:
@@ -42,6 +49,8 @@ class Kpis:
             setattr(self, name, getattr(self, name) + (seen[name] or 0))
         for name in self.channels:
             self.channels[name] += seen[f"channel_{name}"]
+        for name in self.operations:
+            self.operations[name] += seen[f"operation_{name}"]
         self.first_us = min(_known(self.first_us, seen["first_us"]), default=None)
         self.last_us = max(_known(self.last_us, seen["last_us"]), default=None)
 
@@ -50,7 +59,18 @@ class Kpis:
         counts = {name: getattr(self, name) for name in _COUNTS}
         instants = {"first_at": self.first_us, "last_at": self.last_us}
         given = {name: instant_text(us) for name, us in instants.items() if us is not None}
-        return {**counts, "total_amount": money_text(self.total_cents), "channels": dict(self.channels), **given}
+        told = {"operations": dict(self.operations)} if self.has_operations else {}
+        return {
+            **counts,
+            "total_amount": money_text(self.total_cents),
+            "channels": dict(self.channels),
+            **told,
+            **given,
+        }
+
+    def without_money(self) -> "Kpis":
+        """Return the figures of a file that has neither amounts nor dates."""
+        return replace(self, unreadable_amounts=0, unreadable_dates=0)
 
 
 _COUNTS = (
@@ -64,20 +84,28 @@ _COUNTS = (
     "zero_amounts",
     "bad_rows",
 )
-_SUMS = (*(name for name in _COUNTS if name not in ("distinct_keys", "duplicate_keys")), "total_cents")
+_SUMS = (*(name for name in _COUNTS if name not in ("distinct_keys", "duplicate_keys")), "total_cents", "bare_deletes")
 
 
-def count_kpis(frames: Iterable[pl.DataFrame], limits: Limits) -> Kpis:
-    """Return the figures of all records of a file."""
+def count_kpis(
+    frames: Iterable[pl.DataFrame],
+    limits: Limits,
+    subject: Subject = TRANSACTIONS,
+    *,
+    null_text: Callable[[], str | None] = lambda: None,
+) -> Kpis:
+    """Return the figures of all records of a file; `null_text` is asked once the first block is there."""
     kpis = Kpis()
     with DistinctKeys() as keys:
-        for records in _read_ahead(frames):
-            for facts in facts_of(records, limits):
+        for block in _read_ahead(frames):
+            records = without_null_text(block, null_text())
+            kpis.has_operations = "op" in records.columns
+            for facts in facts_of(records, limits) if subject.has_money else [reference_facts(records, subject)]:
                 kpis.add(facts)
                 keys.add(facts["key"].drop_nulls())
         kpis.distinct_keys = keys.count()
     kpis.duplicate_keys = kpis.row_count - kpis.unreadable_keys - kpis.distinct_keys
-    return kpis
+    return kpis if subject.has_money else kpis.without_money()
 
 
 def money_text(cents: int) -> str:
@@ -103,19 +131,23 @@ def _read_ahead(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 
 
 def _figures() -> list[pl.Expr]:
-    cents, channel = pl.col("cents"), pl.col("channel")
+    cents, channel, op = pl.col("cents"), pl.col("channel"), pl.col("op_code")
+    is_delete = op.eq_missing(DELETE)
+    us, good = pl.when(~is_delete).then(pl.col("us")), ~pl.col("bad")
     names = (*CHANNELS, "unknown")
     return [
         pl.len().alias("row_count"),
         pl.col("key").null_count().alias("unreadable_keys"),
-        cents.null_count().alias("unreadable_amounts"),
-        pl.col("us").null_count().alias("unreadable_dates"),
+        (cents.is_null() & ~is_delete).sum().alias("unreadable_amounts"),
+        (pl.col("us").is_null() & ~is_delete).sum().alias("unreadable_dates"),
+        (cents.is_null() & pl.col("us").is_null() & is_delete & good).sum().alias("bare_deletes"),
         (cents < 0).sum().alias("negative_amounts"),
         (cents == 0).sum().alias("zero_amounts"),
         pl.col("bad").sum().alias("bad_rows"),
         cents.cast(pl.Int128).sum().alias("total_cents"),
-        pl.col("us").min().alias("first_us"),
-        pl.col("us").max().alias("last_us"),
+        us.min().alias("first_us"),
+        us.max().alias("last_us"),
+        *((good & (op == code)).sum().alias(f"operation_{name}") for code, name in enumerate(OPERATION_NAMES)),
         *((channel == code).sum().alias(f"channel_{names[code]}") for code in range(UNKNOWN_CHANNEL + 1)),
     ]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from kpis import Kpis, money_text
 from reconcile import LearnedRange, widened
+from subjects import LOAD, is_marker, subject_of
 
 if TYPE_CHECKING:
     from inspection import Inspection
@@ -23,6 +24,7 @@ def received_item(version: ObjectVersion, head: Head | None, as_of_at: datetime 
     item: Item = {
         "file_id": version.file_id,
         "kind": "file",
+        "subject": subject_name(version.key),
         "bucket": version.bucket,
         "key": version.key,
         "version_id": version.version_id,
@@ -35,6 +37,11 @@ def received_item(version: ObjectVersion, head: Head | None, as_of_at: datetime 
         "changes": [_change("received", now)],
     }
     return item if as_of_at is None else {**item, "as_of_at": instant(as_of_at)}
+
+
+def subject_name(key: str) -> str:
+    """Return what the ledger calls the subject of an object."""
+    return LOAD if is_marker(key) else subject_of(key).name
 
 
 def instant(at: datetime) -> str:
@@ -58,6 +65,10 @@ class Ledger:
     def get(self, file_id: str) -> Item:
         """Read an item, consistently."""
         return dict(self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True)["Item"])
+
+    def find(self, file_id: str) -> Item | None:
+        """Read an item, consistently; None if there is none."""
+        return self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item")
 
     def accept(self, file_id: str, found: Inspection, now: datetime) -> bool:
         """Move a file from received to accepted; say whether it was this call that did."""
@@ -172,6 +183,8 @@ def _change(status: str, now: datetime) -> dict[str, str]:
 
 def _inspected(found: Inspection) -> Item:
     item: Item = {"format": found.format, "control": found.control_item(), "warnings": found.warnings}
+    if found.load is not None:
+        item["load"] = found.load
     return item if found.kpis is None else {**item, "kpis": found.kpis.as_item()}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
+from markers import file_id
+from pins import PIN_NAME
 
 if TYPE_CHECKING:
     from csv_rows import ByteStream
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 EVENT_MAJOR_VERSION = "2"
 SEQUENCER_CHARACTERS = 32
 SIDE_CAR_ENDING = ".control.json"
+_NO_VERSION = {"400", "InvalidArgument"}
+"""What S3 answers when a version id cannot be one."""
 _GONE = {"404", "NoSuchKey", "NoSuchVersion", "405", "MethodNotAllowed"}
 
 
@@ -44,7 +47,7 @@ class ObjectVersion:
     @property
     def file_id(self) -> str:
         """The identity of the file in the ledger."""
-        return hashlib.sha256("\0".join((self.bucket, self.key, self.version_id)).encode()).hexdigest()
+        return file_id(self.bucket, self.key, self.version_id)
 
     @property
     def first_folder(self) -> str:
@@ -67,7 +70,7 @@ def data_records(event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for record in event.get("Records", []):
         if record.get("eventSource") != "aws:s3" or not record["eventName"].startswith("ObjectCreated:"):
             continue
-        if not _key(record).endswith(("/", SIDE_CAR_ENDING)):
+        if not _key(record).endswith(("/", SIDE_CAR_ENDING, f"/{PIN_NAME}")):
             yield record
 
 
@@ -114,8 +117,33 @@ def open_version(s3: S3Client, version: ObjectVersion) -> ByteStream:
 
 def read_side_car(s3: S3Client, version: ObjectVersion) -> bytes | None:
     """Return the control file beside an object, None if there is none."""
+    return _read_if_there(s3, version.bucket, version.key + SIDE_CAR_ENDING)
+
+
+def read_pin(s3: S3Client, version: ObjectVersion) -> bytes | None:
+    """Return the pin of an object's folder, or of the nearest one above it; None if there is none."""
+    folder = version.key
+    while "/" in folder:
+        folder = folder.rpartition("/")[0]
+        if (content := _read_if_there(s3, version.bucket, f"{folder}/{PIN_NAME}")) is not None:
+            return content
+    return None
+
+
+def is_there(s3: S3Client, bucket: str, key: str, version_id: str) -> bool:
+    """Say whether an object version is in Bronze."""
     try:
-        return s3.get_object(Bucket=version.bucket, Key=version.key + SIDE_CAR_ENDING)["Body"].read()
+        s3.head_object(Bucket=bucket, Key=key, VersionId=version_id)
+    except ClientError as error:
+        if isinstance(_gone_or(error), ObjectGoneError) or error.response["Error"]["Code"] in _NO_VERSION:
+            return False
+        raise
+    return True
+
+
+def _read_if_there(s3: S3Client, bucket: str, key: str) -> bytes | None:
+    try:
+        return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError as error:
         if error.response["Error"]["Code"] in _GONE:
             return None

@@ -1,15 +1,16 @@
 """Reads a Parquet file in bounded batches, each value as the text that the rules know (data contract, section 3.3)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
-from contract import COLUMNS, Layout, Reason, RejectedError, layout_of
+from contract import Layout, Reason, RejectedError, Shape, layout_of
+from subjects import TRANSACTIONS, Subject
 
 BATCH_ROWS = 131_072
-_TEXTS = ("use_chip", "merchant_city", "merchant_state", "errors")
+SAMPLE_ROWS = 1_000
 _UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
@@ -17,13 +18,16 @@ _UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 class ParquetRows:
     """Reads a Parquet file; `frames` gives its records in the form of `CsvRows.frames`.
 
-    A `date` that is a timestamp stays one, in microseconds of UTC, unless `places` asks for texts.
+    An instant that is a timestamp stays one, in microseconds of UTC, unless `places` asks for texts. `settle` tells
+    from the names and a sample of the rows how the file is written.
     """
 
     path: Path
     wanted: tuple[str, ...]
     places: bool = False
-    layout: Layout = field(init=False)
+    subject: Subject = TRANSACTIONS
+    settle: Callable[[list[str], Sequence[Sequence[str | None]]], Shape] = lambda names, _: Shape(layout_of(names))
+    shape: Shape = field(init=False)
     types: tuple[str, ...] = field(init=False)
     _schema: pl.Schema = field(init=False)
 
@@ -33,14 +37,36 @@ class ParquetRows:
         except _UNREADABLE as error:
             raise _unreadable(error) from error
         self.types = tuple(type_name(kind) for kind in self._schema.dtypes())
-        self.layout = layout_of(self._schema.names())
+        self.shape = self.settle(self._schema.names(), self._sample())
         reasons = [reason for name in self.layout.places if (reason := self._unsupported(name))]
         if reasons:
             raise RejectedError(*reasons)
 
+    @property
+    def layout(self) -> Layout:
+        """The columns of the file."""
+        return self.shape.layout
+
+    def _sample(self) -> list[tuple[str | None, ...]]:
+        """Return the first rows as texts, unless the first page cannot be read: then `frames` says so."""
+        names = self._schema.names()
+        texts = [
+            _instant_text(_microseconds(pl.col(name), kind)).alias(name)
+            if isinstance(kind := self._schema[name], pl.Datetime)
+            else pl.col(name).cast(pl.String, strict=False)
+            for name in names
+            if not isinstance(self._schema[name], pl.List | pl.Struct | pl.Binary)
+        ]
+        try:
+            found = pl.scan_parquet(self.path, glob=False).select(texts).head(SAMPLE_ROWS).collect()
+        except _UNREADABLE:
+            return []
+        absent = [pl.lit(None, pl.String).alias(name) for name in names if name not in found.columns]
+        return found.with_columns(absent).select(names).rows()
+
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yield the records; raise RejectedError if a page cannot be read."""
-        names = COLUMNS if self.places else self.wanted
+        names = tuple(self.subject.known) if self.places else self.wanted
         texts = [self._value(name).alias(name) for name in names if name in self.layout.places]
         first = 1
         while not (batch := self._batch(texts, first)).is_empty():
@@ -69,9 +95,9 @@ class ParquetRows:
 
     def _unsupported(self, name: str) -> Reason | None:
         own_name, kind = self._type(name)
-        if _is_supported(name, kind):
+        if _is_supported(self.subject.known[name], kind):
             return None
-        money = name == "amount" and kind.is_float()
+        money = self.subject.known[name] == "amount" and kind.is_float()
         why = "floating point cannot carry cents exactly" if money else "the data contract does not list it"
         return Reason("unsupported_column_type", f"The column {own_name!r} has the type {type_name(kind)}: {why}.")
 
@@ -99,14 +125,15 @@ def type_name(kind: pl.DataType) -> str:
     return str(kind.base_type()).lower()
 
 
-def _is_supported(name: str, kind: pl.DataType) -> bool:
+def _is_supported(values: str, kind: pl.DataType) -> bool:
+    """Say whether a type can hold a column's values (`subjects.Subject.columns`)."""
     is_text = isinstance(kind, pl.String | pl.Categorical | pl.Enum)
-    if name in _TEXTS:
-        return is_text or (name == "errors" and kind == pl.List(pl.String))
-    if name == "date":
+    if values in ("text", "texts"):
+        return is_text or (values == "texts" and kind == pl.List(pl.String))
+    if values == "instant":
         return is_text or isinstance(kind, pl.Datetime | pl.Date)
     is_exact = is_text or kind.is_integer() or kind.is_decimal()
-    return is_exact if name == "amount" else is_exact or kind.is_float()
+    return is_exact if values == "amount" else is_exact or kind.is_float()
 
 
 def _microseconds(column: pl.Expr, kind: pl.Datetime) -> pl.Expr:

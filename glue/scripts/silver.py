@@ -1913,6 +1913,13 @@ def limit_missing(run: Run, lost: Item, maximum_share: Decimal) -> None:
         )
 
 
+def key_range(profiles: dict[str, Item]) -> tuple[int, int]:
+    """Return the lowest and the highest good key of a run; an empty range when there is none."""
+    lows = [found["low"] for found in profiles.values() if found["low"] is not None]
+    highs = [found["high"] for found in profiles.values() if found["high"] is not None]
+    return min(lows, default=0), max(highs, default=-1)
+
+
 def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files: list[Item], attempts: int = 1) -> None:
     """Take these files through one run, from staging to publication; leave the readers' tables alone on any error."""
     before = ledger.state()
@@ -1936,8 +1943,7 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files:
     step("read", rows=sum(found["row_count"] for found in profiles.values()))
 
     branches = Branches(spark, job.silver_database, Branches.name_of_run(run_seq))
-    lows, highs = ([found[side] for found in profiles.values() if found[side] is not None] for side in ("low", "high"))
-    run = Run(spark, branches, run_seq, reload, min(lows, default=0), max(highs, default=-1))
+    run = Run(spark, branches, run_seq, reload, *key_range(profiles))
     good = {name: found.where(F.size("rules") == 0) for name, found in rows.items()}
     bad = [found.where(F.size("rules") > 0) for found in rows.values()]
     transactions = good.get(

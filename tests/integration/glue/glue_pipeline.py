@@ -130,7 +130,8 @@ class Pipeline:
             "file_id": file_id,
             "JOB_NAME": layer,
         }
-        names |= {"silver": {"bronze_bucket": BRONZE}, "gold": {"gold_database": self.database("gold")}}[layer]
+        if layer == "gold":
+            names["gold_database"] = self.database("gold")
         return [part for name, value in names.items() for part in (f"--{name}", value)]
 
     def create(self) -> Pipeline:

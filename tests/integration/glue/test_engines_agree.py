@@ -28,6 +28,7 @@ from build import LAST_MODIFIED_AT, contents  # noqa: E402
 FILES = contents()
 GOLDENS = {name: json.loads((NASTY / f"{name}.expected.json").read_text()) for name in FILES}
 READABLE = {name: FILES[name] for name, golden in GOLDENS.items() if "rows" in golden}
+STAGING = SILVER.Staging(WAREHOUSE)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = dict[str, Any]
 
@@ -46,6 +47,7 @@ def file_of(number: int, name: str, body: bytes) -> SILVER.Item:
     assert found.kpis is not None, found.reasons
     return {
         "file_id": f"{number:064x}",
+        "subject": "transactions",
         "bucket": WAREHOUSE,
         "key": name,
         "version_id": f"v{number}",
@@ -67,10 +69,9 @@ def rows_of_silver(spark: SparkSession, bodies: dict[str, bytes]) -> dict[str, l
     files = [file_of(number, name, body) for number, (name, body) in enumerate(bodies.items(), start=1)]
     s3 = boto3.client("s3")
     for file in files:
-        path = SILVER.staging_path(file, WAREHOUSE).removeprefix(f"s3://{WAREHOUSE}/")
-        s3.put_object(Bucket=WAREHOUSE, Key=path, Body=bodies[file["key"]])
+        s3.put_object(Bucket=WAREHOUSE, Key=STAGING.key(file), Body=bodies[file["key"]])
     with immortal_session():
-        rows = SILVER.read(SILVER.session(), files, lake=WAREHOUSE).transform(SILVER.normalise).collect()
+        rows = SILVER.read(SILVER.session(), files, STAGING).transform(SILVER.normalise).collect()
     found: dict[str, list[Row]] = {file["file_id"]: [] for file in files}
     for row in sorted(rows, key=lambda row: (row.file_id, row.row)):
         found[row.file_id].append(row.asDict())

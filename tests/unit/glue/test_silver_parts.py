@@ -25,14 +25,6 @@ def silver() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize(
-    ("written", "known"),
-    [("ID", "dms_id"), (" Dms_Id\t", "dms_id"), ("Use_Chip ", "use_chip"), ("colour", "colour"), ("amount", "amount")],
-)
-def test_known_name_is_the_contracts__any_case_and_blanks(silver: ModuleType, written: str, known: str) -> None:
-    assert silver.known_name(written) == known
-
-
 def test_cents_are_two_decimals__nothing_negative_and_large(silver: ModuleType) -> None:
     amounts = [None, Decimal("-0.1"), Decimal(12), Decimal("9999999999999999.99")]
     assert [silver.cents(amount) for amount in amounts] == ["0.00", "-0.10", "12.00", "9999999999999999.99"]

@@ -177,7 +177,7 @@ def test_item_has_the_contracts_attributes__accepted(cloud: Cloud) -> None:
             "as_of_at",
         ),
         *("status", "in_effect", "waiting_for", "waiting_since", "format", "kpis", "control", "warnings"),
-        *("execution_arn", "changes"),
+        *("execution_arn", "changes", "subject"),
     }
     assert item["as_of_at"] == "2023-05-06T10:00:00.000000Z"
     assert item["size"] == len(GOOD)

@@ -8,13 +8,13 @@ import kpi_reference as reference
 import polars as pl
 import pytest
 from build import AMOUNTS, CHANNELS, DATES, INTEGERS, MCCS, ZIPS
-from contract import RULED
 from csv_rows import CsvRows
 from facts import exact_facts, facts_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kpis import count_kpis
 from rules import Limits, broken_rules, parsed
+from subjects import TRANSACTIONS
 
 LAST_MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 LIMITS = Limits.of(LAST_MODIFIED_AT)
@@ -113,11 +113,11 @@ rows = st.lists(st.fixed_dictionaries(texts), min_size=1, max_size=30)
 
 
 def frame_of(given_rows: list[dict[str, str]]) -> pl.DataFrame:
-    frame = pl.DataFrame(given_rows, schema=dict.fromkeys(RULED, pl.String))
+    frame = pl.DataFrame(given_rows, schema=dict.fromkeys(TRANSACTIONS.ruled, pl.String))
     # Empty texts come as null or as empty, depending on the quotes: both must do.
     return frame.with_columns(
         pl.when(pl.int_range(pl.len()) % 2 == 0).then(pl.col(name).replace("", None)).otherwise(name).alias(name)
-        for name in RULED
+        for name in TRANSACTIONS.ruled
     ).with_columns(broken=pl.lit(None, pl.String))
 
 
@@ -173,7 +173,7 @@ USUAL = {
 VALUES = {"amount": AMOUNTS, "date": DATES, "use_chip": CHANNELS, "zip": ZIPS, "mcc": f"{MCCS}|{INTEGERS}"}
 
 
-@pytest.mark.parametrize("column", RULED)
+@pytest.mark.parametrize("column", TRANSACTIONS.ruled)
 def test_quick_facts_are_the_exact_facts__one_odd_value_in_a_usual_row(column: str) -> None:
     values = [
         *VALUES.get(column, INTEGERS).split("|"),

@@ -1,0 +1,213 @@
+"""Tells how a file is written: by its name, its first block and its pin (data contract, section 1, *Dialects*).
+
+What cannot be told apart is rejected with both readings, never guessed.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+
+from contract import Layout, Reason, RejectedError, Shape, layout_of
+from pins import Pin
+from subjects import Subject
+
+UPLOAD, FULL_LOAD, CDC, TRANSACTIONS_IN_ORDER = "upload", "dms full load", "dms cdc", "dms cdc transactions"
+OPERATIONS = {"i": "I", "insert": "I", "u": "U", "update": "U", "d": "D", "delete": "D"}
+_NAMES = (
+    (FULL_LOAD, re.compile(r"(?:.+_)?LOAD[0-9A-F]{8}\.(?:csv|parquet)(?:\.gz)?", re.IGNORECASE)),
+    (CDC, re.compile(r"[0-9]{8}-[0-9]{9,}\.(?:csv|parquet)(?:\.gz)?")),
+    (TRANSACTIONS_IN_ORDER, re.compile(r"CDC_TXN-.*", re.IGNORECASE)),
+)
+_COMMIT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}")
+_INTEGER = re.compile(r"-?[0-9]{1,19}(?:\.0+)?")
+NULL_OF_DMS = "NULL"
+_BLANKS = " \t"
+TABLE_COLUMNS = ("table or schema (1)", "table or schema (2)")
+
+Record = Sequence[str | None]
+
+
+@dataclass(frozen=True)
+class Name:
+    """What is known before a byte is read: the object's key, what its files are about, and the folder's pin."""
+
+    key: str
+    subject: Subject
+    pin: Pin = field(default_factory=Pin)
+
+    @property
+    def form(self) -> str | None:
+        """The dialect that the last part of the key has the form of, if any."""
+        last = self.key.rpartition("/")[2]
+        return next((dialect for dialect, pattern in _NAMES if pattern.fullmatch(last)), None)
+
+
+def csv_shape(name: Name, first: Sequence[str] | None, sample: Sequence[Record]) -> Shape:
+    """Return how a CSV file is to be read, from its first record and the records of its first block (`first` too)."""
+    if has_header(name, first):
+        if first is None:
+            raise RejectedError(Reason("missing_column", "The header cannot be read: a quote in it is misused."))
+        return named_shape(name, list(name.pin.columns or first), sample[1:])
+    return _finished(name, _headerless_layout(name, sample), sample)
+
+
+def has_header(name: Name, first: Sequence[str] | None) -> bool:
+    """Say whether the first record names columns; without a DMS name or a pin it always does."""
+    if name.pin.header is not None:
+        return name.pin.header
+    names = {name.subject.canonical_name(column) for column in first or ()}
+    return name.form is None or bool(names & set(name.subject.required))
+
+
+def named_shape(name: Name, columns: list[str], sample: Sequence[Record]) -> Shape:
+    """Return how a file with named columns is to be read; also Parquet."""
+    try:
+        layout = layout_of(_without_clash(columns, name), name.subject, commit_name=name.pin.commit_timestamp)
+    except RejectedError as rejected:
+        raise _with_hint(rejected, columns, name) from rejected
+    is_change = name.form is not None or "op" in layout.places
+    if is_change and "commit_at" not in layout.places:
+        layout = _with_commit_column(layout, sample)
+    return replace(_finished(name, layout, sample), has_header=True)
+
+
+def _without_clash(columns: list[str], name: Name) -> list[str]:
+    """Read `operation` as the operation where transactions are kept in order: so the guide calls that column."""
+    if name.form != TRANSACTIONS_IN_ORDER:
+        return columns
+    return ["op" if column.strip(_BLANKS).lower() == "operation" else column for column in columns]
+
+
+def _with_hint(rejected: RejectedError, columns: list[str], name: Name) -> RejectedError:
+    data_like = sum(1 for column in columns if _INTEGER.fullmatch(column.strip(_BLANKS)))
+    if not data_like or name.pin.header:
+        return rejected
+    hint = "The first line looks like data: if the file has no header, say so in a _dialect.json beside it."
+    return RejectedError(*rejected.reasons, Reason("missing_column", hint))
+
+
+def _with_commit_column(layout: Layout, sample: Sequence[Record]) -> Layout:
+    unknown = [place for place in range(len(layout.names)) if place not in layout.places.values()]
+    found = [place for place in unknown if _all(_COMMIT, sample, place)]
+    if len(found) > 1:
+        first, second = (layout.names[place] for place in found[:2])
+        raise ambiguous(f"the commit timestamp is the column {first!r}", f"it is the column {second!r}")
+    return Layout(layout.names, {**layout.places, "commit_at": found[0]}) if found else layout
+
+
+def _headerless_layout(name: Name, sample: Sequence[Record]) -> Layout:
+    if name.pin.columns:
+        return layout_of(name.pin.columns, name.subject, commit_name=name.pin.commit_timestamp)
+    width = Counter(len(record) for record in sample).most_common(1)[0][0] if sample else 0
+    readings = [columns for columns in _readings(name) if len(columns) == width and _fits(columns, sample, name)]
+    if len(readings) == 1:
+        return layout_of(readings[0], name.subject)
+    if readings:
+        raise ambiguous(*(_told(columns) for columns in readings[:2]))
+    usual = len(name.subject.headerless)
+    raise ambiguous(
+        f"a full load would have {usual} columns, a file of changes {usual + 1} with an operation in front",
+        f"with a commit timestamp one more; this one has {width}, and what they hold fits none of it",
+    )
+
+
+def _readings(name: Name) -> list[list[str]]:
+    columns = list(name.subject.headerless)
+    if name.form == TRANSACTIONS_IN_ORDER:
+        front = ["op", *TABLE_COLUMNS]
+        return [[*front, *columns], [*front, "commit_at", *columns], [*front, *columns, "commit_at"]]
+    with_op = [[*op, *at, *columns, *end] for op, (at, end) in product(([], ["op"]), _ENDS)]
+    return [*with_op, ["commit_at", "op", *columns]]
+
+
+_ENDS: tuple[tuple[list[str], list[str]], ...] = (([], []), (["commit_at"], []), ([], ["commit_at"]))
+
+
+def _fits(columns: list[str], sample: Sequence[Record], name: Name) -> bool:
+    """Say whether the values of the first block allow a reading."""
+    whole = [record for record in sample if len(record) == len(columns)]
+    tests = {"op": _is_operation, "commit_at": _COMMIT.fullmatch, name.subject.key: _INTEGER.fullmatch}
+    places = {columns.index(column): test for column, test in tests.items() if column in columns}
+    return all(_most(whole, place, test) for place, test in places.items())
+
+
+def _is_operation(value: str) -> bool:
+    return value.lower() in OPERATIONS
+
+
+def _told(columns: list[str]) -> str:
+    extra = {"op": "the operation", "commit_at": "the commit timestamp"}
+    told = [f"column {place + 1} is {extra[column]}" for place, column in enumerate(columns) if column in extra]
+    return " and ".join(told) or "it has the values alone"
+
+
+def _finished(name: Name, layout: Layout, sample: Sequence[Record]) -> Shape:
+    pin, form = name.pin, name.form
+    dialect = form or (CDC if "op" in layout.places else UPLOAD)
+    null_text = pin.null_text if pin.settles_null else (None if dialect == UPLOAD else NULL_OF_DMS)
+    is_full_load = form == FULL_LOAD if pin.full_load is None else pin.full_load
+    shape = Shape(layout, dialect, has_header=False, is_full_load=is_full_load, null_text=null_text)
+    return _with_table(shape, name, sample) if form == TRANSACTIONS_IN_ORDER else shape
+
+
+def _with_table(shape: Shape, name: Name, sample: Sequence[Record]) -> Shape:
+    pairs = {(_plain(record[1]).lower(), _plain(record[2]).lower()) for record in sample if len(record) > 2}
+    wanted = name.pin.table or name.subject.name
+    for place in (1, 2):
+        if any(pair[place - 1] == wanted for pair in pairs):
+            return replace(shape, table=wanted, table_place=place)
+    if name.pin.table or len(pairs) > 1:
+        first, *others = sorted(" and ".join(pair) for pair in pairs) or [""]
+        raise ambiguous(f"the rows of {first!r} are meant", f"those of {', '.join(map(repr, others)) or wanted!r} are")
+    return shape
+
+
+def refuse_changes_in_full_load(shape: Shape, name: Name, *, changes: int) -> None:
+    """Raise RejectedError for updates or deletes in a file that is a full load by its name."""
+    if shape.dialect == FULL_LOAD and name.pin.full_load is None and changes:
+        raise ambiguous(
+            "a full load, as its name says, in which there is nothing but inserts",
+            f"a file of changes, as its {changes} updates and deletes say",
+        )
+
+
+def weaknesses(shape: Shape, *, bare_deletes: int) -> list[str]:
+    """Say what a DMS file leaves open."""
+    if shape.dialect == UPLOAD:
+        return []
+    places, full = shape.layout.places, shape.is_full_load
+    told = []
+    if "op" not in places:
+        told.append(
+            "Full load without operations: only its name tells its rows from changes."
+            if full
+            else "No operations: every row is read as an insert or an update, deletes cannot come this way."
+        )
+    if not full and "commit_at" not in places:
+        told.append("No commit timestamp: rows are ordered by the instant of the object, then by their place.")
+    if bare_deletes:
+        told.append(f"{bare_deletes} deletes carry their key only.")
+    return told
+
+
+def ambiguous(one: str, other: str) -> RejectedError:
+    """Return the rejection of a file that has two readings."""
+    text = f"The file can be read in two ways: {one}; or {other}. Settle it with a _dialect.json in its folder."
+    return RejectedError(Reason("ambiguous_dialect", text))
+
+
+def _plain(value: str | None) -> str:
+    return (value or "").strip(_BLANKS)
+
+
+def _all(pattern: re.Pattern[str], sample: Sequence[Record], place: int) -> bool:
+    values = [_plain(record[place]) for record in sample if len(record) > place]
+    return bool(values) and all(pattern.fullmatch(value) for value in values)
+
+
+def _most(records: Sequence[Record], place: int, test: Callable[[str], object]) -> bool:
+    """Say whether more than half of the records pass; the others are rows that break a rule."""
+    passed = sum(1 for record in records if test(_plain(record[place])))
+    return 2 * passed > len(records)

@@ -1,0 +1,93 @@
+"""Reads a marker: the declaration that some files of a full load replace all that was there before (section 9)."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from contract import Reason, RejectedError
+
+MAXIMUM_FILES = 2_000
+MAXIMUM_BYTES = 4 << 20
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file of the load, as the marker names it."""
+
+    key: str
+    version_id: str
+
+    def file_id(self, bucket: str) -> str:
+        """Return its identity in the ledger."""
+        return file_id(bucket, self.key, self.version_id)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a marker declares."""
+
+    name: str
+    start_at: datetime
+    files: tuple[Listed, ...]
+
+
+def file_id(bucket: str, key: str, version_id: str) -> str:
+    """Return the identity of an object version."""
+    return hashlib.sha256("\0".join((bucket, key, version_id)).encode()).hexdigest()
+
+
+def load_of(content: bytes) -> Load:
+    """Return what a marker declares; raise RejectedError if it cannot be read."""
+    try:
+        said = json.loads(content)
+    except ValueError as error:
+        raise _unreadable(f"it is not JSON: {error}") from error
+    if not isinstance(said, dict) or not {"load", "start", "files"} <= said.keys():
+        raise _unreadable("it must be an object with 'load', 'start' and 'files'")
+    if not isinstance(said["load"], str) or not said["load"].strip():
+        raise _unreadable("its 'load' is not a name")
+    return Load(said["load"], _start(said["start"]), _files(said["files"]))
+
+
+def refuse_absent(load: Load, is_usable: Callable[[Listed], bool]) -> None:
+    """Raise RejectedError if a listed file is not in Bronze, or was rejected."""
+    absent = [listed for listed in load.files if not is_usable(listed)]
+    if absent:
+        more = f" and {len(absent) - 1} more" if len(absent) > 1 else ""
+        text = f"The load lists {absent[0].key} (version {absent[0].version_id}){more}: not in Bronze, or rejected."
+        raise RejectedError(Reason("load_file_missing", text))
+
+
+def _start(value: object) -> datetime:
+    try:
+        at = datetime.fromisoformat(str(value).strip())
+    except ValueError as error:
+        raise _unreadable(f"its 'start' is {value!r}, not an ISO 8601 instant") from error
+    in_utc = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    if in_utc.year < 1900:
+        raise _unreadable(f"its 'start' is {value!r}, before 1900")
+    return in_utc
+
+
+def _files(value: object) -> tuple[Listed, ...]:
+    if not isinstance(value, list) or not value or len(value) > MAXIMUM_FILES:
+        raise _unreadable(f"its 'files' must be a list of 1 to {MAXIMUM_FILES} files")
+    files = tuple(_listed(entry) for entry in value)
+    if len(set(files)) < len(files):
+        raise _unreadable("it lists a file twice")
+    return files
+
+
+def _listed(entry: object) -> Listed:
+    names = {"key", "version"}
+    if not isinstance(entry, dict) or entry.keys() != names or not all(isinstance(entry[n], str) for n in names):
+        raise _unreadable("each of its 'files' must be an object with 'key' and 'version'")
+    if not entry["key"].startswith("transactions/"):
+        raise _unreadable(f"it lists {entry['key']!r}, which is not under transactions/")
+    return Listed(entry["key"], entry["version"])
+
+
+def _unreadable(why: str) -> RejectedError:
+    return RejectedError(Reason("unreadable_load", f"The marker cannot be read: {why}."))

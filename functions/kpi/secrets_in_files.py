@@ -1,0 +1,46 @@
+"""Finds columns of a transactions file that look like card numbers or security codes: they may not leave Bronze."""
+
+import re
+from collections.abc import Callable, Sequence
+
+from contract import Reason, Shape
+
+LEAST_VALUES = 5
+_SHARE = (9, 10)
+_CARD_NUMBER = re.compile(r"[0-9]{13,19}")
+_SECURITY_CODE = re.compile(r"[0-9]{3,4}(?:\.0)?")
+_SECURITY_NAMES = {"cvv", "cvc", "cvv2", "cvc2", "cid", "security_code", "card_security_code"}
+_SEPARATORS = str.maketrans("", "", " -\t")
+
+
+def secret_columns(shape: Shape, sample: Sequence[Sequence[str | None]]) -> list[Reason]:
+    """Return why a file may not be taken, judged by the records of its first block."""
+    reasons = []
+    for place, name in enumerate(shape.layout.names):
+        values = [record[place] for record in sample if len(record) > place]
+        filled = [value.translate(_SEPARATORS) for value in values if value and value.strip(" \t")]
+        if len(filled) >= LEAST_VALUES and _most(filled, is_card_number):
+            text = f"The column {name!r} looks like card numbers: leave it out, or send the last four digits."
+            reasons.append(Reason("card_numbers", text))
+        elif filled and name.lower() in _SECURITY_NAMES and _most(filled, is_security_code):
+            reasons.append(
+                Reason("card_security_codes", f"The column {name!r} holds card security codes: leave it out.")
+            )
+    return reasons
+
+
+def is_card_number(digits: str) -> bool:
+    """Say whether digits end in their check digit (ISO/IEC 7812-1, annex B: the Luhn formula)."""
+    if not _CARD_NUMBER.fullmatch(digits):
+        return False
+    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
+    return (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
+
+
+def is_security_code(digits: str) -> bool:
+    return bool(_SECURITY_CODE.fullmatch(digits))
+
+
+def _most(values: list[str], looks_so: Callable[[str], bool]) -> bool:
+    share, of = _SHARE
+    return sum(1 for value in values if looks_so(value)) * of >= share * len(values)
