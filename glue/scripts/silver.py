@@ -993,9 +993,8 @@ def read_csv(spark: SparkSession, files: list[Item], staging: Staging) -> DataFr
     below = below.where("line > header_line")
     if not all(file["format"]["has_header"] for file in files):
         # A byte order mark before the first record is no part of it.
-        below = below.withColumn(
-            "text", F.when(F.col("line") == 1, F.ltrim("text", F.lit("\ufeff"))).otherwise(F.col("text"))
-        )
+        first = F.regexp_replace("text", "^\ufeff", "")
+        below = below.withColumn("text", F.when(F.col("line") == 1, first).otherwise(F.col("text")))
     facts = [name for name in below.columns if name not in ("line", "text", "untidy")]
     records = below.where(~F.col("untidy")).select(
         *facts, "line", "text", (F.col("line") - F.col("header_line")).alias("row")
