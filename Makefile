@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := .venv/.setup
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow lint types unit integration export bench lock down clean
+.PHONY: help setup demo test test-slow fuzz lint types unit integration export bench lock down clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ types: setup ## Check types
 
 test-slow: setup ## Run the tests that take long: more orders, more kills
 	@$(BIN)/python -m pytest -m slow
+
+fuzz: setup ## Hold Silver and Gold to the model on random histories (HISTORIES=100)
+	@ASSAY_HISTORIES=$${HISTORIES:-100} $(BIN)/python -m pytest --timeout 0 tests/integration/glue/test_histories.py
 
 unit: setup ## Run the fast tests alone
 	@$(BIN)/python -m pytest tests/unit

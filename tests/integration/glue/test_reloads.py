@@ -1,0 +1,133 @@
+"""Declared reloads: the floor, the missing keys, and the rows that only now get their place in the order."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from unittest.mock import patch
+
+import pytest
+from glue_pipeline import SILVER, Event, Pipeline, csv, put
+
+HEADER = "dms_id,amount,date"
+START = "2023-06-01T00:00:00Z"
+
+
+def load_file(*rows: str) -> bytes:
+    return csv(*rows, header=HEADER)
+
+
+def marker_of(*events: Event, start: str = START, name: str = "june") -> Event:
+    objects = [event["Records"][0]["s3"]["object"] for event in events]
+    files = [{"key": described["key"], "version": described["versionId"]} for described in objects]
+    return put("transactions/_load.json", json.dumps({"load": name, "start": start, "files": files}).encode())
+
+
+@pytest.fixture
+def allowing(pipeline: Pipeline) -> Pipeline:
+    """A pipeline that lets a reload delete every row, with rows from before and after the reload's start."""
+    before = load_file("1,1.00,2023-01-01", "2,2.00,2023-01-01", "3,3.00,2023-01-01")
+    pipeline.upload("transactions/before.csv", before, as_of="2023-05-01T00:00:00Z")
+    after = load_file("3,3.50,2023-01-01", "4,4.00,2023-01-01")
+    pipeline.upload("transactions/after.csv", after, as_of="2023-07-01T00:00:00Z")
+    pipeline.silver()
+    return pipeline
+
+
+def amounts(pipeline: Pipeline) -> dict[int, Decimal]:
+    return {row["dms_id"]: row["amount"] for row in pipeline.rows("silver.transactions")}
+
+
+def whole(pipeline: Pipeline) -> dict[str, list[dict[str, object]]]:
+    return {name: pipeline.rows(f"silver.{name}") for name in ("transactions", "tombstones")}
+
+
+@pytest.mark.parametrize("files_first", [True, False])
+def test_reload_replaces_what_is_older__files_before_or_with_the_marker(allowing: Pipeline, files_first: bool) -> None:
+    pipeline = allowing
+    part = put(
+        "transactions/LOAD00000001.csv", load_file("1,1.50,2023-01-01", "3,3.00,2023-01-01", "5,5.00,2023-01-01")
+    )
+    pipeline.arrive(part)
+    if files_first:
+        pipeline.silver()
+        assert amounts(pipeline)[1] == Decimal("1.00"), "a full load that nobody declared is older than anything"
+    marker = pipeline.arrive(marker_of(part))
+    with patch.object(SILVER, "limit_missing"):
+        pipeline.silver()
+    # 2 is missing in the load, 3 and 4 were changed after its start.
+    assert amounts(pipeline) == {1: Decimal("1.50"), 3: Decimal("3.50"), 4: Decimal("4.00"), 5: Decimal("5.00")}
+    facts = pipeline.item(marker)["silver"]
+    assert facts["missing"] == 1
+    assert facts["moved"] == (1 if files_first else 0)
+    assert pipeline.item("layer#silver")["published"]["floor"] == "2023-06-01T00:00:00.000000Z"
+    late = pipeline.upload(
+        "transactions/late.csv", load_file("2,9.00,2023-01-01", "6,6.00,2023-01-01"), as_of="2023-05-31T00:00:00Z"
+    )
+    pipeline.silver()
+    assert pipeline.item(late)["silver"]["outcomes"]["stale"] == 2, (
+        "also a key that was never seen lies below the floor"
+    )
+    pipeline.gold()
+    assert sum(row["total_amount"] for row in pipeline.rows("gold.daily_totals")) == Decimal("14.00")
+    assert pipeline.item(marker)["status"] == "published"
+
+
+def test_reload_is_rejected__it_would_delete_too_much(allowing: Pipeline) -> None:
+    before = whole(allowing)
+    part = put("transactions/LOAD00000001.csv", load_file("5,5.00,2023-01-01"))
+    allowing.arrive(part)
+    marker = allowing.arrive(marker_of(part))
+    allowing.silver()
+    item = allowing.item(marker)
+    assert (item["status"], item["in_effect"], "waiting_for" in item) == ("rejected", False, False)
+    assert item["reasons"][0]["code"] == "would_delete"
+    assert "would delete 2 rows of 4" in item["reasons"][0]["text"]
+    after = whole(allowing)
+    assert [row["dms_id"] for row in after["transactions"]] == [1, 2, 3, 4, 5]
+    assert [row for row in after["transactions"] if row["dms_id"] != 5] == before["transactions"]
+
+
+def test_marker_waits__its_file_is_not_accepted_yet(allowing: Pipeline) -> None:
+    part = put("transactions/LOAD00000001.csv", load_file("1,1.50,2023-01-01", "2,2.00,2023-01-01"))
+    marker = allowing.arrive(marker_of(part))
+    allowing.silver()
+    assert allowing.item(marker)["status"] == "accepted"
+    assert "floor" not in allowing.item("layer#silver")["published"]
+    allowing.arrive(part)
+    allowing.silver()
+    assert allowing.item(marker)["status"] == "in_silver"
+    assert amounts(allowing) == {1: Decimal("1.50"), 2: Decimal("2.00"), 3: Decimal("3.50"), 4: Decimal("4.00")}
+
+
+@pytest.mark.parametrize("step", ["written", "before_intent", "after_intent"])
+def test_reload_is_recovered__killed_while_it_completes(allowing: Pipeline, step: str) -> None:
+    part = put("transactions/LOAD00000001.csv", load_file("1,1.50,2023-01-01", "5,5.00,2023-01-01"))
+    allowing.arrive(part)
+    allowing.silver()
+    marker = allowing.arrive(marker_of(part))
+    undisturbed = allowing.fork()
+    with patch.object(SILVER, "limit_missing"):
+        undisturbed.silver()
+        allowing.kill("silver", step)
+        allowing.silver()
+    assert allowing.tables("silver") == undisturbed.tables("silver")
+    assert allowing.passports() == undisturbed.passports()
+    assert allowing.item(marker)["silver"]["missing"] == 1
+
+
+def test_tombstones_below_the_floor_go__and_stay_away(allowing: Pipeline) -> None:
+    gone = csv("D,9,,,2023-02-01 00:00:00", header=f"op,{HEADER},commit_ts")
+    allowing.upload("transactions/20230201-000000001.csv", gone, as_of="2023-08-01T00:00:00Z")
+    allowing.silver()
+    assert [row["dms_id"] for row in allowing.rows("silver.tombstones")] == [9]
+    part = put("transactions/LOAD00000001.csv", load_file("1,1.00,2023-01-01", "2,2.00,2023-01-01"))
+    allowing.arrive(part)
+    allowing.arrive(marker_of(part))
+    allowing.silver()
+    assert allowing.rows("silver.tombstones") == []
+    again = csv("D,8,,,2023-02-02 00:00:00", header=f"op,{HEADER},commit_ts")
+    late = allowing.upload("transactions/20230202-000000001.csv", again, as_of="2023-08-02T00:00:00Z")
+    allowing.silver()
+    assert allowing.item(late)["silver"]["outcomes"]["unchanged"] == 1
+    assert allowing.rows("silver.tombstones") == []
