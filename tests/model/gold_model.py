@@ -17,10 +17,8 @@ NATURAL = {
     "dim_location": ("merchant_city", "merchant_state", "zip"),
     "dim_merchant": ("merchant_id",),
     "dim_mcc": ("mcc",),
-    "dim_card": ("card_id",),
-    "dim_client": ("client_id",),
 }
-ATTRIBUTES = {"dim_merchant": ("mcc", "merchant_city", "merchant_state"), "dim_card": ("client_id",)}
+ATTRIBUTES = {"dim_merchant": ("mcc", "merchant_city", "merchant_state")}
 
 
 def values(image: Image, names: Collection[str]) -> tuple[Any, ...]:
@@ -37,6 +35,8 @@ def facts(files: Collection[File]) -> dict[int, dict[str, Any]]:
         key: {
             "transacted_at": image.transacted_at,
             "cents": image.cents,
+            "card_id": image.card_id,
+            "client_id": image.client_id,
             "has_error": image.errors is not None,
             **{name: values(image, natural) for name, natural in NATURAL.items()},
         }
@@ -44,21 +44,26 @@ def facts(files: Collection[File]) -> dict[int, dict[str, Any]]:
     }
 
 
+def named_by(files: Collection[File]) -> list[Image]:
+    """Return the images of the accepted rows that are no deletes, from the oldest to the newest, loads undeclared."""
+    _, rows = placed([file for file in files if file.kind != "marker"])
+    return [row.image for _, _, row in rows if row.op != "D"]
+
+
 def members(files: Collection[File]) -> dict[str, dict[tuple[Any, ...], tuple[Any, ...]]]:
     """Return the members that accepted rows name, with the attributes that the newest such row gives them."""
     found: dict[str, dict[tuple[Any, ...], tuple[Any, ...]]] = {}
-    _, rows = placed(files)
     for name, natural in NATURAL.items():
-        named = {values(row.image, natural): values(row.image, ATTRIBUTES.get(name, ())) for _, _, row in rows}
+        attributes = ATTRIBUTES.get(name, ())
+        named = {values(image, natural): values(image, attributes) for image in named_by(files)}
         nothing = values(Image(), natural)
-        found[name] = {**named, nothing: values(Image(), ATTRIBUTES.get(name, ()))}
+        found[name] = {**named, nothing: values(Image(), attributes)}
     return found
 
 
 def days(files: Collection[File]) -> set[date | None]:
     """Return the days on which accepted rows say something was transacted, and the unknown one."""
-    images = [row.image for _, _, row in placed(files)[1]]
-    return {None} | {image.transacted_at.date() for image in images if image.transacted_at}
+    return {None} | {image.transacted_at.date() for image in named_by(files) if image.transacted_at}
 
 
 def totals(files: Collection[File]) -> dict[str, Totals]:

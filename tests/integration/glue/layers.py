@@ -1,0 +1,143 @@
+"""What the real tables and passports hold, in the form in which the models say it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+import rendering  # noqa: F401 - makes the models importable
+from glue_pipeline import GOLD, Pipeline, file_id_of
+from gold_model import ATTRIBUTES, NATURAL
+from order_model import File, Image, Order, Version
+from run_model import OUTCOMES, Passport
+
+ORDER = ("position", "phase", "instant", "object_key", "sequencer", "version_id", "row")
+State = dict[int, tuple[Order, str, int, Image | None]]
+
+
+def cents(amount: Decimal | str) -> int:
+    """Return an exact amount as cents."""
+    return int(Decimal(amount).scaleb(2).to_integral_exact())
+
+
+def image_of(row: dict[str, Any]) -> Image:
+    values = {name: row[name] for name in Image._fields if name not in ("cents", "errors")}
+    return Image(cents=cents(row["amount"]), errors=tuple(row["errors"]) if row["errors"] else None, **values)
+
+
+def state_of(pipeline: Pipeline) -> State:
+    """Return order, writer and value of each living key, and order and writer of each tombstone."""
+    found: State = {}
+    for table in ("transactions", "tombstones"):
+        for row in pipeline.rows(f"silver.{table}"):
+            assert row["dms_id"] not in found, "a key is living and deleted, or twice the same"
+            order = tuple(row["row_order"][name] for name in ORDER)
+            image = image_of(row) if table == "transactions" else None
+            found[row["dms_id"]] = (order, row["file_id"], row["row"], image)
+    return found
+
+
+def state_expected(model: dict[int, Version], file_ids: dict[tuple[str, str], str]) -> State:
+    return {
+        key: (
+            (*order[:3], order[3].decode(), *order[4:]),
+            file_ids[file.name],
+            row.number,
+            None if row.op == "D" else row.image,
+        )
+        for key, (order, file, row) in model.items()
+    }
+
+
+def passport_of(pipeline: Pipeline, file_id: str) -> dict[str, Any]:
+    item = pipeline.item(file_id)
+    facts = item.get("silver", {})
+    return {
+        "status": item["status"],
+        "outcomes": {name: count for name, count in facts.get("outcomes", {}).items() if count},
+        "amounts": {name: cents(amount) for name, amount in facts.get("amounts", {}).items()},
+        "effect": cents(facts.get("effect_amount", "0")),
+        "missing": facts.get("missing", 0),
+        "moved": facts.get("moved", 0),
+    }
+
+
+def passport_expected(passport: Passport, status: str) -> dict[str, Any]:
+    outcomes = {name: passport.outcomes[name] for name in OUTCOMES if passport.outcomes[name]}
+    amounts = {name: passport.amounts[name] for name in outcomes}
+    return {
+        "status": status,
+        "outcomes": outcomes,
+        "amounts": amounts,
+        "effect": passport.effect,
+        "missing": passport.missing,
+        "moved": passport.moved,
+    }
+
+
+def members_of(pipeline: Pipeline, name: str) -> dict[int, dict[str, Any]]:
+    key = next(iter(GOLD.DIMENSIONS[name].columns()))
+    rows = pipeline.rows(f"gold.{name}")
+    found = {row[key]: row for row in rows}
+    assert len(found) == len(rows), f"{name} holds a key twice"
+    return found
+
+
+def gold_of(pipeline: Pipeline) -> dict[str, Any]:
+    """Return facts, totals, members and days of Gold by their natural values."""
+    held = {name: members_of(pipeline, name) for name in NATURAL}
+    named = {name: {key: _values(row, NATURAL[name]) for key, row in rows.items()} for name, rows in held.items()}
+    merchants = {key: natural[0] for key, natural in named["dim_merchant"].items()}
+    rows = pipeline.rows("gold.fact_transactions")
+    facts = {row["dms_id"]: _fact(row, named) for row in rows}
+    assert len(facts) == len(rows), "a transaction has two facts"
+    return {
+        "facts": facts,
+        "members": {
+            name: {_values(row, NATURAL[name]): _values(row, ATTRIBUTES.get(name, ())) for row in rows.values()}
+            for name, rows in held.items()
+        },
+        "days": Counter(row["date"] for row in pipeline.rows("gold.dim_date")),
+        "totals": {
+            "daily_totals": _totals(pipeline, "daily_totals", "transacted_on", "channel"),
+            "monthly_merchant_totals": _totals(pipeline, "monthly_merchant_totals", "month", "merchant_key", merchants),
+            "monthly_client_totals": _totals(pipeline, "monthly_client_totals", "month", "client_id"),
+        },
+    }
+
+
+def _values(row: dict[str, Any], names: Iterable[str]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in names)
+
+
+def _fact(row: dict[str, Any], named: dict[str, dict[int, tuple[Any, ...]]]) -> dict[str, Any]:
+    at = row["transacted_at"]
+    assert (row["transacted_on"], row["date_key"]) == (at.date(), int(f"{at:%Y%m%d}"))
+    assert (row["card_key"], row["client_key"]) == (0, 0), "no reference file tells of cards or clients"
+    keys = {name: next(iter(GOLD.DIMENSIONS[name].columns())) for name in NATURAL}
+    return {
+        "transacted_at": at,
+        "cents": cents(row["amount"]),
+        "card_id": row["card_id"],
+        "client_id": row["client_id"],
+        "has_error": row["has_error"],
+        **{name: named[name][row[keys[name]]] for name in NATURAL},
+    }
+
+
+def _totals(
+    pipeline: Pipeline, table: str, period: str, member: str, known: dict[int, Any] | None = None
+) -> dict[Any, tuple[int, int]]:
+    rows = pipeline.rows(f"gold.{table}")
+    found = {
+        (row[period], known[row[member]] if known else row[member]): (row["row_count"], cents(row["total_amount"]))
+        for row in rows
+    }
+    assert len(found) == len(rows), f"{table} holds a group twice"
+    return found
+
+
+def file_ids(stored: Iterable[tuple[File, Any]]) -> dict[tuple[str, str], str]:
+    return {file.name: file_id_of(event) for file, event in stored}
