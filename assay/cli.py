@@ -24,6 +24,7 @@ from assay.options import (
     open_target,
     project,
 )
+from assay.replay import cli as replay
 
 SAMPLE = "sample"
 
@@ -235,6 +236,9 @@ def run_audit(
         )
     if wrong:
         raise typer.Exit(NOT_AS_IT_MUST_BE)
+
+
+app.command("replay")(replay.replay)
 
 
 @app.command()

@@ -3,7 +3,9 @@
 import json
 import os
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TextIO
@@ -34,6 +36,15 @@ def _console(file: TextIO) -> Console:
 def note(message: str, style: str = "dim") -> None:
     """Say something beside the result: on stderr, so that stdout can be piped."""
     err().print(Text(message, style=style), soft_wrap=True)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show on stderr what is being done, and say how long it took once it is done."""
+    began, screen = time.monotonic(), err()
+    with screen.status(Text(f"{what} …")):
+        yield
+    note(f"{time.monotonic() - began:7.1f} s  {what}")
 
 
 def table(title: str, columns: Iterable[str], right: Iterable[str] = ()) -> Table:

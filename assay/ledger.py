@@ -74,6 +74,17 @@ class Ledger:
             raise UserError(f"{key} may be any of {', '.join(matching)}", "name one of them in full")
         return sorted(by_key[matching[0]], key=newest, reverse=True)
 
+    def whole(self) -> list[Item]:
+        """Scan for the whole items of all files."""
+        return list(
+            self._scan(
+                FilterExpression="#kind = :file",
+                ExpressionAttributeNames={"#kind": "kind"},
+                ExpressionAttributeValues={":file": {"S": "file"}},
+                ConsistentRead=True,
+            )
+        )
+
     def published(self) -> list[Item]:
         """Scan for the whole items of all files that have been published."""
         return list(

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,15 +31,19 @@ class Reading:
 
 
 @contextmanager
-def lake(target: Target) -> Iterator["Lake"]:
-    """Open the tables of a stack for questions; what is read of them is kept on disk until the end."""
+def lake(target: Target, databases: Mapping[str, str] | None = None) -> Iterator["Lake"]:
+    """Open the tables of a stack for questions; what is read of them is kept on disk until the end.
+
+    The databases (schema in statements to name in the catalog) are the two layers, if no others are named.
+    """
+    databases = databases or dict(zip(SCHEMAS, _databases(target), strict=True))
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
         connection = duckdb.connect(str(Path(folder) / "lake.duckdb"))
         try:
             connection.execute("SET TimeZone = 'UTC'")
-            for schema in SCHEMAS:
+            for schema in databases:
                 connection.execute(f"CREATE SCHEMA {schema}")
-            yield Lake(connection, _catalog(target), dict(zip(SCHEMAS, _databases(target), strict=True)))
+            yield Lake(connection, _catalog(target), databases)
         finally:
             connection.close()
 
@@ -47,16 +51,18 @@ def lake(target: Target) -> Iterator["Lake"]:
 class Lake:
     """A DuckDB connection in which the stack's tables appear as statements name them."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: GlueCatalog, databases: dict[str, str]) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, catalog: GlueCatalog, databases: Mapping[str, str]
+    ) -> None:
         self._connection = connection
         self._catalog = catalog
         self._databases = databases
 
     def ask(self, statement: str) -> pa.RecordBatchReader:
         """Run one SELECT, and give its result as a stream."""
-        reading = read_of(self._connection, statement)
+        reading = read_of(self._connection, statement, self._databases)
         for schema, name in sorted(reading.tables):
-            self._load(schema, name, reading.words)
+            self.load(schema, name, reading.words)
         try:
             return self._connection.sql(statement).to_arrow_reader()
         except duckdb.Error as error:
@@ -78,7 +84,15 @@ class Lake:
         except NoSuchNamespaceError as error:
             raise UserError(first_line(error), "is the stack complete? deploy it again: assay deploy") from None
 
-    def _load(self, schema: str, name: str, words: frozenset[str] | None) -> None:
+    def rows(self, statement: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Run a statement on what has been loaded before; `?` in it stand for the values."""
+        relation = self._connection.sql(statement, params=list(values))
+        # A statement that asks nothing gives no relation.
+        found: list[dict[str, Any]] = relation.to_arrow_table().to_pylist() if relation is not None else []
+        return found
+
+    def load(self, schema: str, name: str, words: frozenset[str] | None = None) -> list[str]:
+        """Read a table, or only its columns among `words`; give the columns read."""
         table = self._table(schema, name)
         columns = needed_columns([field.name for field in table.schema().fields], words)
         reader = stream(table.scan(selected_fields=tuple(columns)))
@@ -86,6 +100,7 @@ class Lake:
         quoted = name.replace('"', '""')
         self._connection.execute(f'CREATE OR REPLACE TABLE {schema}."{quoted}" AS SELECT * FROM incoming')  # noqa: S608
         self._connection.unregister("incoming")
+        return columns
 
     def _table(self, schema: str, name: str) -> Table:
         try:
@@ -97,7 +112,7 @@ class Lake:
         raise UserError(f"there is no table {schema}.{name}", f"there are {', '.join(known)}")
 
 
-def read_of(connection: duckdb.DuckDBPyConnection, statement: str) -> Reading:
+def read_of(connection: duckdb.DuckDBPyConnection, statement: str, schemas: Collection[str] = SCHEMAS) -> Reading:
     """Find by DuckDB's own parser what a statement reads."""
     ((serialized,),) = connection.execute("SELECT json_serialize_sql(?)", [statement]).fetchall()
     parsed = json.loads(serialized)
@@ -109,7 +124,7 @@ def read_of(connection: duckdb.DuckDBPyConnection, statement: str) -> Reading:
     tables = frozenset(
         (node["schema_name"].lower(), node["table_name"].lower())
         for node in nodes
-        if node.get("type") == "BASE_TABLE" and node["schema_name"].lower() in SCHEMAS
+        if node.get("type") == "BASE_TABLE" and node["schema_name"].lower() in schemas
     )
     called = {node["alias"].lower() for node in nodes if node.get("type") == "BASE_TABLE"} | {
         name for _, name in tables

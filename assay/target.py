@@ -37,6 +37,11 @@ class Stack:
     gold_job: str
     silver_database: str
     gold_database: str
+    replay_ledger_table: str
+    replay_silver_job: str
+    replay_gold_job: str
+    replay_silver_database: str
+    replay_gold_database: str
 
 
 OUTPUTS = {

@@ -80,22 +80,26 @@ class DeployedStack:
     def assay(self, *arguments: str) -> Result:
         return CliRunner().invoke(cli.app, list(arguments))
 
-    def put(self, *items: dict[str, Any]) -> None:
+    def put(self, *items: dict[str, Any], table: str = "LedgerTable") -> None:
         for item in items:
             form = {name: TypeSerializer().serialize(value) for name, value in item.items()}
-            self.client("dynamodb").put_item(TableName=NAMES["LedgerTable"], Item=form)
+            self.client("dynamodb").put_item(TableName=NAMES[table], Item=form)
 
     def drop(self, table: str) -> None:
-        schema, name = table.split(".")
-        self.catalog.drop_table((NAMES[f"{schema.capitalize()}Database"], name))
+        self.catalog.drop_table(identifier_of(table))
 
     def write(self, table: str, *rows: tuple[Any, ...]) -> None:
         """Append rows to a table, which is made if need be; the columns are those of TABLES."""
-        schema, name = table.split(".")
-        columns = pa.schema(TABLES[table])
-        identifier = (NAMES[f"{schema.capitalize()}Database"], name)
+        columns = pa.schema(TABLES[table.removeprefix("replay_")])
+        identifier = identifier_of(table)
         data = [dict(zip(columns.names, row, strict=True)) for row in rows]
         self.catalog.create_table_if_not_exists(identifier, columns).append(pa.Table.from_pylist(data, columns))
+
+
+def identifier_of(table: str) -> tuple[str, str]:
+    """Name a table such as `replay_silver.transactions` as the catalog does."""
+    schema, name = table.split(".")
+    return NAMES["".join(part.capitalize() for part in schema.split("_")) + "Database"], name
 
 
 @contextmanager
@@ -141,7 +145,7 @@ def deploy(bare: DeployedStack) -> None:
         )
     for name in ("SilverDatabase", "GoldDatabase", "ReplaySilverDatabase", "ReplayGoldDatabase"):
         bare.client("glue").create_database(
-            DatabaseInput={"Name": NAMES[name], "LocationUri": f"s3://{NAMES['LakeBucket']}/warehouse/{NAMES[name]}"}
+            DatabaseInput={"Name": NAMES[name], "LocationUri": f"s3://{NAMES['LakeBucket']}/warehouse/{NAMES[name]}.db"}
         )
 
 

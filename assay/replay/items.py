@@ -1,0 +1,53 @@
+"""Which files a replay takes, and in which batches: each as it was when it was accepted, none is judged again."""
+
+from collections.abc import Iterable, Sequence
+from random import Random
+
+from assay.errors import UserError
+from assay.ledger import Item
+
+MOST_A_BATCH = 2_000  # no run takes more files
+AFTER_ACCEPTANCE = frozenset({"silver", "gold", "failed", "reasons", "execution_arn"})
+SHOWN = 3
+
+
+def in_silver(items: Iterable[Item]) -> list[Item]:
+    """Give the files whose rows make up Silver; refuse while a file is on its way there, or to Gold."""
+    under_way = [item["key"] for item in items if _is_under_way(item)]
+    if under_way:
+        named = ", ".join(sorted(under_way)[:SHOWN]) + (", …" if len(under_way) > SHOWN else "")
+        raise UserError(
+            f"{len(under_way):,} files are still on their way: {named}", "wait until they have ended: assay status"
+        )
+    return [item for item in items if item["status"] in ("in_silver", "published") and item["in_effect"]]
+
+
+def _is_under_way(item: Item) -> bool:
+    return not item.get("failed") and item["status"] in ("received", "accepted", "in_silver")
+
+
+def as_accepted(item: Item) -> Item:
+    """Give the item as the KPI function left it."""
+    kept = {name: value for name, value in item.items() if name not in AFTER_ACCEPTANCE}
+    statuses = [change["status"] for change in item["changes"]]
+    changes = item["changes"][: statuses.index("accepted") + 1]
+    return {
+        **kept,
+        "status": "accepted",
+        "changes": changes,
+        "waiting_for": "silver",
+        "waiting_since": changes[-1]["at"],
+    }
+
+
+def batches(items: Sequence[Item], random: Random) -> list[list[Item]]:
+    """Shuffle the files and cut them into batches of random size, about six of them."""
+    left = sorted(items, key=lambda item: str(item["file_id"]))
+    random.shuffle(left)
+    largest = min(MOST_A_BATCH, max(1, len(left) // 3))
+    found = []
+    while left:
+        size = random.randint(1, largest)
+        found.append(left[:size])
+        left = left[size:]
+    return found

@@ -1,0 +1,131 @@
+"""Rebuilds Silver and Gold from Bronze beside those that readers see, and puts the rebuilt ones in their place."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from assay import console
+from assay.audit import Layers, read_layers
+from assay.errors import UserError
+from assay.ledger import Item, Ledger
+from assay.query import lake
+from assay.replay import comparison, runs, scratch
+from assay.replay import items as choosing
+from assay.replay.report import Report
+from assay.replay.runs import RunFailedError
+from assay.target import Target
+
+# What was accepted is not judged again: in another order a reload may delete a larger share of the living rows.
+NO_LIMIT = {"--maximum_missing_share": "1"}
+AGAIN = "files arrived meanwhile: wait until they have ended (assay status), then run this again"
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a rebuild stands for: the production runs that it must equal, and the files that did not come through."""
+
+    layers: Layers
+    files: int
+    lost: Sequence[Item]
+
+
+class Rebuild:
+    """One replay of a stack."""
+
+    def __init__(self, target: Target, ledger: Ledger, seed: int) -> None:
+        self._target = target
+        self._ledger = ledger
+        self._replayed = Ledger(target.dynamodb, target.stack.replay_ledger_table)
+        self._random = Random(seed)  # noqa: S311 - an order to try, nothing secret
+
+    def rebuild(self) -> Rebuilt:
+        """Take all files in effect through the jobs again, in another order and in other batches."""
+        layers = settled_layers(self._ledger)
+        files = choosing.in_silver(self._ledger.whole())
+        scratch.empty(self._target)
+        parts = choosing.batches(files, self._random)
+        for number, part in enumerate(parts, 1):
+            scratch.put(self._target, [choosing.as_accepted(item) for item in part])
+            self._run("Silver", f"batch {number} of {len(parts)}, {len(part):,} files")
+            if number < len(parts) and self._random.getrandbits(1):
+                self._run("Gold", f"after batch {number}")
+        file_ids = [item["file_id"] for item in files]
+        self._run_until_nothing_waits("Silver", "accepted", file_ids)
+        self._run("Gold", "after the last batch")
+        self._run_until_nothing_waits("Gold", "in_silver", file_ids)
+        ended = self._replayed.get(file_ids)
+        return Rebuilt(layers, len(files), [item for item in ended.values() if item["status"] != "published"])
+
+    def _run_until_nothing_waits(self, layer: str, status: str, file_ids: Sequence[str]) -> None:
+        """Run a job for what still waits: reloads that wait for their files, or for a run of their own."""
+        before: set[str] = set()
+        while (waiting := self._waiting(status, file_ids)) and waiting != before:
+            before = waiting
+            self._run(layer, f"{len(waiting):,} files still wait")
+
+    def _waiting(self, status: str, file_ids: Sequence[str]) -> set[str]:
+        items = self._replayed.get(file_ids).values()
+        return {item["file_id"] for item in items if item["status"] == status and not item.get("failed")}
+
+    def _run(self, layer: str, why: str) -> None:
+        stack = self._target.stack
+        job = stack.replay_silver_job if layer == "Silver" else stack.replay_gold_job
+        with console.working(f"{layer}: {why}"):
+            runs.run(self._target, job, NO_LIMIT if layer == "Silver" else {})
+
+
+def settled_layers(ledger: Ledger) -> Layers:
+    """Read both layers; refuse while Gold does not show what Silver holds, or a run is in progress."""
+    layers = read_layers(ledger)
+    if any("in_progress" in layer or "intent" in layer for layer in (layers.silver, layers.gold)):
+        raise UserError("a run is in progress", "wait until it has ended: assay status")
+    if layers.gold["published"]["silver_run_seq"] != layers.silver["published"]["run_seq"]:
+        raise UserError(
+            "Gold has not taken Silver's last run yet",
+            "wait for it (assay status); if a file failed in Gold, upload it again",
+        )
+    return layers
+
+
+def compare(target: Target, ledger: Ledger, rebuilt: Rebuilt, seed: int) -> Report:
+    """Compare what is published now with what was rebuilt."""
+    stack, replayed = target.stack, Ledger(target.dynamodb, target.stack.replay_ledger_table)
+    databases = {
+        "silver": stack.silver_database,
+        "gold": stack.gold_database,
+        "replay_silver": stack.replay_silver_database,
+        "replay_gold": stack.replay_gold_database,
+    }
+    with console.working("comparing"), lake(target, databases) as tables:
+        found = comparison.compare(tables)
+    totals = comparison.compare_totals(
+        *({name: each.layer(name) or {} for name in comparison.LAYERS} for each in (ledger, replayed))
+    )
+    return Report(seed, rebuilt.files, found, totals, rebuilt.lost)
+
+
+def require_unchanged(ledger: Ledger, before: Layers) -> None:
+    """Refuse to go on if production has moved since `before`."""
+    if _runs(read_layers(ledger)) != _runs(before):
+        raise UserError("Silver or Gold has moved on since the replay began", AGAIN)
+
+
+def put_in_place(target: Target, ledger: Ledger, rebuilt: Rebuilt) -> None:
+    """Publish the rebuilt layers in place of the present ones, Silver first; a job refuses if a run came between."""
+    stack, (silver, gold) = target.stack, _runs(rebuilt.layers)
+    for layer, job, database, expected in (
+        ("silver", stack.silver_job, stack.replay_silver_database, silver),
+        ("gold", stack.gold_job, stack.replay_gold_database, gold),
+    ):
+        try:
+            with console.working(f"{layer.capitalize()}: put in place"):
+                runs.run(target, job, {"--rebuild_from": database, "--expected_run_seq": str(expected)})
+        except RunFailedError as error:
+            found = (ledger.layer(layer) or {}).get("run_seq")
+            if found == expected:
+                raise
+            raise UserError(f"{layer.capitalize()} is at run {found} instead of {expected}", AGAIN) from error
+
+
+def _runs(layers: Layers) -> tuple[int, int]:
+    return layers.silver["run_seq"], layers.gold["run_seq"]

@@ -1,0 +1,215 @@
+"""`assay replay` against a stack in moto; the Glue jobs are played by a fake that moves the ledgers and writes rows."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from deployed_stack import NAMES, DeployedStack, file_item, layer_items
+
+from assay.ledger import Item, Ledger
+from assay.replay import runs
+from assay.target import Target
+
+NOON = datetime(2010, 1, 1, 12, tzinfo=UTC)
+ROWS = [(1, Decimal("12.50"), "chip", NOON), (2, Decimal("-2.50"), None, NOON)]
+FACTS = [(key, amount) for key, amount, *_ in ROWS]
+FILES = [file_item(f"{name}.csv") for name in "abcdef"]
+
+
+class FakeJobs:
+    """Plays the four jobs: the replay's take what waits and write `rows`, production's take over what was rebuilt."""
+
+    def __init__(self, stack: DeployedStack) -> None:
+        self.stack = stack
+        self.rows, self.moves = ROWS, False
+        self.never: set[str] = set()
+        self.started: list[tuple[str, dict[str, str]]] = []
+        self.first_batch: list[Item] = []
+
+    def run(self, target: Target, job: str, arguments: Mapping[str, str]) -> None:
+        self.started.append((job, dict(arguments)))
+        played = {
+            NAMES["ReplaySilverJob"]: self.replay_silver,
+            NAMES["ReplayGoldJob"]: self.replay_gold,
+            NAMES["SilverJob"]: self.silver,
+            NAMES["GoldJob"]: lambda: None,
+        }
+        played[job]()
+
+    def ledger(self, table: str) -> Ledger:
+        return Ledger(self.stack.client("dynamodb"), NAMES[table])
+
+    def replay_silver(self) -> None:
+        self.first_batch = self.first_batch or self.ledger("ReplayLedgerTable").whole()
+        if not self.tables():
+            self.stack.write("replay_silver.transactions", *self.rows)
+        self.advance("accepted", "in_silver")
+
+    def replay_gold(self) -> None:
+        if ("assay_replay_gold", "fact_transactions") not in self.tables():
+            self.stack.write("replay_gold.fact_transactions", *FACTS)
+        self.advance("in_silver", "published")
+        self.stack.put(*layer_items(rows=2, silver="10.00"), table="ReplayLedgerTable")
+
+    def silver(self) -> None:
+        """Stand for a run that came between: production is a run further, and the job refuses."""
+        if self.moves:
+            later, _ = layer_items(rows=2, silver="10.00")
+            self.stack.put(later | {"run_seq": 2})
+            raise runs.RunFailedError("the job ended FAILED: FencedOut", "see the logs")
+
+    def tables(self) -> list[Any]:
+        found = [self.stack.catalog.list_tables(NAMES[f"Replay{layer}Database"]) for layer in ("Silver", "Gold")]
+        return [table for tables in found for table in tables]
+
+    def advance(self, before: str, after: str) -> None:
+        for item in self.ledger("ReplayLedgerTable").whole():
+            if item["status"] == before and item["key"] not in self.never:
+                self.stack.put(item | {"status": after}, table="ReplayLedgerTable")
+
+
+@pytest.fixture
+def jobs(stack: DeployedStack, monkeypatch: pytest.MonkeyPatch) -> FakeJobs:
+    """Six published files, two rows in production, and the jobs."""
+    stack.put(*FILES, *layer_items(rows=2, silver="10.00"))
+    stack.write("silver.transactions", *ROWS)
+    stack.write("gold.fact_transactions", *FACTS)
+    fake = FakeJobs(stack)
+    monkeypatch.setattr(runs, "run", fake.run)
+    return fake
+
+
+def jobs_of(jobs: FakeJobs, name: str) -> list[dict[str, str]]:
+    return [arguments for job, arguments in jobs.started if job == NAMES[name]]
+
+
+def test_check_agrees__same_rows(jobs: FakeJobs) -> None:
+    result = jobs.stack.assay("replay", "--check", "--seed", "1")
+
+    assert result.exit_code == 0, result.output
+    lines = [line.replace("│", " ").split() for line in result.stdout.splitlines()]
+    assert ["✓", "silver.transactions", "2", "2"] in lines
+    assert ["✓", "gold.fact_transactions", "2", "2"] in lines
+    assert ["✓", "gold:", "total_amount", "10.00", "10.00"] in lines
+    assert {tuple(each.items()) for each in jobs_of(jobs, "ReplaySilverJob")} == {(("--maximum_missing_share", "1"),)}
+    assert jobs_of(jobs, "SilverJob") == []
+
+
+def test_check_hands_on_the_files_as_accepted__each_once(jobs: FakeJobs) -> None:
+    jobs.stack.assay("replay", "--check", "--seed", "1")
+
+    replayed = jobs.ledger("ReplayLedgerTable").whole()
+    assert sorted(item["key"] for item in replayed) == sorted(item["key"] for item in FILES)
+    assert 0 < len(jobs.first_batch) < len(FILES)
+    for item in jobs.first_batch:
+        assert (item["status"], item["waiting_for"], "silver" in item, len(item["changes"])) == (
+            "accepted",
+            "silver",
+            False,
+            2,
+        )
+
+
+def test_check_begins_afresh__after_another_replay(jobs: FakeJobs) -> None:
+    stack, s3, lake = jobs.stack, jobs.stack.client("s3"), NAMES["LakeBucket"]
+    stack.write("replay_silver.transactions", (9, Decimal("1.00"), None, NOON))
+    stack.put(file_item("left.csv"), table="ReplayLedgerTable")
+    old = ["warehouse/assay_replay_silver.db/x.parquet", "replay/passports/x.json"]
+    kept = ["warehouse/assay_silver.db/x.parquet", "passports/x.json"]
+    for key in (*old, *kept):
+        s3.put_object(Bucket=lake, Key=key, Body=b"x")
+
+    result = stack.assay("replay", "--check", "--seed", "1")
+
+    assert result.exit_code == 0, result.output
+    keys = {found["Key"] for found in s3.list_objects_v2(Bucket=lake)["Contents"]}
+    assert keys.isdisjoint(old)
+    assert keys.issuperset(kept)
+    assert "transactions/left.csv" not in {item["key"] for item in jobs.ledger("ReplayLedgerTable").whole()}
+
+
+def test_check_ends_1_and_tells_the_row__replay_differs(jobs: FakeJobs) -> None:
+    jobs.rows = [ROWS[0], (2, Decimal("-2.49"), None, NOON)]
+
+    result = jobs.stack.assay("replay", "--check", "--seed", "1")
+    told = json.loads(jobs.stack.assay("replay", "--check", "--seed", "1", "--json").stdout)
+
+    assert (result.exit_code, "silver.transactions dms_id 2: amount -2.50 ≠ -2.49" in result.stdout) == (1, True)
+    assert (told["agrees"], told["tables"][0]["differing_keys"]) == (False, 1)
+
+
+def test_check_ends_1_and_names_the_file__it_never_came_through(jobs: FakeJobs) -> None:
+    jobs.never = {"transactions/c.csv"}
+
+    result = jobs.stack.assay("replay", "--check", "--seed", "1")
+
+    assert (result.exit_code, "not replayed: transactions/c.csv: still accepted" in result.stdout) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("items", "words"),
+    [
+        ([file_item("late.csv") | {"status": "accepted"}], "files are still on their way: transactions/late.csv"),
+        ([layer_items(rows=2, silver="10.00")[0] | {"in_progress": {"run_seq": 2}}], "a run is in progress"),
+        (layer_items(rows=2, silver="10.00", taken=0), "Gold has not taken Silver's last run"),
+    ],
+)
+def test_replay_refuses_before_it_runs_anything__not_at_rest(
+    jobs: FakeJobs, items: list[dict[str, Any]], words: str
+) -> None:
+    jobs.stack.put(*items)
+
+    result = jobs.stack.assay("replay", "--check")
+
+    assert (result.exit_code, words in result.stderr, jobs.started) == (2, True, []), result.output
+
+
+def test_apply_hands_the_databases_and_runs_to_the_jobs__silver_first(jobs: FakeJobs) -> None:
+    result = jobs.stack.assay("replay", "--apply", "--seed", "1")
+
+    assert result.exit_code == 0, result.output
+    assert jobs.started[-2:] == [
+        (NAMES["SilverJob"], {"--rebuild_from": "assay_replay_silver", "--expected_run_seq": "1"}),
+        (NAMES["GoldJob"], {"--rebuild_from": "assay_replay_gold", "--expected_run_seq": "1"}),
+    ]
+
+
+def test_apply_says_to_run_it_again__a_run_came_between(jobs: FakeJobs) -> None:
+    jobs.moves = True
+
+    result = jobs.stack.assay("replay", "--apply", "--seed", "1")
+
+    assert result.exit_code == 2
+    assert "Silver is at run 2 instead of 1" in result.stderr
+    assert "files arrived meanwhile" in result.stderr
+    assert jobs_of(jobs, "GoldJob") == []
+
+
+def test_apply_puts_nothing_in_place__a_file_did_not_come_through(jobs: FakeJobs) -> None:
+    jobs.never = {"transactions/c.csv"}
+
+    result = jobs.stack.assay("replay", "--apply", "--seed", "1")
+
+    assert (result.exit_code, "nothing is put in place" in result.stderr) == (2, True)
+    assert jobs_of(jobs, "SilverJob") == []
+
+
+def test_replay_ends_130__interrupted(jobs: FakeJobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "run", interrupt)
+
+    result = jobs.stack.assay("replay", "--check")
+
+    assert (result.exit_code, "Readers see no change" in result.stderr) == (130, True)
+
+
+@pytest.mark.parametrize("options", [(), ("--check", "--apply")])
+def test_replay_asks_what_for__neither_or_both(stack: DeployedStack, options: tuple[str, ...]) -> None:
+    result = stack.assay("replay", *options)
+
+    assert (result.exit_code, "either --check or --apply" in result.stderr) == (2, True)
