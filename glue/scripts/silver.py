@@ -331,6 +331,11 @@ ROW_ORDER = (
     " version_id: string, row: bigint>"
 )
 MINUS_INFINITY = "1800-01-01 00:00:00"  # a position before all instants; pandas and Python can hold it too
+CROWD = 10  # data or delete files; each costs a reader some requests
+SMALL_FILE_BYTES = 32 << 20
+KEPT_SNAPSHOTS = 100
+# Files that are well sized and free of deletes stay as they are, so the cost follows what has come since.
+REWRITE = "map('min-input-files', '5', 'delete-file-threshold', '5')"
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
 
 
@@ -464,7 +469,55 @@ class Branches:
                 raise RuntimeError(
                     f"branch {self.name} of {table} is not at the snapshot {snapshot_id} that its run committed"
                 )
-            iceberg.manageSnapshots().fastForwardBranch("main", self.name).commit()
+            if self._is_behind(iceberg):
+                iceberg.manageSnapshots().fastForwardBranch("main", self.name).commit()
+            else:
+                iceberg.manageSnapshots().replaceBranch("main", self.name).commit()
+
+    def _is_behind(self, iceberg: Any) -> bool:
+        """Tell whether `main` is where the run began; else only compactions may have come since, and they are given up.
+
+        A second job that ran at the same time may have compacted: that changes files, never rows.
+        """
+        begun, here = set(), iceberg.snapshot(self.name)
+        while here is not None:
+            begun.add(here.snapshotId())
+            here = iceberg.snapshot(here.parentId()) if here.parentId() is not None else None
+        main = iceberg.currentSnapshot()
+        if main.snapshotId() in begun:
+            return True
+        while main is not None and main.snapshotId() not in begun:
+            if main.operation() != "replace":
+                raise RuntimeError(f"somebody else has committed to {iceberg.name()} since run {self.name} began")
+            main = iceberg.snapshot(main.parentId()) if main.parentId() is not None else None
+        return False
+
+    def compact(self, tables: Iterable[str]) -> list[str]:
+        """Rewrite the small files and the deletes of tables that have gathered too many; return their names.
+
+        Each commit is a whole one and changes no row, so a kill does no harm.
+        """
+        crowded = [table for table in tables if self._is_crowded(self._iceberg(table))]
+        for table in crowded:
+            name = self.table(table)
+            self._spark.sql(f"CALL {CATALOG}.system.rewrite_data_files(table => '{name}', options => {REWRITE})")
+            self._spark.sql(f"CALL {CATALOG}.system.rewrite_position_delete_files(table => '{name}')")
+            self._expire(table)
+        return crowded
+
+    def _is_crowded(self, iceberg: Any) -> bool:
+        summary = iceberg.currentSnapshot().summary()
+        files, deletes = (int(summary.get(f"total-{kind}-files") or 0) for kind in ("data", "delete"))
+        enough = files * SMALL_FILE_BYTES > int(summary.get("total-files-size") or 0)
+        return deletes >= CROWD or (files >= CROWD and enough)
+
+    def _expire(self, table: str) -> None:
+        """Forget old snapshots, but for those of branches: the last run's, at which Gold may be reading."""
+        iceberg = self._iceberg(table)
+        snapshots = [snapshot.timestampMillis() for snapshot in iceberg.snapshots()]
+        if len(snapshots) > 2 * KEPT_SNAPSHOTS:
+            oldest_kept = sorted(snapshots)[-KEPT_SNAPSHOTS]
+            iceberg.expireSnapshots().expireOlderThan(oldest_kept).retainLast(KEPT_SNAPSHOTS).commit()
 
     def drop_older(self, tables: Iterable[str]) -> None:
         """Drop the branches of earlier runs; the newest stays, it protects its snapshot and its totals from expiry."""
@@ -1394,8 +1447,14 @@ def stored_rows(spark: SparkSession, branches: Branches, only: Column) -> DataFr
     for table, living in (("transactions", True), ("tombstones", False)):
         if branches.published_rows(table):
             rows = spark.table(branches.table(table)).where(only).withColumn("living", F.lit(living))
-            parts.append(rows if living else rows.select(*TOMBSTONES, "living"))
-    return reduce(partial(DataFrame.unionByName, allowMissingColumns=True), parts) if parts else None
+            parts.append(rows.select(*columns_or_null(rows, STATE), "living"))
+    return reduce(DataFrame.unionByName, parts) if parts else None
+
+
+def columns_or_null(rows: DataFrame, schema: dict[str, str]) -> list[Column]:
+    return [
+        (F.col(name) if name in rows.columns else F.lit(None)).cast(kind).alias(name) for name, kind in schema.items()
+    ]
 
 
 def candidates(
@@ -1421,7 +1480,8 @@ def classify(rows: DataFrame, stored: DataFrame, *, key: str = "dms_id", floor: 
     exact = [F.col(name) == F.col(f"stored.{name}") for name in ("amount", "transacted_at") if name in rows.columns]
     identical = reduce(Column.__and__, exact, F.col("content_hash") == F.col("stored.content_hash"))
     same = F.when(F.col("op") == "D", ~had).otherwise(had & F.coalesce(identical, F.lit(False)))
-    newer = ~below(floor) & (F.col("stored").isNull() | (F.col("row_order") > F.col("stored.row_order")))
+    # Equal is only the stored row itself, where a reload gives it its place.
+    newer = ~below(floor) & (F.col("stored").isNull() | (F.col("row_order") >= F.col("stored.row_order")))
     newest = F.max(F.when(F.col("newer"), F.col("row_order"))).over(Window.partitionBy(key))
     change = F.when(F.col("op") == "D", F.lit("deleted")).when(had, F.lit("updated")).otherwise(F.lit("inserted"))
     outcome = (
@@ -1877,6 +1937,7 @@ def publish(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, intent
         run_seq=intent["run_seq"],
         **{name: report["totals"][name] for name in ("row_count", "total_amount")},
     )
+    step("compacted", tables=branches.compact(promised))
 
 
 def read_subjects(spark: SparkSession, files: list[Item], staging: Staging) -> dict[str, DataFrame]:
