@@ -1,40 +1,14 @@
-"""Compares readers for the KPI function: whole processes over one file, by wall time, processor time and peak memory.
+"""Readers for the figures of the KPI function, each meant to run in a process of its own.
 
-`python benchmarks/kpi_readers.py [--rows 1000000] [--parquet] [--runs 3] [--only function,pandas]`
+`python benchmarks/kpi_readers.py READER FILE` prints the figures; `python -m benchmarks short kpi` compares them.
 The function gives more than the others: it also applies every rule of the data contract and keeps memory flat.
 """
 
-import argparse
-import importlib.metadata
-import os
-import statistics
-import subprocess
+import gzip
 import sys
-import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
 FUNCTION = Path(__file__).parents[1] / "functions" / "kpi"
-PACKAGES = {
-    "function": ["polars", "polars-runtime-32"],
-    "polars lazy": ["polars", "polars-runtime-32"],
-    "pyarrow": ["pyarrow"],
-    "duckdb": ["duckdb"],
-    "pandas": ["pandas", "numpy"],
-    "csv module": [],
-}
-IMPORTS = {"function": "polars", "polars lazy": "polars", "pyarrow": "pyarrow.csv", "csv module": "csv"}
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one process cost."""
-
-    wall: float
-    processor: float
-    peak_mb: float
-    figures: str
 
 
 def run_function(path: str) -> str:
@@ -48,7 +22,7 @@ def run_function(path: str) -> str:
 
     with open(path, "rb") as stream:
         kpis = inspect_file(
-            path,
+            f"transactions/{Path(path).name}",
             stream,
             last_modified_at=datetime(2030, 1, 1, tzinfo=UTC),
             metadata={},
@@ -58,6 +32,23 @@ def run_function(path: str) -> str:
         ).kpis
     assert kpis is not None
     return f"{kpis.row_count} {kpis.total_cents} {kpis.distinct_keys} {kpis.negative_amounts} {kpis.channels['swipe']}"
+
+
+def run_bytes(path: str) -> str:
+    """Read the bytes alone, unzipped; the floor under every reader."""
+    size = 0
+    with gzip.open(path) if path.endswith(".gz") else open(path, "rb") as stream:
+        while piece := stream.read(1 << 20):
+            size += len(piece)
+    return f"{size} bytes"
+
+
+def run_import(path: str) -> str:
+    """Load the function's code, as a cold start does; the file is not read."""
+    sys.path.insert(0, str(FUNCTION))
+    import inspection  # noqa: F401
+
+    return "0"
 
 
 def run_polars_lazy(path: str) -> str:
@@ -70,7 +61,7 @@ def run_polars_lazy(path: str) -> str:
     query = scan.select(
         pl.len().alias("rows"),
         cents.sum().alias("total"),
-        pl.col("dms_id").cast(pl.Int64).n_unique().alias("keys"),
+        pl.col("id").cast(pl.Int64).n_unique().alias("keys"),
         (cents < 0).sum().alias("negative"),
         (pl.col("use_chip") == "Swipe Transaction").sum().alias("swipe"),
         (cents == 0).sum().alias("zero"),
@@ -89,7 +80,7 @@ def run_pyarrow(path: str) -> str:
     import pyarrow.parquet
 
     texts = dict.fromkeys(("amount", "date", "use_chip"), pa.string())
-    types = {**texts, "dms_id": pa.int64()}
+    types = {**texts, "id": pa.int64()}
     if path.endswith(".parquet"):
         batches = pyarrow.parquet.ParquetFile(path).iter_batches(columns=list(types))
     else:
@@ -106,7 +97,7 @@ def run_pyarrow(path: str) -> str:
         total += int(pc.sum(amount).as_py() * 100)
         negative += pc.sum(pc.less(amount, pa.scalar(0))).as_py()
         swipe += pc.sum(pc.equal(batch["use_chip"], "Swipe Transaction")).as_py()
-        keys.append(batch["dms_id"])
+        keys.append(batch["id"])
     return f"{rows} {total} {pc.count_distinct(pa.chunked_array(keys)).as_py()} {negative} {swipe}"
 
 
@@ -117,28 +108,62 @@ def run_duckdb(path: str) -> str:
     csv = f"read_csv('{path}', all_varchar=true, quote='\"')"
     source = f"read_parquet('{path}')" if path.endswith(".parquet") else csv
     amount = "replace(amount::varchar, '$', '')::decimal(18,2)"
-    query = f"""select count(*), (sum({amount}) * 100)::bigint, count(distinct dms_id::bigint),
+    query = f"""select count(*), (sum({amount}) * 100)::bigint, count(distinct id::bigint),
         count(*) filter ({amount} < 0), count(*) filter (use_chip = 'Swipe Transaction'),
         count(*) filter ({amount} = 0), min(date::timestamp), max(date::timestamp) from {source}"""
     return " ".join(str(value) for value in duckdb.sql(query).fetchall()[0][:5])
 
 
+def checked(frame: "pandas.DataFrame") -> str:  # noqa: F821
+    """Apply the checks that the function makes: amounts, dates, keys, ids, channels, zips and codes."""
+    from decimal import Decimal
+
+    import pandas as pd
+
+    amount = frame["amount"]
+    if pd.api.types.is_string_dtype(amount):
+        amount = amount.str.replace("[$,]", "", regex=True).map(Decimal)
+    date = pd.to_datetime(frame["date"], errors="coerce")
+    keys = pd.to_numeric(frame["id"], errors="coerce")
+    ids = [pd.to_numeric(frame[name], errors="coerce") for name in ("client_id", "card_id", "merchant_id")]
+    zips = frame["zip"].astype(str).str.fullmatch(r"\d{1,5}(\.0)?")
+    codes = frame["mcc"].astype(str).str.fullmatch(r"\d{1,4}")
+    bad = amount.isna() | date.isna() | keys.isna() | ~codes | (~zips & frame["zip"].notna())
+    for column in ids:
+        bad |= column.isna()
+    channels = frame["use_chip"].value_counts()
+    assert not bad.any()
+    assert date.min() <= date.max()
+    cents = round(amount.sum() * 100)
+    return f"{len(frame)} {cents} {keys.nunique()} {(amount < 0).sum()} {channels['Swipe Transaction']}"
+
+
 def run_pandas(path: str) -> str:
+    """Read the whole file; money is exact."""
+    import pandas as pd
+
+    frame = pd.read_parquet(path) if path.endswith(".parquet") else pd.read_csv(path, dtype=str)
+    return checked(frame)
+
+
+def run_pandas_float(path: str) -> str:
     """Read the whole file; money is floating point, as such scripts have it."""
     import pandas as pd
 
+    frame = pd.read_parquet(path) if path.endswith(".parquet") else pd.read_csv(path, dtype={"errors": str})
+    texts = frame["amount"].astype(str).str.replace("$", "", regex=False)
+    frame["amount"] = pd.to_numeric(texts, errors="coerce")
+    return checked(frame)
+
+
+def run_awswrangler(path: str) -> str:
+    """Read the whole file from S3, the only place that it reads from; money is exact."""
+    import awswrangler as wr
+
+    address = f"s3://benchmark/{Path(path).name}"
     if path.endswith(".parquet"):
-        frame = pd.read_parquet(path)
-        amount = pd.to_numeric(frame["amount"].astype("float64"))
-    else:
-        frame = pd.read_csv(path, dtype={"errors": str})
-        amount = pd.to_numeric(frame["amount"].str.replace("$", "", regex=False), errors="coerce")
-    date = pd.to_datetime(frame["date"], errors="coerce")
-    keys = pd.to_numeric(frame["dms_id"], errors="coerce")
-    seen = (amount.isna().sum(), date.isna().sum(), date.min(), date.max(), keys.isna().sum(), (amount == 0).sum())
-    assert seen[0] == 0
-    swipe = frame["use_chip"].value_counts()["Swipe Transaction"]
-    return f"{len(frame)} {round(amount.sum() * 100)} {keys.nunique()} {(amount < 0).sum()} {swipe}"
+        return checked(wr.s3.read_parquet(address))
+    return checked(wr.s3.read_csv(address, dtype=str))
 
 
 def run_csv_module(path: str) -> str:
@@ -153,121 +178,22 @@ def run_csv_module(path: str) -> str:
             amount = Decimal(row["amount"].replace("$", ""))
             rows, total, negative = rows + 1, total + amount, negative + (amount < 0)
             swipe += row["use_chip"] == "Swipe Transaction"
-            keys.add(int(row["dms_id"]))
+            keys.add(int(row["id"]))
     return f"{rows} {int(total * 100)} {len(keys)} {negative} {swipe}"
 
 
 READERS = {
     "function": run_function,
+    "bytes": run_bytes,
+    "import": run_import,
     "polars lazy": run_polars_lazy,
     "pyarrow": run_pyarrow,
     "duckdb": run_duckdb,
     "pandas": run_pandas,
+    "pandas float": run_pandas_float,
+    "awswrangler": run_awswrangler,
     "csv module": run_csv_module,
 }
 
-
-def write_file(path: Path, rows: int) -> None:
-    """Write a file like the real one: about 95 bytes a row, keys nearly in order."""
-    import polars as pl
-
-    n = pl.int_range(0, rows, dtype=pl.Int64, eager=False)
-    noise = n.hash(seed=7)
-    cents = (noise % 30_000).cast(pl.Int64) - 1_500
-    size = pl.format("{}.{}", cents.abs() // 100, (cents.abs() % 100).cast(pl.String).str.zfill(2))
-    at = pl.datetime(2010, 1, 1) + pl.duration(minutes=n // 3)
-    frame = pl.select(
-        dms_id=7_475_327 + n + n // 5 + (noise % 2).cast(pl.Int64),
-        date=at.dt.to_string("%Y-%m-%d %H:%M:%S"),
-        client_id=noise % 1219,
-        card_id=noise % 4071,
-        amount=pl.format("${}{}", pl.when(cents < 0).then(pl.lit("-")).otherwise(pl.lit("")), size),
-        use_chip=pl.when(noise % 10 < 8).then(pl.lit("Swipe Transaction")).otherwise(pl.lit("Online Transaction")),
-        merchant_id=noise % 74_831,
-        merchant_city=pl.lit("Beulah"),
-        merchant_state=pl.lit("ND"),
-        zip=pl.format("{}.0", 1_000 + noise % 90_000),
-        mcc=3_000 + noise % 6_000,
-        errors=pl.when(noise % 13_000 == 0).then(pl.lit("Bad PIN,Insufficient Balance")),
-    )
-    if path.suffix == ".csv":
-        frame.write_csv(path)
-        return
-    money = pl.col("amount").str.strip_prefix("$").cast(pl.Decimal(18, 2))
-    frame.with_columns(money, pl.col("date").str.to_datetime(time_unit="us")).write_parquet(
-        path, row_group_size=250_000
-    )
-
-
-def measure(reader: str, path: Path) -> Run:
-    """Run one reader in a process of its own."""
-    begin = time.perf_counter()
-    command = [sys.executable, __file__, "--reader", reader, "--file", str(path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    figures = process.stdout.read().strip()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{reader} failed")
-    return Run(time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, figures)
-
-
-def package_mb(names: list[str]) -> float:
-    """Return the unzipped size of the packages."""
-    files = [file for name in names for file in importlib.metadata.files(name) or []]
-    return sum(path.stat().st_size for file in files if (path := Path(str(file.locate()))).exists()) / 1e6
-
-
-def import_seconds(module: str) -> float:
-    """Return the best of three imports in fresh processes, the interpreter's own start taken off."""
-    times = {"pass": 9.0, f"import {module}": 9.0}
-    for _ in range(3):
-        for statement in times:
-            begin = time.perf_counter()
-            subprocess.run([sys.executable, "-c", statement], check=True)
-            times[statement] = min(times[statement], time.perf_counter() - begin)
-    return times[f"import {module}"] - times["pass"]
-
-
-def main() -> None:
-    """Print one line per reader."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--parquet", action="store_true")
-    parser.add_argument("--only", default=",".join(READERS), help="readers, separated by commas")
-    parser.add_argument("--reader", help=argparse.SUPPRESS)
-    parser.add_argument("--file", help="an existing file instead of a generated one")
-    parser.add_argument("--write", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.write:
-        write_file(Path(options.write), options.rows)
-        return
-    if options.reader:
-        print(READERS[options.reader](options.file))
-        return
-    readers = [name for name in options.only.split(",") if not (options.parquet and name == "csv module")]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(options.file or f"{folder}/transactions.{'parquet' if options.parquet else 'csv'}")
-        if not options.file:
-            # In a process of its own: a child's peak memory counts what its parent held when it was started.
-            command = [sys.executable, __file__, "--write", str(path), "--rows", str(options.rows)]
-            subprocess.run(command, check=True)
-        print(f"{path.stat().st_size / 1e6:.0f} MB; seconds are the median of {options.runs} runs, taken in turns")
-        # In turns, so that another load on the machine falls on all alike.
-        runs: dict[str, list[Run]] = {name: [] for name in readers}
-        for _ in range(options.runs):
-            for name in readers:
-                runs[name].append(measure(name, path))
-    print(f"{'reader':12} {'wall s':>7} {'cpu s':>7} {'peak MB':>8} {'package MB':>11} {'import s':>9}  figures")
-    for name, found in runs.items():
-        wall = statistics.median(run.wall for run in found)
-        processor = statistics.median(run.processor for run in found)
-        peak = max(run.peak_mb for run in found)
-        size, start = package_mb(PACKAGES[name]), import_seconds(IMPORTS.get(name, name))
-        print(f"{name:12} {wall:7.2f} {processor:7.2f} {peak:8.0f} {size:11.0f} {start:9.2f}  {found[0].figures}")
-
-
 if __name__ == "__main__":
-    main()
+    print(READERS[sys.argv[1]](sys.argv[2]))

@@ -1,0 +1,96 @@
+"""The KPI function: time, processor time and peak memory of whole processes, beside other ways to the same figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from assay.local.spark import aws_environment
+from benchmarks import results
+from benchmarks.cloud import BenchmarkError
+from benchmarks.samples import Samples
+
+READERS = Path(__file__).with_name("kpi_readers.py")
+COST = Path(__file__).with_name("process_cost.py")
+KINDS = ("csv", "csv.gz", "parquet")
+OURS = ("function", "bytes", "import")
+RIVALS = ("pandas", "pandas float", "awswrangler")
+
+
+def measure_reader(reader: str, path: Path, environment: dict[str, str]) -> dict[str, Any]:
+    """Run one reader in a process of its own, with the packages that it belongs to."""
+    python = str(results.BENCH_PYTHON) if reader in RIVALS else sys.executable
+    command = [sys.executable, str(COST), python, str(READERS), reader, str(path)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}, check=True)
+    cost: dict[str, Any] = json.loads(done.stdout)
+    if cost.pop("code"):
+        raise BenchmarkError(f"{reader} failed on {path.name}")
+    return cost
+
+
+def in_turns(
+    readers: Iterable[str], path: Path, *, runs: int, environment: dict[str, str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Measure readers in turns, so that another load on the machine falls on all alike."""
+    found: dict[str, list[dict[str, Any]]] = {reader: [] for reader in readers}
+    for _ in range(runs):
+        for reader, samples in found.items():
+            samples.append(measure_reader(reader, path, environment))
+    return found
+
+
+def write_file(folder: Path, rows: int, seed: int, kind: str) -> Path:
+    """Write a history in a process of its own: a child's peak memory counts what its parent held when it started."""
+    code = "import sys; from pathlib import Path; from benchmarks.cloud import BenchmarkError
+from benchmarks.samples import Samples; "
+    code += f"Samples.of(Path({str(folder)!r}), {rows}, seed={seed}).history({kind!r})"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    return Samples.of(folder, rows, seed=seed).folder / f"history.{kind}"
+
+
+@contextmanager
+def s3_server() -> Iterator[dict[str, str]]:
+    """Serve S3 for awswrangler, which reads nothing else, from a process of its own; give the variables for it."""
+    code = "from moto.server import ThreadedMotoServer as S; s = S('127.0.0.1', 0, verbose=False); s.start(); "
+    code += "print(s.get_host_and_port()[1], flush=True); input()"
+    command, pipe = [sys.executable, "-c", code], subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    try:
+        environment = aws_environment(f"http://localhost:{process.stdout.readline().strip()}")
+        _client(environment).create_bucket(Bucket="benchmark")
+        yield environment
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _client(environment: dict[str, str]) -> Any:
+    names = {"endpoint_url": "AWS_ENDPOINT_URL", "region_name": "AWS_REGION"}
+    names |= {name: name.upper() for name in ("aws_access_key_id", "aws_secret_access_key")}
+    return boto3.client("s3", **{name: environment[variable] for name, variable in names.items()})
+
+
+def measure(folder: Path, *, rows: list[int], runs: int, seed: int, form: str) -> None:
+    """Compare on the smaller file; on the larger the function and the bytes alone, others would need the machine."""
+    found: dict[str, Any] = {}
+    with s3_server() as environment:
+        for count in rows:
+            for kind in KINDS:
+                path = write_file(folder / f"kpi-{count}", count, seed, kind)
+                small = count == rows[0]
+                if small:
+                    _client(environment).upload_file(str(path), "benchmark", path.name)
+                readers = (*OURS, *RIVALS) if small else OURS[:2]
+                measured = in_turns(readers, path, runs=runs if small else max(1, runs - 2), environment=environment)
+                found[f"{kind} {count}"] = {"bytes": path.stat().st_size, "readers": measured}
+                results.save("kpi", {"rows": rows, "files": found}, form=form)
+                path.unlink()

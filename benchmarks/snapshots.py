@@ -1,0 +1,58 @@
+"""Reads what runs wrote from the snapshot summaries that Iceberg keeps, through pyiceberg."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from pyiceberg.catalog.glue import GlueCatalog
+
+if TYPE_CHECKING:
+    from assay.target import Target
+
+COUNTED = (
+    "added-records",
+    "added-data-files",
+    "added-delete-files",
+    "added-position-deletes",
+    "added-files-size",
+    "deleted-records",
+    "deleted-data-files",
+    "removed-delete-files",
+)
+HELD = ("total-records", "total-data-files", "total-delete-files", "total-files-size")
+Summary = dict[str, int]
+
+
+class Snapshots:
+    """The snapshots of all tables of a stack; `news` tells what has come since it was last asked."""
+
+    def __init__(self, target: Target) -> None:
+        environment = {"s3.endpoint": target.endpoint or "", "s3.region": target.session.region_name}
+        frozen = target.session.get_credentials().get_frozen_credentials()
+        keys = {"s3.access-key-id": frozen.access_key, "s3.secret-access-key": frozen.secret_key}
+        path_style = {"s3.force-virtual-addressing": "false"}
+        self._catalog = GlueCatalog("benchmark", client=target.glue, **environment, **keys, **path_style)
+        self._databases = (target.stack.silver_database, target.stack.gold_database)
+        self._seen: set[int] = set()
+
+    def news(self) -> dict[str, Summary]:
+        """Return per table what the snapshots since the last call added and removed, and what the table holds."""
+        tables = [name for database in self._databases for name in self._catalog.list_tables(database)]
+        found = {f"{_layer(name[0])}.{name[1]}": self._news_of(name) for name in tables}
+        return {table: summary for table, summary in found.items() if summary}
+
+    def _news_of(self, name: tuple[str, ...]) -> Summary:
+        metadata = self._catalog.load_table(name).metadata
+        fresh = [snapshot for snapshot in metadata.snapshots if snapshot.snapshot_id not in self._seen]
+        self._seen.update(snapshot.snapshot_id for snapshot in fresh)
+        counts: Counter[str] = Counter()
+        for snapshot in fresh:
+            summary = snapshot.summary.additional_properties if snapshot.summary else {}
+            counts.update({key: int(summary.get(key, 0)) for key in COUNTED})
+            held = {key: int(summary[key]) for key in HELD if key in summary}
+        return {**counts, **held} if any(counts.values()) else {}
+
+
+def _layer(database: str) -> str:
+    return "gold" if "gold" in database else "silver"

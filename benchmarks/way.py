@@ -1,0 +1,47 @@
+"""Where the time of one file goes, from its upload to the mail: instants of the ledger, of the job runs and the mail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from assay.local.home import Home
+from benchmarks.cloud import BenchCloud, Sent
+from benchmarks.job_runs import JobRun
+
+Span = dict[str, Any]
+
+
+def spans(bench: BenchCloud, sent: Sent) -> list[Span]:
+    """Return the parts of a file's way in their order, each with its end in seconds after the upload."""
+    item, start = sent.items[0], sent.uploads[0].uploaded_at
+    changed = {change["status"]: datetime.fromisoformat(change["at"]) for change in item["changes"]}
+    ends = [("event", changed["received"]), ("KPI", changed["accepted"])]
+    for layer, run in (("Silver", sent.silver[0]), ("Gold", sent.gold[0])):
+        ends.append((f"wait for {layer}", run.started_at))
+        ends += _of_run(layer, run)
+    ends += [("wait for mail", at) for at in _mailed(bench, item["file_id"])]
+    return [{"part": part, "end": (at - start).total_seconds()} for part, at in ends]
+
+
+def published_after(sent: Sent) -> float:
+    """Return the seconds from the upload's end to `published`."""
+    published = next(change["at"] for change in sent.items[0]["changes"] if change["status"] == "published")
+    return (datetime.fromisoformat(published) - sent.uploads[0].uploaded_at).total_seconds()
+
+
+def _of_run(layer: str, run: JobRun) -> Iterator[tuple[str, datetime]]:
+    names = {"started": "process start", "after_intent": "publish", "done": "publish"}
+    for step in run.steps:
+        yield f"{layer}: {names.get(step.name, step.name.replace('_', ' '))}", step.at
+    yield f"{layer}: process end", run.ended_at
+
+
+def _mailed(bench: BenchCloud, file_id: str) -> list[datetime]:
+    """Return when the mails about a file were kept; their files are named by that."""
+    paths: list[Path] = sorted(Home(bench.cloud.home).mail.glob("*.txt"))
+    mine = [path for path in paths if file_id in path.read_text()]
+    form = "%Y%m%dT%H%M%S.%fZ%z"
+    return [datetime.strptime(path.name.partition("-")[0] + "+0000", form) for path in mine]
