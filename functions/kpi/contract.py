@@ -7,6 +7,8 @@ from subjects import TRANSACTIONS, Subject
 
 MAXIMUM_NAMED = 20
 """So many unknown columns are named in a warning; a ledger item must not grow with a header."""
+TABLE_COLUMNS = ("table or schema (1)", "table or schema (2)")
+"""What the two columns of a headerless file of transactions are called that say whose row it is."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Layout:
     def warnings(self, subject: Subject = TRANSACTIONS) -> list[str]:
         """Say what the file has in vain and what it lacks."""
         known = set(self.places.values())
-        unknown = [repr(name) for place, name in enumerate(self.names) if place not in known]
+        named = [name for place, name in enumerate(self.names) if place not in known]
+        unknown = [repr(name) for name in named if name not in TABLE_COLUMNS]
         absent = [repr(name) for name in subject.columns if name not in self.places]
         warnings = []
         if unknown:

@@ -33,7 +33,7 @@ def control_of_side_car(content: bytes) -> Control:
     """Return the totals of a side-car; raise RejectedError if it has none or they cannot be read."""
     try:
         figures = json.loads(content, parse_float=Decimal)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unreadable(f"The side-car is not JSON: {error}.") from error
     if not isinstance(figures, dict) or not {"row_count", "total_amount"} & figures.keys():
         raise _unreadable("The side-car names neither 'row_count' nor 'total_amount'.")
@@ -47,9 +47,9 @@ def as_of_of_metadata(metadata: Mapping[str, str]) -> datetime | None:
         return None
     try:
         instant = datetime.fromisoformat(text.strip())
-    except ValueError as error:
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise _unreadable(f"The metadata 'as-of' is {text!r}, not an ISO 8601 instant.") from error
-    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
 def _control(source: str, row_count: object, total_amount: object) -> Control:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
-from contract import Layout, Reason, RejectedError, Shape, layout_of
+from contract import TABLE_COLUMNS, Layout, Reason, RejectedError, Shape, layout_of
 from pins import Pin
 from subjects import Subject
 
@@ -24,7 +24,6 @@ _COMMIT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0
 _INTEGER = re.compile(r"-?[0-9]{1,19}(?:\.0+)?")
 NULL_OF_DMS = "NULL"
 _BLANKS = " \t"
-TABLE_COLUMNS = ("table or schema (1)", "table or schema (2)")
 
 Record = Sequence[str | None]
 
@@ -128,7 +127,11 @@ _ENDS: tuple[tuple[list[str], list[str]], ...] = (([], []), (["commit_at"], []),
 def _fits(columns: list[str], sample: Sequence[Record], name: Name) -> bool:
     """Say whether the values of the first block allow a reading."""
     whole = [record for record in sample if len(record) == len(columns)]
-    tests = {"op": _is_operation, "commit_at": _COMMIT.fullmatch, name.subject.key: _INTEGER.fullmatch}
+    tests: dict[str, Callable[[str], object]] = {
+        "op": _is_operation,
+        "commit_at": _COMMIT.fullmatch,
+        name.subject.key: _INTEGER.fullmatch,
+    }
     places = {columns.index(column): test for column, test in tests.items() if column in columns}
     return all(_most(whole, place, test) for place, test in places.items())
 
@@ -155,12 +158,14 @@ def _finished(name: Name, layout: Layout, sample: Sequence[Record]) -> Shape:
 def _with_table(shape: Shape, name: Name, sample: Sequence[Record]) -> Shape:
     pairs = {(_plain(record[1]).lower(), _plain(record[2]).lower()) for record in sample if len(record) > 2}
     wanted = name.pin.table or name.subject.name
-    for place in (1, 2):
-        if any(pair[place - 1] == wanted for pair in pairs):
-            return replace(shape, table=wanted, table_place=place)
+    if found := [place for place in (1, 2) if any(pair[place - 1] == wanted for pair in pairs)]:
+        # A schema may be named like the table: of the two columns, the table's is the one that tells more apart.
+        place = max(found, key=lambda place: len({pair[place - 1] for pair in pairs}))
+        return replace(shape, table=wanted, table_place=place)
     if name.pin.table or len(pairs) > 1:
         first, *others = sorted(" and ".join(pair) for pair in pairs) or [""]
-        raise ambiguous(f"the rows of {first!r} are meant", f"those of {', '.join(map(repr, others)) or wanted!r} are")
+        other = ", ".join(map(repr, others or [wanted]))
+        raise ambiguous(f"the rows of {first!r} are meant", f"those of {other} are")
     return shape
 
 
@@ -188,7 +193,7 @@ def weaknesses(shape: Shape, *, bare_deletes: int) -> list[str]:
     if not full and "commit_at" not in places:
         told.append("No commit timestamp: rows are ordered by the instant of the object, then by their place.")
     if bare_deletes:
-        told.append(f"{bare_deletes} deletes carry their key only.")
+        told.append(f"Deletes that carry their key only: {bare_deletes}.")
     return told
 
 

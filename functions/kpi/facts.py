@@ -2,8 +2,8 @@
 
 Facts of a row: `key`, `cents`, `us` (each null if missing or unreadable), `channel` (its place in CHANNELS, the next
 number if unknown, null if the row has no fields or is a delete), `bad` (it breaks a rule), `op_code` (its place in
-OPERATIONS, null if unknown). The rules proper are in `rules.py`; the
-quick way takes only texts that cannot break one, and a test holds the two to the same facts.
+OPERATIONS, null if unknown), `bare` (it is a delete without a value that is read). The rules proper are in `rules.py`;
+the quick way takes only texts that cannot break one, and a test holds the two to the same facts.
 """
 
 import polars as pl
@@ -21,7 +21,7 @@ from subjects import Subject
 
 OPERATIONS = ("I", "U", "D")
 DELETE = OPERATIONS.index("D")
-_FACTS = ("key", "cents", "us", "channel", "bad", "op_code")
+_FACTS = ("key", "cents", "us", "channel", "bad", "op_code", "bare")
 UNKNOWN_CHANNEL = len(CHANNELS)
 _USUAL_CHANNELS = [f"{name.capitalize()} Transaction" for name in CHANNELS]
 _USUAL_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-5][0-9]$"
@@ -51,6 +51,7 @@ def exact_facts(records: pl.DataFrame, limits: Limits) -> pl.DataFrame:
         channel=pl.when(has_image).then(code.cast(pl.UInt8)),
         bad=pl.any_horizontal(broken_rules(limits).values()),
         op_code=_op_code(),
+        bare=_is_bare("amount", "date"),
     )
 
 
@@ -59,7 +60,8 @@ def reference_facts(records: pl.DataFrame, subject: Subject) -> pl.DataFrame:
     kinds = {"cents": pl.Int64, "us": pl.Int64, "channel": pl.UInt8}
     nothing = {name: pl.lit(None, kind) for name, kind in kinds.items()}
     bad = pl.any_horizontal(broken_reference_rules(subject).values())
-    return parsed_reference(records, subject).select("key", **nothing, bad=bad, op_code=_op_code())
+    bare = _is_bare(*(name for name in subject.ruled if name != subject.key))
+    return parsed_reference(records, subject).select("key", **nothing, bad=bad, op_code=_op_code(), bare=bare)
 
 
 def without_null_text(records: pl.DataFrame, null_text: str | None) -> pl.DataFrame:
@@ -69,6 +71,11 @@ def without_null_text(records: pl.DataFrame, null_text: str | None) -> pl.DataFr
     texts = [name for name, kind in records.schema.items() if kind == pl.String and name not in ("broken", "raw")]
     plain = {name: pl.col(name).str.strip_chars(" \t") for name in texts}
     return records.with_columns(pl.when(text.ne_missing(null_text)).then(pl.col(name)) for name, text in plain.items())
+
+
+def _is_bare(*values: str) -> pl.Expr:
+    empty = [pl.col(name).is_null() for name in values]
+    return pl.all_horizontal((pl.col("op") == "D").fill_null(value=False), pl.lit(value=bool(values)), *empty)
 
 
 def _op_code() -> pl.Expr:
@@ -83,6 +90,7 @@ def _quick_facts(schema: pl.Schema) -> list[pl.Expr]:
         _quick_channel(schema).alias("channel"),
         pl.lit(value=False).alias("bad"),
         _quick_op(schema).alias("op_code"),
+        pl.lit(value=False).alias("bare"),
     ]
 
 

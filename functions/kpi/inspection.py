@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
 from contract import Layout, Reason, RejectedError, Shape
 from control import Control, control_of_metadata, control_of_side_car
-from csv_rows import ByteStream, CsvRows
+from csv_rows import BYTE_ORDER_MARK, ByteStream, CsvRows
 from dialect import Name, Record, csv_shape, named_shape, refuse_changes_in_full_load, weaknesses
 from facts import without_null_text
 from json_codes import code_frames, codes_shape
@@ -89,7 +89,7 @@ def inspect_marker(content: bytes, bucket: str, *, is_usable: Callable[[Listed],
 
 
 def _load_item(load: Load, bucket: str) -> dict[str, object]:
-    start_us = int((load.start_at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)
+    start_us = (load.start_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     files = [listed.file_id(bucket) for listed in load.files]
     return {"name": load.name, "start_at": instant_text(start_us), "files": files}
 
@@ -199,7 +199,9 @@ def _lines_of(rows: CsvRows | ParquetRows | JsonRows) -> dict[str, object]:
 
 def _kind(name: Name, head: bytes) -> str:
     kind = kind_of(head)
-    is_object = name.subject.name == "mcc_codes" and kind == "csv" and head.lstrip().startswith(b"{")
+    is_object = (
+        name.subject.name == "mcc_codes" and kind == "csv" and head.removeprefix(BYTE_ORDER_MARK).lstrip()[:1] == b"{"
+    )
     return "json" if is_object else kind
 
 

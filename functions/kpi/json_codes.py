@@ -37,7 +37,7 @@ def code_frames(stream: ByteStream) -> Iterator[pl.DataFrame]:
 def _pairs(content: bytes) -> list[tuple[str, str]]:
     try:
         pairs = json.loads(content, object_pairs_hook=list)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unreadable(str(error)) from error
     if not isinstance(pairs, list) or not all(isinstance(pair, tuple) and isinstance(pair[1], str) for pair in pairs):
         raise _unreadable("it is not one object of codes and descriptions")

@@ -34,7 +34,7 @@ class Kpis:
     operations: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OPERATION_NAMES, 0))
     has_operations: bool = False
     bare_deletes: int = 0
-    """Deletes without amount and date; not in the ledger."""
+    """Good deletes that carry no value; not in the ledger."""
 
     @property
     def mean_cents(self) -> int | None:
@@ -140,7 +140,7 @@ def _figures() -> list[pl.Expr]:
         pl.col("key").null_count().alias("unreadable_keys"),
         (cents.is_null() & ~is_delete).sum().alias("unreadable_amounts"),
         (pl.col("us").is_null() & ~is_delete).sum().alias("unreadable_dates"),
-        (cents.is_null() & pl.col("us").is_null() & is_delete & good).sum().alias("bare_deletes"),
+        (pl.col("bare") & good).sum().alias("bare_deletes"),
         (cents < 0).sum().alias("negative_amounts"),
         (cents == 0).sum().alias("zero_amounts"),
         pl.col("bad").sum().alias("bad_rows"),

@@ -42,7 +42,7 @@ def load_of(content: bytes) -> Load:
     """Return what a marker declares; raise RejectedError if it cannot be read."""
     try:
         said = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unreadable(f"it is not JSON: {error}") from error
     if not isinstance(said, dict) or not {"load", "start", "files"} <= said.keys():
         raise _unreadable("it must be an object with 'load', 'start' and 'files'")
@@ -63,9 +63,9 @@ def refuse_absent(load: Load, is_usable: Callable[[Listed], bool]) -> None:
 def _start(value: object) -> datetime:
     try:
         at = datetime.fromisoformat(str(value).strip())
-    except ValueError as error:
+        in_utc = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise _unreadable(f"its 'start' is {value!r}, not an ISO 8601 instant") from error
-    in_utc = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     if in_utc.year < 1900:
         raise _unreadable(f"its 'start' is {value!r}, before 1900")
     return in_utc

@@ -53,9 +53,11 @@ class ParquetRows:
         texts = [
             _instant_text(_microseconds(pl.col(name), kind)).alias(name)
             if isinstance(kind := self._schema[name], pl.Datetime)
+            else _integral_text(pl.col(name)).alias(name)
+            if kind.is_float()
             else pl.col(name).cast(pl.String, strict=False)
             for name in names
-            if not isinstance(self._schema[name], pl.List | pl.Struct | pl.Binary)
+            if not isinstance(self._schema[name], pl.List | pl.Struct)
         ]
         try:
             found = pl.scan_parquet(self.path, glob=False).select(texts).head(SAMPLE_ROWS).collect()

@@ -38,7 +38,7 @@ def pin_of(content: bytes | None) -> Pin:
         return Pin()
     try:
         said = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unreadable(f"it is not JSON: {error}") from error
     if not isinstance(said, dict):
         raise _unreadable("it is not a JSON object")

@@ -18,7 +18,7 @@ def secret_columns(shape: Shape, sample: Sequence[Sequence[str | None]]) -> list
     reasons = []
     for place, name in enumerate(shape.layout.names):
         values = [record[place] for record in sample if len(record) > place]
-        filled = [value.translate(_SEPARATORS) for value in values if value and value.strip(" \t")]
+        filled = [text.translate(_SEPARATORS) for text in map(_trimmed, values) if text not in ("", shape.null_text)]
         if len(filled) >= LEAST_VALUES and _most(filled, is_card_number):
             text = f"The column {name!r} looks like card numbers: leave it out, or send the last four digits."
             reasons.append(Reason("card_numbers", text))
@@ -27,6 +27,10 @@ def secret_columns(shape: Shape, sample: Sequence[Sequence[str | None]]) -> list
                 Reason("card_security_codes", f"The column {name!r} holds card security codes: leave it out.")
             )
     return reasons
+
+
+def _trimmed(value: str | None) -> str:
+    return (value or "").strip(" \t")
 
 
 def is_card_number(digits: str) -> bool:

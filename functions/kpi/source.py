@@ -7,9 +7,10 @@ from csv_rows import ByteStream
 
 PARQUET_MAGIC = b"PAR1"
 GZIP_MAGIC = b"\x1f\x8b"
-HEAD_BYTES = 4
-_ENDINGS = {".parquet": "parquet", ".csv.gz": "csv.gz", ".csv": "csv"}
-_TITLES = {"parquet": "Parquet", "csv.gz": "gzip-compressed CSV", "csv": "CSV"}
+HEAD_BYTES = 64
+"""Enough for the magic numbers, and to see a JSON object behind a byte order mark and blanks."""
+_ENDINGS = {".parquet": "parquet", ".csv.gz": "csv.gz", ".csv": "csv", ".json": "json"}
+_TITLES = {"parquet": "Parquet", "csv.gz": "gzip-compressed CSV", "csv": "CSV", "json": "JSON"}
 
 
 class Rewound:

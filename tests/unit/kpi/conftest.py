@@ -1,6 +1,7 @@
-"""The KPI function's tests import the corpus of nasty files as a module."""
+"""The KPI function's tests import the corpora of files as modules."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "data" / "nasty"))
+DATA = Path(__file__).parents[2] / "data"
+sys.path[:0] = [str(DATA / "nasty"), str(DATA)]

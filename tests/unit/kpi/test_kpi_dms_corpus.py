@@ -1,0 +1,57 @@
+"""The corpus of DMS and reference files: how each is read, its rows and its figures are what the goldens say."""
+
+import json
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from dms.build import FOLDER
+from dms.goldens import FILES, golden_of
+from kpis import money_text
+
+GOLDENS: dict[str, dict[str, Any]] = {
+    name: json.loads((FOLDER / f"{name}.expected.json").read_text()) for name in sorted(FILES)
+}
+READABLE = [name for name, golden in GOLDENS.items() if "rows" in golden]
+OPERATIONS = {"I": "insert", "U": "update", "D": "delete"}
+
+
+def test_corpus_is_complete__one_golden_per_file() -> None:
+    goldens = {path.name.removesuffix(".expected.json") for path in FOLDER.glob("*.expected.json")}
+    assert goldens == set(FILES)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_file_is_read_as_the_golden_says__each_form(name: str) -> None:
+    assert golden_of(name) == GOLDENS[name]
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_kpis_are_the_sums_over_the_rows__each_readable_file(name: str) -> None:
+    rows, kpis = GOLDENS[name]["rows"], GOLDENS[name]["kpis"]
+    keys = [row["key"] for row in rows if row["key"] is not None]
+    cents = [row["cents"] for row in rows if row.get("cents") is not None]
+    images = [row for row in rows if "cents" in row and row["op"] != "D"]
+    assert kpis["row_count"] == len(rows)
+    assert kpis["distinct_keys"] == len(set(keys))
+    assert kpis["duplicate_keys"] == len(keys) - len(set(keys))
+    assert kpis["unreadable_keys"] == len(rows) - len(keys)
+    assert kpis["unreadable_amounts"] == sum(row["cents"] is None for row in images)
+    assert kpis["bad_rows"] == sum(bool(row["rules"]) for row in rows)
+    assert kpis["total_amount"] == money_text(sum(cents))
+    assert Decimal(kpis["total_amount"]) == Decimal(sum(cents)) / 100
+
+
+@pytest.mark.parametrize("name", [name for name in READABLE if "operations" in GOLDENS[name]["kpis"]])
+def test_operations_are_counted_over_good_rows__each_file_that_has_them(name: str) -> None:
+    good = Counter(OPERATIONS[row["op"]] for row in GOLDENS[name]["rows"] if not row["rules"])
+    assert Counter(GOLDENS[name]["kpis"]["operations"]) == good
+
+
+def test_codes_of_all_rejections_are_the_contracts__corpus() -> None:
+    found = {reason["code"] for golden in GOLDENS.values() for reason in golden["reasons"]}
+    assert found == {
+        "ambiguous_dialect", "unreadable_dialect", "card_numbers", "card_security_codes", "multi_line_records",
+        "missing_column", "unreadable_json",
+    }  # fmt: skip
