@@ -47,15 +47,6 @@ def in_turns(
     return found
 
 
-def write_file(folder: Path, rows: int, seed: int, kind: str) -> Path:
-    """Write a history in a process of its own: a child's peak memory counts what its parent held when it started."""
-    code = "import sys; from pathlib import Path; from benchmarks.cloud import BenchmarkError
-from benchmarks.samples import Samples; "
-    code += f"Samples.of(Path({str(folder)!r}), {rows}, seed={seed}).history({kind!r})"
-    subprocess.run([sys.executable, "-c", code], check=True)
-    return Samples.of(folder, rows, seed=seed).folder / f"history.{kind}"
-
-
 @contextmanager
 def s3_server() -> Iterator[dict[str, str]]:
     """Serve S3 for awswrangler, which reads nothing else, from a process of its own; give the variables for it."""
@@ -74,9 +65,13 @@ def s3_server() -> Iterator[dict[str, str]]:
 
 
 def _client(environment: dict[str, str]) -> Any:
-    names = {"endpoint_url": "AWS_ENDPOINT_URL", "region_name": "AWS_REGION"}
-    names |= {name: name.upper() for name in ("aws_access_key_id", "aws_secret_access_key")}
-    return boto3.client("s3", **{name: environment[variable] for name, variable in names.items()})
+    return boto3.client(
+        "s3",
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        region_name=environment["AWS_REGION"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
 
 
 def measure(folder: Path, *, rows: list[int], runs: int, seed: int, form: str) -> None:
@@ -85,7 +80,7 @@ def measure(folder: Path, *, rows: list[int], runs: int, seed: int, form: str) -
     with s3_server() as environment:
         for count in rows:
             for kind in KINDS:
-                path = write_file(folder / f"kpi-{count}", count, seed, kind)
+                path = Samples.of(folder / f"kpi-{count}", count, seed=seed).history(kind)
                 small = count == rows[0]
                 if small:
                     _client(environment).upload_file(str(path), "benchmark", path.name)

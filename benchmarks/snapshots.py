@@ -29,7 +29,10 @@ class Snapshots:
 
     def __init__(self, target: Target) -> None:
         environment = {"s3.endpoint": target.endpoint or "", "s3.region": target.session.region_name}
-        frozen = target.session.get_credentials().get_frozen_credentials()
+        credentials = target.session.get_credentials()
+        if credentials is None:
+            raise ValueError("no credentials")
+        frozen = credentials.get_frozen_credentials()
         keys = {"s3.access-key-id": frozen.access_key, "s3.secret-access-key": frozen.secret_key}
         path_style = {"s3.force-virtual-addressing": "false"}
         self._catalog = GlueCatalog("benchmark", client=target.glue, **environment, **keys, **path_style)

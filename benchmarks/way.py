@@ -1,4 +1,4 @@
-"""Where the time of one file goes, from its upload to the mail: instants of the ledger, of the job runs and the mail."""
+"""Where the time of one file goes, from its upload to its mail, by the ledger, the job runs and the mail."""
 
 from __future__ import annotations
 

@@ -1,0 +1,90 @@
+"""Renders what was measured into `docs/benchmarks.md`; the pictures are drawn in the benchmarks' own environment."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import results, verdicts
+from benchmarks.cloud import ROOT
+from benchmarks.results import load, spread
+from benchmarks.verdicts import Figure
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+PICTURES = ROOT / "docs" / "benchmarks"
+PLOTS = Path(__file__).with_name("plots.py")
+COURSE = ("way", "burst", "in-a-row")
+NOTHING = "_Not measured yet._"
+HEAD = """# Benchmarks
+
+`make bench` measures a short form in a few minutes, `make bench-full` the whole one, with 13 million rows. Both run the
+real application in a local cloud of their own: real deployment, real uploads, figures from the ledger, from the jobs'
+logs and from Iceberg's own snapshot summaries. Every ratio compares samples taken in turns in one run, because the
+machine's speed changes from hour to hour. Medians; the range of the samples stands in parentheses.
+
+What is compared does less than what it is compared with: pandas and awswrangler hold the whole file in memory; delta-rs
+and DuckDB merge on the local disk, without storage behind HTTP, ledger, history, effects or proofs; the full overwrite
+keeps neither history nor proofs, and runs in JVMs as warm as those of the jobs.
+"""
+
+
+def write(form: str) -> None:
+    """Write the page from the kept results of a form, draw the pictures, and print the figures."""
+    seeds = [found for seed in range(1, 100) if (found := load(f"layers-seed{seed}", form))]
+    kpi, cdc = load("kpi", form), load("cdc", form)
+    way, burst, row = (load(name, form) for name in COURSE)
+    sections = [
+        ("The KPI function", list(verdicts.of_kpi(kpi)) if kpi else []),
+        ("Silver and Gold", list(verdicts.of_layers(seeds)) if seeds else []),
+        ("Files on their way", list(verdicts.of_course(way, burst, row))),
+    ]
+    text = [HEAD, _about([each for each in (kpi, *seeds, way, burst, row, cdc) if each])]
+    for title, figures in sections:
+        text += [f"## {title}\n", _table(figures) if figures else NOTHING, ""]
+        print(f"\n{title}", *[_line(each) for each in figures], sep="\n")
+    text += ["## What a hundred changed rows touch\n", _touched(cdc) if cdc else NOTHING, ""]
+    text += _pictures(form)
+    PAGE.write_text("\n".join(text))
+
+
+def _line(figure: Figure) -> str:
+    return f"  {figure.what}: {spread(figure.samples)} {figure.unit} {figure.bar} {figure.verdict}".rstrip()
+
+
+def _about(found: list[dict[str, Any]]) -> str:
+    if not found:
+        return NOTHING
+    newest = max(found, key=lambda each: each["at"])
+    versions = ", ".join(f"{name} {version}" for name, version in newest["versions"].items())
+    lines = [f"- Machine: {newest['machine']}", f"- Versions: {versions}"]
+    return "\n".join([*lines, f"- Command: `{newest['command']}`", f"- Measured: {newest['at']}", ""])
+
+
+def _table(figures: Iterable[Figure]) -> str:
+    rows = [
+        f"| {each.what} | {spread(each.samples)} {each.unit} | {len(each.samples)} | {each.bar} | {each.verdict} |"
+        for each in figures
+    ]
+    return "\n".join(["| figure | median (range) | samples | bar | verdict |", "|---|---|---|---|---|", *rows])
+
+
+def _touched(cdc: dict[str, Any]) -> str:
+    head = ["| history | table | rows written | rows deleted | data files | delete files | bytes |"]
+    rows = [
+        f"| {int(size):,} | {table} | {seen['added-records']:,} | {seen['added-position-deletes']:,} | "
+        f"{seen['added-data-files']:,} | {seen['added-delete-files']:,} | {seen['added-files-size']:,} |"
+        for size, found in cdc["sizes"].items()
+        for table, seen in found["written"].items()
+    ]
+    return "\n".join([*head, "|---|---|---|---|---|---|---|", *rows])
+
+
+def _pictures(form: str) -> list[str]:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    command = [str(results.BENCH_PYTHON), str(PLOTS), str(results.FOLDER), form, str(PICTURES)]
+    drawn = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return [
+        line for name in drawn for line in (f"![{name.replace('-', ' ').removesuffix('.svg')}](benchmarks/{name})", "")
+    ]

@@ -1,0 +1,127 @@
+"""Turns raw samples into figures, each with its bar: what is measured, the samples, and the most or least allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from statistics import median
+from typing import Any
+
+from benchmarks.results import ratio
+
+Results = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure and its bar; bigger is better where `least` is given."""
+
+    what: str
+    samples: list[float]
+    most: float | None = None
+    least: float | None = None
+    unit: str = ""
+
+    @property
+    def bar(self) -> str:
+        if self.most is None and self.least is None:
+            return ""
+        return f"<= {self.most:g}" if self.most is not None else f">= {self.least:g}"
+
+    @property
+    def verdict(self) -> str:
+        """Hold the median to the bar."""
+        if not self.bar or not self.samples:
+            return ""
+        found = median(self.samples)
+        good = found <= self.most if self.most is not None else found >= (self.least or 0)
+        return "met" if good else "missed"
+
+
+def of_kpi(found: Results) -> Iterator[Figure]:
+    """Return the figures of the KPI function."""
+    small, large = found["rows"][0], found["rows"][-1]
+    for kind in ("csv", "csv.gz", "parquet"):
+        readers = found["files"].get(f"{kind} {small}", {}).get("readers", {})
+        walls = {name: [run["wall"] for run in runs] for name, runs in readers.items()}
+        if not walls:
+            continue
+        most = 0.45 if kind != "csv.gz" else None
+        ours = walls["function"]
+        yield Figure(f"KPI function over pandas, {kind}, {small:,} rows", ratio(ours, walls["pandas"]), most=most)
+        for other in ("pandas float", "awswrangler", "bytes"):
+            yield Figure(f"KPI function over {other}, {kind}", ratio(ours, walls[other]))
+        larger = found["files"].get(f"{kind} {large}")
+        if larger is None or large == small:
+            continue
+        runs = larger["readers"]["function"]
+        peaks = [run["peak_mb"] for run in runs]
+        base = median([run["peak_mb"] for run in readers["function"]])
+        yield Figure(f"Peak memory, {kind}, {large:,} over {small:,} rows", [peak / base for peak in peaks], most=1.1)
+        yield Figure(f"Peak memory, {kind}, {large:,} rows", peaks, most=300, unit="MB")
+        speed = [larger["bytes"] / 1e6 / run["wall"] for run in runs]
+        yield Figure(f"Throughput, {kind}, {large:,} rows", speed, unit="MB/s")
+
+
+def of_layers(all_seeds: list[Results]) -> Iterator[Figure]:
+    """Return the figures of the increments over all seeds."""
+    sizes = all_seeds[0]["sizes"]
+    small, large = str(sizes[0]), str(sizes[-1])
+    for keys, most in (("recent", 1.2), ("scattered", 1.5)):
+        for size in sizes:
+            yield Figure(f"Silver + Gold, {keys}, {size:,} rows of history", _both(all_seeds, size, keys), unit="s")
+        growth = ratio(_both(all_seeds, large, keys), _both(all_seeds, small, keys))
+        yield Figure(f"Increment, {keys}, {sizes[-1]:,} over {sizes[0]:,} rows of history", growth, most=most)
+    yield from _overwrite(all_seeds, large)
+    for keys, most in (("recent", 1.5), ("scattered", 1.0)):
+        for engine in ("delta", "duckdb"):
+            rounds = [each for found in all_seeds for each in _compared(found, large).get(keys, [])]
+            ours = [each["ours"]["silver"]["work"] for each in rounds]
+            samples = ratio(ours, [each[engine]["work"] for each in rounds])
+            bar = most if engine == "delta" else None
+            yield Figure(f"Silver's work over the merge of {engine}, {keys}, {sizes[-1]:,} rows", samples, most=bar)
+    firsts = [found["beds"][large] for found in all_seeds if large in found["beds"]]
+    samples = [bed["first_load"]["silver"]["whole"] / bed["plain_parquet"][0]["whole"] for bed in firsts if _plain(bed)]
+    yield Figure(f"First load of {sizes[-1]:,} rows, Silver over plain Parquet", samples, most=2.5)
+
+
+def _plain(bed: Results) -> bool:
+    return "plain_parquet" in bed and "first_load" in bed
+
+
+def _both(all_seeds: list[Results], size: int | str, keys: str) -> list[float]:
+    found = (each["beds"].get(str(size), {}).get("increments", {}).get(keys, []) for each in all_seeds)
+    return [run["silver"]["whole"] + run["gold"]["whole"] for run in chain.from_iterable(found)]
+
+
+def _compared(found: Results, size: str) -> Results:
+    return dict(found["beds"].get(size, {}).get("compared", {}))
+
+
+def _overwrite(all_seeds: list[Results], size: str) -> Iterator[Figure]:
+    for time, least, words in (("whole", 3.0, "whole processes"), ("work", 8.0, "without process start")):
+        samples: list[float] = []
+        for found in all_seeds:
+            compared = _compared(found, size)
+            over = [jobs["silver"][time] + jobs["gold"][time] for jobs in compared.get("overwrite", [])]
+            ours = [each["ours"]["silver"][time] + each["ours"]["gold"][time] for each in compared.get("recent", [])]
+            samples += ratio(over, ours)
+        yield Figure(f"Full overwrite over an increment, {int(size):,} rows, {words}", samples, least=least)
+
+
+def of_course(way: Results | None, burst: Results | None, row: Results | None) -> Iterator[Figure]:
+    """Return the figures of files in a warm cloud."""
+    if way:
+        samples = [each["published_after"] for each in way["files"]]
+        yield Figure("A file of 10,000 rows, from upload to published", samples, most=15, unit="s")
+    if burst:
+        for layer in ("silver", "gold"):
+            runs = [float(burst[f"{layer}_runs"])]
+            yield Figure(f"Burst of {burst['files']} files: runs of {layer.capitalize()}", runs, most=4)
+        yield Figure(f"Burst of {burst['files']} files: until all are published", [burst["seconds"]], unit="s")
+        dearer = burst["dpu_seconds_one_by_one"] / burst["dpu_seconds"]
+        yield Figure("Billed DPU seconds on AWS, one run per file over the burst's runs (model)", [dearer])
+    if row:
+        count = len(row["increments"])
+        yield Figure(f"{count} increments in a row, last over first tenth", [row["last"] / row["first"]], most=1.2)
