@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import random
+import re
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pyarrow.parquet as pq
 import pytest
 from glue_pipeline import SILVER, WAREHOUSE, immortal_session
 from hypothesis import Phase, given, seed, settings
@@ -20,36 +23,46 @@ from inspection import inspect_file, read_rows
 from pyspark.sql import SparkSession
 from reconcile import Policy
 from rules import Limits
+from subjects import subject_of
 
-NASTY = Path(__file__).parents[2] / "data" / "nasty"
-sys.path.insert(0, str(NASTY))
+DATA = Path(__file__).parents[2] / "data"
+NASTY = DATA / "nasty"
+sys.path[:0] = [str(NASTY), str(DATA)]
 from build import LAST_MODIFIED_AT, contents  # noqa: E402
+from dms import build as dms  # noqa: E402
 
 FILES = contents()
 GOLDENS = {name: json.loads((NASTY / f"{name}.expected.json").read_text()) for name in FILES}
 READABLE = {name: FILES[name] for name, golden in GOLDENS.items() if "rows" in golden}
 STAGING = SILVER.Staging(WAREHOUSE)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+DMS_FILES = dms.contents()
+DMS_GOLDENS = {name: json.loads((dms.FOLDER / f"{name}.expected.json").read_text()) for name in DMS_FILES}
+DMS_READABLE = [name for name, golden in DMS_GOLDENS.items() if "rows" in golden]
+CARD_KEY = SILVER.CardKey("patched")
+vars(CARD_KEY)["_key"] = b"a key for tests"
 Row = dict[str, Any]
+IN_COMMON = ("row", "line", "raw", "rules", "key", "cents", "us", "channel")
 
 
-def file_of(number: int, name: str, body: bytes) -> SILVER.Item:
+def file_of(number: int, key: str, body: bytes, pin: bytes | None = None) -> SILVER.Item:
     """Inspect a file as the KPI function does; return as much of its ledger item as Silver reads."""
     found = inspect_file(
-        name,
+        key,
         io.BytesIO(body),
         last_modified_at=LAST_MODIFIED_AT,
         metadata={},
         read_side_car=lambda: None,
+        read_pin=lambda: pin,
         learned=lambda: None,
         policy=Policy(maximum_bad_share=Decimal(1), minimum_rows=1),
     )
     assert found.kpis is not None, found.reasons
     return {
         "file_id": f"{number:064x}",
-        "subject": "transactions",
+        "subject": subject_of(key).name,
         "bucket": WAREHOUSE,
-        "key": name,
+        "key": key,
         "version_id": f"v{number}",
         "sequencer": f"{number:032X}",
         "last_modified_at": SILVER.instant_text(LAST_MODIFIED_AT),
@@ -58,24 +71,33 @@ def file_of(number: int, name: str, body: bytes) -> SILVER.Item:
     }
 
 
-def rows_of_kpi(body: bytes) -> list[Row]:
-    rows = read_rows(io.BytesIO(body), Limits.of(LAST_MODIFIED_AT)).iter_rows(named=True)
-    return [{**row, "raw": row["raw"] if row["rules"] else None} for row in rows]
+def rows_of_kpi(body: bytes, *, key: str = "transactions/file.csv", pin: bytes | None = None) -> list[Row]:
+    rows = read_rows(io.BytesIO(body), Limits.of(LAST_MODIFIED_AT), key=key, pin=pin).iter_rows(named=True)
+    return [{**{name: row[name] for name in IN_COMMON}, "raw": row["raw"] if row["rules"] else None} for row in rows]
 
 
 def rows_of_silver(spark: SparkSession, bodies: dict[str, bytes]) -> dict[str, list[Row]]:
     """Read all files in one go, as one run of the job would."""
+    files = {name: file_of(number, name, body) for number, (name, body) in enumerate(bodies.items(), start=1)}
+    for name, file in files.items():
+        boto3.client("s3").put_object(Bucket=WAREHOUSE, Key=STAGING.key(file), Body=bodies[name])
+    return normalised(spark, files)
+
+
+def normalised(spark: SparkSession, files: dict[str, SILVER.Item]) -> dict[str, list[Row]]:
+    """Return Silver's rows of staged files of one subject, by the files' names."""
     SILVER.size_shuffles(spark, 1)
-    files = [file_of(number, name, body) for number, (name, body) in enumerate(bodies.items(), start=1)]
-    s3 = boto3.client("s3")
-    for file in files:
-        s3.put_object(Bucket=WAREHOUSE, Key=STAGING.key(file), Body=bodies[file["key"]])
+    reference = SILVER.REFERENCES.get(next(iter(files.values()))["subject"])
     with immortal_session():
-        rows = SILVER.read(SILVER.session(), files, STAGING).transform(SILVER.normalise).collect()
-    found: dict[str, list[Row]] = {file["file_id"]: [] for file in files}
-    for row in sorted(rows, key=lambda row: (row.file_id, row.row)):
-        found[row.file_id].append(row.asDict())
-    return {file["key"]: found[file["file_id"]] for file in files}
+        texts = SILVER.read(SILVER.session(), list(files.values()), STAGING)
+        typed = (
+            texts.transform(SILVER.normalise_reference, reference) if reference else texts.transform(SILVER.normalise)
+        )
+        rows = sorted(typed.collect(), key=lambda row: (row.file_id, row.row))
+    return {
+        name: [row.asDict(recursive=True) for row in rows if row.file_id == file["file_id"]]
+        for name, file in files.items()
+    }
 
 
 def in_common(row: Row) -> Row:
@@ -124,6 +146,104 @@ def test_silver_agrees_with_the_golden__file_of_the_corpus(name: str, corpus: di
     raws = {row["row"]: row["raw"] for row in GOLDENS[name]["rows"] if row["rules"]}
     assert found == wanted
     assert {row["row"]: row["raw"] for row in corpus[name] if row["rules"]} == raws
+
+
+def stage_dms(file: SILVER.Item, body: bytes) -> None:
+    """Put into staging what the job would put there: cards masked, a JSON object as the table that it stands for."""
+    if file["subject"] == "cards":
+        SILVER.copy_masked(file, io.BytesIO(body), WAREHOUSE, STAGING.key(file), CARD_KEY)
+    else:
+        plain = SILVER.csv_of_codes(json.loads(body)) if file["format"]["kind"] == "json" else body
+        boto3.client("s3").put_object(Bucket=WAREHOUSE, Key=STAGING.key(file), Body=plain)
+
+
+@pytest.fixture(scope="module")
+def dms_files(at_the_server_for_module: None) -> dict[str, SILVER.Item]:
+    """The readable files of the corpus, staged."""
+    files = {name: file_of(1000 + number, *DMS_FILES[name]) for number, name in enumerate(DMS_READABLE)}
+    for name, file in files.items():
+        stage_dms(file, DMS_FILES[name][1])
+    return files
+
+
+@pytest.fixture(scope="module")
+def dms_corpus(spark: SparkSession, dms_files: dict[str, SILVER.Item]) -> dict[str, list[Row]]:
+    """The rows of all files of a subject, in one read for each subject."""
+    found: dict[str, list[Row]] = {}
+    for subject in ("transactions", "cards", "users", "mcc_codes"):
+        found |= normalised(spark, {name: file for name, file in dms_files.items() if file["subject"] == subject})
+    return found
+
+
+def as_golden(row: Row, subject: str) -> Row:
+    """Return a row of Silver in the words of the goldens; without a commit timestamp its instant is the object's."""
+    instant = row["row_order"]["instant"].replace(tzinfo=UTC)
+    key = row["dms_id" if subject == "transactions" else SILVER.REFERENCES[subject].key]
+    told = {
+        "row": row["row"],
+        "line": row["line"],
+        "rules": row["rules"],
+        "op": row["op"],
+        "commit_us": None if instant == LAST_MODIFIED_AT else round((instant - EPOCH) / EPOCH.resolution),
+        "key": None if key is None else int(key),
+    }
+    cents = None if row.get("amount") is None else int(row["amount"].scaleb(2))
+    return {**told, "cents": cents} if subject == "transactions" else told
+
+
+@pytest.mark.parametrize("name", DMS_READABLE)
+def test_silver_agrees_with_the_golden__form_of_dms(
+    name: str, dms_corpus: dict[str, list[Row]], dms_files: dict[str, SILVER.Item]
+) -> None:
+    found = [as_golden(row, dms_files[name]["subject"]) for row in dms_corpus[name]]
+    # A JSON object has no lines; Silver counts those of the table that it stands for.
+    no_lines = dict.fromkeys(["line"]) if dms_files[name]["format"]["kind"] == "json" else {}
+    assert [{**row, **no_lines} for row in found] == DMS_GOLDENS[name]["rows"]
+
+
+@pytest.mark.parametrize("name", [name for name in DMS_READABLE if DMS_FILES[name][0].startswith("transactions/")])
+def test_silver_agrees_with_the_kpi_function__form_of_dms(name: str, dms_corpus: dict[str, list[Row]]) -> None:
+    key, body, pin = DMS_FILES[name]
+    assert [in_common(row) for row in dms_corpus[name]] == rows_of_kpi(body, key=key, pin=pin)
+
+
+@pytest.mark.parametrize("name", DMS_READABLE)
+def test_silver_puts_full_loads_before_changes__form_of_dms(name: str, dms_corpus: dict[str, list[Row]]) -> None:
+    is_full_load = DMS_GOLDENS[name]["format"]["is_full_load"]
+    assert {row["row_order"]["phase"] for row in dms_corpus[name]} == {0 if is_full_load else 1}
+
+
+def without_kind(body: bytes) -> str:
+    """Return what a staged copy says, whatever its kind."""
+    if body[:4] == b"PAR1":
+        return str(pq.read_table(io.BytesIO(body)).to_pylist())
+    return (gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body).decode()
+
+
+def secrets_in(text: str) -> list[str]:
+    """Return the card numbers and security codes of the corpus that occur in a text, however they are grouped."""
+    numbers = [number for number in dms.CARD_NUMBERS if number in re.sub("[ -]", "", text)]
+    return numbers + [code for code in dms.SECURITY_CODES if re.search(rf"\b0*{int(code)}\b", text)]
+
+
+CARD_FILES = [name for name in DMS_READABLE if DMS_FILES[name][0].startswith("cards/")]
+
+
+@pytest.mark.parametrize("name", CARD_FILES)
+def test_no_card_number_or_security_code_leaves_bronze__form_of_cards(
+    name: str, dms_corpus: dict[str, list[Row]], dms_files: dict[str, SILVER.Item]
+) -> None:
+    staged = boto3.client("s3").get_object(Bucket=WAREHOUSE, Key=STAGING.key(dms_files[name]))["Body"].read()
+    assert secrets_in(without_kind(DMS_FILES[name][1]))
+    assert secrets_in(without_kind(staged)) == []
+    assert secrets_in(str(dms_corpus[name])) == []
+
+
+def test_equal_card_numbers_have_equal_hashes__across_kinds_of_files(dms_corpus: dict[str, list[Row]]) -> None:
+    first = {name: dms_corpus[name][0] for name in CARD_FILES}
+    assert {row["card_last_four"] for row in first.values()} == {dms.CARD_NUMBERS[0][-4:]}
+    assert len({row["card_number_hash"] for row in first.values()}) == 1
+    assert len(first["cards_csv"]["card_number_hash"]) == 64
 
 
 DIGITS = st.text("0123456789", min_size=0, max_size=6)
