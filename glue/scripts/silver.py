@@ -315,10 +315,8 @@ def _copy_parquet(file: Item, body: Any, copy: Any, key: CardKey) -> None:
 
 
 def _text(value: Any) -> str:
-    """Return a card number as digits, also where a tool has made a floating-point number of it."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return "" if value is None else str(value)
+    """Return a card number as digits, also where a tool that writes integers with nulls has made `….0` of it."""
+    return "" if value is None else str(value).removesuffix(".0")
 
 
 # From glue/shared/publication.py

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import papermill
 import pytest
-from glue_pipeline import BRONZE, Pipeline, csv, make_services
+from glue_pipeline import Pipeline, csv, make_services
 from moto.server import ThreadedMotoServer
 from pyiceberg.catalog import load_catalog
 
@@ -65,7 +65,7 @@ def pipeline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Pipeli
 def execute(pipeline: Pipeline, layer: str, folder: Path) -> None:
     names = {"lake_bucket": pipeline.lake_bucket, "ledger_table": pipeline.ledger_table}
     names |= {"silver_database": pipeline.database("silver")}
-    names |= {"silver": {"bronze_bucket": BRONZE}, "gold": {"gold_database": pipeline.database("gold")}}[layer]
+    names |= {"gold_database": pipeline.database("gold")} if layer == "gold" else {}
     papermill.execute_notebook(
         ROOT / "glue" / "notebooks" / f"{layer}.ipynb",
         folder / f"{layer}.ipynb",
