@@ -15,11 +15,17 @@ ATTEMPTS = 3
 NO_MONEY = Decimal("0.00")
 GOLD_HAS_TAKEN = "last Silver run = the Silver run that Gold shows"
 
+# Where Silver keeps each row of a file, with the amount that counts; reference rows have no money.
+ROWS_OF_FILES = {
+    "silver.transaction_history": "amount",
+    "silver.quarantine": "amount",
+    "silver.cards": "0",
+    "silver.users": "0",
+    "silver.mcc_codes": "0",
+}
 FILE_TOTALS = """
     SELECT file_id, count(*) AS row_count, coalesce(sum(amount), 0)::DECIMAL(38, 2) AS total_amount
-    FROM (SELECT file_id, amount FROM silver.transaction_history
-          UNION ALL SELECT file_id, amount FROM silver.quarantine)
-    GROUP BY file_id"""
+    FROM ({rows}) GROUP BY file_id"""
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,14 @@ def _totals(lake: Lake, table: str, rows: str, amount: str) -> Totals:
 
 
 def _file_totals(lake: Lake) -> dict[str, Totals]:
-    return {row["file_id"]: Totals.of(row) for row in lake.ask(FILE_TOTALS).read_all().to_pylist()}
+    there = set(lake.tables())  # those of reference files come with the first run of a job that knows them
+    parts = [
+        f"SELECT file_id, {amount} AS amount FROM {table}"  # noqa: S608
+        for table, amount in ROWS_OF_FILES.items()
+        if table in there
+    ]
+    statement = FILE_TOTALS.format(rows=" UNION ALL ".join(parts))
+    return {row["file_id"]: Totals.of(row) for row in lake.ask(statement).read_all().to_pylist()}
 
 
 def _run(silver: Item) -> int:

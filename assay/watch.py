@@ -89,8 +89,10 @@ class Show(Protocol):
 
 
 def outcomes_in_words(item: Item) -> str:
-    outcomes = item.get("silver", {}).get("outcomes", {})
-    return ", ".join(f"{console.count(number)} {outcome}" for outcome, number in sorted(outcomes.items()) if number)
+    """Tell what became of a file's rows; of a reload, what became of keys that were there."""
+    silver = item.get("silver", {})
+    told = sorted(silver.get("outcomes", {}).items()) + [(name, silver.get(name)) for name in ("missing", "moved")]
+    return ", ".join(f"{console.count(number)} {outcome}" for outcome, number in told if number)
 
 
 def parse_instant(text: str) -> datetime:

@@ -46,6 +46,7 @@ TABLES: dict[str, list[tuple[str, pa.DataType]]] = {
     "silver.transaction_history": [*IMAGE, ("file_id", pa.string()), ("outcome", pa.string())],
     "silver.transaction_effects": [("run_seq", pa.int64()), ("effect_amount", pa.decimal128(18, 2))],
     "silver.quarantine": [("file_id", pa.string()), ("row", pa.int64()), ("amount", pa.decimal128(18, 2))],
+    "silver.cards": [("file_id", pa.string()), ("row", pa.int64()), ("credit_limit", pa.decimal128(18, 2))],
     "gold.fact_transactions": [("dms_id", pa.int64()), ("amount", pa.decimal128(18, 2))],
     "gold.daily_totals": [("transacted_on", pa.date32()), ("channel", pa.string()), *TOTALS],
     "gold.monthly_merchant_totals": [("merchant_key", pa.int64()), *TOTALS],

@@ -10,6 +10,7 @@ from deployed_stack import DeployedStack, file_item, layer_items
 
 NOON = datetime(2010, 1, 1, 12, tzinfo=UTC)
 FILE = file_item()
+CARDS = file_item("cards.csv", outcomes={"inserted": 2}, amount="0.00") | {"subject": "cards"}
 ONE, OTHER, BOTH = Decimal("12.50"), Decimal("-2.50"), Decimal("10.00")
 ROWS: dict[str, list[tuple[Any, ...]]] = {
     "silver.transactions": [(1, ONE, "chip", NOON), (2, OTHER, None, NOON)],
@@ -19,6 +20,7 @@ ROWS: dict[str, list[tuple[Any, ...]]] = {
     ],
     "silver.transaction_effects": [(1, ONE), (1, OTHER)],
     "silver.quarantine": [],
+    "silver.cards": [(CARDS["file_id"], 1, ONE), (CARDS["file_id"], 2, None)],
     "gold.fact_transactions": [(1, ONE), (2, OTHER)],
     "gold.daily_totals": [(date(2010, 1, 1), "chip", 1, ONE), (date(2010, 1, 1), "unknown", 1, OTHER)],
     "gold.monthly_merchant_totals": [(1, 2, BOTH)],
@@ -28,8 +30,8 @@ ROWS: dict[str, list[tuple[Any, ...]]] = {
 
 @pytest.fixture(scope="module")
 def published(shared_stack: DeployedStack) -> DeployedStack:
-    """One file of two rows, 10.00 in all, in every table of both layers."""
-    shared_stack.put(FILE, *layer_items(rows=2, silver="10.00"))
+    """One file of two rows, 10.00 in all, in every table of both layers, and one of two cards."""
+    shared_stack.put(FILE, CARDS, *layer_items(rows=2, silver="10.00"))
     for table, rows in ROWS.items():
         shared_stack.write(table, *rows)
     return shared_stack
@@ -63,6 +65,10 @@ def test_audit_agrees__everything_is_there(published: DeployedStack, form: list[
         (
             ("silver.quarantine", (FILE["file_id"], 3, Decimal("0.01"))),
             "transactions/a.csv (v1): rows in file = rows in history and quarantine: 2 against 3",
+        ),
+        (
+            ("silver.cards", (CARDS["file_id"], 3, None)),
+            "transactions/cards.csv (v1): rows in file = rows in history and quarantine: 2 against 3",
         ),
         (
             ("gold.fact_transactions", (3, Decimal("0.00"))),

@@ -134,6 +134,12 @@ def test_live_table_keeps_files_under_way__small_screen() -> None:
     assert grid.caption == "30 of 31 files have ended"
 
 
+def test_way_tells_what_it_deleted_and_moved__reload() -> None:
+    way = Way(uploaded(), item(("published", 1), silver={"outcomes": {"inserted": 0}, "missing": 1200, "moved": 7}))
+
+    assert way.result() == "1,200 missing, 7 moved"
+
+
 @pytest.mark.parametrize(
     ("outcomes", "words"),
     [({"inserted": 1200, "stale": 0}, "1,200 inserted"), ({"updated": 2, "inserted": 1}, "1 inserted, 2 updated")],
