@@ -108,7 +108,7 @@ def test_rules_are_the_contract_s__all_of_them() -> None:
     contract = (Path(__file__).parents[3] / "docs/data-contract.md").read_text(encoding="utf-8")
     section = contract.split("### 3.1 Rules")[1].split("### 3.2")[0]
     in_contract = [name for row in re.findall(r"^\| (`.*?) \|", section, re.M) for name in re.findall(r"`(\w+)`", row)]
-    of_changes = {"other_table", "op_unknown", "commit_at_unreadable"}  # a plain upload has neither tables nor operations
+    of_changes = {"other_table", "op_unknown", "commit_at_unreadable"}  # an upload has none
     assert sorted(in_contract) == sorted({*RULES, *of_changes})
 
 
