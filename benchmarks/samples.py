@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
-from assay.sample.history import Extent, History
+from assay.sample.history import DAYS, FIRST_ON, Extent, History
 from assay.sample.increment import Keys, Mix, increment
 from assay.sample.writers import write
 
 CHANGED_PERCENT = 20
+WHOLE_ROWS = 13_000_000
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,11 @@ class Samples:
 
     @classmethod
     def of(cls, folder: Path, rows: int, *, seed: int) -> Samples:
+        """Let histories of all sizes end on one day, with the same rows a day: an increment is the same days to all."""
         folder.mkdir(parents=True, exist_ok=True)
-        return cls(folder, Extent(rows=rows, seed=seed))
+        days = max(1, min(DAYS, rows * DAYS // WHOLE_ROWS))
+        first_on = FIRST_ON + timedelta(days=DAYS - days)
+        return cls(folder, Extent(rows=rows, seed=seed, first_on=first_on, days=days))
 
     def history(self, kind: str = "csv") -> Path:
         """Write the history, unless it is there."""
