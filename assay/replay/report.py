@@ -62,7 +62,8 @@ def render(report: Report) -> RenderableType:
         )
     grid.add_section()
     for total in report.totals:
-        grid.add_row(console.mark(total.equal), total.what, _value(total.production), _value(total.replay), "")
+        shown = [_value(value) if not total.equal else _short(value) for value in (total.production, total.replay)]
+        grid.add_row(console.mark(total.equal), total.what, *shown, "")
     lines = [
         Text(f"{table.table} {_key(found)}: {_columns(found)}") for table in report.tables for found in table.first
     ]
@@ -84,3 +85,8 @@ def _value(value: object) -> str:
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False, default=console.as_text)
     return console.as_text(value)
+
+
+def _short(value: object) -> str:
+    """Write a value of which one need only know that it is the same on both sides."""
+    return f"{len(value):,} in all" if isinstance(value, dict) else _value(value)

@@ -199,6 +199,18 @@ def test_report_agrees_only__tables_totals_and_files_do(lake: MadeLake) -> None:
     assert not report(lake).agrees
 
 
+def test_report_counts_the_loads__unless_they_differ(lake: MadeLake, capsys: pytest.CaptureFixture[str]) -> None:
+    one, other = layers(loads={"the marker": "2026"}), layers(loads={"the marker": "2027"})
+
+    console.out().print(render(report(lake, totals=compare_totals(one, one))))
+    equal = capsys.readouterr().out
+    console.out().print(render(report(lake, totals=compare_totals(one, other))))
+    differing = capsys.readouterr().out
+
+    assert ("1 in all" in equal, "the marker" in equal) == (True, False)
+    assert '{"the marker": "2027"}' in differing
+
+
 def test_report_shows_keys_columns_and_lost_files__as_text_and_json(
     lake: MadeLake, capsys: pytest.CaptureFixture[str]
 ) -> None:
