@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import hmac
 import io
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -23,6 +24,8 @@ from ledger import Item
 from records import join_line, split_line
 
 SECRET_COLUMNS = ("card_number", "cvv")
+CHECKED_COLUMNS = ("card_id", "client_id", "credit_limit", "op", "commit_at")  # rules read them: they stay as they are
+CARD_NUMBER = re.compile(r"[0-9]{13,19}")
 WITHHELD = "withheld: a broken record of cards"
 LAST_DIGITS = 4
 
@@ -39,12 +42,27 @@ class CardKey:
             raise RuntimeError("a file of cards needs the job's argument --card_key_secret")
         return str(boto3.client("secretsmanager").get_secret_value(SecretId=self._secret_id)["SecretString"]).encode()
 
-    def masked(self, name: str, text: str | None) -> str:
-        """Return what may leave Bronze of a value."""
-        digits = "".join(character for character in text or "" if character.isdigit())
-        if name != "card_number" or not digits:
+    def masked(self, name: str | None, text: str | None) -> str:
+        """Return what may leave Bronze of a value in the column of this name; None is one that the contract lacks."""
+        digits = re.sub("[^0-9]", "", re.sub(r"\.0+$", "", text or ""))
+        if name in CHECKED_COLUMNS or (name not in (*SECRET_COLUMNS, None) and not is_card_number(digits)):
+            return text or ""
+        if name in ("cvv", None) or not digits:
             return ""
         return f"{digits[-LAST_DIGITS:]}:{hmac.new(self._key, digits.encode(), hashlib.sha256).hexdigest()}"
+
+
+def is_card_number(digits: str) -> bool:
+    """Tell whether digits end in their check digit (ISO/IEC 7812-1, annex B)."""
+    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
+    return bool(CARD_NUMBER.fullmatch(digits)) and (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
+
+
+def names_of(shape: Item) -> list[str | None]:
+    """Return the contract's name of each of a file's columns, None for unknown ones."""
+    names = {place: name for name, place in shape["places"].items()}
+    tables = shape.get("table_places", [])
+    return [names.get(place, "op" if place in tables else None) for place in range(len(shape["columns"]))]
 
 
 def copy_masked(file: Item, body: Any, lake: str, path: str, key: CardKey) -> None:
@@ -87,50 +105,47 @@ class _Readable(io.RawIOBase):
 def masked_lines(file: Item, lines: Iterable[str], key: CardKey) -> Iterator[str]:
     """Yield the lines of a CSV file with its secret columns masked; line breaks and blank lines stay."""
     shape = file["format"]
-    places = {name: shape["places"][name] for name in SECRET_COLUMNS if name in shape["places"]}
+    names, tables = names_of(shape), shape.get("table_places", [])
     header = shape.get("blank_lines_before_header", 0) if shape["has_header"] else -1
     for number, line in enumerate(lines):
         blank = not line.strip(" \t\r\n\ufeff")
-        yield line if number <= header or blank else _masked_line(line, places, len(shape["columns"]), key)
+        yield line if number <= header or blank else _masked_line(line, names, tables, key)
 
 
-def _masked_line(line: str, places: dict[str, int], width: int, key: CardKey) -> str:
+def _masked_line(line: str, names: list[str | None], tables: list[int], key: CardKey) -> str:
     text = line.rstrip("\r\n")
     end = line[len(text) :]
     fields = split_line(text)
     if fields is None:
         return f'"{WITHHELD}"!{end}'  # still breaks the rule of quotes
-    if len(fields) != width:
-        return ",".join([WITHHELD] + [""] * (len(fields) - 1)) + end  # still too few or too many
-    for name, place in places.items():
-        fields[place] = key.masked(name, fields[place])
-    return join_line(fields) + end
+    if len(fields) != len(names):
+        # Still too few or too many, and still of the table that it names.
+        kept = [field if place in tables else "" for place, field in enumerate(fields)]
+        return join_line([WITHHELD, *kept[1:]]) + end
+    return join_line([key.masked(name, field) for name, field in zip(names, fields, strict=True)]) + end
 
 
 def _copy_parquet(file: Item, body: Any, copy: Any, key: CardKey) -> None:
     shape = file["format"]
-    secret = {shape["places"][name]: name for name in SECRET_COLUMNS if name in shape["places"]}
+    names = names_of(shape)
     with tempfile.TemporaryFile() as whole:
         while piece := body.read(1 << 20):
             whole.write(piece)
         source = pq.ParquetFile(whole)
-        schema = pa.schema(
-            [
-                pa.field(field.name, pa.string()) if place in secret else field
-                for place, field in enumerate(source.schema_arrow)
-            ]
-        )
+        # All but the columns that rules read become text: what stands in them is masked as text.
+        kept = [name in CHECKED_COLUMNS for name in names]
+        fields = zip(kept, source.schema_arrow, strict=True)
+        schema = pa.schema([field if as_it_is else pa.field(field.name, pa.string()) for as_it_is, field in fields])
         with pq.ParquetWriter(copy, schema) as writer:
             for batch in source.iter_batches():
                 columns = [
-                    pa.array([key.masked(secret[place], _text(value)) for value in column.to_pylist()], pa.string())
-                    if place in secret
-                    else column
-                    for place, column in enumerate(batch.columns)
+                    column
+                    if as_it_is
+                    else pa.array([key.masked(name, _text(value)) for value in column.to_pylist()], pa.string())
+                    for as_it_is, name, column in zip(kept, names, batch.columns, strict=True)
                 ]
                 writer.write_batch(pa.record_batch(columns, schema=schema))
 
 
-def _text(value: Any) -> str:
-    """Return a card number as digits, also where a tool that writes integers with nulls has made `….0` of it."""
-    return "" if value is None else str(value).removesuffix(".0")
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
