@@ -3,122 +3,17 @@
 import gzip
 import io
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote_plus
 
 import app
-import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.sns.models import sns_backends
+from kpi_cloud import BRONZE, LAKE, Cloud, event_of, handle
 
-BRONZE, LAKE, TABLE, REGION = "bronze", "lake", "ledger", "us-east-1"
 GOOD = b"dms_id,amount,date\n1,$-77.00,2023-05-06 07:08:09\n2,12.34,2023-05-06\n"
 EVENTS = Path(__file__).parents[3] / "events"
-
-
-@dataclass
-class Cloud:
-    """The services in memory and what a test wants to know of them."""
-
-    s3: Any
-    table: Any
-    workflows: Any
-    machine_arn: str
-    topic_arn: str
-    sequence: int = 0
-    versions: dict[str, str] = field(default_factory=dict)
-
-    def put(self, key: str, body: bytes, **metadata: str) -> dict[str, Any]:
-        """Upload, and return the event of it."""
-        tags = {name.replace("_", "-"): value for name, value in metadata.items()}
-        version = self.s3.put_object(Bucket=BRONZE, Key=key, Body=body, Metadata=tags)["VersionId"]
-        self.versions[key] = version
-        self.sequence += 1
-        return event_of(key, version, sequencer=f"{self.sequence:06X}")
-
-    def item(self, key: str) -> dict[str, Any]:
-        items = [item for item in self.table.scan()["Items"] if item.get("version_id") == self.versions[key]]
-        assert len(items) == 1
-        return items[0]
-
-    def executions(self) -> list[dict[str, Any]]:
-        found = self.workflows.list_executions(stateMachineArn=self.machine_arn)["executions"]
-        return [self.workflows.describe_execution(executionArn=one["executionArn"]) for one in found]
-
-    def mails(self) -> list[tuple[str, str]]:
-        topic = sns_backends[DEFAULT_ACCOUNT_ID][REGION].topics[self.topic_arn]
-        return [(subject, message) for _, message, subject, *_ in topic.sent_notifications]
-
-
-def event_of(
-    key: str, version: str | None, *, name: str = "ObjectCreated:Put", sequencer: str = "01"
-) -> dict[str, Any]:
-    described = {"key": quote_plus(key, safe="/"), "size": 1, "eTag": "e", "versionId": version, "sequencer": sequencer}
-    record = {
-        "eventVersion": "2.1",
-        "eventSource": "aws:s3",
-        "eventTime": "2023-05-06T07:08:09.123Z",
-        "eventName": name,
-        "s3": {"bucket": {"name": BRONZE}, "object": {k: v for k, v in described.items() if v is not None}},
-    }
-    return {"Records": [record]}
-
-
-@dataclass
-class Context:
-    """As much of Lambda's context as the logger reads."""
-
-    aws_request_id: str = "request-1"
-    function_name: str = "kpi"
-    memory_limit_in_mb: int = 1024
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:kpi"
-
-
-def handle(event: dict[str, Any], request: str = "request-1") -> dict[str, int]:
-    return app.handler(event, Context(request))
-
-
-@pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        s3 = boto3.client("s3")
-        for bucket in (BRONZE, LAKE):
-            s3.create_bucket(Bucket=bucket)
-        s3.put_bucket_versioning(Bucket=BRONZE, VersioningConfiguration={"Status": "Enabled"})
-        table = boto3.resource("dynamodb").create_table(
-            TableName=TABLE,
-            KeySchema=[{"AttributeName": "file_id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "file_id", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        workflows = boto3.client("stepfunctions")
-        definition = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
-        machine_arn = workflows.create_state_machine(
-            name="workflow", definition=json.dumps(definition), roleArn="arn:aws:iam::123456789012:role/workflow"
-        )["stateMachineArn"]
-        topic_arn = boto3.client("sns").create_topic(Name="notices")["TopicArn"]
-        settings = {
-            "LEDGER_TABLE": TABLE,
-            "LAKE_BUCKET": LAKE,
-            "STATE_MACHINE_ARN": machine_arn,
-            "TOPIC_ARN": topic_arn,
-        }
-        for name, value in {**settings, "STAGE": "test"}.items():
-            monkeypatch.setenv(name, value)
-        app.services.cache_clear()
-        yield Cloud(s3, table, workflows, machine_arn, topic_arn)
-        app.services.cache_clear()
 
 
 def breaks_once(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, *, after: bool = False) -> None:
@@ -184,7 +79,11 @@ def test_item_has_the_contracts_attributes__accepted(cloud: Cloud) -> None:
     assert item["etag"] == cloud.s3.head_object(Bucket=BRONZE, Key="transactions/a.csv")["ETag"].strip('"')
     assert item["format"] == {
         "kind": "csv",
+        "dialect": "upload",
+        "has_header": True,
         "columns": ["dms_id", "amount", "date"],
+        "places": {"dms_id": 0, "amount": 1, "date": 2},
+        "is_full_load": False,
         "blank_lines_before_header": 0,
         "odd_quote_lines": 0,
     }
@@ -300,7 +199,7 @@ def test_bucket_without_versions_is_refused__other_records_are_handled(cloud: Cl
     assert cloud.item("transactions/a.csv")["status"] == "accepted"
 
 
-@pytest.mark.parametrize("name", ["test_event", "delete_marker", "folder", "side_car"])
+@pytest.mark.parametrize("name", ["test_event", "delete_marker", "folder", "side_car", "pin"])
 def test_event_without_data_changes_nothing__each_kind(cloud: Cloud, name: str) -> None:
     assert handle(json.loads((EVENTS / f"{name}.json").read_text())) == {"handled": 0}
     assert cloud.table.scan()["Items"] == []

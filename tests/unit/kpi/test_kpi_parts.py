@@ -163,6 +163,8 @@ def test_settings_name_the_wrong_variable__each(name: str, value: str) -> None:
         ("put_csv", ["transactions/2023/05/day.csv"]),
         ("put_gzip", ["transactions/history.csv.gz"]),
         ("put_parquet", ["transactions/increment.parquet"]),
+        ("put_cards", ["cards/2023/cards.csv"]),
+        ("put_marker", ["transactions/bank/_load.json"]),
         ("put_special_key", ["transactions/_März 2023/50% = [a]{b} *c*: 1+1.csv"]),
         ("multipart", ["transactions/history.csv"]),
         ("copy", ["transactions/copied.csv"]),
@@ -172,6 +174,7 @@ def test_settings_name_the_wrong_variable__each(name: str, value: str) -> None:
         ("delete_marker", []),
         ("folder", []),
         ("side_car", []),
+        ("pin", []),
     ],
 )
 def test_events_name_their_objects__each_situation(event: str, keys: list[str]) -> None:

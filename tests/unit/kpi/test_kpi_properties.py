@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from build import AMOUNTS, CHANNELS, DATES, INTEGERS, MCCS, ZIPS
 from csv_rows import CsvRows
-from facts import exact_facts, facts_of
+from facts import exact_facts, facts_of, without_null_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kpis import count_kpis
@@ -143,6 +143,46 @@ def test_quick_facts_are_the_exact_facts__any_values(given_rows: list[dict[str, 
     assert quick == sorted(exact_facts(frame, LIMITS).iter_rows(), key=repr)
 
 
+operations = st.sampled_from(["I", "U", "D", "i", "insert", "Update", "DELETE", "X", "", " U ", "NULL", "N\u0130"])
+commits = st.just("2023-12-01 10:00:00.000001") | dates
+changes = st.lists(
+    st.fixed_dictionaries(
+        {name: values | st.sampled_from(["NULL", " NULL ", "null"]) for name, values in texts.items()}
+    )
+    .flatmap(lambda row: st.tuples(st.just(row), operations, commits))
+    .map(lambda parts: {**parts[0], "op": parts[1], "commit_at": parts[2]}),
+    min_size=1,
+    max_size=20,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(given_rows=changes, columns=st.sampled_from([("op",), ("commit_at",), ("op", "commit_at")]))
+def test_quick_facts_are_the_exact_facts__any_changes_with_texts_for_null(
+    given_rows: list[dict[str, str]], columns: tuple[str, ...]
+) -> None:
+    extra = pl.DataFrame([{name: row[name] for name in columns} for row in given_rows])
+    frame = pl.concat([frame_of(given_rows), extra], how="horizontal")
+    for null_text in (None, "NULL"):
+        records = without_null_text(frame, null_text)
+        quick = sorted((row for facts in facts_of(records, LIMITS) for row in facts.iter_rows()), key=repr)
+        assert quick == sorted(exact_facts(records, LIMITS).iter_rows(), key=repr)
+
+
+@settings(max_examples=50, deadline=None)
+@given(given_rows=changes)
+def test_text_for_null_is_as_if_nothing_were_there__any_changes(given_rows: list[dict[str, str]]) -> None:
+    def told(rows_: list[dict[str, str]], null_text: str | None) -> list[tuple[object, ...]]:
+        extra = pl.DataFrame([{name: row[name] for name in ("op", "commit_at")} for row in rows_])
+        records = pl.concat([frame_of(rows_), extra], how="horizontal")
+        return list(exact_facts(without_null_text(records, null_text), LIMITS).iter_rows())
+
+    emptied = [
+        {name: "" if value.strip(" \t") == "NULL" else value for name, value in row.items()} for row in given_rows
+    ]
+    assert told(given_rows, "NULL") == told(emptied, None)
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     amounts=st.lists(
@@ -191,6 +231,26 @@ def test_quick_facts_are_the_exact_facts__one_odd_value_in_a_usual_row(column: s
 
 def test_usual_rows_take_the_quick_way__no_odd_value() -> None:
     assert [facts.height for facts in facts_of(frame_of([USUAL, USUAL]), LIMITS)] == [2]
+
+
+COMMITS = f"{DATES}|2023-12-01 10:00:00.000001|2023-12-01 10:00:00.1|1899-12-31 23:59:59.999999|2023-12-01 10:00: 1.5"
+
+
+@pytest.mark.parametrize(
+    ("column", "values"), [("op", "I|U|D|i|u|d|INSERT|update|Delete| I|X|"), ("commit_at", f"{COMMITS}|NULL|")]
+)
+def test_quick_facts_are_the_exact_facts__one_odd_value_of_a_change(column: str, values: str) -> None:
+    change = {"op": "U", "commit_at": "2023-12-01 10:00:00.000001"}
+    extra = pl.DataFrame([{**change, column: value} for value in values.split("|")])
+    frame = pl.concat([frame_of([USUAL] * extra.height), extra], how="horizontal")
+    quick = sorted((row for facts in facts_of(frame, LIMITS) for row in facts.iter_rows()), key=repr)
+    assert quick == sorted(exact_facts(frame, LIMITS).iter_rows(), key=repr)
+
+
+def test_usual_changes_take_the_quick_way__inserts_and_updates() -> None:
+    extra = pl.DataFrame({"op": ["I", "U"], "commit_at": ["2023-12-01 10:00:00.000001", "2023-12-01 10:00:00"]})
+    frame = pl.concat([frame_of([USUAL, USUAL]), extra], how="horizontal")
+    assert [facts.height for facts in facts_of(frame, LIMITS)] == [2]
 
 
 @pytest.mark.parametrize("block_bytes", range(1, 60))

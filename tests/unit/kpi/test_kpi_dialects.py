@@ -1,0 +1,226 @@
+"""Pins, names and what the first block tells: the forms that the corpus has no file of."""
+
+import io
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from contract import RejectedError
+from dms.build import card, text, values
+from inspection import Inspection, inspect_file, read_rows
+from kpi_cloud import Cloud, handle
+from pins import Pin, pin_of
+from reconcile import Policy
+from rules import Limits
+from subjects import subject_of
+
+LAST_MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
+FULL_LOAD, CHANGES = "transactions/LOAD00000001.csv", "transactions/20231201-100000000.csv"
+IN_ORDER = "transactions/CDC_TXN-20231201100000000.csv"
+
+
+def inspected(key: str, body: bytes, pin: bytes | None = None) -> Inspection:
+    return inspect_file(
+        key,
+        io.BytesIO(body),
+        last_modified_at=LAST_MODIFIED_AT,
+        metadata={},
+        read_side_car=lambda: None,
+        read_pin=lambda: pin,
+        learned=lambda: None,
+        policy=Policy(maximum_bad_share=Decimal(1), minimum_rows=1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "pin"),
+    [
+        (None, Pin()),
+        (b"{}", Pin()),
+        (b'{"header": false}', Pin(header=False)),
+        (b'{"columns": ["id", "op"]}', Pin(columns=("id", "op"))),
+        (b'{"commit_timestamp": "at"}', Pin(commit_timestamp="at")),
+        (b'{"null": null}', Pin(settles_null=True, null_text=None)),
+        (b'{"null": ""}', Pin(settles_null=True, null_text=None)),
+        (b'{"null": " NA "}', Pin(settles_null=True, null_text="NA")),
+        (b'{"full_load": true}', Pin(full_load=True)),
+        (b'{"table": " Payments "}', Pin(table="payments")),
+    ],
+)
+def test_pin_says_what_it_settles__each_word(content: bytes | None, pin: Pin) -> None:
+    assert pin_of(content) == pin
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "not JSON"),
+        (b"\xff", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"[]", "not a JSON object"),
+        (b'{"delimiter": ";"}', "'delimiter', which is none of 'header'"),
+        (b'{"header": "no"}', "'header' has the wrong type"),
+        (b'{"header": null}', "'header' has the wrong type"),
+        (b'{"columns": "id"}', "'columns' has the wrong type"),
+        (b'{"columns": []}', "'columns' is not a list of names"),
+        (b'{"columns": ["id", 2]}', "'columns' is not a list of names"),
+        (b'{"commit_timestamp": ""}', "'commit_timestamp' has the wrong type"),
+        (b'{"null": 0}', "'null' has the wrong type"),
+        (b'{"full_load": 1}', "'full_load' has the wrong type"),
+        (b'{"table": []}', "'table' has the wrong type"),
+    ],
+)
+def test_pin_is_refused__each_form_that_cannot_be_read(content: bytes, why: str) -> None:
+    with pytest.raises(RejectedError, match=why) as raised:
+        pin_of(content)
+    assert [reason.code for reason in raised.value.reasons] == ["unreadable_dialect"]
+
+
+@pytest.mark.parametrize(
+    ("last", "dialect"),
+    [
+        ("LOAD00000001.csv", "dms full load"),
+        ("LOAD000000FF.csv.gz", "dms full load"),
+        ("load0000000a.csv", "dms full load"),
+        ("SEGMENT1_LOAD00000001.csv", "dms full load"),
+        ("LOAD0000001.csv", "upload"),
+        ("LOAD0000000G.csv", "upload"),
+        ("RELOAD00000001.csv", "upload"),
+        ("20231201-100000000.csv", "dms cdc"),
+        ("20231201-1000000000.csv.gz", "dms cdc"),
+        ("20231201-10000000.csv", "upload"),
+        ("20231201.csv", "upload"),
+        ("CDC_TXN-20231201100000000.csv", "dms cdc transactions"),
+    ],
+)
+def test_dialect_is_told_by_the_last_part_of_the_key__file_with_a_header(last: str, dialect: str) -> None:
+    header = "op,bank,ledger,id,amount,date" if dialect == "dms cdc transactions" else "id,amount,date"
+    row = "I,a,b,1,1.00,2023-05-06" if dialect == "dms cdc transactions" else "1,1.00,2023-05-06"
+    assert inspected(f"transactions/LOAD00000001.csv/{last}", text(header, row)).format["dialect"] == dialect
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "pin", "format_"),
+    [
+        (FULL_LOAD, text(f"U,{values(1)}"), b'{"full_load": false}', {"is_full_load": False}),
+        ("transactions/a.csv", text(f"Op,{'id,amount,date'}", "I,1,1.00,2023-05-06"), None, {"dialect": "dms cdc"}),
+        (
+            "transactions/a.csv",
+            text("id,amount,date", "1,1.00,2023-05-06"),
+            b'{"full_load": true}',
+            {"dialect": "upload", "is_full_load": True},
+        ),
+        (CHANGES, text(f"I,{values(1)}"), b'{"null": null}', {"null_text": None}),
+        (
+            CHANGES,
+            text("op,id,amount,date,a,b", "I,1,1.00,2023-05-06,x,2023-12-01"),
+            b'{"commit_timestamp": "B"}',
+            {"places": {"op": 0, "dms_id": 1, "amount": 2, "date": 3, "commit_at": 5}},
+        ),
+        (
+            IN_ORDER,
+            text(f"I,bank,payments,{values(1)}", f"I,bank,refunds,{values(2)}"),
+            b'{"table": "Refunds"}',
+            {"table": "refunds", "table_places": [2]},
+        ),
+        (
+            IN_ORDER,
+            text(f"I,transactions,cards,{values(1)}", f"I,transactions,transactions,{values(2)}"),
+            None,
+            {"table": "transactions", "table_places": [2]},
+        ),
+        (
+            IN_ORDER,
+            text(f"I,cards,transactions,{values(1)}", f"I,transactions,transactions,{values(2)}"),
+            None,
+            {"table": "transactions", "table_places": [1]},
+        ),
+    ],
+)
+def test_file_is_read_as_its_pin_and_its_rows_say__each_case(
+    key: str, body: bytes, pin: bytes | None, format_: dict[str, Any]
+) -> None:
+    found = inspected(key, body, pin)
+    assert found.reasons == []
+    assert {name: found.format.get(name) for name in format_} == format_
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "pin", "code"),
+    [
+        (IN_ORDER, text(f"I,bank,payments,{values(1)}"), b'{"table": "refunds"}', "ambiguous_dialect"),
+        (CHANGES, text("op,id,amount,date", "I,1,1.00,2023-05-06"), b'{"commit_timestamp": "at"}', "missing_column"),
+        ("transactions/a.csv", text(f"{values(1)},more"), b'{"header": false}', "ambiguous_dialect"),
+        ("transactions/a.csv", text(values(1)), None, "missing_column"),
+        (FULL_LOAD, text('"', '"'), None, "ambiguous_dialect"),
+        ("mcc_codes/a.csv", b'{"5411": {"name": "x"}}', None, "unreadable_json"),
+        ("mcc_codes/a.csv", b"{" + b'"a":{' * 100_000, None, "unreadable_json"),
+        ("mcc_codes/a.csv", b"{}", None, "no_rows"),
+    ],
+)
+def test_file_is_rejected__each_case(key: str, body: bytes, pin: bytes | None, code: str) -> None:
+    assert inspected(key, body, pin).reasons[0].code == code
+
+
+def test_hint_points_to_a_pin__upload_whose_first_line_looks_like_data() -> None:
+    assert "_dialect.json" in inspected("transactions/a.csv", text(values(1), values(2))).reasons[-1].text
+
+
+def test_name_that_promises_csv_is_a_warning__codes_in_json() -> None:
+    found = inspected("mcc_codes/codes.csv", b'\xef\xbb\xbf\n {"5411": "Grocery Stores"}')
+    assert found.reasons == []
+    assert "The name promises CSV, the content is JSON" in found.warnings[0]
+
+
+def test_columns_that_name_the_table_are_no_warning__transactions_in_order() -> None:
+    warnings = inspected(IN_ORDER, text(f"I,bank,payments,{values(1)}")).warnings
+    assert not any("Unknown columns" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("break_in", range(1, 40, 7))
+def test_rows_are_the_same__headerless_file_behind_blank_lines(break_in: int) -> None:
+    body = b"\n \n" + text(*(f"I,{values(n)}" for n in range(break_in)))
+    rows = read_rows(io.BytesIO(body), Limits.of(LAST_MODIFIED_AT), key=CHANGES)
+    assert rows["line"].to_list() == list(range(3, break_in + 3))
+    assert rows["key"].to_list() == list(range(break_in))
+
+
+def test_pin_of_a_parent_folder_counts__none_nearer(cloud: Cloud) -> None:
+    cloud.put("transactions/_dialect.json", b'{"header": false}')
+    handle(cloud.put("transactions/2023/05/a.csv", text(values(1))))
+    assert cloud.item("transactions/2023/05/a.csv")["status"] == "accepted"
+    cloud.put("transactions/2023/_dialect.json", b"{}")
+    handle(cloud.put("transactions/2023/05/b.csv", text(values(1))))
+    assert cloud.item("transactions/2023/05/b.csv")["reasons"][0]["code"] == "missing_column"
+    cloud.put("cards/_dialect.json", b"no pin of these files")
+    handle(cloud.put("transactions/c.csv", text(values(1))))
+    assert cloud.item("transactions/c.csv")["format"]["has_header"] is False
+
+
+def test_pin_that_cannot_be_read_rejects_the_file__nearest_one(cloud: Cloud) -> None:
+    cloud.put("transactions/_dialect.json", b"{}")
+    cloud.put("transactions/a/_dialect.json", b"{")
+    handle(cloud.put("transactions/a/b.csv", b"id,amount,date\n1,1.00,2023-05-06\n"))
+    assert cloud.item("transactions/a/b.csv")["reasons"][0]["code"] == "unreadable_dialect"
+
+
+def test_pin_is_no_file_of_its_own__event_ignored(cloud: Cloud) -> None:
+    assert handle(cloud.put("transactions/a/_dialect.json", b"{}")) == {"handled": 0}
+    assert cloud.table.scan()["Items"] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "body"),
+    [
+        ("transactions/a.csv", b"id,amount,date\n1,1.00,2023-05-06\n"),
+        ("cards/LOAD00000001.csv", text(card(1))),
+        ("users/a.csv", b"id\n1\n"),
+        ("mcc_codes/a.json", b'{"5411": "Grocery Stores"}'),
+    ],
+)
+def test_item_names_its_subject__first_folder(cloud: Cloud, key: str, body: bytes) -> None:
+    handle(cloud.put(key, body))
+    item = cloud.item(key)
+    assert item["status"] == "accepted"
+    assert item["subject"] == key.partition("/")[0] == subject_of(key).name
