@@ -41,6 +41,8 @@ def lake(target: Target, databases: Mapping[str, str] | None = None) -> Iterator
         connection = duckdb.connect(str(Path(folder) / "lake.duckdb"))
         try:
             connection.execute("SET TimeZone = 'UTC'")
+            # DuckDB draws it on stdout, where JSON or CSV is to go, as soon as a statement takes two seconds.
+            connection.execute("SET enable_progress_bar = false")
             for schema in databases:
                 connection.execute(f"CREATE SCHEMA {schema}")
             yield Lake(connection, _catalog(target), databases)

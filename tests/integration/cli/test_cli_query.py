@@ -65,6 +65,10 @@ def test_query_reads_instants_in_utc__any_time_zone(lake: DeployedStack, monkeyp
     assert query(lake, "SELECT DISTINCT hour(transacted_at) AS h FROM silver.transactions") == [{"h": 12}]
 
 
+def test_query_keeps_duckdbs_progress_bar_out_of_its_answer__slow_statement(lake: DeployedStack) -> None:
+    assert query(lake, "SELECT current_setting('enable_progress_bar') AS bar") == [{"bar": False}]
+
+
 def test_query_gives_an_empty_array__no_rows(lake: DeployedStack) -> None:
     assert query(lake, "SELECT * FROM gold.fact_transactions") == []
 
