@@ -167,10 +167,12 @@ def test_hint_points_to_a_pin__upload_whose_first_line_looks_like_data() -> None
     assert "_dialect.json" in inspected("transactions/a.csv", text(values(1), values(2))).reasons[-1].text
 
 
-def test_name_that_promises_csv_is_a_warning__codes_in_json() -> None:
+def test_name_that_promises_another_kind_is_a_warning__codes_in_json_and_csv() -> None:
     found = inspected("mcc_codes/codes.csv", b'\xef\xbb\xbf\n {"5411": "Grocery Stores"}')
     assert found.reasons == []
     assert "The name promises CSV, the content is JSON" in found.warnings[0]
+    other = inspected("mcc_codes/codes.json", text("mcc", "5411"))
+    assert "The name promises JSON, the content is CSV" in other.warnings[0]
 
 
 def test_columns_that_name_the_table_are_no_warning__transactions_in_order() -> None:
