@@ -11,6 +11,9 @@ _CARD_NUMBER = re.compile(r"[0-9]{13,19}")
 _SECURITY_CODE = re.compile(r"[0-9]{3,4}(?:\.0)?")
 _SECURITY_NAMES = {"cvv", "cvc", "cvv2", "cvc2", "cid", "security_code", "card_security_code"}
 _SEPARATORS = str.maketrans("", "", " -\t")
+_ZEROS = re.compile(r"\.0+$")
+"""Behind whole numbers that were decimals, or floating point on their way."""
+_BETWEEN_WORDS = re.compile(r"[ \t-]+")
 
 
 def secret_columns(shape: Shape, sample: Sequence[Sequence[str | None]]) -> list[Reason]:
@@ -18,11 +21,11 @@ def secret_columns(shape: Shape, sample: Sequence[Sequence[str | None]]) -> list
     reasons = []
     for place, name in enumerate(shape.layout.names):
         values = [record[place] for record in sample if len(record) > place]
-        filled = [text.translate(_SEPARATORS) for text in map(_trimmed, values) if text not in ("", shape.null_text)]
+        filled = [_digits(text) for text in map(_trimmed, values) if text not in ("", shape.null_text)]
         if len(filled) >= LEAST_VALUES and _most(filled, is_card_number):
             text = f"The column {name!r} looks like card numbers: leave it out, or send the last four digits."
             reasons.append(Reason("card_numbers", text))
-        elif filled and name.lower() in _SECURITY_NAMES and _most(filled, is_security_code):
+        elif filled and _BETWEEN_WORDS.sub("_", name.lower()) in _SECURITY_NAMES and _most(filled, is_security_code):
             reasons.append(
                 Reason("card_security_codes", f"The column {name!r} holds card security codes: leave it out.")
             )
@@ -31,6 +34,10 @@ def secret_columns(shape: Shape, sample: Sequence[Sequence[str | None]]) -> list
 
 def _trimmed(value: str | None) -> str:
     return (value or "").strip(" \t")
+
+
+def _digits(text: str) -> str:
+    return _ZEROS.sub("", text.translate(_SEPARATORS))
 
 
 def is_card_number(digits: str) -> bool:
