@@ -1,6 +1,5 @@
 """Reads what the sender says of a file: its control totals and the instant of its extract."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +7,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from contract import Reason, RejectedError
+from json_text import json_of
 
+SIDE_CAR_ENDING = ".control.json"
 _ROW_COUNT = re.compile(r"[0-9]{1,18}", re.ASCII)
 _TOTAL = re.compile(r"([-+]?)([0-9]{1,36})(?:\.([0-9]{1,2})0*)?", re.ASCII)
 
@@ -32,8 +33,8 @@ def control_of_metadata(metadata: Mapping[str, str]) -> Control | None:
 def control_of_side_car(content: bytes) -> Control:
     """Return the totals of a side-car; raise RejectedError if it has none or they cannot be read."""
     try:
-        figures = json.loads(content, parse_float=Decimal)
-    except (ValueError, RecursionError) as error:
+        figures = json_of(content, parse_float=Decimal)
+    except ValueError as error:
         raise _unreadable(f"The side-car is not JSON: {error}.") from error
     if not isinstance(figures, dict) or not {"row_count", "total_amount"} & figures.keys():
         raise _unreadable("The side-car names neither 'row_count' nor 'total_amount'.")

@@ -1,11 +1,11 @@
 """Reads `mcc_codes` as one JSON object, code to description, in the form of the other readers."""
 
-import json
 from collections.abc import Iterator
 
 import polars as pl
 from contract import Reason, RejectedError, Shape, layout_of
 from csv_rows import ByteStream
+from json_text import json_of
 from subjects import Subject
 
 MAXIMUM_BYTES = 16 << 20
@@ -36,8 +36,8 @@ def code_frames(stream: ByteStream) -> Iterator[pl.DataFrame]:
 
 def _pairs(content: bytes) -> list[tuple[str, str]]:
     try:
-        pairs = json.loads(content, object_pairs_hook=list)
-    except (ValueError, RecursionError) as error:
+        pairs = json_of(content, object_pairs_hook=list)
+    except ValueError as error:
         raise _unreadable(str(error)) from error
     if not isinstance(pairs, list) or not all(isinstance(pair, tuple) and isinstance(pair[1], str) for pair in pairs):
         raise _unreadable("it is not one object of codes and descriptions")

@@ -1,15 +1,20 @@
 """Reads a marker: the declaration that some files of a full load replace all that was there before (section 9)."""
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from contract import Reason, RejectedError
+from control import SIDE_CAR_ENDING
+from json_text import json_of
+from pins import PIN_NAME
+from subjects import MARKER_NAME
 
 MAXIMUM_FILES = 2_000
 MAXIMUM_BYTES = 4 << 20
+_NO_DATA = ("/", SIDE_CAR_ENDING, f"/{PIN_NAME}", f"/{MARKER_NAME}")
+"""Ends of keys that never become files with rows: a load that waited for one would wait forever."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,8 @@ def file_id(bucket: str, key: str, version_id: str) -> str:
 def load_of(content: bytes) -> Load:
     """Return what a marker declares; raise RejectedError if it cannot be read."""
     try:
-        said = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        said = json_of(content)
+    except ValueError as error:
         raise _unreadable(f"it is not JSON: {error}") from error
     if not isinstance(said, dict) or not {"load", "start", "files"} <= said.keys():
         raise _unreadable("it must be an object with 'load', 'start' and 'files'")
@@ -86,6 +91,8 @@ def _listed(entry: object) -> Listed:
         raise _unreadable("each of its 'files' must be an object with 'key' and 'version'")
     if not entry["key"].startswith("transactions/"):
         raise _unreadable(f"it lists {entry['key']!r}, which is not under transactions/")
+    if entry["key"].endswith(_NO_DATA) or not entry["version"]:
+        raise _unreadable(f"it lists {entry['key']!r} (version {entry['version']!r}), which is not a version of a file")
     return Listed(entry["key"], entry["version"])
 
 

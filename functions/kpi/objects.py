@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
+from control import SIDE_CAR_ENDING
 from markers import file_id
 from pins import PIN_NAME
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 EVENT_MAJOR_VERSION = "2"
 SEQUENCER_CHARACTERS = 32
-SIDE_CAR_ENDING = ".control.json"
 _NO_VERSION = {"400", "InvalidArgument"}
 """What S3 answers when a version id cannot be one."""
 _GONE = {"404", "NoSuchKey", "NoSuchVersion", "405", "MethodNotAllowed"}

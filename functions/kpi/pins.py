@@ -1,9 +1,9 @@
 """Reads a pin: what the owner of a folder says about the files in it, where they do not say it themselves."""
 
-import json
 from dataclasses import dataclass
 
 from contract import Reason, RejectedError
+from json_text import json_of
 
 PIN_NAME = "_dialect.json"
 _BLANKS = " \t"
@@ -37,8 +37,8 @@ def pin_of(content: bytes | None) -> Pin:
     if content is None:
         return Pin()
     try:
-        said = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        said = json_of(content)
+    except ValueError as error:
         raise _unreadable(f"it is not JSON: {error}") from error
     if not isinstance(said, dict):
         raise _unreadable("it is not a JSON object")
