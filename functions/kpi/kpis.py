@@ -35,11 +35,13 @@ class Kpis:
     has_operations: bool = False
     bare_deletes: int = 0
     """Good deletes that carry no value; not in the ledger."""
+    deletes_without_amount: int = 0
+    """Deletes whose amount is missing or unreadable; not in the ledger."""
 
     @property
     def mean_cents(self) -> int | None:
         """The mean of the readable amounts, rounded half up; None if there are none."""
-        readable = self.row_count - self.unreadable_amounts
+        readable = self.row_count - self.unreadable_amounts - self.deletes_without_amount
         return (2 * self.total_cents + readable) // (2 * readable) if readable else None
 
     def add(self, facts: pl.DataFrame) -> None:
@@ -84,7 +86,10 @@ _COUNTS = (
     "zero_amounts",
     "bad_rows",
 )
-_SUMS = (*(name for name in _COUNTS if name not in ("distinct_keys", "duplicate_keys")), "total_cents", "bare_deletes")
+_SUMS = (
+    *(name for name in _COUNTS if name not in ("distinct_keys", "duplicate_keys")),
+    *("total_cents", "bare_deletes", "deletes_without_amount"),
+)
 
 
 def count_kpis(
@@ -140,6 +145,7 @@ def _figures() -> list[pl.Expr]:
         pl.col("key").null_count().alias("unreadable_keys"),
         (cents.is_null() & ~is_delete).sum().alias("unreadable_amounts"),
         (pl.col("us").is_null() & ~is_delete).sum().alias("unreadable_dates"),
+        (cents.is_null() & is_delete).sum().alias("deletes_without_amount"),
         (pl.col("bare") & good).sum().alias("bare_deletes"),
         (cents < 0).sum().alias("negative_amounts"),
         (cents == 0).sum().alias("zero_amounts"),
