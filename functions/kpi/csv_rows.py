@@ -281,7 +281,7 @@ def _fields_of_line(line: bytes) -> list[str] | None:
 
 def _sample(data: bytes) -> list[list[str]]:
     """Return the first records that are single lines."""
-    texts = (line.decode(errors="replace").rstrip("\r\n") for line in data.splitlines() if not _BLANK.fullmatch(line))
+    texts = (line.decode(errors="replace").rstrip("\r\n") for line in data.split(b"\n") if not _BLANK.fullmatch(line))
     fields = (split_record(text) for text in texts)
     return list(islice((record for record in fields if record is not None), SAMPLE_RECORDS))
 

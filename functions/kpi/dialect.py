@@ -48,8 +48,8 @@ def csv_shape(name: Name, first: Sequence[str] | None, sample: Sequence[Record])
     if has_header(name, first):
         if first is None:
             raise RejectedError(Reason("missing_column", "The header cannot be read: a quote in it is misused."))
-        return named_shape(name, list(name.pin.columns or first), sample[1:])
-    return _finished(name, _headerless_layout(name, sample), sample)
+        return named_shape(name, list(first), sample[1:])
+    return _finished(name, _headerless_layout(name, _of_table(name, sample)), sample)
 
 
 def has_header(name: Name, first: Sequence[str] | None) -> bool:
@@ -89,7 +89,8 @@ def _with_hint(rejected: RejectedError, columns: list[str], name: Name) -> Rejec
 
 def _with_commit_column(layout: Layout, sample: Sequence[Record]) -> Layout:
     unknown = [place for place in range(len(layout.names)) if place not in layout.places.values()]
-    found = [place for place in unknown if _all(_COMMIT, sample, place)]
+    whole = [record for record in sample if len(record) == len(layout.names)]
+    found = [place for place in unknown if _all(_COMMIT, whole, place)]
     if len(found) > 1:
         first, second = (layout.names[place] for place in found[:2])
         raise ambiguous(f"the commit timestamp is the column {first!r}", f"it is the column {second!r}")
@@ -97,19 +98,38 @@ def _with_commit_column(layout: Layout, sample: Sequence[Record]) -> Layout:
 
 
 def _headerless_layout(name: Name, sample: Sequence[Record]) -> Layout:
-    if name.pin.columns:
-        return layout_of(name.pin.columns, name.subject, commit_name=name.pin.commit_timestamp)
     width = Counter(len(record) for record in sample).most_common(1)[0][0] if sample else 0
+    if name.pin.columns:
+        return _pinned_layout(name, name.pin.columns, width)
     readings = [columns for columns in _readings(name) if len(columns) == width and _fits(columns, sample, name)]
     if len(readings) == 1:
         return layout_of(readings[0], name.subject)
     if readings:
         raise ambiguous(*(_told(columns) for columns in readings[:2]))
+    _refuse_two_timestamps(name, width, sample)
     usual = len(name.subject.headerless)
     raise ambiguous(
         f"a full load would have {usual} columns, a file of changes {usual + 1} with an operation in front",
         f"with a commit timestamp one more; this one has {width}, and what they hold fits none of it",
     )
+
+
+def _pinned_layout(name: Name, columns: Sequence[str], width: int) -> Layout:
+    """Read the columns of the pin; a full load beside the changes may lack their operation."""
+    without_op = [column for column in columns if name.subject.canonical_name(column) != "op"]
+    fitting = next((names for names in (columns, without_op) if len(names) == width), None)
+    if fitting is None:
+        raise ambiguous(f"the pin names {len(columns)} columns", f"most rows have {width} fields")
+    return layout_of(fitting, name.subject, commit_name=name.pin.commit_timestamp)
+
+
+def _refuse_two_timestamps(name: Name, width: int, sample: Sequence[Record]) -> None:
+    whole = [record for record in sample if len(record) == width]
+    for columns in _readings(name):
+        two = "commit_at" in columns[:-1] and len(columns) + 1 == width
+        if two and _fits([*columns, ""], sample, name) and _most(whole, width - 1, _COMMIT.fullmatch):
+            first = columns.index("commit_at") + 1
+            raise ambiguous(f"the commit timestamp is column {first}", f"it is column {width}")
 
 
 def _readings(name: Name) -> list[list[str]]:
@@ -152,21 +172,33 @@ def _finished(name: Name, layout: Layout, sample: Sequence[Record]) -> Shape:
     null_text = pin.null_text if pin.settles_null else (None if dialect == UPLOAD else NULL_OF_DMS)
     is_full_load = form == FULL_LOAD if pin.full_load is None else pin.full_load
     shape = Shape(layout, dialect, has_header=False, is_full_load=is_full_load, null_text=null_text)
-    return _with_table(shape, name, sample) if form == TRANSACTIONS_IN_ORDER else shape
+    if form != TRANSACTIONS_IN_ORDER:
+        return shape
+    table, place = _table_of(name, sample)
+    return replace(shape, table=table, table_place=place)
 
 
-def _with_table(shape: Shape, name: Name, sample: Sequence[Record]) -> Shape:
+def _table_of(name: Name, sample: Sequence[Record]) -> tuple[str, int]:
+    """Return the table that is read of transactions kept in order, in lower case, and which column names it."""
     pairs = {(_plain(record[1]).lower(), _plain(record[2]).lower()) for record in sample if len(record) > 2}
     wanted = name.pin.table or name.subject.name
     if found := [place for place in (1, 2) if any(pair[place - 1] == wanted for pair in pairs)]:
         # A schema may be named like the table: of the two columns, the table's is the one that tells more apart.
-        place = max(found, key=lambda place: len({pair[place - 1] for pair in pairs}))
-        return replace(shape, table=wanted, table_place=place)
+        return wanted, max(found, key=lambda place: len({pair[place - 1] for pair in pairs}))
     if name.pin.table or len(pairs) > 1:
         first, *others = sorted(" and ".join(pair) for pair in pairs) or [""]
         other = ", ".join(map(repr, others or [wanted]))
         raise ambiguous(f"the rows of {first!r} are meant", f"those of {other} are")
-    return shape
+    # All are of one table. The guide names it before its schema; rows of another one may follow.
+    return next((pair[0] for pair in pairs), wanted), 1
+
+
+def _of_table(name: Name, sample: Sequence[Record]) -> Sequence[Record]:
+    """Return the records that tell how the file's own table is written."""
+    if name.form != TRANSACTIONS_IN_ORDER:
+        return sample
+    table, place = _table_of(name, sample)
+    return [record for record in sample if len(record) > place and _plain(record[place]).lower() == table]
 
 
 def refuse_changes_in_full_load(shape: Shape, name: Name, *, changes: int) -> None:

@@ -1,0 +1,153 @@
+"""How the function reads what a first look at a file tells wrongly: mixed tables, pins beside headers, odd JSON."""
+
+import io
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from contract import RejectedError, Shape, layout_of
+from csv_rows import CsvRows
+from dms.build import CARD_NUMBERS, COMMIT, HEADER, LATER, deleted, text, user, values
+from inspection import Inspection, inspect_file, inspect_marker
+from pins import pin_of
+from reconcile import Policy
+from secrets_in_files import secret_columns
+from subjects import TRANSACTIONS
+
+FULL_LOAD, CHANGES = "transactions/LOAD00000001.csv", "transactions/20231201-100000000.csv"
+IN_ORDER = "transactions/CDC_TXN-20231201100000000.csv"
+COLUMNS = ["id", *TRANSACTIONS.headerless[1:]]
+
+
+def inspected(key: str, body: bytes, **pin: object) -> Inspection:
+    return inspect_file(
+        key,
+        io.BytesIO(body),
+        last_modified_at=datetime(2024, 1, 1, tzinfo=UTC),
+        metadata={},
+        read_side_car=lambda: None,
+        read_pin=lambda: json.dumps(pin).encode() if pin else None,
+        learned=lambda: None,
+        policy=Policy(maximum_bad_share=Decimal(1), minimum_rows=1),
+    )
+
+
+def test_transactions_in_order_are_read_by_their_own_rows__most_are_of_another_table() -> None:
+    others = [f"I,bank,users,{user(number)}" for number in range(5)]
+    found = inspected(IN_ORDER, text(*others, f"I,bank,transactions,{values(1)}", f"U,bank,transactions,{values(2)}"))
+    assert found.reasons == []
+    assert (found.format["table"], found.format["table_places"]) == ("transactions", [2])
+    assert found.kpis is not None
+    assert (found.kpis.row_count, found.kpis.bad_rows) == (7, 5)
+    assert found.kpis.operations == {"insert": 1, "update": 1, "delete": 0}
+
+
+def test_row_of_another_table_is_quarantined__behind_a_first_block_of_one_unusual_table() -> None:
+    first = [f"I,payments,bank,{values(number)}" for number in range(1_001)]
+    found = inspected(IN_ORDER, text(*first, f"D,refunds,bank,{values(1)}"))
+    assert found.kpis is not None
+    assert found.kpis.operations == {"insert": 1_001, "update": 0, "delete": 0}
+    assert found.kpis.bad_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "columns"),
+    [
+        (f"I,{COMMIT},{values(1)},{LATER}", (2, 15)),
+        (f"{COMMIT},I,{values(1)},{LATER}", (1, 15)),
+        (f"{COMMIT},{values(1)},{LATER}", (1, 14)),
+    ],
+)
+def test_both_timestamps_are_named__headerless_file_with_two(row: str, columns: tuple[int, int]) -> None:
+    [reason] = inspected(CHANGES, text(row, row)).reasons
+    assert reason.code == "ambiguous_dialect"
+    assert f"the commit timestamp is column {columns[0]}; or it is column {columns[1]}." in reason.text
+
+
+def test_columns_of_a_pin_do_not_rename_a_header__file_in_another_order() -> None:
+    found = inspected(FULL_LOAD, text("amount,date,id", "1.00,2023-05-06,7"), columns=["id", "date", "amount"])
+    assert found.format["places"] == {"amount": 0, "date": 1, "dms_id": 2}
+    assert found.kpis is not None
+    assert found.kpis.total_cents == 100
+
+
+def test_columns_of_a_pin_fit_both_forms__full_load_without_the_operation_of_the_changes() -> None:
+    pinned = ["op", *COLUMNS]
+    assert inspected(CHANGES, text(f"U,{values(1)}"), columns=pinned).format["places"]["op"] == 0
+    found = inspected(FULL_LOAD, text(values(1), values(2)), columns=pinned)
+    assert found.format["columns"] == COLUMNS
+    assert found.kpis is not None
+    assert found.kpis.bad_rows == 0
+
+
+def test_pin_with_another_number_of_columns_is_refused__both_numbers_told() -> None:
+    [reason] = inspected(CHANGES, text(f"I,{values(1)},more"), columns=["op", *COLUMNS]).reasons
+    assert reason.code == "ambiguous_dialect"
+    assert "the pin names 13 columns; or most rows have 14 fields" in reason.text
+
+
+def test_commit_timestamp_is_found__broken_row_in_the_first_block() -> None:
+    broken = f"I,{values(2)},x,{COMMIT}"
+    found = inspected(CHANGES, text(f"Op,{HEADER},moved", f"I,{values(1)},{COMMIT}", broken))
+    assert found.format["places"]["commit_at"] == 13
+
+
+def test_mean_is_that_of_the_amounts_there_are__deletes_without_one() -> None:
+    found = inspected(CHANGES, text(f"I,{values(1)}", *(f"D,{deleted(number)}" for number in range(2, 30))))
+    assert found.kpis is not None
+    assert found.kpis.mean_cents == found.kpis.total_cents == 1_000
+
+
+def test_lone_carriage_return_cuts_no_row_of_the_sample__headerless_file() -> None:
+    seen: list[int] = []
+
+    def settle(_: object, sample: list[list[str]]) -> Shape:
+        seen.extend(len(record) for record in sample)
+        return Shape(layout_of(["id", "date", "amount"]), has_header=False)
+
+    list(CsvRows(io.BytesIO(b"1,a\rb,1.00\r\n2,c,2.00\n"), ("dms_id",), settle=settle).frames())
+    assert seen == [3, 3]
+
+
+@pytest.mark.parametrize("tail", [".0", ".00"])
+def test_card_numbers_are_told__written_as_decimals(tail: str) -> None:
+    shape = Shape(layout_of(["id", "amount", "date", "pan"]))
+    sample = [("1", "1.00", "2023-05-06", number + tail) for number in CARD_NUMBERS]
+    assert [reason.code for reason in secret_columns(shape, sample)] == ["card_numbers"]
+
+
+@pytest.mark.parametrize("name", ["Security Code", "card-security-code", "CARD SECURITY  CODE"])
+def test_security_codes_are_told__words_of_the_name_apart(name: str) -> None:
+    shape = Shape(layout_of(["id", "amount", "date", name]))
+    assert [reason.code for reason in secret_columns(shape, [("1", "1.00", "2023-05-06", "123")])] == [
+        "card_security_codes"
+    ]
+
+
+def test_json_with_half_a_surrogate_pair_is_refused__pin_marker_and_codes() -> None:
+    half = b'"\\ud800"'
+    with pytest.raises(RejectedError, match="surrogates not allowed"):
+        pin_of(b'{"header": false, "columns": [' + half + b"]}")
+    marker = b'{"load": "May", "start": "2023-05-06", "files": [{"key": "transactions/a", "version": ' + half + b"}]}"
+    assert [reason.code for reason in inspect_marker(marker, "b", is_usable=lambda _: True).reasons] == [
+        "unreadable_load"
+    ]
+    assert inspected("mcc_codes/a.json", b'{"5411": ' + half + b"}").reasons[0].code == "unreadable_json"
+
+
+@pytest.mark.parametrize(
+    ("key", "version"),
+    [
+        ("transactions/a/_load.json", "v"),
+        ("transactions/a/_dialect.json", "v"),
+        ("transactions/a.csv.control.json", "v"),
+        ("transactions/a/", "v"),
+        ("transactions/a.csv", ""),
+    ],
+)
+def test_marker_is_refused__lists_what_never_becomes_a_file_with_rows(key: str, version: str) -> None:
+    content = json.dumps({"load": "May", "start": "2023-05-06", "files": [{"key": key, "version": version}]})
+    [reason] = inspect_marker(content.encode(), "b", is_usable=lambda _: True).reasons
+    assert reason.code == "unreadable_load"
+    assert repr(key) in reason.text
