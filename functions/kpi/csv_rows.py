@@ -4,6 +4,7 @@ Memory follows the size of a block, never that of the file. Two ways lead to the
 all plain are split by polars as they are, every other block is first cut into lines and each line is judged.
 """
 
+import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -281,7 +282,8 @@ def _fields_of_line(line: bytes) -> list[str] | None:
 
 def _sample(data: bytes) -> list[list[str]]:
     """Return the first records that are single lines."""
-    texts = (line.decode(errors="replace").rstrip("\r\n") for line in data.split(b"\n") if not _BLANK.fullmatch(line))
+    lines = (line for line in io.BytesIO(data) if not _BLANK.fullmatch(line))
+    texts = (line.decode(errors="replace").removesuffix("\n").removesuffix("\r") for line in lines)
     fields = (split_record(text) for text in texts)
     return list(islice((record for record in fields if record is not None), SAMPLE_RECORDS))
 
