@@ -10,6 +10,7 @@ import os
 from random import Random
 from unittest.mock import patch
 
+import pytest
 import rendering
 from glue_pipeline import SILVER, Event, Pipeline
 from gold_model import days, facts, members, totals
@@ -41,6 +42,7 @@ def process(pipeline: Pipeline, batches: list[list[tuple[File, Event]]], rng: Ra
     return model
 
 
+@pytest.mark.timeout(0 if FUZZ else 1200)
 @settings(
     max_examples=FUZZ or 10,
     derandomize=not FUZZ,
