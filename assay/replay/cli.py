@@ -1,7 +1,11 @@
 """`assay replay`: the layers once more from Bronze, to compare them or to put them in place."""
 
+from __future__ import annotations
+
 import random
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,8 +22,10 @@ from assay.options import (
     open_ledger,
     open_target,
 )
-from assay.replay.report import Report, render
 from assay.target import Target
+
+if TYPE_CHECKING:
+    from assay.replay.report import Report
 
 LARGEST_SEED = 2**31 - 1
 
@@ -40,11 +46,7 @@ def replay(
         raise UserError("say what the replay is for", "either --check or --apply")
     target = open_target(stack, region, profile)
     chosen = random.randint(0, LARGEST_SEED) if seed is None else seed  # noqa: S311 - an order to try, nothing secret
-    try:
-        report = _replay(target, open_ledger(target), chosen, apply=apply, as_json=as_json)
-    except KeyboardInterrupt:
-        console.note("Stopped. Readers see no change; the next replay begins afresh.", style="yellow")
-        raise typer.Exit(INTERRUPTED) from None
+    report = _replay(target, open_ledger(target), chosen, apply=apply, as_json=as_json)
     _tell(report, as_json=as_json)
     if not report.agrees:
         raise typer.Exit(NOT_AS_IT_MUST_BE)
@@ -52,11 +54,15 @@ def replay(
 
 def _replay(target: Target, ledger: Ledger, seed: int, *, apply: bool, as_json: bool) -> Report:
     """Check, and apply if so wished; give the last comparison."""
-    from assay.replay import rebuild  # brings DuckDB and pyiceberg
+    from assay.audit import read_layers  # these bring DuckDB and pyiceberg
+    from assay.replay import rebuild
 
-    rebuilt = rebuild.Rebuild(target, ledger, seed).rebuild()
-    report = rebuild.compare(target, ledger, rebuilt, seed)
-    rebuild.require_unchanged(ledger, rebuilt.layers)
+    with _when_interrupted("Readers see no change; the next replay begins afresh."):
+        # What is to be mended may be at rest in any state: a failed run, or Gold behind a Silver already in place.
+        layers = read_layers(ledger) if apply else rebuild.comparable_layers(ledger)
+        rebuilt = rebuild.Rebuild(target, ledger, seed).rebuild(layers)
+        report = rebuild.compare(target, ledger, rebuilt, seed)
+        rebuild.require_unchanged(ledger, rebuilt.layers)
     if not apply:
         return report
     if report.lost:
@@ -66,11 +72,23 @@ def _replay(target: Target, ledger: Ledger, seed: int, *, apply: bool, as_json: 
         )
     if not as_json:
         _tell(report, as_json=False)
-    rebuild.put_in_place(target, ledger, rebuilt)
-    return rebuild.compare(target, ledger, rebuilt, seed)
+    with _when_interrupted("Silver may be in place and Gold not: assay replay --apply puts both in place."):
+        rebuild.put_in_place(target, ledger, rebuilt)
+        return rebuild.compare(target, ledger, rebuilt, seed)
+
+
+@contextmanager
+def _when_interrupted(consequence: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.note(f"Stopped. {consequence}", style="yellow")
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _tell(report: Report, *, as_json: bool) -> None:
+    from assay.replay.report import render
+
     if as_json:
         console.print_json(report.as_json())
     else:

@@ -17,6 +17,7 @@ from assay.target import Target
 
 # What was accepted is not judged again: in another order a reload may delete a larger share of the living rows.
 NO_LIMIT = {"--maximum_missing_share": "1"}
+OR_MEND = "if none is under way, put both layers in place anew: assay replay --apply"
 AGAIN = "files arrived meanwhile: wait until they have ended (assay status), then run this again"
 
 
@@ -38,9 +39,8 @@ class Rebuild:
         self._replayed = Ledger(target.dynamodb, target.stack.replay_ledger_table)
         self._random = Random(seed)  # noqa: S311 - an order to try, nothing secret
 
-    def rebuild(self) -> Rebuilt:
+    def rebuild(self, layers: Layers) -> Rebuilt:
         """Take all files in effect through the jobs again, in another order and in other batches."""
-        layers = settled_layers(self._ledger)
         files = choosing.in_silver(self._ledger.whole())
         scratch.empty(self._target)
         parts = choosing.batches(files, self._random)
@@ -74,16 +74,13 @@ class Rebuild:
             runs.run(self._target, job, NO_LIMIT if layer == "Silver" else {})
 
 
-def settled_layers(ledger: Ledger) -> Layers:
-    """Read both layers; refuse while Gold does not show what Silver holds, or a run is in progress."""
+def comparable_layers(ledger: Ledger) -> Layers:
+    """Read both layers; refuse while they cannot be compared: a run is half published, or Gold is behind Silver."""
     layers = read_layers(ledger)
-    if any("in_progress" in layer or "intent" in layer for layer in (layers.silver, layers.gold)):
-        raise UserError("a run is in progress", "wait until it has ended: assay status")
+    if any("intent" in layer for layer in (layers.silver, layers.gold)):
+        raise UserError("a run is being published", f"wait until it has ended (assay status); {OR_MEND}")
     if layers.gold["published"]["silver_run_seq"] != layers.silver["published"]["run_seq"]:
-        raise UserError(
-            "Gold has not taken Silver's last run yet",
-            "wait for it (assay status); if a file failed in Gold, upload it again",
-        )
+        raise UserError("Gold has not taken Silver's last run yet", f"wait for it (assay status); {OR_MEND}")
     return layers
 
 

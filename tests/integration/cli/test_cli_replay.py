@@ -153,11 +153,11 @@ def test_check_ends_1_and_names_the_file__it_never_came_through(jobs: FakeJobs) 
     ("items", "words"),
     [
         ([file_item("late.csv") | {"status": "accepted"}], "files are still on their way: transactions/late.csv"),
-        ([layer_items(rows=2, silver="10.00")[0] | {"in_progress": {"run_seq": 2}}], "a run is in progress"),
+        ([layer_items(rows=2, silver="10.00")[0] | {"intent": {"run_seq": 2}}], "a run is being published"),
         (layer_items(rows=2, silver="10.00", taken=0), "Gold has not taken Silver's last run"),
     ],
 )
-def test_replay_refuses_before_it_runs_anything__not_at_rest(
+def test_check_refuses_before_it_runs_anything__not_at_rest(
     jobs: FakeJobs, items: list[dict[str, Any]], words: str
 ) -> None:
     jobs.stack.put(*items)
@@ -175,6 +175,30 @@ def test_apply_hands_the_databases_and_runs_to_the_jobs__silver_first(jobs: Fake
         (NAMES["SilverJob"], {"--rebuild_from": "assay_replay_silver", "--expected_run_seq": "1"}),
         (NAMES["GoldJob"], {"--rebuild_from": "assay_replay_gold", "--expected_run_seq": "1"}),
     ]
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        [layer_items(rows=2, silver="10.00")[1] | {"in_progress": {"run_seq": 2}}],
+        layer_items(rows=2, silver="10.00", taken=0),
+    ],
+)
+def test_apply_mends__a_failed_run_is_left_or_gold_is_behind(jobs: FakeJobs, left: list[dict[str, Any]]) -> None:
+    jobs.stack.put(*left)
+
+    result = jobs.stack.assay("replay", "--apply", "--seed", "1")
+
+    assert result.exit_code == 0, result.output
+    assert [job for job, _ in jobs.started[-2:]] == [NAMES["SilverJob"], NAMES["GoldJob"]]
+
+
+def test_apply_refuses_before_it_runs_anything__files_on_their_way(jobs: FakeJobs) -> None:
+    jobs.stack.put(file_item("late.csv") | {"status": "accepted"})
+
+    result = jobs.stack.assay("replay", "--apply")
+
+    assert (result.exit_code, "transactions/late.csv" in result.stderr, jobs.started) == (2, True, []), result.output
 
 
 def test_apply_says_to_run_it_again__a_run_came_between(jobs: FakeJobs) -> None:
@@ -206,6 +230,22 @@ def test_replay_ends_130__interrupted(jobs: FakeJobs, monkeypatch: pytest.Monkey
     result = jobs.stack.assay("replay", "--check")
 
     assert (result.exit_code, "Readers see no change" in result.stderr) == (130, True)
+
+
+def test_apply_tells_what_may_be_in_place__interrupted_between_the_layers(
+    jobs: FakeJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt_gold(target: Target, job: str, arguments: Mapping[str, str]) -> None:
+        if job == NAMES["GoldJob"]:
+            raise KeyboardInterrupt
+        jobs.run(target, job, arguments)
+
+    monkeypatch.setattr(runs, "run", interrupt_gold)
+
+    result = jobs.stack.assay("replay", "--apply", "--seed", "1")
+
+    assert (result.exit_code, "Silver may be in place and Gold not" in result.stderr) == (130, True), result.output
+    assert "Readers see no change" not in result.stderr
 
 
 @pytest.mark.parametrize("options", [(), ("--check", "--apply")])
