@@ -1274,8 +1274,9 @@ def recover(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> Non
     if "intent" in state:
         step("rolling_forward", run_seq=state["intent"]["run_seq"])
         publish(spark, ledger, job, state["intent"])
-    elif "silver" not in state.get("in_progress", {"silver": None}):
-        ledger.abandon()  # a rebuild was killed before its commit point; whoever asked for it asks again
+    elif job.rebuild_from or "silver" not in state.get("in_progress", {"silver": None}):
+        # A rebuild mends what a failed run has left; one that was killed before its commit point is asked for again.
+        ledger.abandon()
     elif "in_progress" in state:
         step("running_again", run_seq=state["in_progress"]["run_seq"])
         process(spark, ledger, job, state["in_progress"]["silver"], state["in_progress"]["files"])

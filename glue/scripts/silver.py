@@ -2235,6 +2235,8 @@ def recover(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> Non
     if "intent" in state:
         step("rolling_forward", run_seq=state["intent"]["run_seq"])
         publish(spark, ledger, job, state["intent"])
+    elif job.rebuild_from:
+        ledger.abandon()  # a rebuild mends what a failed run has left
     elif "in_progress" in state:
         left = state["in_progress"]
         files = [file for file in ledger.files(left["files"]) if file.get("waiting_for") == "silver"]
