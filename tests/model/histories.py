@@ -58,6 +58,25 @@ def _row(number: int, drawn: tuple[str, int, int, int, bool], *, kind: str, time
     )
 
 
+def _file(number: int, kind: str, *rows: Row, place: int = 0, **facts: Any) -> File:
+    key = FOLDERS[kind][place]
+    return File(kind, key, f"v{number}", f"{number}", INSTANTS[0], as_of_at=INSTANTS[0], rows=rows, **facts)
+
+
+FIRST_LOAD = _file(1, "full load", Row(1, "I", 1, IMAGE))
+SECOND_LOAD = _file(3, "full load", Row(1, "I", 2, IMAGE), place=1)
+EARLIER_LOAD_COMES_LATER = History(
+    files=(
+        _file(0, "cdc", Row(1, "D", 3, Image())),
+        FIRST_LOAD,
+        _file(2, "marker", start_at=INSTANTS[4], listed=frozenset({FIRST_LOAD.name})),
+        SECOND_LOAD,
+        _file(4, "marker", start_at=INSTANTS[3], listed=frozenset({SECOND_LOAD.name})),
+    ),
+    batches=((0,), (1,), (2,), (3, 4)),
+)
+"""A tombstone and nothing else; a load declared after its file was taken; then one that began before it."""
+
 ROWS = st.tuples(
     st.sampled_from("IUD"),
     st.sampled_from(KEYS),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from histories import History, histories
+from histories import EARLIER_LOAD_COMES_LATER, INSTANTS, History, histories
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from order_model import File, state
@@ -65,3 +65,10 @@ def test_runs_conserve_rows_and_cents__every_file_and_run(history: History) -> N
             assert sum(passport.amounts.values()) == sum(row.image.cents or 0 for row in rows)
             before += passport.effect
         assert cents(model) == before
+
+
+def test_state_keeps_a_newer_load__one_that_began_earlier_comes_later() -> None:
+    model = after(EARLIER_LOAD_COMES_LATER)
+    assert {key: found.order[0] for key, found in model.living.items()} == {1: INSTANTS[4]}
+    assert model.tombstones == {}
+    assert sum(passport.missing for passport in model.passports.values()) == 0

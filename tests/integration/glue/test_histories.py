@@ -14,15 +14,15 @@ import pytest
 import rendering
 from glue_pipeline import SILVER, Event, Pipeline
 from gold_model import days, facts, members, totals
-from histories import History, histories
-from hypothesis import HealthCheck, Phase, given, settings
+from histories import EARLIER_LOAD_COMES_LATER, History, histories
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from layers import file_ids, gold_of, passport_expected, passport_of, state_expected, state_of
 from order_model import File, state
 from run_model import SilverModel
 
 FUZZ = int(os.environ.get("ASSAY_HISTORIES", "0"))
-PHASES = [Phase.generate, Phase.shrink] if FUZZ else [Phase.generate]
+PHASES = [Phase.explicit, Phase.generate, *([Phase.shrink] if FUZZ else [])]
 
 
 def process(pipeline: Pipeline, batches: list[list[tuple[File, Event]]], rng: Random) -> SilverModel:
@@ -53,6 +53,7 @@ def process(pipeline: Pipeline, batches: list[list[tuple[File, Event]]], rng: Ra
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(history=histories(max_files=4, max_batches=3), choices=st.integers(0, 2**32 - 1))
+@example(history=EARLIER_LOAD_COMES_LATER, choices=0)
 def test_layers_are_those_of_the_models__random_history(empty: Pipeline, history: History, choices: int) -> None:
     rng, pipeline = Random(choices), empty.fork()
     stored = rendering.store(history.files, rng)
