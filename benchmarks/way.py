@@ -12,6 +12,8 @@ from benchmarks.cloud import BenchCloud, Sent
 from benchmarks.job_runs import JobRun
 
 Span = dict[str, Any]
+PUBLISH = ("before_intent", "after_intent", "fast_forwarded", "files_advanced", "published")
+NAMES = {"started": "process start", "done": "process end", **dict.fromkeys(PUBLISH, "publish")}
 
 
 def spans(bench: BenchCloud, sent: Sent) -> list[Span]:
@@ -23,7 +25,9 @@ def spans(bench: BenchCloud, sent: Sent) -> list[Span]:
         ends.append((f"wait for {layer}", run.started_at))
         ends += _of_run(layer, run)
     ends += [("wait for mail", at) for at in _mailed(bench, item["file_id"])]
-    return [{"part": part, "end": (at - start).total_seconds()} for part, at in ends]
+    # Steps that follow one another under one name are one part.
+    last = [part for part, after in zip(ends, [*ends[1:], None], strict=True) if after is None or after[0] != part[0]]
+    return [{"part": part, "end": (at - start).total_seconds()} for part, at in last]
 
 
 def published_after(sent: Sent) -> float:
@@ -33,9 +37,8 @@ def published_after(sent: Sent) -> float:
 
 
 def _of_run(layer: str, run: JobRun) -> Iterator[tuple[str, datetime]]:
-    names = {"started": "process start", "after_intent": "publish", "done": "publish"}
     for step in run.steps:
-        yield f"{layer}: {names.get(step.name, step.name.replace('_', ' '))}", step.at
+        yield f"{layer}: {NAMES.get(step.name, step.name.replace('_', ' '))}", step.at
     yield f"{layer}: process end", run.ended_at
 
 
