@@ -5,65 +5,27 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 from benchmarks import course, kpi, layers, report, results
+from benchmarks.forms import FORMS, Form
 
 
-@dataclass(frozen=True)
-class Form:
-    """How much is measured."""
-
-    kpi_rows: list[int]
-    kpi_runs: int
-    sizes: list[int]
-    cdc_sizes: list[int]
-    seeds: int
-    rounds: int
-    compared: int
-    overwrites: int
-    way_runs: int
-    files: int
-    increments: int
-
-
-FORMS = {
-    "short": Form([200_000, 1_000_000], 2, [100_000, 400_000], [], 1, 1, 1, 1, 2, 40, 0),
-    "full": Form(
-        [1_000_000, 11_000_000], 5, [1_000_000, 4_000_000, 13_000_000], [100_000, 1_000_000, 4_000_000],
-        3, 4, 3, 2, 5, 200, 100,
-    ),
-}  # fmt: skip
-
-
-def parts(form: Form, name: str, folder: Path, seed: int) -> dict[str, Callable[[], None]]:
-    """Return what can be measured, by name."""
+def parts(form: Form, folder: Path, seed: int) -> dict[str, Callable[[], None]]:
+    """Return what can be measured, by name, in the order of the whole."""
 
     def measure_layers() -> None:
         for each in range(seed, seed + form.seeds):
-            layers.measure(
-                folder / f"layers-{each}", form.sizes, seed=each, rounds=form.rounds,
-                compared=form.compared, overwrites=form.overwrites, form=name,
-            )  # fmt: skip
+            layers.measure(folder / f"layers-{each}", form, seed=each)
 
     return {
-        "kpi": lambda: kpi.measure(folder, rows=form.kpi_rows, runs=form.kpi_runs, seed=seed, form=name),
+        "kpi": lambda: kpi.measure(folder, form, seed=seed),
         "layers": measure_layers,
-        "course": lambda: course.measure(
-            folder, history=form.sizes[0], runs=form.way_runs, files=form.files,
-            increments=form.increments, seed=seed, form=name,
-        ),
-        "cdc": lambda: course.changes(
-            folder, form.cdc_sizes, seed=seed, keep=lambda what, figures: _keep(what, figures, name)
-        ),
-        "report": lambda: report.write(name),
-    }  # fmt: skip
-
-
-def _keep(what: str, figures: dict[str, object], form: str) -> None:
-    results.save(what, figures, form=form)
+        "course": lambda: course.measure(folder, form, seed=seed),
+        "cdc": lambda: course.changes(folder, form, seed=seed),
+        "report": lambda: report.write(form.name),
+    }
 
 
 def main() -> None:
@@ -76,7 +38,7 @@ def main() -> None:
     for name, value in results.surroundings().items():
         print(f"{name}: {value}")
     with tempfile.TemporaryDirectory(prefix="assay-benchmark-") as folder:
-        known = parts(FORMS[given.form], given.form, Path(folder), given.seed)
+        known = parts(FORMS[given.form], Path(folder), given.seed)
         unknown = sorted(set(given.parts) - set(known))
         if unknown:
             parser.error(f"no such part: {', '.join(unknown)}")

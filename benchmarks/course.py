@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks import results
 from benchmarks.cloud import BenchmarkError, Sent, deployed
+from benchmarks.forms import Form
 from benchmarks.job_runs import JobRun
 from benchmarks.layers import Bed, first_load, told_way
 from benchmarks.samples import Samples
@@ -21,15 +22,14 @@ DPUS = 2
 LEAST_SECONDS = 60
 CDC_ROWS = 100
 BURST_ROWS = 100
-WARM_UP = 3
 
 Keep = Callable[[str, dict[str, Any]], None]
 
 
-def one_file(bed: Bed, *, runs: int, keep: Keep) -> None:
+def one_file(bed: Bed, *, warm_up: int, runs: int, keep: Keep) -> None:
     """Follow files of 10,000 rows, one after the other, through a warm cloud."""
     found: list[dict[str, Any]] = []
-    for number in range(-WARM_UP, runs):
+    for number in range(-warm_up, runs):
         sent = bed.bench.send([bed.next_increment("recent")])
         if number >= 0:
             found.append({"published_after": published_after(sent), "spans": spans(bed.bench, sent)})
@@ -80,28 +80,28 @@ def growth(found: list[dict[str, Any]]) -> dict[str, float]:
     return {"first": median(whole[:tenth]), "last": median(whole[-tenth:])}
 
 
-def changes(folder: Path, sizes: list[int], *, seed: int, keep: Keep) -> None:
+def changes(folder: Path, form: Form, *, seed: int) -> None:
     """Send changes of a hundred scattered rows to histories of several sizes; the snapshots tell what they touch."""
     found: dict[str, Any] = {}
-    for size in sizes:
+    for size in form.cdc_sizes:
         with deployed(folder / f"cdc-{size}") as bench:
             bed = Bed(bench, Samples.of(folder / f"cdc-samples-{size}", size, seed=seed), Snapshots(bench.target))
             first_load(bed)
             path = bed.samples.increment(1, "scattered", rows=CDC_ROWS, changed_percent=80)
             sent = bench.send([path])
             found[str(size)] = {**told_way(sent), "written": bed.snapshots.news()}
-            keep("cdc", {"rows": CDC_ROWS, "sizes": found})
+            results.save("cdc", {"rows": CDC_ROWS, "sizes": found}, form=form.name)
 
 
-def measure(folder: Path, *, history: int, runs: int, files: int, increments: int, seed: int, form: str) -> None:
+def measure(folder: Path, form: Form, *, seed: int) -> None:
     """Measure the way of one file, the burst and the increments in a row in one cloud."""
 
     def keep(name: str, figures: dict[str, Any]) -> None:
-        results.save(name, figures, form=form)
+        results.save(name, figures, form=form.name)
 
     with deployed(folder / "course") as bench:
-        bed = Bed(bench, Samples.of(folder / "course-samples", history, seed=seed), Snapshots(bench.target))
+        bed = Bed(bench, Samples.of(folder / "course-samples", form.sizes[0], seed=seed), Snapshots(bench.target))
         first_load(bed)
-        one_file(bed, runs=runs, keep=keep)
-        burst(bed, files=files, keep=keep)
-        in_a_row(bed, increments=increments, keep=keep)
+        one_file(bed, warm_up=form.warm_up, runs=form.files, keep=keep)
+        burst(bed, files=form.burst_files, keep=keep)
+        in_a_row(bed, increments=form.increments, keep=keep)

@@ -16,6 +16,7 @@ import boto3
 from assay.local.spark import aws_environment
 from benchmarks import results
 from benchmarks.cloud import BenchmarkError
+from benchmarks.forms import Form
 from benchmarks.samples import Samples
 
 READERS = Path(__file__).with_name("kpi_readers.py")
@@ -74,18 +75,20 @@ def _client(environment: dict[str, str]) -> Any:
     )
 
 
-def measure(folder: Path, *, rows: list[int], runs: int, seed: int, form: str) -> None:
+def measure(folder: Path, form: Form, *, seed: int) -> None:
     """Compare on the smaller file; on the larger the function and the bytes alone, others would need the machine."""
     found: dict[str, Any] = {}
     with s3_server() as environment:
-        for count in rows:
+        for count in form.kpi_rows:
             for kind in KINDS:
                 path = Samples.of(folder / f"kpi-{count}", count, seed=seed).history(kind)
-                small = count == rows[0]
+                small = count == form.kpi_rows[0]
                 if small:
                     _client(environment).upload_file(str(path), "benchmark", path.name)
                 readers = (*OURS, *RIVALS) if small else OURS[:2]
-                measured = in_turns(readers, path, runs=runs if small else max(1, runs - 2), environment=environment)
+                measured = in_turns(
+                    readers, path, runs=form.kpi_runs if small else max(1, form.kpi_runs - 2), environment=environment
+                )
                 found[f"{kind} {count}"] = {"bytes": path.stat().st_size, "readers": measured}
-                results.save("kpi", {"rows": rows, "files": found}, form=form)
+                results.save("kpi", {"rows": form.kpi_rows, "files": found}, form=form.name)
                 path.unlink()

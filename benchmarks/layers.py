@@ -14,13 +14,13 @@ from assay.sample.increment import Keys
 from benchmarks import results
 from benchmarks.cloud import BenchCloud, Sent, deployed
 from benchmarks.extra_jobs import run_job
+from benchmarks.forms import Form
 from benchmarks.job_runs import JobRun
 from benchmarks.samples import Samples
 from benchmarks.snapshots import Snapshots
 
 KEYS: tuple[Keys, ...] = ("recent", "scattered")
 ENGINES = ("delta", "duckdb")
-WARM_UP_ROUNDS = 2
 LOOPBACK = Path("/sys/class/net/lo/statistics/rx_bytes")
 
 
@@ -96,32 +96,29 @@ def compare(bed: Bed, *, rounds: int, overwrites: int, on_round: Any) -> None:
             on_round()
 
 
-def measure(
-    folder: Path, sizes: list[int], *, seed: int, rounds: int, compared: int, overwrites: int, form: str
-) -> None:
+def measure(folder: Path, form: Form, *, seed: int) -> None:
     """Measure everything about increments; results are kept after each round."""
     with ExitStack() as stack:
         beds: dict[int, Bed] = {}
 
         def keep() -> None:
             kept = {str(size): bed.figures for size, bed in beds.items()}
-            results.save(f"layers-seed{seed}", {"seed": seed, "sizes": sizes, "beds": kept}, form=form)
+            results.save(f"layers-seed{seed}", {"seed": seed, "sizes": form.sizes, "beds": kept}, form=form.name)
 
-        for size in sizes:
+        for size in form.sizes:
             bench = stack.enter_context(deployed(folder / f"project-{size}"))
             bed = Bed(bench, Samples.of(folder / f"samples-{size}", size, seed=seed), Snapshots(bench.target))
             beds[size] = bed
             first_load(bed)
             keep()
-        largest = beds[sizes[-1]]
+        largest = beds[form.sizes[-1]]
         largest.figures["plain_parquet"] = [told(run_job(largest.bench, "plain_parquet")) for _ in range(2)]
         keep()
-        for number in range(-WARM_UP_ROUNDS, rounds):
+        for number in range(-form.warm_up, form.rounds):
             for keys in KEYS:
                 for bed in beds.values():
                     found = increment(bed, bed.next_increment(keys))
                     if number >= 0:
                         bed.figures.setdefault("increments", {}).setdefault(keys, []).append(found)
             keep()
-        if compared:
-            compare(largest, rounds=compared, overwrites=overwrites, on_round=keep)
+        compare(largest, rounds=form.compared, overwrites=form.overwrites, on_round=keep)
