@@ -36,7 +36,7 @@ SHORT = Form(
     compared=1,
     overwrites=1,
     files=1,
-    burst_files=40,
+    burst_files=20,
     increments=0,
 )
 FULL = Form(

@@ -19,6 +19,7 @@ COUNTED = (
     "deleted-records",
     "deleted-data-files",
     "removed-delete-files",
+    "removed-position-deletes",
 )
 HELD = ("total-records", "total-data-files", "total-delete-files", "total-files-size")
 Summary = dict[str, int]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from statistics import median
 from typing import Any
@@ -12,6 +12,9 @@ from benchmarks.results import ratio
 
 Results = dict[str, Any]
 MILLION = 1_000_000
+# The bars are set for these sizes; smaller ones show a figure without a verdict.
+WHOLE_HISTORY = 13 * MILLION
+LARGE_FILE = 10 * MILLION
 
 
 @dataclass(frozen=True)
@@ -60,15 +63,22 @@ def of_kpi(found: Results) -> Iterator[Figure]:
         peaks = [run["peak_mb"] for run in runs]
         base = median([run["peak_mb"] for run in readers["function"]])
         # Below that the function has not yet filled the buffers that it keeps.
-        most = 1.1 if small >= MILLION else None
+        most = 1.1 if large >= LARGE_FILE else None
         yield Figure(f"Peak memory, {kind}, {large:,} over {small:,} rows", [peak / base for peak in peaks], most=most)
-        yield Figure(f"Peak memory, {kind}, {large:,} rows", peaks, most=300, unit="MB")
+        most = 300 if large >= LARGE_FILE else None
+        yield Figure(f"Peak memory, {kind}, {large:,} rows", peaks, most=most, unit="MB")
         speed = [larger["bytes"] / 1e6 / run["wall"] for run in runs]
         yield Figure(f"Throughput, {kind}, {large:,} rows", speed, unit="MB/s")
 
 
 def of_layers(all_seeds: list[Results]) -> Iterator[Figure]:
-    """Return the figures of the increments over all seeds."""
+    """Return the figures of the increments over all seeds, with their bars where the history is the whole one."""
+    whole = all_seeds[0]["sizes"][-1] >= WHOLE_HISTORY
+    for figure in _of_layers(all_seeds):
+        yield figure if whole else replace(figure, most=None, least=None)
+
+
+def _of_layers(all_seeds: list[Results]) -> Iterator[Figure]:
     sizes = all_seeds[0]["sizes"]
     small, large = str(sizes[0]), str(sizes[-1])
     for keys, most in (("recent", 1.2), ("scattered", 1.5)):
