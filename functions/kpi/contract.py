@@ -76,6 +76,13 @@ class Shape:
         return item if self.table is None else {**item, "table": self.table, "table_places": [self.table_place]}
 
 
+def readable_header(first: Sequence[str] | None) -> list[str]:
+    """Return the names in a header; raise RejectedError if its quotes do not let it be cut into fields."""
+    if first is None:
+        raise RejectedError(Reason("missing_column", "The header cannot be read: a quote in it is misused."))
+    return list(first)
+
+
 def layout_of(names: Sequence[str], subject: Subject = TRANSACTIONS, *, commit_name: str | None = None) -> Layout:
     """Find the known columns; raise RejectedError if one is missing or any name occurs twice.
 

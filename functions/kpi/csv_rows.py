@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Protocol
 
 import polars as pl
-from contract import Layout, Reason, RejectedError, Shape, layout_of
+from contract import Layout, Reason, RejectedError, Shape, layout_of, readable_header
 
 BLOCK_BYTES = 8 << 20
 MAXIMUM_RECORD_LINES = 64
@@ -33,9 +33,7 @@ SAMPLE_RECORDS = 1_000
 
 def shape_of_header(first: Sequence[str] | None, sample: Sequence[Sequence[str | None]]) -> Shape:
     """Read the first record as the header of a plain transactions file."""
-    if first is None:
-        raise RejectedError(Reason("missing_column", "The header cannot be read: a quote in it is misused."))
-    return Shape(layout_of(first))
+    return Shape(layout_of(readable_header(first)))
 
 
 class ByteStream(Protocol):

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
-from contract import TABLE_COLUMNS, Layout, Reason, RejectedError, Shape, layout_of
+from contract import TABLE_COLUMNS, Layout, Reason, RejectedError, Shape, layout_of, readable_header
 from pins import Pin
+from rules import OPERATIONS
 from subjects import Subject
 
 UPLOAD, FULL_LOAD, CDC, TRANSACTIONS_IN_ORDER = "upload", "dms full load", "dms cdc", "dms cdc transactions"
-OPERATIONS = {"i": "I", "insert": "I", "u": "U", "update": "U", "d": "D", "delete": "D"}
 _NAMES = (
     (FULL_LOAD, re.compile(r"(?:.+_)?LOAD[0-9A-F]{8}\.(?:csv|parquet)(?:\.gz)?", re.IGNORECASE)),
     (CDC, re.compile(r"[0-9]{8}-[0-9]{9,}\.(?:csv|parquet)(?:\.gz)?")),
@@ -46,9 +46,7 @@ class Name:
 def csv_shape(name: Name, first: Sequence[str] | None, sample: Sequence[Record]) -> Shape:
     """Return how a CSV file is to be read, from its first record and the records of its first block (`first` too)."""
     if has_header(name, first):
-        if first is None:
-            raise RejectedError(Reason("missing_column", "The header cannot be read: a quote in it is misused."))
-        return named_shape(name, list(first), sample[1:])
+        return named_shape(name, readable_header(first), sample[1:])
     return _finished(name, _headerless_layout(name, _of_table(name, sample)), sample)
 
 

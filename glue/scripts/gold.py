@@ -454,6 +454,20 @@ def conform(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
     return rows.select(*[F.col(name).cast(kind).alias(name) for name, kind in schema.items()])
 
 
+def columns_or_null(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
+    """Select the schema's columns, cast to its types; those that the rows lack are null."""
+    values = {name: F.col(name) if name in rows.columns else F.lit(None) for name in schema}
+    return rows.select(*[values[name].cast(kind).alias(name) for name, kind in schema.items()])
+
+
+def put_report(job: argparse.Namespace, layer: str, run_seq: int, report: Item) -> str:
+    """Keep what a run did, for its publication; return where."""
+    key = f"{job.prefix}reports/{layer}/{run_seq:08d}.json"
+    body = json.dumps(report, sort_keys=True, default=cents).encode()
+    boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=key, Body=body)
+    return key
+
+
 def with_gone(schema: Mapping[str, str]) -> str:
     """Return the clauses of a merge whose source marks what is `gone`."""
     names, values = ", ".join(schema), ", ".join(f"s.{name}" for name in schema)
@@ -1234,14 +1248,6 @@ def taken(silver: Item) -> Item:
     return {"silver_run_seq": silver["run_seq"], "silver_snapshots": silver["snapshots"]}
 
 
-def put_report(job: argparse.Namespace, run_seq: int, report: Item) -> str:
-    """Keep what a run did, for its publication; return where."""
-    key = f"{job.prefix}reports/gold/{run_seq:08d}.json"
-    body = json.dumps(report, sort_keys=True).encode()
-    boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=key, Body=body)
-    return key
-
-
 def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, silver: Item, file_ids: list[str]) -> None:
     """Bring Gold to the named Silver run; leave the readers' tables alone on any error."""
     before = ledger.state()
@@ -1255,7 +1261,7 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, silver
     change = write(branches, Silver(spark, job.silver_database, silver, before.get("published", {})))
     totals = prove(branches, change, before, silver)
     step("proved", **totals)
-    report = put_report(job, run_seq, {"files": file_ids, "totals": {**totals, **taken(silver)}})
+    report = put_report(job, "gold", run_seq, {"files": file_ids, "totals": {**totals, **taken(silver)}})
     intent = {"run_seq": run_seq, "branch": branches.name, "snapshots": branches.snapshots(), "report": report}
     step("before_intent")
     ledger.commit(intent, token=token)
@@ -1311,7 +1317,7 @@ def rebuild(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> Non
     totals = {"row_count": found.row_count, "total_amount": cents(found.amount)}
     require("Gold against Silver", found=totals, expected={name: silver[name] for name in totals})
     step("proved", **totals)
-    report = put_report(job, run_seq, {"files": [], "totals": {**totals, **taken(silver)}})
+    report = put_report(job, "gold", run_seq, {"files": [], "totals": {**totals, **taken(silver)}})
     intent = {"run_seq": run_seq, "branch": branches.name, "snapshots": branches.snapshots(), "report": report}
     ledger.commit(intent, token=token)
     publish(spark, ledger, job, intent)

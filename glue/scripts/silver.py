@@ -593,6 +593,20 @@ def conform(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
     return rows.select(*[F.col(name).cast(kind).alias(name) for name, kind in schema.items()])
 
 
+def columns_or_null(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
+    """Select the schema's columns, cast to its types; those that the rows lack are null."""
+    values = {name: F.col(name) if name in rows.columns else F.lit(None) for name in schema}
+    return rows.select(*[values[name].cast(kind).alias(name) for name, kind in schema.items()])
+
+
+def put_report(job: argparse.Namespace, layer: str, run_seq: int, report: Item) -> str:
+    """Keep what a run did, for its publication; return where."""
+    key = f"{job.prefix}reports/{layer}/{run_seq:08d}.json"
+    body = json.dumps(report, sort_keys=True, default=cents).encode()
+    boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=key, Body=body)
+    return key
+
+
 def with_gone(schema: Mapping[str, str]) -> str:
     """Return the clauses of a merge whose source marks what is `gone`."""
     names, values = ", ".join(schema), ", ".join(f"s.{name}" for name in schema)
@@ -1466,14 +1480,8 @@ def stored_rows(spark: SparkSession, branches: Branches, only: Column) -> DataFr
     for table, living in (("transactions", True), ("tombstones", False)):
         if branches.published_rows(table):
             rows = spark.table(branches.table(table)).where(only).withColumn("living", F.lit(living))
-            parts.append(rows.select(*columns_or_null(rows, STATE), "living"))
+            parts.append(columns_or_null(rows, {**STATE, "living": "boolean"}))
     return reduce(DataFrame.unionByName, parts) if parts else None
-
-
-def columns_or_null(rows: DataFrame, schema: dict[str, str]) -> list[Column]:
-    return [
-        (F.col(name) if name in rows.columns else F.lit(None)).cast(kind).alias(name) for name, kind in schema.items()
-    ]
 
 
 def candidates(
@@ -1634,16 +1642,13 @@ def decisions(classified: DataFrame, reload: Reload | None) -> DataFrame:
 
 def reference_decisions(classified: DataFrame) -> DataFrame:
     """Return the outcomes of rows without money."""
-    absent = {name: F.lit(None) for name in COUNTED if name not in ("file_id", "outcome")}
-    return conform(classified.select("file_id", "outcome").withColumns(absent), COUNTED)
+    return columns_or_null(classified.select("file_id", "outcome"), COUNTED)
 
 
 def quarantined(rows: DataFrame) -> DataFrame:
     """Return quarantine rows in the form that is counted."""
-    amount_of = F.col("amount") if "amount" in rows.columns else F.lit(None)
-    absent = {name: F.lit(None) for name in COUNTED if name not in ("file_id", "outcome", "amount")}
-    found = rows.select("file_id", F.lit("quarantined").alias("outcome"), amount_of.alias("amount"))
-    return conform(found.withColumns(absent), COUNTED)
+    found = columns_or_null(rows, {"file_id": "string", "amount": MONEY})
+    return columns_or_null(found.withColumn("outcome", F.lit("quarantined")), COUNTED)
 
 
 def by_outcome(rows: DataFrame) -> list[Item]:
@@ -1702,8 +1707,7 @@ def read_back(spark: SparkSession, branches: Branches, written: list[str], run_s
         if table in ("transaction_history", "quarantine", *REFERENCES):
             rows = spark.table(branches.open(table)).where(F.col("run_seq") == run_seq)
             if table == "transaction_history":
-                absent = {name: F.lit(None) for name in COUNTED if name not in rows.columns}
-                parts.append(conform(rows.withColumns(absent), COUNTED))
+                parts.append(columns_or_null(rows, COUNTED))
             else:
                 parts.append(quarantined(rows) if table == "quarantine" else reference_decisions(rows))
     return of_files(by_outcome(reduce(DataFrame.unionByName, parts))) if parts else {}
@@ -1784,8 +1788,7 @@ def decide(run: Run, good: DataFrame, floor: str | None, file_ids: list[str]) ->
     if stored is not None and run.reload:
         stored = moved_up(run.spark, stored, run.reload)
     if stored is None:
-        state = run.spark.range(0).select(*[F.lit(None).cast(kind).alias(name) for name, kind in STATE.items()])
-        stored = state.withColumn("living", F.lit(False))
+        stored = columns_or_null(run.spark.range(0), {**STATE, "living": "boolean"})
     known = stored.join(rows.select("dms_id").distinct(), on="dms_id", how="left_semi")
     known = known.select("dms_id", F.struct(*IN_STATE, "living").alias("stored"))
     return settled(with_effect(classify(rows, known, floor=floor))), stored
@@ -1851,15 +1854,8 @@ def write_history(run: Run, decided: Decided) -> None:
 
 
 def write_quarantine(run: Run, bad: list[DataFrame]) -> None:
-    kept = [
-        conform(run.numbered(rows).withColumns({"repaired_by": F.lit(None), **absent_amount(rows)}), QUARANTINE)
-        for rows in bad
-    ]
+    kept = [columns_or_null(run.numbered(rows), QUARANTINE) for rows in bad]
     run.branches.append("quarantine", reduce(DataFrame.unionByName, kept))
-
-
-def absent_amount(rows: DataFrame) -> dict[str, Column]:
-    return {} if "amount" in rows.columns else {"amount": F.lit(None)}
 
 
 def write(
@@ -1983,8 +1979,10 @@ def classify_reference(run: Run, good: DataFrame, name: str) -> DataFrame:
 
 def limit_missing(run: Run, lost: Item, maximum_share: Decimal) -> None:
     """Refuse a reload that would delete too large a share of the living rows."""
+    if run.reload is None:
+        return
     living = run.branches.published_rows("transactions")
-    if run.reload and lost["rows"] > maximum_share * living:
+    if lost["rows"] > maximum_share * living:
         raise LoadRefused(
             run.reload.marker_id,
             f"The reload would delete {lost['rows']:,} rows of {living:,} "
@@ -2025,9 +2023,7 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files:
     run = Run(spark, branches, run_seq, reload, *key_range(profiles))
     good = {name: found.where(F.size("rules") == 0) for name, found in rows.items()}
     bad = [found.where(F.size("rules") > 0) for found in rows.values()]
-    transactions = good.get(
-        "transactions", spark.range(0).select(*[F.lit(None).cast(k).alias(n) for n, k in NORMALISED.items()])
-    )
+    transactions = good.get("transactions", columns_or_null(spark.range(0), NORMALISED))
     references = {name: classify_reference(run, good[name], name) for name in REFERENCES if name in good}
     classified, stored = decide(run, transactions, floor, file_ids)
     counted = by_outcome(
@@ -2057,7 +2053,7 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files:
         "run_seq": run_seq,
         "branch": branches.name,
         "snapshots": branches.snapshots(),
-        "report": put_report(job, run_seq, {"files": report, "totals": totals}),
+        "report": put_report(job, "silver", run_seq, {"files": report, "totals": totals}),
     }
     step("before_intent")
     ledger.commit(intent, token=token)
@@ -2091,14 +2087,6 @@ def loads_after(published: Item, reload: Reload | None) -> Item:
         return {name: published[name] for name in ("floor", "loads") if name in published}
     loads = {**published.get("loads", {}), reload.marker_id: reload.marker["load"]["start_at"]}
     return {"floor": reload.floor, "loads": loads}
-
-
-def put_report(job: argparse.Namespace, run_seq: int, report: Item) -> str:
-    """Keep what a run did, for its publication; return where."""
-    key = f"{job.prefix}reports/silver/{run_seq:08d}.json"
-    body = json.dumps(report, sort_keys=True, default=cents).encode()
-    boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=key, Body=body)
-    return key
 
 
 # ## Reloads
@@ -2269,7 +2257,7 @@ def rebuild(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> Non
     totals = {"row_count": found.row_count, "total_amount": cents(found.amount)}
     step("proved", **totals)
     totals |= loads_after(before["published"], None)
-    report = put_report(job, run_seq, {"files": {}, "totals": totals})
+    report = put_report(job, "silver", run_seq, {"files": {}, "totals": totals})
     intent = {"run_seq": run_seq, "branch": branches.name, "snapshots": branches.snapshots(), "report": report}
     ledger.commit(intent, token=token)
     publish(spark, ledger, job, intent)

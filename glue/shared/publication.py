@@ -6,6 +6,7 @@ The other side, the intent item that is the commit point, lies in the ledger. De
 from __future__ import annotations
 
 import argparse
+import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+import boto3
 from ledger import FencedOut, Item, Ledger, now_text
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -273,6 +275,20 @@ def columns(schema: Mapping[str, str]) -> str:
 def conform(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
     """Select exactly the schema's columns, cast to its types: the contract on leaving a step."""
     return rows.select(*[F.col(name).cast(kind).alias(name) for name, kind in schema.items()])
+
+
+def columns_or_null(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
+    """Select the schema's columns, cast to its types; those that the rows lack are null."""
+    values = {name: F.col(name) if name in rows.columns else F.lit(None) for name in schema}
+    return rows.select(*[values[name].cast(kind).alias(name) for name, kind in schema.items()])
+
+
+def put_report(job: argparse.Namespace, layer: str, run_seq: int, report: Item) -> str:
+    """Keep what a run did, for its publication; return where."""
+    key = f"{job.prefix}reports/{layer}/{run_seq:08d}.json"
+    body = json.dumps(report, sort_keys=True, default=cents).encode()
+    boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=key, Body=body)
+    return key
 
 
 def with_gone(schema: Mapping[str, str]) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-import rendering  # noqa: F401 - makes the models importable
 from glue_pipeline import GOLD, Pipeline, file_id_of
 from gold_model import ATTRIBUTES, NATURAL
 from order_model import File, Image, Order, Version

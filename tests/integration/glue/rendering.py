@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from random import Random
 
 import boto3
 from glue_pipeline import BRONZE, Event, put
-
-sys.path.append(str(Path(__file__).parents[2] / "model"))
-
 from order_model import File, Name, Row
 
 DMS_COLUMNS = (
