@@ -143,7 +143,7 @@ class CsvRows:
             return None
         try:
             frames = [self._split(plain)] if plain else []
-        except pl.exceptions.ComputeError:
+        except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):  # the latter where it is the first line
             return None
         if quoted:
             frames.append(self._judge(quoted, final=True).records)
