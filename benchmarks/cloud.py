@@ -24,7 +24,7 @@ from benchmarks.job_runs import JobRun, read_runs
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOYED_PARTS = ("template.yaml", "samconfig.toml", "functions", "glue/scripts", "statemachine")
 STACK = "assay"
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.5
 MOST_SECONDS = 1800.0
 LAST_LINES = 30
 JOBS = ("silver", "gold")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from threading import Thread
 
+from moto import backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
@@ -21,6 +23,7 @@ from assay.local import (
     stepfunctions,
 )
 from assay.local.home import Home
+from assay.local.patching import wrap
 from assay.local.spark import aws_environment
 
 # moto collects CloudFormation types from the subclasses that exist; the import is the declaration.
@@ -45,6 +48,8 @@ class EmulatedCloud:
         self._thread.start()
 
     def _install(self, home: Home) -> None:
+        # Until moto looks up its services once: it walks through its folders in each request, one request at a time.
+        wrap(backends, "list_of_moto_modules", lambda original: functools.cache(lambda: tuple(original())))
         cloudformation.install()
         awslambda.install(self._functions)
         s3.install(self._functions)

@@ -91,7 +91,7 @@ class JobProcess:
                     return "STOPPED", None
                 self.state = "RUNNING"
                 self._process = process = subprocess.Popen(
-                    [sys.executable, "-u", str(script), *command_line(self.order)],
+                    [sys.executable, "-u", "-m", "assay.local.job_main", str(script), *command_line(self.order)],
                     env={**self.jvms.environment(), **jvm.environment()},
                     cwd=folder,
                     stdin=subprocess.DEVNULL,

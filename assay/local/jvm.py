@@ -19,6 +19,9 @@ from py4j.protocol import Py4JError  # type: ignore[import-untyped]
 from assay.local import spark
 
 _POLL_SECONDS = 0.05
+# A Java system property that tells whether a script's session is open in a JVM.
+STATE_PROPERTY = "assay.session"
+OPEN, CLOSED = "open", "closed"
 
 
 class JvmStartError(RuntimeError):
@@ -77,8 +80,7 @@ class Jvm:
             return False
         gateway = JavaGateway(gateway_parameters=GatewayParameters(port=self._port, auth_token=self._secret))
         try:
-            companion = getattr(gateway.jvm.org.apache.spark, "SparkContext$")
-            return not getattr(companion, "MODULE$").getActive().isDefined()
+            return bool(gateway.jvm.System.getProperty(STATE_PROPERTY) == CLOSED)
         except Py4JError:
             return False
         finally:

@@ -117,7 +117,7 @@ class JvmPool:
     def _start_warm(self, conf: dict[str, str]) -> Jvm:
         jvm = self._start(conf)
         with jvm.log.open("ab") as log:
-            command = [sys.executable, str(_WARM_UP)]
+            command = [sys.executable, "-m", "assay.local.job_main", str(_WARM_UP)]
             environment = {**self.environment(), **jvm.environment()}
             done = subprocess.run(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False

@@ -17,6 +17,13 @@ REGION = "us-east-1"
 SIZING = {
     "spark.master": "local[2]",
     "spark.driver.memory": "4g",
+    # A run of Silver or Gold generates about 120 classes; the JVM lives for many runs.
+    "spark.sql.codegen.cache.maxEntries": "1000",
+    # What Spark remembers of past jobs for a page that nobody sees.
+    "spark.ui.retainedJobs": "100",
+    "spark.ui.retainedStages": "100",
+    "spark.ui.retainedTasks": "1000",
+    "spark.sql.ui.retainedExecutions": "50",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.host": "127.0.0.1",

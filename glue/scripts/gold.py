@@ -694,6 +694,7 @@ class Aggregate:
 
 
 MONTH = "cast(date_trunc('MONTH', transacted_on) as date)"
+LISTED_MONTHS = 36  # of more touched months, Iceberg is told the first and the last
 CHANNELS = ("swipe", "chip", "online")
 # A client's months do not fall apart where the client changes: all its versions count under the key of the first.
 CLIENT = "if(client_id IS NULL, 0, xxhash64('client_key', cast(client_id AS string)))"
@@ -1063,24 +1064,42 @@ def touched_groups(net: DataFrame) -> DataFrame:
     return moved.select(F.inline(F.array(*groups))).distinct()
 
 
+def near_facts(stored_facts: DataFrame, change: Item) -> DataFrame:
+    """Return the facts of the touched months; Iceberg passes over the files of other months."""
+    months = change["months"]
+    if len(months) <= LISTED_MONTHS:
+        return stored_facts.where(
+            " OR ".join(f"transacted_on BETWEEN DATE'{month}' AND last_day(DATE'{month}')" for month in months)
+        )
+    return stored_facts.where(f"transacted_on BETWEEN DATE'{months[0]}' AND last_day(DATE'{months[-1]}')")
+
+
 def recompute(stored_facts: DataFrame, groups: DataFrame, change: Item) -> DataFrame:
-    """Return the touched groups with count and sum of their facts; count 0 where none is left."""
-    near = stored_facts.where(
-        f"transacted_on BETWEEN date_trunc('MONTH', DATE'{change['first_on']}') AND last_day(DATE'{change['last_on']}')"
-    )
+    """Return the touched groups with count and sum of their facts, read once for all; count 0 where none is left."""
     group = ["aggregate", "period", "member"]
-    sums = [
-        near.select(*group_of(aggregate, name), "amount", "client_id")
-        .join(F.broadcast(groups.where(F.col("aggregate") == name)), on=group, how="left_semi")
+    facts_of_groups, touched = near_facts(stored_facts, change), []
+    for name, aggregate in AGGREGATES.items():
+        of_fact = [
+            column.alias(f"{name}_{part}") for column, part in zip(group_of(aggregate, name), group, strict=True)
+        ]
+        wanted = groups.where(F.col("aggregate") == name).select(
+            *[F.col(part).alias(f"{name}_{part}") for part in group[1:]], F.lit(True).alias(f"is_of_{name}")
+        )
+        on = [f"{name}_{part}" for part in group[1:]]
+        facts_of_groups = facts_of_groups.select("*", *of_fact).join(F.broadcast(wanted), on=on, how="left")
+        named = F.struct(*[F.col(f"{name}_{part}").alias(part) for part in group], "amount", "client_id")
+        touched.append(F.when(F.col(f"is_of_{name}"), named))
+    found = (
+        facts_of_groups.where(F.coalesce(*[F.col(f"is_of_{name}") for name in AGGREGATES]))
+        .select(F.inline(F.array(*touched)))
+        .where(F.col("aggregate").isNotNull())
         .groupBy(*group)
         .agg(
             F.count(F.lit(1)).alias("row_count"),
             total("amount").alias("total_amount"),
             F.max("client_id").alias("client_id"),
         )
-        for name, aggregate in AGGREGATES.items()
-    ]
-    found = reduce(DataFrame.unionByName, sums)
+    )
     return (
         groups.join(found, on=group, how="left")
         .fillna({"row_count": 0})
@@ -1150,6 +1169,8 @@ def prove_groups(fresh: DataFrame, held: DataFrame, change: Item) -> dict[str, I
 def write_aggregates(spark: SparkSession, branches: Branches, net: DataFrame, change: Item) -> None:
     """Bring the touched groups of all aggregates up to date."""
     groups = settled(touched_groups(net))
+    months = groups.select(F.date_trunc("MONTH", "period").cast("date").cast("string").alias("month")).distinct()
+    change = {**change, "months": sorted(row.month for row in months.collect())}
     fresh = settled(recompute(spark.table(branches.open("fact_transactions")), groups, change))
     counted = prove_groups(fresh, held_groups(spark, branches, groups, change), change)
 

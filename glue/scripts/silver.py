@@ -997,9 +997,9 @@ def unquoted(field: Column) -> Column:
 
 
 def fields_of(text: Column) -> Column:
-    """Return a well-quoted record's fields, without the quotes around them."""
+    """Return a well-quoted record's fields, some still within quotes: a lambda here would slow down all records."""
     quoted = F.regexp_extract_all(F.concat(F.lit(","), text), F.lit(f",({FIELD})"), F.lit(1))
-    return F.when(text.contains(QUOTE), F.transform(quoted, unquoted)).otherwise(F.split(text, ",", -1))
+    return F.when(text.contains(QUOTE), quoted).otherwise(F.split(text, ",", -1))
 
 
 def spans(lines: DataFrame) -> DataFrame:
@@ -1045,22 +1045,36 @@ def join_spans(lines: DataFrame) -> DataFrame:
     )
 
 
+def without_blanks(text: Column) -> Column:
+    """Return a text without blanks and tabs around it."""
+    # Trimming a set of characters costs ten times as much as trimming blanks, and tabs are rare.
+    return F.when(text.contains("\t"), F.btrim(text, F.lit(" \t"))).otherwise(F.trim(text))
+
+
 def trimmed(text: Column) -> Column:
     """Return a text without blanks and tabs around it; null when nothing is left."""
-    short = F.btrim(text, F.lit(" \t"))
+    short = without_blanks(text)
     return F.when(short != "", short)
 
 
-def text_columns(value: Callable[[str], Column], texts: tuple[str, ...], *, any_null_text: bool) -> list[Column]:
-    """Return the known columns as trimmed text; what a file writes for null is null."""
-    plain = {name: trimmed(value(name)) for name in texts}
-    return [(F.nullif(text, F.col("null_text")) if any_null_text else text).alias(name) for name, text in plain.items()]
+def with_texts(rows: DataFrame, values: dict[str, Column], *, any_null_text: bool) -> DataFrame:
+    """Add the known columns as trimmed text; what a file writes for null is null.
+
+    Spark computes an expression anew wherever another one names it, unless it is a column of an earlier step.
+    """
+    steps: list[Callable[[Column], Column]] = [without_blanks, lambda text: F.when(text != "", text)]
+    if any_null_text:
+        steps.append(lambda text: F.when(~text.eqNullSafe(F.col("null_text")), text))
+    rows = rows.withColumns(values)
+    for step_of in steps:
+        rows = rows.withColumns({name: step_of(F.col(name)) for name in values})
+    return rows
 
 
 def of_other_table(fields: Column) -> Column:
     """Tell whether a record of a file of several tables names another one than the file's."""
     expected, places = F.col("other_table.name"), F.col("other_table.places")
-    named = [F.lower(trimmed(F.get(fields, F.get(places, F.lit(place))))) for place in (0, 1)]
+    named = [F.lower(trimmed(unquoted(F.get(fields, F.get(places, F.lit(place)))))) for place in (0, 1)]
     found = reduce(Column.__or__, [F.coalesce(name == F.lower(expected), F.lit(False)) for name in named])
     return F.col("other_table").isNotNull() & ~found
 
@@ -1088,16 +1102,24 @@ def read_csv(spark: SparkSession, files: list[Item], staging: Staging) -> DataFr
     broken = broken.when(F.size(fields) < expected, F.lit("too_few_fields")).when(
         F.size(fields) > expected, F.lit("too_many_fields")
     )
-    values = text_columns(
-        lambda name: F.when(F.col("broken").isNull(), F.get(fields, F.col("positions")[name])),
-        texts,
-        any_null_text=any("null_text" in file["format"] for file in files),
-    )
+    values = {
+        name: F.when(F.col("broken").isNull(), unquoted(F.get(fields, position)))
+        for name, position in positions_of(files, texts).items()
+    }
     return (
         records.withColumn("fields", fields_of(text))
         .withColumn("broken", broken)
-        .select(*ORIGIN, "row", line_of(files), F.col("text").alias("raw"), "broken", *values)
+        .transform(with_texts, values, any_null_text=any("null_text" in file["format"] for file in files))
+        .select(*ORIGIN, "row", line_of(files), F.col("text").alias("raw"), "broken", *texts)
     )
+
+
+def positions_of(files: list[Item], texts: tuple[str, ...]) -> dict[str, Column]:
+    """Return where each known column stands: a constant where all files agree, that is twice as fast."""
+    places = [{name: file["format"]["places"].get(name) for name in texts} for file in files]
+    if all(each == places[0] for each in places):
+        return {name: F.lit(place).cast("int") for name, place in places[0].items()}
+    return {name: F.col("positions")[name] for name in texts}
 
 
 def line_of(files: list[Item]) -> Column:
@@ -1149,16 +1171,18 @@ def read_parquet(spark: SparkSession, files: list[Item], staging: Staging) -> Da
         raw.alias("raw"),
         F.struct(*[texts.get(name, F.lit(None).cast("string")).alias(name) for name in names]).alias("values"),
     )
-    values = text_columns(
-        lambda name: F.col("values")[name], names, any_null_text=any("null_text" in file["format"] for file in files)
-    )
-    return rows.join(F.broadcast(file_facts(spark, files, names)), on="file_id", how="inner").select(
-        *ORIGIN,
-        "row",
-        F.lit(None).cast("bigint").alias("line"),
-        "raw",
-        F.lit(None).cast("string").alias("broken"),
-        *values,
+    values = {name: F.col("values")[name] for name in names}
+    return (
+        rows.join(F.broadcast(file_facts(spark, files, names)), on="file_id", how="inner")
+        .transform(with_texts, values, any_null_text=any("null_text" in file["format"] for file in files))
+        .select(
+            *ORIGIN,
+            "row",
+            F.lit(None).cast("bigint").alias("line"),
+            "raw",
+            F.lit(None).cast("string").alias("broken"),
+            *names,
+        )
     )
 
 
@@ -1212,12 +1236,15 @@ OPERATIONS = {
 
 def integer(text: Column) -> Column:
     """Return a whole number in 64 bits, else null."""
-    return F.when(text.rlike(INTEGER), text.cast("bigint"))
+    number = text.cast("bigint")
+    return F.when(number.cast("string") == text, number).otherwise(F.when(text.rlike(INTEGER), number))
 
 
 def padded_code(text: Column, pattern: str, length: int) -> Column:
     """Return a code of digits with the leading zeros that numeric tools have taken from it, else null."""
-    return F.when(text.rlike(pattern), F.lpad(F.regexp_replace(text, r"\.0\z", ""), length, "0"))
+    code = F.lpad(text.cast("int").cast("string"), length, "0")
+    other = F.when(text.rlike(pattern), F.lpad(F.regexp_replace(text, r"\.0\z", ""), length, "0"))
+    return F.when((F.length(text) == length) & (code == text) & (text >= "0"), code).otherwise(other)
 
 
 def digits(text: Column) -> Column:
@@ -1226,8 +1253,11 @@ def digits(text: Column) -> Column:
 
 def amount(text: Column) -> Column:
     """Return an amount that `decimal(18,2)` holds exactly, else null."""
+    plain = F.when(text.startswith("$"), text.substr(2, 40)).otherwise(text)
+    value = plain.cast(MONEY)
     sign = F.when(text.rlike(r"[-(]"), F.lit("-")).otherwise(F.lit(""))
-    return F.when(text.rlike(AMOUNT) & digits(text).rlike(FITS), F.concat(sign, digits(text)).cast(MONEY))
+    other = F.when(text.rlike(AMOUNT) & digits(text).rlike(FITS), F.concat(sign, digits(text)).cast(MONEY))
+    return F.when(value.cast("string") == plain, value).otherwise(other)
 
 
 def instant(text: Column) -> Column:
