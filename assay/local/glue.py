@@ -13,7 +13,7 @@ from moto.glue.responses import GlueResponse
 
 from assay.local import spark
 from assay.local.home import Home
-from assay.local.job_run import JobProcess, Order
+from assay.local.job_run import ACTIVE, JobProcess, Order
 from assay.local.jvm_pool import JvmPool
 from assay.local.patching import Function, serialise, wrap
 from assay.local.s3 import object_text
@@ -98,6 +98,12 @@ class LocalJobRun(FakeJobRun):
         described["ErrorMessage"] = self.process.error if self.process else None
         # AWS has no CompletedOn before the end, and ErrorMessage only with an error.
         return {name: value for name, value in described.items() if value is not None}
+
+
+def is_busy(job: FakeJob) -> bool:
+    """Tell whether a job has as many runs as it may have at a time."""
+    running = sum(run.status in ACTIVE for run in job.job_runs)
+    return running >= (job.execution_property or {}).get("MaxConcurrentRuns", 1)
 
 
 def install(runs: JobRuns) -> None:

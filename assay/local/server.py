@@ -64,6 +64,8 @@ def _serve(home: Home, *, port: int, parent: int | None) -> None:
     if parent is not None:
         Thread(target=_watch, args=(parent, end), daemon=True).start()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # A line for each request would be most of the log, and a good part of the work.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = cloud.EmulatedCloud(home, port=port)
     try:
         _announce(home, endpoint=f"http://{_HOST}:{server.port}", port=server.port)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from threading import Event
 from typing import Any
 
+from botocore.exceptions import ClientError
 from moto.core import config
+from moto.glue.models import glue_backends
 from moto.stepfunctions import models
 from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
 from moto.stepfunctions.parser.asl.component.state.choice.comparison.comparison_operator_type import (
@@ -14,12 +17,19 @@ from moto.stepfunctions.parser.asl.component.state.choice.comparison.comparison_
 )
 from moto.stepfunctions.parser.asl.component.state.choice.comparison.comparison_variable import ComparisonVariable
 from moto.stepfunctions.parser.asl.component.state.choice.comparison.variable import NoSuchVariable
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_glue
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_dynamodb,
+    state_task_service_glue,
+    state_task_service_sns,
+)
+from moto.stepfunctions.parser.asl.utils import json_path
+from moto.stepfunctions.parser.asl.utils.boto_client import boto_client_for
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommunication
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
 from assay.local import events
+from assay.local.glue import is_busy
 from assay.local.patching import Function, serialise, wrap, wrap_classmethod
 from assay.local.s3 import object_text
 
@@ -37,6 +47,12 @@ def install() -> None:
     # Until moto does what AWS does: a stopped run has not done its work.
     state_task_service_glue._JOB_RUN_STATE_ABNORMAL_TERMINAL_VALUE.add("STOPPED")
     wrap(state_task_service_glue.StateTaskServiceGlue, "_eval_integration_pattern", lambda original: _await_job_run)
+    wrap(state_task_service_glue.StateTaskServiceGlue, "_handle_start_job_run", _unless_busy)
+    # Until moto keeps the paths that it has parsed: it builds a parser for each comparison of a choice.
+    wrap(json_path, "parse", functools.cache)
+    # Until moto keeps its clients: it makes one for each task, which takes longer than the call.
+    for module in (state_task_service_dynamodb, state_task_service_glue, state_task_service_sns):
+        wrap(module, "boto_client_for", lambda original: _kept_client)
     wrap(ComparisonVariable, "_eval_body", lambda original: _strict_comparison)
     wrap(BaseExecutionWorkerCommunication, "terminated", _announcing)
     # Until moto stops logging each IsPresent that finds nothing, with the whole state machine, as an error.
@@ -79,6 +95,29 @@ def _giving_arn(original: Function) -> Function:
         return machine.arn if attribute_name == "Arn" else original(machine, attribute_name)
 
     return get_cfn_attribute
+
+
+def _kept_client(region: str, service: str, state_credentials: Any = None) -> Any:
+    return _client(region, service)
+
+
+_client = functools.cache(boto_client_for)
+
+
+def _unless_busy(original: Function) -> Function:
+    # A crowd of executions asks again and again whether a job is free. Each HTTP call of this process to itself would
+    # slow down the very run that they wait for, so the refusal is known here.
+    def _handle_start_job_run(
+        task: Any, env: Any, resource_runtime_part: Any, normalised_parameters: dict[str, Any], credentials: Any
+    ) -> None:
+        backend = glue_backends[resource_runtime_part.account][resource_runtime_part.region]
+        job = backend.jobs.get(normalised_parameters["JobName"])
+        if job is not None and is_busy(job):
+            message = f"Job with name {job.name} is running already"
+            raise ClientError({"Error": {"Code": "ConcurrentRunsExceededException", "Message": message}}, "StartJobRun")
+        original(task, env, resource_runtime_part, normalised_parameters, credentials)
+
+    return _handle_start_job_run
 
 
 def _await_job_run(

@@ -28,8 +28,8 @@ def test_deployed_workflow_is_the_definition_of_the_project__substituted(app: De
         "SilverJob": stack.silver_job,
         "GoldJob": stack.gold_job,
         "MailTopic": stack.mail_topic,
-        "PollSeconds": "1",
-        "MaximumLooks": "900",
+        "PollSeconds": "3",
+        "MaximumLooks": "250",
     }
     for name, value in values.items():
         definition = definition.replace(f"${{{name}}}", value)

@@ -38,12 +38,15 @@ def test_template_substitutes_what_the_definition_names_and_no_more() -> None:
 
 
 def test_substituted_limits_become_numbers() -> None:
-    limits = states()["Start the counts"]["Parameters"]["limits"]
+    counts = states()["Start the counts"]["Parameters"]
 
-    assert limits == {
-        "poll_seconds.$": "States.MathAdd(${PollSeconds}, 0)",
-        "looks.$": "States.MathAdd(${MaximumLooks}, 0)",
-    }
+    assert counts["limits"] == {"looks.$": "States.MathAdd(${MaximumLooks}, 0)"}
+    assert counts["looks"] == {"made": 0, "pause.$": "States.MathAdd(${PollSeconds}, 0)"}
+
+
+def test_each_pause_is_a_second_longer_than_the_one_before() -> None:
+    assert states()["Wait for the running job"]["SecondsPath"] == "$.looks.pause"
+    assert states()["Count the look"]["Parameters"]["pause.$"] == "States.MathAdd($.looks.pause, 1)"
 
 
 def test_looks_fit_into_an_executions_history() -> None:
