@@ -204,11 +204,14 @@ ROW_ORDER = (
     " version_id: string, row: bigint>"
 )
 MINUS_INFINITY = "1800-01-01 00:00:00"  # a position before all instants; pandas and Python can hold it too
-CROWD = 10  # data or delete files; each costs a reader some requests
-SMALL_FILE_BYTES = 32 << 20
+CROWD = 10  # small data files, or delete files; each costs a reader some requests
+SMALL_FILE_BYTES = 4 << 20
+DEAD_SHARE = 10  # percent of the rows; until then a reader is quicker in passing over them than a job in rewriting
 KEPT_SNAPSHOTS = 100
-# Files that are well sized and free of deletes stay as they are, so the cost follows what has come since.
-REWRITE = "map('min-input-files', '5', 'delete-file-threshold', '5')"
+# Files that are well sized stay as they are, so the cost follows what has come since.
+OF_SIZE = f"'min-file-size-bytes', '{SMALL_FILE_BYTES}', 'target-file-size-bytes', '{128 << 20}'"
+SMALL_FILES = f"map('min-input-files', '2', {OF_SIZE})"
+FILES_WITH_DEAD_ROWS = f"map('delete-file-threshold', '1', {OF_SIZE})"
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
 
 
@@ -370,19 +373,29 @@ class Branches:
 
         Each commit is a whole one and changes no row, so a kill does no harm.
         """
-        crowded = [table for table in tables if self._is_crowded(self._iceberg(table))]
-        for table in crowded:
-            name = self.table(table)
-            self._spark.sql(f"CALL {CATALOG}.system.rewrite_data_files(table => '{name}', options => {REWRITE})")
-            self._spark.sql(f"CALL {CATALOG}.system.rewrite_position_delete_files(table => '{name}')")
+        compacted = [table for table in tables if self._compact(table)]
+        for table in compacted:
             self._expire(table)
-        return crowded
+        return compacted
 
-    def _is_crowded(self, iceberg: Any) -> bool:
+    def _compact(self, table: str) -> bool:
+        iceberg = self._iceberg(table)
         summary = iceberg.currentSnapshot().summary()
-        files, deletes = (int(summary.get(f"total-{kind}-files") or 0) for kind in ("data", "delete"))
-        enough = files * SMALL_FILE_BYTES > int(summary.get("total-files-size") or 0)
-        return deletes >= CROWD or (files >= CROWD and enough)
+        rows, dead, deletes = (
+            int(summary.get(f"total-{kind}") or 0) for kind in ("records", "position-deletes", "delete-files")
+        )
+        if deletes >= CROWD and 100 * dead > DEAD_SHARE * rows:
+            self._call("rewrite_data_files", table, options=FILES_WITH_DEAD_ROWS)
+        elif _small_files(iceberg) >= CROWD:
+            self._call("rewrite_data_files", table, options=SMALL_FILES)
+        elif deletes < CROWD:
+            return False
+        if deletes:
+            self._call("rewrite_position_delete_files", table, options="map('min-input-files', '2')")
+        return True
+
+    def _call(self, procedure: str, table: str, *, options: str) -> None:
+        self._spark.sql(f"CALL {CATALOG}.system.{procedure}(table => '{self.table(table)}', options => {options})")
 
     def _expire(self, table: str) -> None:
         """Forget old snapshots, but for those of branches: the last run's, at which Gold may be reading."""
@@ -419,6 +432,18 @@ class Branches:
 def _living_rows(snapshot: Any) -> int:
     summary = snapshot.summary() if snapshot is not None else {}
     return int(summary.get("total-records") or 0) - int(summary.get("total-position-deletes") or 0)
+
+
+def _small_files(iceberg: Any) -> int:
+    """Return how many small files have come since the last compaction, from the summaries of the snapshots."""
+    files, snapshot = 0, iceberg.currentSnapshot()
+    while snapshot is not None and snapshot.operation() != "replace":
+        summary = snapshot.summary()
+        added = int(summary.get("added-data-files") or 0)
+        if int(summary.get("added-files-size") or 0) < added * SMALL_FILE_BYTES:
+            files += added
+        snapshot = iceberg.snapshot(snapshot.parentId()) if snapshot.parentId() is not None else None
+    return files
 
 
 def begin_rebuild(ledger: Ledger, before: Item, job: argparse.Namespace) -> tuple[int, str]:
@@ -488,7 +513,9 @@ def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple
         spark.sql(
             f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING iceberg {partitioning} TBLPROPERTIES ("
             "'format-version'='2', 'write.delete.mode'='merge-on-read', 'write.update.mode'='merge-on-read', "
-            "'write.merge.mode'='merge-on-read', 'write.parquet.compression-codec'='zstd')"
+            "'write.merge.mode'='merge-on-read', 'write.parquet.compression-codec'='zstd', "
+            # One delete file a commit. By data file, each commit would write the deletes of earlier ones again.
+            "'write.delete.granularity'='partition')"
         )
         if order:
             spark.sql(f"ALTER TABLE {name} WRITE LOCALLY ORDERED BY {order}")
