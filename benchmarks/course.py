@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -12,7 +13,7 @@ from benchmarks import results
 from benchmarks.cloud import BenchmarkError, Sent, deployed
 from benchmarks.forms import Form
 from benchmarks.job_runs import JobRun
-from benchmarks.layers import Bed, first_load, told_way
+from benchmarks.layers import KEYS, Bed, first_load, told_way
 from benchmarks.samples import Samples
 from benchmarks.snapshots import Snapshots
 from benchmarks.way import published_after, spans
@@ -81,16 +82,25 @@ def growth(found: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def changes(folder: Path, form: Form, *, seed: int) -> None:
-    """Send changes of a hundred scattered rows to histories of several sizes; the snapshots tell what they touch."""
+    """Send changes of a hundred rows to histories of several sizes; Iceberg tells what they read and write."""
     found: dict[str, Any] = {}
     for size in form.cdc_sizes:
         with deployed(folder / f"cdc-{size}") as bench:
             bed = Bed(bench, Samples.of(folder / f"cdc-samples-{size}", size, seed=seed), Snapshots(bench.target))
             first_load(bed)
-            path = bed.samples.increment(1, "scattered", rows=CDC_ROWS, changed_percent=80)
-            sent = bench.send([path])
-            found[str(size)] = {**told_way(sent), "written": bed.snapshots.news()}
-            results.save("cdc", {"rows": CDC_ROWS, "sizes": found}, form=form.name)
+            for part, keys in enumerate(KEYS, start=1):
+                path = bed.samples.increment(part, keys, rows=CDC_ROWS, changed_percent=80)
+                read = bed.snapshots.facts_of(months_of(path))
+                sent = bench.send([path])
+                written = bed.snapshots.news()
+                found.setdefault(str(size), {})[keys] = {**told_way(sent), "facts_read": read, "written": written}
+                results.save("cdc", {"rows": CDC_ROWS, "sizes": found}, form=form.name)
+
+
+def months_of(path: Path) -> list[str]:
+    """Return the months (`2019-05`) in which the transactions of a file lie."""
+    with path.open(newline="") as rows:
+        return sorted({row["date"][:7] for row in csv.DictReader(rows)})
 
 
 def measure(folder: Path, form: Form, *, seed: int) -> None:

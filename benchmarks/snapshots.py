@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pyiceberg.catalog.glue import GlueCatalog
@@ -46,6 +48,16 @@ class Snapshots:
         found = {f"{_layer(name[0])}.{name[1]}": self._news_of(name) for name in tables}
         return {table: summary for table, summary in found.items() if summary}
 
+    def facts_of(self, months: Iterable[str]) -> dict[str, int]:
+        """Return how many files and rows of the facts a scan of these months (`2019-05`) reads, of how many."""
+        facts = next(
+            self._catalog.load_table((name, "fact_transactions")) for name in self._databases if "gold" in name
+        )
+        spans = (f"(transacted_on >= '{month}-01' and transacted_on <= '{_last_day(month)}')" for month in months)
+        files = [task.file for task in facts.scan(row_filter=" or ".join(spans)).plan_files()]
+        rows = sum(file.record_count for file in files)
+        return {"files": len(files), "rows": rows, "of_rows": facts.scan().count()}
+
     def _news_of(self, name: tuple[str, ...]) -> Summary:
         metadata = self._catalog.load_table(name).metadata
         fresh = [snapshot for snapshot in metadata.snapshots if snapshot.snapshot_id not in self._seen]
@@ -56,6 +68,11 @@ class Snapshots:
             counts.update({key: int(summary.get(key, 0)) for key in COUNTED})
             held = {key: int(summary[key]) for key in HELD if key in summary}
         return {**counts, **held} if any(counts.values()) else {}
+
+
+def _last_day(month: str) -> str:
+    year, number = map(int, month.split("-"))
+    return f"{month}-{monthrange(year, number)[1]:02d}"
 
 
 def _layer(database: str) -> str:
