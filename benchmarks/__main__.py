@@ -35,8 +35,8 @@ def parts(form: Form, folder: Path, seed: int) -> dict[str, Callable[[], None]]:
 def reduced(form: Form, given: argparse.Namespace) -> Form:
     """Return the form with what the command line says of it."""
     if given.rounds is not None:
-        compared, overwrites = min(form.compared, given.rounds), min(form.overwrites, given.rounds)
-        form = replace(form, rounds=given.rounds, files=given.rounds, compared=compared, overwrites=overwrites)
+        fewer = {name: min(getattr(form, name), given.rounds) for name in ("warm_up", "compared", "overwrites")}
+        form = replace(form, rounds=given.rounds, files=given.rounds, **fewer)
     if given.sizes:
         form = replace(form, sizes=tuple(given.sizes), cdc_sizes=tuple(given.sizes))
     return replace(
