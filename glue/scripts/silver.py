@@ -26,6 +26,7 @@ from typing import Any
 import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
+from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 from pyspark.sql import Column, DataFrame, SparkSession, Window, WindowSpec
 from pyspark.sql import functions as F
@@ -866,6 +867,10 @@ class Staging:
         return f"s3://{self.lake}/{self.key(file)}"
 
 
+# S3 copies up to 5 GB in one request; boto3 by itself would send hundreds for such an object.
+WHOLE_COPIES = TransferConfig(multipart_threshold=5 << 30, multipart_chunksize=1 << 30)
+
+
 def staging_of(job: argparse.Namespace) -> Staging:
     return Staging(job.lake_bucket, job.prefix, CardKey(job.card_key_secret))
 
@@ -883,7 +888,7 @@ def stage(files: list[Item], staging: Staging) -> None:
                 body = json.loads(s3.get_object(**source)["Body"].read())
                 s3.put_object(Bucket=staging.lake, Key=staging.key(file), Body=csv_of_codes(body))
             else:
-                s3.copy(source, staging.lake, staging.key(file))
+                s3.copy(source, staging.lake, staging.key(file), Config=WHOLE_COPIES)
         except s3.exceptions.ClientError as error:
             if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchVersion", "405"):
                 raise FileBroken(
