@@ -575,10 +575,15 @@ def _living_rows(snapshot: Any) -> int:
 
 
 def _small_files(iceberg: Any) -> int:
-    """Return how many small files have come since the last compaction, from the summaries of the snapshots."""
+    """Return how many small files have come since data files were last rewritten, from the snapshots' summaries.
+
+    A compaction of delete files alone replaces no data file, so it does not end the count.
+    """
     files, snapshot = 0, iceberg.currentSnapshot()
-    while snapshot is not None and snapshot.operation() != "replace":
+    while snapshot is not None:
         summary = snapshot.summary()
+        if int(summary.get("deleted-data-files") or 0):
+            break
         added = int(summary.get("added-data-files") or 0)
         if int(summary.get("added-files-size") or 0) < added * SMALL_FILE_BYTES:
             files += added

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -70,3 +71,54 @@ def test_arguments_are_required__and_those_of_glue_passed_over(silver: ModuleTyp
     assert (job.lake_bucket, job.ledger_table, job.silver_database, job.file_id) == ("l", "t", "s", "")
     with pytest.raises(SystemExit):
         silver.arguments(given[2:])
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """As much of an Iceberg snapshot as the count of small files reads; it stands for a whole chain."""
+
+    facts: dict[str, str]
+    before: Snapshot | None = None
+
+    def summary(self) -> dict[str, str]:
+        return self.facts
+
+    def parentId(self) -> Snapshot | None:  # noqa: N802 - Iceberg's name
+        return self.before
+
+
+class Table:
+    """A table of which only the chain of snapshots is known; a snapshot is its own id."""
+
+    def __init__(self, *oldest_first: dict[str, str]) -> None:
+        self._newest: Snapshot | None = None
+        for facts in oldest_first:
+            self._newest = Snapshot(facts, self._newest)
+
+    def currentSnapshot(self) -> Snapshot | None:  # noqa: N802 - Iceberg's name
+        return self._newest
+
+    def snapshot(self, snapshot: Snapshot) -> Snapshot:
+        return snapshot
+
+
+SMALL = {"added-data-files": "1", "added-files-size": "300000"}
+LARGE = {"added-data-files": "2", "added-files-size": "20000000"}
+DELETES_MERGED = {"added-delete-files": "1", "removed-delete-files": "10"}
+FILES_MERGED = {"added-data-files": "1", "deleted-data-files": "10", "added-files-size": "3000000"}
+
+
+@pytest.mark.parametrize(
+    ("snapshots", "expected"),
+    [
+        ((), 0),
+        ((LARGE, SMALL, SMALL), 2),
+        ((SMALL, SMALL, DELETES_MERGED, SMALL), 3),
+        ((SMALL, SMALL, FILES_MERGED, SMALL), 1),
+        ((SMALL, FILES_MERGED, DELETES_MERGED), 0),
+    ],
+)
+def test_small_files_are_counted_since_data_files_were_rewritten(
+    silver: ModuleType, snapshots: tuple[dict[str, str], ...], expected: int
+) -> None:
+    assert silver._small_files(Table(*snapshots)) == expected
