@@ -17,6 +17,7 @@ from assay.local import (
     glue,
     glue_catalog,
     glue_resources,
+    object_ranges,
     s3,
     secret_resources,
     sns,
@@ -53,6 +54,7 @@ class EmulatedCloud:
         cloudformation.install()
         awslambda.install(self._functions)
         s3.install(self._functions)
+        object_ranges.install()
         stepfunctions.install()
         glue.install(self._runs)
         glue_catalog.install()

@@ -21,6 +21,12 @@ def wrap_classmethod(owner: type, name: str, make: Callable[[Function], Function
     setattr(owner, name, classmethod(make(inspect.getattr_static(owner, name).__func__)))
 
 
+def wrap_property(owner: type, name: str, make: Callable[[Function], Function]) -> None:
+    """Replace the getter of a property."""
+    replaced = inspect.getattr_static(owner, name)
+    setattr(owner, name, replaced.getter(make(replaced.fget)))
+
+
 def serialise(owner: type, *names: str) -> None:
     """Let one call at a time into these methods: moto checks first and writes then, from several threads."""
     lock = RLock()
