@@ -213,6 +213,7 @@ OF_SIZE = f"'min-file-size-bytes', '{SMALL_FILE_BYTES}', 'target-file-size-bytes
 SMALL_FILES = f"map('min-input-files', '2', {OF_SIZE})"
 FILES_WITH_DEAD_ROWS = f"map('delete-file-threshold', '1', {OF_SIZE})"
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
+BROADCAST_KEYS = 1_000_000  # some 100 MB of hash table
 
 
 class AuditFailed(Exception):  # noqa: N818 - the audit did
@@ -280,8 +281,8 @@ class Branches:
         return f"{self.table(table)}.branch_{self.name}" if self.is_open(table) else self.table(table)
 
     def append(self, table: str, rows: DataFrame) -> None:
-        """Append rows to the run's branch."""
-        rows.writeTo(self.open(table)).append()
+        """Append rows to the run's branch, each task to files of its own: the rows of one run share a partition."""
+        rows.writeTo(self.open(table)).option("distribution-mode", "none").option("fanout-enabled", "true").append()
 
     def replace(self, table: str, rows: DataFrame) -> None:
         """Put rows in the place of all that the table holds, on the run's branch."""
@@ -300,6 +301,52 @@ class Branches:
         source = f"merge_into_{table}"
         rows.createOrReplaceTempView(source)
         self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} {clauses}")
+
+    def published_rows_of(self, table: str, keys: DataFrame, *, between: tuple[int, int], most: int) -> DataFrame:
+        """Return the rows that readers see under the keys of another table: one column, at most `most` rows in a range.
+
+        Iceberg reads structs and lists row by row, and keys may lie in all files. So it only tells which files may hold
+        the keys and which of their rows are dead; Spark's own reader, which takes columns, reads them.
+        """
+        (key,), (low, high) = keys.columns, between
+        files, deletes = self._files_between(table, key, low, high)
+        as_seen = self._spark.table(self.table(table))
+        if not files:
+            return as_seen.where(F.lit(False))
+        rows = self._spark.read.schema(as_seen.schema).parquet(*files).where(F.col(key).between(low, high))
+        places = {"file_name": F.col("_metadata.file_name"), "pos": F.col("_metadata.row_index")}
+        found = rows.withColumns(places).join(looked_up(keys, most), on=key, how="left_semi")
+        if deletes:
+            dead = self._spark.read.schema("file_path string, pos bigint").parquet(*deletes)
+            dead = dead.select(F.substring_index("file_path", "/", -1).alias("file_name"), "pos")
+            found = found.join(dead, on=["file_name", "pos"], how="left_anti")
+        return found.select(*as_seen.columns)
+
+    def _files_between(self, table: str, key: str, low: int, high: int) -> tuple[list[str], list[str]]:
+        """Return the published data files that may hold keys of a range, and their files of position deletes."""
+        expressions = self._spark._jvm.org.apache.iceberg.expressions.Expressions
+        within = getattr(expressions, "and")(
+            expressions.greaterThanOrEqual(key, low), expressions.lessThanOrEqual(key, high)
+        )
+        planned = self._iceberg(table).newScan().filter(within).planFiles()
+        files, deletes = [], {}
+        tasks = planned.iterator()
+        while tasks.hasNext():
+            task = tasks.next()
+            files.append(str(task.file().location()))
+            deletes |= {str(delete.location()): None for delete in task.deletes()}
+        planned.close()
+        return files, list(deletes)
+
+    def remove(self, table: str, keys: DataFrame, *, on: str, most: int) -> None:
+        """Delete the rows (alias `t`) that at most `most` keys (alias `s`) name from the run's branch.
+
+        A merge that also inserts keeps source rows without a match, and for that Spark sorts all that the table holds;
+        one that only deletes looks stored rows up in the keys.
+        """
+        source = f"remove_from_{table}"
+        looked_up(keys, most).createOrReplaceTempView(source)
+        self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} WHEN MATCHED THEN DELETE")
 
     def take_over(self, tables: Iterable[str], database: str, *, last_run: int) -> None:
         """Put the rows of another database's tables in the place of these; runs count as no later than `last_run`."""
@@ -331,7 +378,7 @@ class Branches:
         paths = [str(file.location()) for file in files]
         if not paths:
             return 0, Decimal(0)
-        rows = self._spark.read.parquet(*paths)
+        rows = self._spark.read.schema(self._spark.table(self.table(table)).schema).parquet(*paths)
         found = rows.agg(F.count(F.lit(1)).alias("row_count"), total(money).alias("amount")).first()
         return found.row_count, found.amount
 
@@ -469,6 +516,21 @@ def settled(rows: DataFrame) -> DataFrame:
     return rows.localCheckpoint(eager=False)
 
 
+def looked_up(keys: DataFrame, most: int) -> DataFrame:
+    """Return at most `most` keys, to be joined by a lookup in each task if they are few."""
+    return F.broadcast(keys) if most <= BROADCAST_KEYS else keys
+
+
+def laid_out(rows: DataFrame, count: int, *by: str) -> DataFrame:
+    """Return about `count` rows as files shall hold them: few in one; many by an order over all files, if one is given.
+
+    Within a file the table's own order rules.
+    """
+    if count <= ROWS_A_PARTITION:
+        return rows.coalesce(1)
+    return rows.orderBy(*by) if by else rows
+
+
 def size_shuffles(spark: SparkSession, rows: int) -> None:
     """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
     spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
@@ -508,8 +570,13 @@ def with_gone(schema: Mapping[str, str]) -> str:
     )
 
 
-def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple[str, str, str]]) -> None:
-    """Create the tables that do not exist yet: name to (columns, partitioning or "", sort order or "")."""
+def create_tables(
+    spark: SparkSession, database: str, tables: Mapping[str, tuple[str, str, str]], *, row_group_bytes: int = 128 << 20
+) -> None:
+    """Create the tables that do not exist yet: name to (columns, partitioning or "", sort order or "").
+
+    A reader passes over row groups that cannot hold what it looks for; their bytes are those before compression.
+    """
     existing = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.{database}").collect()}
     for table, (columns, partitioning, order) in tables.items():
         if table in existing:
@@ -519,6 +586,7 @@ def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple
             f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING iceberg {partitioning} TBLPROPERTIES ("
             "'format-version'='2', 'write.delete.mode'='merge-on-read', 'write.update.mode'='merge-on-read', "
             "'write.merge.mode'='merge-on-read', 'write.parquet.compression-codec'='zstd', "
+            f"'write.parquet.row-group-size-bytes'='{row_group_bytes}', "
             # One delete file a commit. By data file, each commit would write the deletes of earlier ones again.
             "'write.delete.granularity'='partition')"
         )
@@ -725,8 +793,9 @@ class Aggregate:
         return {self.period: "date", self.member: self.member_kind, **self.natural, **sums}
 
 
-MONTH = "cast(date_trunc('MONTH', transacted_on) as date)"
+MONTH = "trunc(transacted_on, 'MONTH')"  # `date_trunc` goes by way of a timestamp, which costs more than a lookup
 LISTED_MONTHS = 36  # of more touched months, Iceberg is told the first and the last
+ROW_GROUP_BYTES = 8 << 20  # some 100,000 facts: groups are summed from the facts of single months
 CHANNELS = ("swipe", "chip", "online")
 # A client's months do not fall apart where the client changes: all its versions count under the key of the first.
 CLIENT = "if(client_id IS NULL, 0, xxhash64('client_key', cast(client_id AS string)))"
@@ -1049,29 +1118,28 @@ def write_facts(branches: Branches, silver: Silver, net: DataFrame, change: Item
     """Refresh the facts of the changed keys, and of cards and clients that have other versions now; no other."""
     fresh = facts(silver.spark, branches, images(net, "after"))
     repaired = mended(branches, silver, net)
-    expected = {"rows": change["have"], "amount": change["amount_after"]}
+    expected, replaced = {"rows": change["have"], "amount": change["amount_after"]}, change["had"]
+    keys, same_key = net.where(F.col("before").isNotNull()).select("dms_id"), "t.dms_id = s.dms_id"
     if repaired is not None:
         more = repaired.agg(F.count(F.lit(1)).alias("rows"), total("amount").alias("amount")).first()
         expected = {name: value + more[name] for name, value in expected.items()}
-        fresh = fresh.unionByName(repaired)
-    if not change["had"] and repaired is None:
-        branches.append("fact_transactions", fresh.orderBy("transacted_on", "dms_id"))
-    else:
-        gone = net.where(F.col("after").isNull()).select("dms_id", F.lit(True).alias("gone"))
-        source = fresh.withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
-        near = (
+        replaced += more["rows"]
+        fresh, keys = fresh.unionByName(repaired), keys.unionByName(repaired.select("dms_id"))
+    elif replaced:
+        same_key += (
             f" AND t.dms_id BETWEEN {change['low']} AND {change['high']} "
             f"AND t.transacted_on BETWEEN DATE'{change['first_before']}' AND DATE'{change['last_before']}'"
-            if repaired is None
-            else ""
         )
-        on = f"t.dms_id = s.dms_id{near}"
-        branches.merge("fact_transactions", source, on=on, clauses=with_gone(FACT))
-    require(
-        "facts in the files added",
-        found=branches.added("fact_transactions", "amount"),
-        expected=(expected["rows"], expected["amount"]),
-    )
+    if replaced:
+        branches.remove("fact_transactions", keys, on=same_key, most=replaced)
+    if expected["rows"]:
+        branches.append("fact_transactions", laid_out(fresh, expected["rows"], "transacted_on", "dms_id"))
+    if replaced + expected["rows"]:
+        require(
+            "facts in the files added",
+            found=branches.added("fact_transactions", "amount"),
+            expected=(expected["rows"], expected["amount"]),
+        )
     step("facts_written", keys=change["have"], mended=expected["rows"] - change["have"])
 
 
@@ -1201,7 +1269,7 @@ def prove_groups(fresh: DataFrame, held: DataFrame, change: Item) -> dict[str, I
 def write_aggregates(spark: SparkSession, branches: Branches, net: DataFrame, change: Item) -> None:
     """Bring the touched groups of all aggregates up to date."""
     groups = settled(touched_groups(net))
-    months = groups.select(F.date_trunc("MONTH", "period").cast("date").cast("string").alias("month")).distinct()
+    months = groups.select(F.trunc("period", "MONTH").cast("string").alias("month")).distinct()
     change = {**change, "months": sorted(row.month for row in months.collect())}
     fresh = settled(recompute(spark.table(branches.open("fact_transactions")), groups, change))
     counted = prove_groups(fresh, held_groups(spark, branches, groups, change), change)
@@ -1217,7 +1285,9 @@ def write_aggregates(spark: SparkSession, branches: Branches, net: DataFrame, ch
             on = f"t.{aggregate.period} = s.{aggregate.period} AND t.{aggregate.member} = s.{aggregate.member}"
             branches.merge(name, rows, on=f"{on} AND t.{pruned(aggregate, change)}", clauses=REPLACE_GROUP)
         else:
-            branches.append(name, rows.where("row_count > 0").orderBy(aggregate.period, aggregate.member))
+            groups_kept = counted[name]["after"]["groups"]
+            rows = laid_out(rows.where("row_count > 0"), groups_kept, aggregate.period, aggregate.member)
+            branches.append(name, rows)
         require(f"groups written to {name}", found=branches.added_rows(name), expected=counted[name]["after"]["groups"])
         step("aggregate_written", table=name)
 
@@ -1407,7 +1477,7 @@ def main(job: argparse.Namespace) -> None:
     """Finish what was left, then bring Gold to the last published Silver run."""
     spark = session()
     ledger = Ledger(job.ledger_table, "gold")
-    create_tables(spark, job.gold_database, TABLES)
+    create_tables(spark, job.gold_database, TABLES, row_group_bytes=ROW_GROUP_BYTES)
     step("started")
     recover(spark, ledger, job)
     if job.rebuild_from:

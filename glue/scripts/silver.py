@@ -353,6 +353,7 @@ OF_SIZE = f"'min-file-size-bytes', '{SMALL_FILE_BYTES}', 'target-file-size-bytes
 SMALL_FILES = f"map('min-input-files', '2', {OF_SIZE})"
 FILES_WITH_DEAD_ROWS = f"map('delete-file-threshold', '1', {OF_SIZE})"
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
+BROADCAST_KEYS = 1_000_000  # some 100 MB of hash table
 
 
 class AuditFailed(Exception):  # noqa: N818 - the audit did
@@ -420,8 +421,8 @@ class Branches:
         return f"{self.table(table)}.branch_{self.name}" if self.is_open(table) else self.table(table)
 
     def append(self, table: str, rows: DataFrame) -> None:
-        """Append rows to the run's branch."""
-        rows.writeTo(self.open(table)).append()
+        """Append rows to the run's branch, each task to files of its own: the rows of one run share a partition."""
+        rows.writeTo(self.open(table)).option("distribution-mode", "none").option("fanout-enabled", "true").append()
 
     def replace(self, table: str, rows: DataFrame) -> None:
         """Put rows in the place of all that the table holds, on the run's branch."""
@@ -440,6 +441,52 @@ class Branches:
         source = f"merge_into_{table}"
         rows.createOrReplaceTempView(source)
         self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} {clauses}")
+
+    def published_rows_of(self, table: str, keys: DataFrame, *, between: tuple[int, int], most: int) -> DataFrame:
+        """Return the rows that readers see under the keys of another table: one column, at most `most` rows in a range.
+
+        Iceberg reads structs and lists row by row, and keys may lie in all files. So it only tells which files may hold
+        the keys and which of their rows are dead; Spark's own reader, which takes columns, reads them.
+        """
+        (key,), (low, high) = keys.columns, between
+        files, deletes = self._files_between(table, key, low, high)
+        as_seen = self._spark.table(self.table(table))
+        if not files:
+            return as_seen.where(F.lit(False))
+        rows = self._spark.read.schema(as_seen.schema).parquet(*files).where(F.col(key).between(low, high))
+        places = {"file_name": F.col("_metadata.file_name"), "pos": F.col("_metadata.row_index")}
+        found = rows.withColumns(places).join(looked_up(keys, most), on=key, how="left_semi")
+        if deletes:
+            dead = self._spark.read.schema("file_path string, pos bigint").parquet(*deletes)
+            dead = dead.select(F.substring_index("file_path", "/", -1).alias("file_name"), "pos")
+            found = found.join(dead, on=["file_name", "pos"], how="left_anti")
+        return found.select(*as_seen.columns)
+
+    def _files_between(self, table: str, key: str, low: int, high: int) -> tuple[list[str], list[str]]:
+        """Return the published data files that may hold keys of a range, and their files of position deletes."""
+        expressions = self._spark._jvm.org.apache.iceberg.expressions.Expressions
+        within = getattr(expressions, "and")(
+            expressions.greaterThanOrEqual(key, low), expressions.lessThanOrEqual(key, high)
+        )
+        planned = self._iceberg(table).newScan().filter(within).planFiles()
+        files, deletes = [], {}
+        tasks = planned.iterator()
+        while tasks.hasNext():
+            task = tasks.next()
+            files.append(str(task.file().location()))
+            deletes |= {str(delete.location()): None for delete in task.deletes()}
+        planned.close()
+        return files, list(deletes)
+
+    def remove(self, table: str, keys: DataFrame, *, on: str, most: int) -> None:
+        """Delete the rows (alias `t`) that at most `most` keys (alias `s`) name from the run's branch.
+
+        A merge that also inserts keeps source rows without a match, and for that Spark sorts all that the table holds;
+        one that only deletes looks stored rows up in the keys.
+        """
+        source = f"remove_from_{table}"
+        looked_up(keys, most).createOrReplaceTempView(source)
+        self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} WHEN MATCHED THEN DELETE")
 
     def take_over(self, tables: Iterable[str], database: str, *, last_run: int) -> None:
         """Put the rows of another database's tables in the place of these; runs count as no later than `last_run`."""
@@ -471,7 +518,7 @@ class Branches:
         paths = [str(file.location()) for file in files]
         if not paths:
             return 0, Decimal(0)
-        rows = self._spark.read.parquet(*paths)
+        rows = self._spark.read.schema(self._spark.table(self.table(table)).schema).parquet(*paths)
         found = rows.agg(F.count(F.lit(1)).alias("row_count"), total(money).alias("amount")).first()
         return found.row_count, found.amount
 
@@ -609,6 +656,21 @@ def settled(rows: DataFrame) -> DataFrame:
     return rows.localCheckpoint(eager=False)
 
 
+def looked_up(keys: DataFrame, most: int) -> DataFrame:
+    """Return at most `most` keys, to be joined by a lookup in each task if they are few."""
+    return F.broadcast(keys) if most <= BROADCAST_KEYS else keys
+
+
+def laid_out(rows: DataFrame, count: int, *by: str) -> DataFrame:
+    """Return about `count` rows as files shall hold them: few in one; many by an order over all files, if one is given.
+
+    Within a file the table's own order rules.
+    """
+    if count <= ROWS_A_PARTITION:
+        return rows.coalesce(1)
+    return rows.orderBy(*by) if by else rows
+
+
 def size_shuffles(spark: SparkSession, rows: int) -> None:
     """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
     spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
@@ -648,8 +710,13 @@ def with_gone(schema: Mapping[str, str]) -> str:
     )
 
 
-def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple[str, str, str]]) -> None:
-    """Create the tables that do not exist yet: name to (columns, partitioning or "", sort order or "")."""
+def create_tables(
+    spark: SparkSession, database: str, tables: Mapping[str, tuple[str, str, str]], *, row_group_bytes: int = 128 << 20
+) -> None:
+    """Create the tables that do not exist yet: name to (columns, partitioning or "", sort order or "").
+
+    A reader passes over row groups that cannot hold what it looks for; their bytes are those before compression.
+    """
     existing = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.{database}").collect()}
     for table, (columns, partitioning, order) in tables.items():
         if table in existing:
@@ -659,6 +726,7 @@ def create_tables(spark: SparkSession, database: str, tables: Mapping[str, tuple
             f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING iceberg {partitioning} TBLPROPERTIES ("
             "'format-version'='2', 'write.delete.mode'='merge-on-read', 'write.update.mode'='merge-on-read', "
             "'write.merge.mode'='merge-on-read', 'write.parquet.compression-codec'='zstd', "
+            f"'write.parquet.row-group-size-bytes'='{row_group_bytes}', "
             # One delete file a commit. By data file, each commit would write the deletes of earlier ones again.
             "'write.delete.granularity'='partition')"
         )
@@ -977,7 +1045,8 @@ QUOTE = '"'
 
 
 def is_blank(text: Column) -> Column:
-    return F.btrim(text, F.lit(" \t")) == ""
+    """Tell whether a line holds nothing; that most lines hold a comma is seen sooner."""
+    return ~text.contains(",") & (F.btrim(text, F.lit(" \t")) == "")
 
 
 def has_odd_quotes(text: Column) -> Column:
@@ -991,7 +1060,9 @@ def read_lines(spark: SparkSession, paths: list[str]) -> tuple[DataFrame, bool]:
         F.substring(F.col("_metadata.file_name"), 1, 64).alias("file_id"),
         F.col("_metadata.file_block_start").alias("block"),
         F.monotonically_increasing_id().alias("id"),
-        F.regexp_replace("value", r"\r\z", "").alias("text"),
+        F.when(F.col("value").endswith("\r"), F.expr("left(value, length(value) - 1)"))
+        .otherwise(F.col("value"))
+        .alias("text"),
     )
     blocks = text.groupBy("file_id", "block").agg(
         F.count(F.lit(1)).alias("lines"),
@@ -1541,14 +1612,18 @@ def moved_up(spark: SparkSession, rows: DataFrame, reload: Reload) -> DataFrame:
     )
 
 
-def stored_rows(spark: SparkSession, branches: Branches, only: Column) -> DataFrame | None:
-    """Return the living rows of Silver and its tombstones, as `dms_id`, state, `living`; None where there are none."""
-    parts = []
+def stored_rows(run: Run, keys: DataFrame) -> DataFrame:
+    """Return the living rows and the tombstones under these keys, for a reload all: `dms_id`, state, `living`."""
+    schema, parts = {**STATE, "living": "boolean"}, []
     for table, living in (("transactions", True), ("tombstones", False)):
-        if branches.published_rows(table):
-            rows = spark.table(branches.table(table)).where(only).withColumn("living", F.lit(living))
-            parts.append(columns_or_null(rows, {**STATE, "living": "boolean"}))
-    return reduce(DataFrame.unionByName, parts) if parts else None
+        if not run.branches.published_rows(table):
+            continue
+        if run.reload:
+            rows = moved_up(run.spark, run.spark.table(run.branches.table(table)), run.reload)
+        else:
+            rows = run.branches.published_rows_of(table, keys, between=(run.low, run.high), most=run.row_count)
+        parts.append(columns_or_null(rows.withColumn("living", F.lit(living)), schema))
+    return reduce(DataFrame.unionByName, parts) if parts else columns_or_null(run.spark.range(0), schema)
 
 
 def candidates(
@@ -1806,27 +1881,21 @@ NO_EFFECTS = {"had": 0, "have": 0, "amount_before": Decimal(0), "amount_after": 
 # newest row is, or it is gone.
 
 
-UPSERT = "WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
-
-
 @dataclass(frozen=True)
 class Run:
-    """One run: its number, its branches, the reload that it completes, and the range of keys that it may touch."""
+    """One run: its number, its branches, the reload that it completes, its rows, and the range of their keys."""
 
     spark: SparkSession
     branches: Branches
     run_seq: int
     reload: Reload | None = None
+    row_count: int = 0
     low: int = 0
     high: int = -1
 
     @property
-    def near(self) -> Column:
-        """Return the condition by which file statistics prune stored rows; a reload may touch any."""
-        return F.lit(True) if self.reload else F.col("dms_id").between(self.low, self.high)
-
-    @property
     def same_key(self) -> str:
+        """Return the condition of a join by key; by the range file statistics prune, but a reload may touch any key."""
         bounds = "" if self.reload else f" AND t.dms_id BETWEEN {self.low} AND {self.high}"
         return f"t.dms_id = s.dms_id{bounds}"
 
@@ -1848,15 +1917,12 @@ class Decided:
 NOTHING_LOST = {"rows": 0, "amount": Decimal(0), "purged": 0}
 
 
-def decide(run: Run, good: DataFrame, floor: str | None, file_ids: list[str]) -> tuple[DataFrame, DataFrame | None]:
+def decide(run: Run, good: DataFrame, floor: str | None, file_ids: list[str]) -> tuple[DataFrame, DataFrame]:
     """Return the classified rows, settled, and the stored rows that they were held against."""
     rows = candidates(run.spark, run.branches, good, run.reload, file_ids)
-    stored = stored_rows(run.spark, run.branches, run.near)
-    if stored is not None and run.reload:
-        stored = moved_up(run.spark, stored, run.reload)
-    if stored is None:
-        stored = columns_or_null(run.spark.range(0), {**STATE, "living": "boolean"})
-    known = stored.join(rows.select("dms_id").distinct(), on="dms_id", how="left_semi")
+    keys = rows.select("dms_id")
+    stored = stored_rows(run, keys)
+    known = stored.join(keys.distinct(), on="dms_id", how="left_semi") if run.reload else stored
     known = known.select("dms_id", F.struct(*IN_STATE, "living").alias("stored"))
     return settled(with_effect(classify(rows, known, floor=floor))), stored
 
@@ -1877,19 +1943,14 @@ def lost_by(run: Run, classified: DataFrame, stored: DataFrame) -> tuple[DataFra
 
 def write_state(run: Run, decided: Decided) -> None:
     """Bring `transactions` to the newest row of each key, in key order, so that file statistics can prune."""
-    newest = decided.classified.where(F.col("is_newest"))
-    state = conform(newest.where(F.col("op") != "D"), STATE)
-    if decided.sums["deletions"] + decided.lost["rows"]:
-        gone = newest.where(F.col("change") == "deleted").select("dms_id")
-        gone = gone.unionByName(decided.missing.select("dms_id")) if decided.missing is not None else gone
-        state = state.withColumn("gone", F.lit(False)).unionByName(
-            gone.withColumn("gone", F.lit(True)), allowMissingColumns=True
-        )
-        run.branches.merge("transactions", state, on=run.same_key, clauses=with_gone(STATE))
-    elif decided.sums["state_known"]:
-        run.branches.merge("transactions", state, on=run.same_key, clauses=UPSERT)
-    else:
-        run.branches.append("transactions", state.orderBy("dms_id"))
+    newest, sums, lost = decided.classified.where(F.col("is_newest")), decided.sums, decided.lost["rows"]
+    if replaced := sums["state_known"] + sums["deletions"] + lost:
+        keys = newest.where(F.col("had")).select("dms_id")
+        keys = keys.unionByName(decided.missing.select("dms_id")) if decided.missing is not None else keys
+        run.branches.remove("transactions", keys, on=run.same_key, most=replaced)
+    if sums["state_rows"]:
+        state = conform(newest.where(F.col("op") != "D"), STATE)
+        run.branches.append("transactions", laid_out(state, sums["state_rows"], "dms_id"))
 
 
 def write_tombstones(run: Run, decided: Decided) -> None:
@@ -1906,10 +1967,10 @@ def write_effects(run: Run, decided: Decided) -> None:
     changed = effects(decided.classified, run_seq=run.run_seq)
     if decided.missing is not None and run.reload is not None:
         changed = changed.unionByName(missing_effects(decided.missing, run.reload, run_seq=run.run_seq))
-    run.branches.append("transaction_effects", changed)
+    run.branches.append("transaction_effects", laid_out(changed, decided.sums["changes"] + decided.lost["rows"]))
 
 
-def write_history(run: Run, decided: Decided) -> None:
+def write_history(run: Run, decided: Decided, count: int) -> None:
     """Keep every accepted row with the order that is its own: where a load begins is not the row's business."""
     own_position = F.when(F.col("row_order.phase") == 0, F.lit(MINUS_INFINITY).cast("timestamp")).otherwise(
         F.col("row_order.position")
@@ -1917,12 +1978,12 @@ def write_history(run: Run, decided: Decided) -> None:
     rows = decided.classified.where("is_input").withColumn(
         "row_order", F.col("row_order").withField("position", own_position)
     )
-    run.branches.append("transaction_history", conform(run.numbered(rows), HISTORY))
+    run.branches.append("transaction_history", laid_out(conform(run.numbered(rows), HISTORY), count))
 
 
-def write_quarantine(run: Run, bad: list[DataFrame]) -> None:
+def write_quarantine(run: Run, bad: list[DataFrame], count: int) -> None:
     kept = [columns_or_null(run.numbered(rows), QUARANTINE) for rows in bad]
-    run.branches.append("quarantine", reduce(DataFrame.unionByName, kept))
+    run.branches.append("quarantine", laid_out(reduce(DataFrame.unionByName, kept), count))
 
 
 def write(
@@ -1931,17 +1992,19 @@ def write(
     """Write what the run decided to its branches; return the names of the tables written."""
     sums, lost = decided.sums, decided.lost
     quarantined_rows = sum(row["row_count"] for row in counted if row["outcome"] == "quarantined")
-    history_rows = sum(row["row_count"] for row in counted if row["outcome"] not in (None, "quarantined"))
+    accepted_rows = sum(row["row_count"] for row in counted if row["outcome"] not in (None, "quarantined"))
+    history_rows = accepted_rows - sums["reference_rows"]
     wanted = {
-        "quarantine": (quarantined_rows, partial(write_quarantine, run, bad)),
-        "transaction_history": (history_rows - decided.sums["reference_rows"], partial(write_history, run, decided)),
+        "quarantine": (quarantined_rows, partial(write_quarantine, run, bad, quarantined_rows)),
+        "transaction_history": (history_rows, partial(write_history, run, decided, history_rows)),
         "transaction_effects": (sums["changes"] + lost["rows"], partial(write_effects, run, decided)),
         "tombstones": (sums["tombstones"] + sums["revived"] + lost["purged"], partial(write_tombstones, run, decided)),
         "transactions": (sums["state_rows"] + sums["deletions"] + lost["rows"], partial(write_state, run, decided)),
     }
     for name, rows in references.items():
         schema = {**REFERENCES[name].image, **OF_A_ROW}
-        wanted[name] = (1, partial(run.branches.append, name, conform(run.numbered(rows), schema)))
+        kept = laid_out(conform(run.numbered(rows), schema), sums["reference_rows"])
+        wanted[name] = (1, partial(run.branches.append, name, kept))
     written = [name for name, (rows, _) in wanted.items() if rows]
     together([wanted[name][1] for name in written])
     step("written", tables=written)
@@ -2084,10 +2147,11 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files:
     rows = read_subjects(spark, files, staging)
     profiles = by_file([found.transform(profile) for found in rows.values()])
     check_against_kpis(files, profiles)
-    step("read", rows=sum(found["row_count"] for found in profiles.values()))
+    row_count = sum(found["row_count"] for found in profiles.values())
+    step("read", rows=row_count)
 
     branches = Branches(spark, job.silver_database, Branches.name_of_run(run_seq))
-    run = Run(spark, branches, run_seq, reload, *key_range(profiles))
+    run = Run(spark, branches, run_seq, reload, row_count, *key_range(profiles))
     good = {name: found.where(F.size("rules") == 0) for name, found in rows.items()}
     bad = [found.where(F.size("rules") > 0) for found in rows.values()]
     transactions = good.get("transactions", columns_or_null(spark.range(0), NORMALISED))
