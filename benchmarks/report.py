@@ -100,13 +100,16 @@ def _touched(sizes: dict[str, Any]) -> str:
 
 
 def _changes(sizes: dict[str, Any]) -> str:
-    """Return what a small file reads of the facts (by Iceberg's plan) and writes to Gold (by its summaries)."""
+    """Return what a small file reads of the facts (by the files' own statistics) and writes to Gold (by summaries)."""
     head = [
-        "A file of a hundred changes. Groups are summed afresh from the facts of the touched months: a scan of these",
-        "months reads the rows of the data files that Iceberg cannot pass over.",
+        "A file of a hundred changes. A touched group is summed afresh from its facts, so of the months that the file",
+        "touches all facts are read, in the row groups that a reader cannot pass over; the facts that are replaced are",
+        "looked up by key, in the row groups that may hold the keys and days. That follows the months in the file, not",
+        "those before them: recent changes read the same of any history. Changes that lie in all months of a longer",
+        "history touch more months, as many as there are changes at the most.",
         "",
-        "| keys | history | facts | in files | facts read | Gold: rows written | position deletes | files rewritten |",
-        "|---|---|---|---|---|---|---|---|",
+        "| keys | history | facts | months | facts read | a month | Gold: rows written | deletes | files rewritten |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     rows = []
     for keys in KEYS:
@@ -118,8 +121,8 @@ def _changes(sizes: dict[str, Any]) -> str:
                 for name in ("added-records", "added-position-deletes", "deleted-data-files")
             )
             rows.append(
-                f"| {keys} | {int(size):,} | {read['of_rows']:,} | {read['files']} | {read['rows']:,} | {added:,} | "
-                f"{dead:,} | {gone} |"
+                f"| {keys} | {int(size):,} | {read['of_rows']:,} | {read['months']} | {read['rows']:,} | "
+                f"{read['rows'] // read['months']:,} | {added:,} | {dead:,} | {gone} |"
             )
     return "\n".join([*head, *rows])
 
