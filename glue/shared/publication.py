@@ -35,6 +35,8 @@ KEPT_SNAPSHOTS = 100
 OF_SIZE = f"'min-file-size-bytes', '{SMALL_FILE_BYTES}', 'target-file-size-bytes', '{128 << 20}'"
 SMALL_FILES = f"map('min-input-files', '2', {OF_SIZE})"
 FILES_WITH_DEAD_ROWS = f"map('delete-file-threshold', '1', {OF_SIZE})"
+POSITION_DELETES = "file_path string, pos bigint"
+FIELD_IDS = {"file_path": 2147483546, "pos": 2147483545}  # reserved by Iceberg's specification
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
 BROADCAST_KEYS = 1_000_000  # some 100 MB of hash table
 
@@ -71,7 +73,7 @@ class Branches:
         self._spark = spark
         self._database = database
         self.name = name
-        self._opened: list[str] = []
+        self._opened: dict[str, int] = {}  # table to the snapshot from which the branch started
 
     @staticmethod
     def name_of_run(run_seq: int) -> str:
@@ -91,8 +93,9 @@ class Branches:
             references = iceberg.manageSnapshots()
             if iceberg.refs().containsKey(self.name):
                 references = references.removeBranch(self.name)
-            references.createBranch(self.name, iceberg.currentSnapshot().snapshotId()).commit()
-            self._opened.append(table)
+            start = iceberg.currentSnapshot().snapshotId()
+            references.createBranch(self.name, start).commit()
+            self._opened[table] = start
         return f"{self.table(table)}.branch_{self.name}"
 
     def is_open(self, table: str) -> bool:
@@ -140,26 +143,18 @@ class Branches:
         places = {"file_name": F.col("_metadata.file_name"), "pos": F.col("_metadata.row_index")}
         found = rows.withColumns(places).join(looked_up(keys, most), on=key, how="left_semi")
         if deletes:
-            dead = self._spark.read.schema("file_path string, pos bigint").parquet(*deletes)
+            dead = self._spark.read.schema(POSITION_DELETES).parquet(*deletes)
             dead = dead.select(F.substring_index("file_path", "/", -1).alias("file_name"), "pos")
             found = found.join(dead, on=["file_name", "pos"], how="left_anti")
         return found.select(*as_seen.columns)
 
-    def _files_between(self, table: str, key: str, low: int, high: int) -> tuple[list[str], list[str]]:
-        """Return the published data files that may hold keys of a range, and their files of position deletes."""
+    def _files_between(self, table: str, key: str, low: int, high: int) -> tuple[list[str], dict[str, Any]]:
+        """Return the published data files that may hold keys of a range, and their files of deletes by path."""
         expressions = self._spark._jvm.org.apache.iceberg.expressions.Expressions
         within = getattr(expressions, "and")(
             expressions.greaterThanOrEqual(key, low), expressions.lessThanOrEqual(key, high)
         )
-        planned = self._iceberg(table).newScan().filter(within).planFiles()
-        files, deletes = [], {}
-        tasks = planned.iterator()
-        while tasks.hasNext():
-            task = tasks.next()
-            files.append(str(task.file().location()))
-            deletes |= {str(delete.location()): None for delete in task.deletes()}
-        planned.close()
-        return files, list(deletes)
+        return _planned(self._iceberg(table).newScan().filter(within))
 
     def remove(self, table: str, keys: DataFrame, *, on: str, most: int) -> None:
         """Delete the rows (alias `t`) that at most `most` keys (alias `s`) name from the run's branch.
@@ -183,13 +178,23 @@ class Branches:
         """Return the head of each opened branch: what the intent promises to publish."""
         return {table: self._head(table).snapshotId() for table in self._opened}
 
-    def living_rows(self, table: str) -> int:
-        """Return how many rows the branch holds, from the counts that Iceberg keeps with each snapshot."""
-        return _living_rows(self._head(table))
+    def rows_at_most(self, table: str) -> int:
+        """Return an upper bound of the rows that this run sees in a table: the dead are among them, 0 means none."""
+        snapshot = self._head(table) if self.is_open(table) else self._iceberg(table).currentSnapshot()
+        return int(snapshot.summary().get("total-records") or 0) if snapshot is not None else 0
 
-    def published_rows(self, table: str) -> int:
-        """Return how many rows readers see in a table."""
-        return _living_rows(self._iceberg(table).currentSnapshot())
+    def rows_moved(self, table: str) -> int:
+        """Return by how many rows this run's commits have changed a table, from what each of them says that it did.
+
+        The difference of totals would not do: where data files were rewritten, Iceberg still counts their deletes.
+        """
+        iceberg, moved = self._iceberg(table), 0
+        snapshot = iceberg.snapshot(self.name)
+        while snapshot is not None and snapshot.snapshotId() != self._opened[table]:
+            summary = snapshot.summary()
+            moved += int(summary.get("added-records") or 0) - int(summary.get("added-position-deletes") or 0)
+            snapshot = iceberg.snapshot(snapshot.parentId())
+        return moved
 
     def added_rows(self, table: str) -> int:
         """Return how many rows the branch's newest snapshot added, from its own summary."""
@@ -241,7 +246,7 @@ class Branches:
     def compact(self, tables: Iterable[str]) -> list[str]:
         """Rewrite the small files and the deletes of tables that have gathered too many; return their names.
 
-        Each commit is a whole one and changes no row, so a kill does no harm.
+        Each commit is a whole one and changes no row, so a kill between them does no harm.
         """
         compacted = [table for table in tables if self._compact(table)]
         for table in compacted:
@@ -261,8 +266,36 @@ class Branches:
         elif deletes < CROWD:
             return False
         if deletes:
-            self._call("rewrite_position_delete_files", table, options="map('min-input-files', '2')")
+            self._merge_deletes(table)
         return True
+
+    def _merge_deletes(self, table: str) -> None:
+        """Put one file with the deletes of present data files in the place of all delete files of a table.
+
+        Iceberg 1.10 has `rewrite_position_delete_files` for this, but for a table with a list among its columns that
+        fails ("Invalid partition field parent"): it takes the list's elements for a partition field. Until it does not.
+        """
+        iceberg = self._iceberg(table)
+        files, deletes = _planned(iceberg.newScan())
+        if len(deletes) < 2:
+            return
+        living = self._spark.read.schema(POSITION_DELETES).parquet(*deletes).where(F.col("file_path").isin(files))
+        with_ids = [
+            F.col(name).alias(name, metadata={"parquet.field.id": number}) for name, number in FIELD_IDS.items()
+        ]
+        folder = f"{iceberg.location()}/data/deletes-{uuid.uuid4().hex}"
+        ordered = living.coalesce(1).sortWithinPartitions("file_path", "pos").select(*with_ids)
+        ordered.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false").parquet(folder)
+        rewrite = iceberg.newRewrite().validateFromSnapshot(iceberg.currentSnapshot().snapshotId())
+        for delete in deletes.values():
+            rewrite.deleteFile(delete)
+        merged = self._spark.read.schema(POSITION_DELETES).parquet(folder)
+        place = [F.col(f"_metadata.{name}").alias(name) for name in ("file_name", "file_size")]
+        for file in merged.groupBy(*place).agg(F.count(F.lit(1)).alias("rows")).collect():
+            metadata = self._spark._jvm.org.apache.iceberg.FileMetadata.deleteFileBuilder(iceberg.spec())
+            described = metadata.ofPositionDeletes().withPath(f"{folder}/{file.file_name}").withFormat("parquet")
+            rewrite.addFile(described.withFileSizeInBytes(file.file_size).withRecordCount(file.rows).build())
+        rewrite.commit()
 
     def _call(self, procedure: str, table: str, *, options: str) -> None:
         self._spark.sql(f"CALL {CATALOG}.system.{procedure}(table => '{self.table(table)}', options => {options})")
@@ -299,9 +332,16 @@ class Branches:
         return self._iceberg(table).snapshot(self.name)
 
 
-def _living_rows(snapshot: Any) -> int:
-    summary = snapshot.summary() if snapshot is not None else {}
-    return int(summary.get("total-records") or 0) - int(summary.get("total-position-deletes") or 0)
+def _planned(scan: Any) -> tuple[list[str], dict[str, Any]]:
+    """Return the paths of a scan's data files, and Iceberg's files of position deletes by path."""
+    planned = scan.planFiles()
+    tasks, files, deletes = planned.iterator(), [], {}
+    while tasks.hasNext():
+        task = tasks.next()
+        files.append(str(task.file().location()))
+        deletes |= {str(delete.location()): delete for delete in task.deletes()}
+    planned.close()
+    return files, deletes
 
 
 def _small_files(iceberg: Any) -> int:

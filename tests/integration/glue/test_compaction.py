@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unittest.mock import patch
 
+import pytest
 from glue_pipeline import GOLD, SILVER, Event, Pipeline, csv, put
 
 FILES = 4
@@ -36,7 +37,7 @@ def run(pipeline: Pipeline, events: list[Event]) -> dict[str, list[str]]:
 
 
 def data_files(pipeline: Pipeline) -> int:
-    return pipeline.spark.table(f"glue_catalog.{pipeline.database('gold')}.fact_transactions.files").count()
+    return pipeline.spark.table(f"glue_catalog.{pipeline.database('gold')}.fact_transactions.data_files").count()
 
 
 def test_compaction_changes_files_and_no_rows__crowded_tables(pipeline: Pipeline) -> None:
@@ -49,6 +50,56 @@ def test_compaction_changes_files_and_no_rows__crowded_tables(pipeline: Pipeline
     assert pipeline.tables() == plain.tables()
     files = {"plain": data_files(plain), "compacted": data_files(pipeline)}
     assert files["compacted"] < files["plain"]
+
+
+def delete_files(pipeline: Pipeline, layer: str, table: str) -> int:
+    return pipeline.spark.table(f"glue_catalog.{pipeline.database(layer)}.{table}.delete_files").count()
+
+
+def test_deletes_are_merged_into_one_file__no_data_file_is_small(pipeline: Pipeline) -> None:
+    events, plain = changes(), pipeline.fork()
+    run(plain, events)
+    of_size = {"CROWD": 2, "SMALL_FILE_BYTES": 0, "DEAD_SHARE": 100}
+    with patch.multiple(SILVER, **of_size), patch.multiple(GOLD, **of_size):
+        compacted = run(pipeline, events)
+    assert {"transactions"} <= set(compacted["silver"])
+    assert {"fact_transactions", "daily_totals"} <= set(compacted["gold"])
+    assert pipeline.tables() == plain.tables()
+    assert (delete_files(plain, "silver", "transactions"), delete_files(pipeline, "silver", "transactions")) == (3, 1)
+    assert data_files(pipeline) == data_files(plain)
+
+
+def test_next_run_goes_on__killed_while_deletes_of_rewritten_files_remain(pipeline: Pipeline) -> None:
+    """An old file that is not rewritten keeps all later deletes alive, those of files that are gone among them."""
+    old = put(
+        "transactions/old.csv",
+        csv(*(f"{key},{key}.00,2022-01-01,chip,{key % 97}," for key in range(1000, 6000))),
+        as_of="2023-12-01T00:00:00Z",
+    )
+    *before, last = changes()
+    plain = pipeline.fork()
+    run(plain, [old, *before, last])
+    run(pipeline, [old, *before])
+    pipeline.arrive(last)
+    small = "map('min-input-files', '2', 'min-file-size-bytes', '30000')"
+    with (
+        patch.multiple(SILVER, CROWD=2, SMALL_FILES=small),
+        patch.object(SILVER.Branches, "_merge_deletes", side_effect=MemoryError),
+        pytest.raises(MemoryError),
+    ):
+        pipeline.run("silver")
+    assert delete_files(pipeline, "silver", "transactions") == 3
+    assert pipeline.tables("silver") == plain.tables("silver")
+    pipeline.run("gold")
+    again = put("transactions/again.csv", csv("2,8.00,2023-01-02,chip,5,", "1001,9.00,2022-01-01,chip,5,"))
+    for one in (plain, pipeline):
+        run(one, [again])
+    assert pipeline.tables() == plain.tables()
+    with patch.multiple(SILVER, CROWD=2, SMALL_FILE_BYTES=0):
+        branches = SILVER.Branches(pipeline.spark, pipeline.database("silver"), "run_00000001")
+        assert branches.compact(["transactions"]) == ["transactions"]
+    assert delete_files(pipeline, "silver", "transactions") == 1
+    assert pipeline.tables() == plain.tables()
 
 
 def test_run_is_published__another_has_compacted_meanwhile(pipeline: Pipeline) -> None:
