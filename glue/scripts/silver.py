@@ -593,9 +593,10 @@ class Branches:
         fails ("Invalid partition field parent"): it takes the list's elements for a partition field. Until it does not.
         """
         iceberg = self._iceberg(table)
-        files, deletes = _planned(iceberg.newScan())
-        if len(deletes) < 2:
+        deletes = self._delete_files(iceberg)
+        if not deletes:
             return
+        files, _ = _planned(iceberg.newScan())
         living = self._spark.read.schema(POSITION_DELETES).parquet(*deletes).where(F.col("file_path").isin(files))
         with_ids = [
             F.col(name).alias(name, metadata={"parquet.field.id": number}) for name, number in FIELD_IDS.items()
@@ -613,6 +614,18 @@ class Branches:
             described = metadata.ofPositionDeletes().withPath(f"{folder}/{file.file_name}").withFormat("parquet")
             rewrite.addFile(described.withFileSizeInBytes(file.file_size).withRecordCount(file.rows).build())
         rewrite.commit()
+
+    def _delete_files(self, iceberg: Any) -> dict[str, Any]:
+        """Return all delete files of a table by path; a scan does not name those whose data files are gone."""
+        manifests, found = self._spark._jvm.org.apache.iceberg.ManifestFiles, {}
+        for manifest in iceberg.currentSnapshot().deleteManifests(iceberg.io()):
+            reader = manifests.readDeleteManifest(manifest, iceberg.io(), iceberg.specs())
+            entries = reader.iterator()
+            while entries.hasNext():
+                delete = entries.next().copy()
+                found[str(delete.location())] = delete
+            reader.close()
+        return found
 
     def _call(self, procedure: str, table: str, *, options: str) -> None:
         self._spark.sql(f"CALL {CATALOG}.system.{procedure}(table => '{self.table(table)}', options => {options})")
