@@ -21,6 +21,7 @@ import boto3
 from botocore.exceptions import ClientError
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 # From glue/shared/ledger.py
 
@@ -316,14 +317,18 @@ class Branches:
         as_seen = self._spark.table(self.table(table))
         if not files:
             return as_seen.where(F.lit(False))
-        rows = self._spark.read.schema(as_seen.schema).parquet(*files).where(F.col(key).between(low, high))
+        rows = self._parquet(as_seen.schema, files).where(F.col(key).between(low, high))
         places = {"file_name": F.col("_metadata.file_name"), "pos": F.col("_metadata.row_index")}
         found = rows.withColumns(places).join(looked_up(keys, most), on=key, how="left_semi")
         if deletes:
-            dead = self._spark.read.schema(POSITION_DELETES).parquet(*deletes)
+            dead = self._parquet(POSITION_DELETES, deletes)
             dead = dead.select(F.substring_index("file_path", "/", -1).alias("file_name"), "pos")
             found = found.join(dead, on=["file_name", "pos"], how="left_anti")
         return found.select(*as_seen.columns)
+
+    def _parquet(self, schema: str | StructType, paths: Iterable[str]) -> DataFrame:
+        """Read files of a table without Iceberg, which counts days before 1582 as Spark does since version 3."""
+        return self._spark.read.schema(schema).option("datetimeRebaseMode", "CORRECTED").parquet(*paths)
 
     def _files_between(self, table: str, key: str, low: int, high: int) -> tuple[list[str], dict[str, Any]]:
         """Return the published data files that may hold keys of a range, and their files of deletes by path."""
@@ -383,7 +388,7 @@ class Branches:
         paths = [str(file.location()) for file in files]
         if not paths:
             return 0, Decimal(0)
-        rows = self._spark.read.schema(self._spark.table(self.table(table)).schema).parquet(*paths)
+        rows = self._parquet(self._spark.table(self.table(table)).schema, paths)
         found = rows.agg(F.count(F.lit(1)).alias("row_count"), total(money).alias("amount")).first()
         return found.row_count, found.amount
 
@@ -457,7 +462,7 @@ class Branches:
         if not deletes:
             return
         files, _ = _planned(iceberg.newScan())
-        living = self._spark.read.schema(POSITION_DELETES).parquet(*deletes).where(F.col("file_path").isin(files))
+        living = self._parquet(POSITION_DELETES, deletes).where(F.col("file_path").isin(files))
         with_ids = [
             F.col(name).alias(name, metadata={"parquet.field.id": number}) for name, number in FIELD_IDS.items()
         ]
@@ -467,7 +472,7 @@ class Branches:
         rewrite = iceberg.newRewrite().validateFromSnapshot(iceberg.currentSnapshot().snapshotId())
         for delete in deletes.values():
             rewrite.deleteFile(delete)
-        merged = self._spark.read.schema(POSITION_DELETES).parquet(folder)
+        merged = self._parquet(POSITION_DELETES, [folder])
         place = [F.col(f"_metadata.{name}").alias(name) for name in ("file_name", "file_size")]
         for file in merged.groupBy(*place).agg(F.count(F.lit(1)).alias("rows")).collect():
             metadata = self._spark._jvm.org.apache.iceberg.FileMetadata.deleteFileBuilder(iceberg.spec())
