@@ -627,7 +627,7 @@ class Branches:
             reader = manifests.readDeleteManifest(manifest, iceberg.io(), iceberg.specs())
             entries = reader.iterator()
             while entries.hasNext():
-                delete = entries.next().copy()
+                delete = entries.next().copyWithoutStats()
                 found[str(delete.location())] = delete
             reader.close()
         return found
@@ -1653,6 +1653,28 @@ class Reload:
         return str(self.marker["file_id"])
 
 
+@dataclass(frozen=True)
+class Run:
+    """One run: its number, its branches, the reload that it completes, its rows, and the range of their keys."""
+
+    spark: SparkSession
+    branches: Branches
+    run_seq: int
+    reload: Reload | None = None
+    row_count: int = 0
+    low: int = 0
+    high: int = -1
+
+    @property
+    def same_key(self) -> str:
+        """Return the condition of a join by key; by the range file statistics prune, but a reload may touch any key."""
+        bounds = "" if self.reload else f" AND t.dms_id BETWEEN {self.low} AND {self.high}"
+        return f"t.dms_id = s.dms_id{bounds}"
+
+    def numbered(self, rows: DataFrame) -> DataFrame:
+        return rows.withColumn("run_seq", F.lit(self.run_seq))
+
+
 def below(floor: str | None) -> Column:
     """Tell whether a row is older than a complete reload."""
     return F.lit(False) if floor is None else F.col("row_order.position") < F.lit(floor).cast("timestamp")
@@ -1937,28 +1959,6 @@ NO_EFFECTS = {"had": 0, "have": 0, "amount_before": Decimal(0), "amount_after": 
 # History, quarantine, effects and state are written to the run's branches; `transactions` and `tombstones` only where a
 # key is new, its
 # newest row is, or it is gone.
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run: its number, its branches, the reload that it completes, its rows, and the range of their keys."""
-
-    spark: SparkSession
-    branches: Branches
-    run_seq: int
-    reload: Reload | None = None
-    row_count: int = 0
-    low: int = 0
-    high: int = -1
-
-    @property
-    def same_key(self) -> str:
-        """Return the condition of a join by key; by the range file statistics prune, but a reload may touch any key."""
-        bounds = "" if self.reload else f" AND t.dms_id BETWEEN {self.low} AND {self.high}"
-        return f"t.dms_id = s.dms_id{bounds}"
-
-    def numbered(self, rows: DataFrame) -> DataFrame:
-        return rows.withColumn("run_seq", F.lit(self.run_seq))
 
 
 @dataclass(frozen=True)

@@ -310,7 +310,7 @@ class Branches:
             reader = manifests.readDeleteManifest(manifest, iceberg.io(), iceberg.specs())
             entries = reader.iterator()
             while entries.hasNext():
-                delete = entries.next().copy()
+                delete = entries.next().copyWithoutStats()
                 found[str(delete.location())] = delete
             reader.close()
         return found
