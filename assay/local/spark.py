@@ -47,6 +47,7 @@ def catalog_conf(*, warehouse: str) -> dict[str, str]:
         f"{catalog}.warehouse": warehouse,
         f"{catalog}.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
         f"{catalog}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+        "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
     }
 
 

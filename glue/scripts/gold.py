@@ -570,8 +570,14 @@ def begin_rebuild(ledger: Ledger, before: Item, job: argparse.Namespace) -> tupl
 
 
 def settled(rows: DataFrame) -> DataFrame:
-    """Return rows that are computed once, by the first use; later plans begin at the result and stay small."""
-    return rows.localCheckpoint(eager=False)
+    """Return rows that are computed once, by the first use; later plans begin at the result and stay small.
+
+    They are kept as bytes: a large run has more rows than memory holds as objects.
+    """
+    kept = rows.localCheckpoint(eager=False)
+    levels = rows.sparkSession._jvm.org.apache.spark.storage.StorageLevel
+    kept._jdf.logicalPlan().rdd().persist(levels.MEMORY_AND_DISK_SER())
+    return kept
 
 
 def looked_up(keys: DataFrame, most: int) -> DataFrame:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property, partial, reduce
+from itertools import pairwise
 from typing import Any
 
 import boto3
@@ -710,8 +711,14 @@ def begin_rebuild(ledger: Ledger, before: Item, job: argparse.Namespace) -> tupl
 
 
 def settled(rows: DataFrame) -> DataFrame:
-    """Return rows that are computed once, by the first use; later plans begin at the result and stay small."""
-    return rows.localCheckpoint(eager=False)
+    """Return rows that are computed once, by the first use; later plans begin at the result and stay small.
+
+    They are kept as bytes: a large run has more rows than memory holds as objects.
+    """
+    kept = rows.localCheckpoint(eager=False)
+    levels = rows.sparkSession._jvm.org.apache.spark.storage.StorageLevel
+    kept._jdf.logicalPlan().rdd().persist(levels.MEMORY_AND_DISK_SER())
+    return kept
 
 
 def looked_up(keys: DataFrame, most: int) -> DataFrame:
@@ -1671,6 +1678,12 @@ class Run:
         bounds = "" if self.reload else f" AND t.dms_id BETWEEN {self.low} AND {self.high}"
         return f"t.dms_id = s.dms_id{bounds}"
 
+    @property
+    def is_large_first(self) -> bool:
+        """Tell whether many rows come to a layer that holds none."""
+        is_first = self.reload is None and not any(map(self.branches.rows_at_most, ("transactions", "tombstones")))
+        return is_first and self.row_count > ROWS_A_PARTITION
+
     def numbered(self, rows: DataFrame) -> DataFrame:
         return rows.withColumn("run_seq", F.lit(self.run_seq))
 
@@ -1719,11 +1732,30 @@ def candidates(
     return rows.unionByName(moved_up(spark, moved, reload))
 
 
-def classify(rows: DataFrame, stored: DataFrame, *, key: str = "dms_id", floor: str | None = None) -> DataFrame:
+def repeated_keys(rows: DataFrame) -> DataFrame:
+    """Return the keys that stand in several rows."""
+    return settled(rows.groupBy("dms_id").agg(F.count(F.lit(1)).alias("rows")).where("rows > 1").select("dms_id"))
+
+
+def newest_orders(rows: DataFrame, keys: DataFrame, floor: str | None) -> DataFrame:
+    """Return `dms_id, newest_order` of these keys, few of those that the rows hold."""
+    of_keys = rows.where(~below(floor)).join(F.broadcast(keys), on="dms_id", how="left_semi")
+    return settled(of_keys.groupBy("dms_id").agg(F.max("row_order").alias("newest_order")))
+
+
+def classify(
+    rows: DataFrame,
+    stored: DataFrame,
+    *,
+    key: str = "dms_id",
+    floor: str | None = None,
+    newest_of: DataFrame | None = None,
+) -> DataFrame:
     """Give each row its outcome and the change that it makes, if any; add `is_newest`, `stored` and `effect_amount`.
 
     `stored` has the key and a struct `stored`: the state of the key, `living` or deleted. Whatever moves money moves
-    it in an exact comparison too, a hash alone does not vouch for it.
+    it in an exact comparison too, a hash alone does not vouch for it. `newest_of` has the newest order of the keys that
+    stand in several rows; without it the rows are brought together by key.
     """
     had = F.coalesce(F.col("stored.living"), F.lit(False))
     exact = [F.col(name) == F.col(f"stored.{name}") for name in ("amount", "transacted_at") if name in rows.columns]
@@ -1731,7 +1763,11 @@ def classify(rows: DataFrame, stored: DataFrame, *, key: str = "dms_id", floor: 
     same = F.when(F.col("op") == "D", ~had).otherwise(had & F.coalesce(identical, F.lit(False)))
     # Equal is only the stored row itself, where a reload gives it its place.
     newer = ~below(floor) & (F.col("stored").isNull() | (F.col("row_order") >= F.col("stored.row_order")))
-    newest = F.max(F.when(F.col("newer"), F.col("row_order"))).over(Window.partitionBy(key))
+    if newest_of is None:
+        newest = F.max(F.when(F.col("newer"), F.col("row_order"))).over(Window.partitionBy(key))
+    else:
+        rows = rows.join(F.broadcast(newest_of), on=key, how="left")
+        newest = F.coalesce("newest_order", "row_order")
     change = F.when(F.col("op") == "D", F.lit("deleted")).when(had, F.lit("updated")).otherwise(F.lit("inserted"))
     outcome = (
         F.when(F.col("same"), "unchanged")
@@ -1806,12 +1842,12 @@ def missing_effects(missing: DataFrame, reload: Reload, *, run_seq: int) -> Data
 
 
 def profile(rows: DataFrame) -> DataFrame:
-    """Return per file what the KPI function counts too, and the range of its good keys."""
+    """Return per file and partition what the KPI function counts too, and the range of the good keys."""
     good = F.size("rules") == 0
     is_delete = F.coalesce(F.col("op") == "D", F.lit(False))
     value = F.col("amount") if "amount" in rows.columns else F.lit(Decimal(0)).cast(MONEY)
     key = F.col("dms_id") if "dms_id" in rows.columns else F.lit(None).cast("bigint")
-    return rows.groupBy("file_id").agg(
+    return rows.groupBy("file_id", F.spark_partition_id().alias("partition")).agg(
         F.count(F.lit(1)).alias("row_count"),
         F.sum(F.when(~good, 1).otherwise(0)).alias("bad_rows"),
         F.sum((value.isNull() & ~is_delete).cast("int")).alias("unreadable_amounts"),
@@ -1821,23 +1857,21 @@ def profile(rows: DataFrame) -> DataFrame:
     )
 
 
-def by_file(profiles: list[DataFrame]) -> dict[str, Item]:
-    """Return the profiles of all subjects, by file."""
-    if not profiles:
-        return {}
-    return {row.file_id: row.asDict() for row in reduce(DataFrame.unionByName, profiles).collect()}
+def collected(profiles: list[DataFrame]) -> list[Item]:
+    """Return the profiles of all subjects."""
+    return [row.asDict() for row in reduce(DataFrame.unionByName, profiles).collect()] if profiles else []
 
 
-def check_against_kpis(files: list[Item], profiles: dict[str, Item]) -> None:
+def check_against_kpis(files: list[Item], profiles: list[Item]) -> None:
     """Hold each file's rows and money to the figures of the KPI function, to the row and the cent."""
-    nothing = {"row_count": 0, "bad_rows": 0, "unreadable_amounts": 0, "total_amount": None}
     for file in files:
-        counted = profiles.get(file["file_id"], nothing)
-        found = {**counted, "total_amount": cents(counted["total_amount"])}
-        for name in nothing:
-            if found[name] != file["kpis"][name]:
+        parts = [part for part in profiles if part["file_id"] == file["file_id"]]
+        found = {name: sum(part[name] for part in parts) for name in ("row_count", "bad_rows", "unreadable_amounts")}
+        amounts = [part["total_amount"] for part in parts if part["total_amount"] is not None]
+        for name, value in {**found, "total_amount": cents(sum(amounts, Decimal(0)))}.items():
+            if value != file["kpis"][name]:
                 raise FileBroken(
-                    file["file_id"], f"{name} is {found[name]} in Silver but {file['kpis'][name]} in the KPI function"
+                    file["file_id"], f"{name} is {value} in Silver but {file['kpis'][name]} in the KPI function"
                 )
 
 
@@ -1970,19 +2004,26 @@ class Decided:
     purged: DataFrame | None
     sums: Item
     lost: Item
+    in_key_order: bool  # over all partitions
 
 
 NOTHING_LOST = {"rows": 0, "amount": Decimal(0), "purged": 0}
 
 
-def decide(run: Run, good: DataFrame, floor: str | None, file_ids: list[str]) -> tuple[DataFrame, DataFrame]:
-    """Return the classified rows, settled, and the stored rows that they were held against."""
+def decide(run: Run, good: DataFrame, floor: str | None, file_ids: list[str]) -> tuple[DataFrame, DataFrame, bool]:
+    """Return the classified rows, the stored rows that they were held against, and whether rows kept their places."""
     rows = candidates(run.spark, run.branches, good, run.reload, file_ids)
     keys = rows.select("dms_id")
     stored = stored_rows(run, keys)
     known = stored.join(keys.distinct(), on="dms_id", how="left_semi") if run.reload else stored
     known = known.select("dms_id", F.struct(*IN_STATE, "living").alias("stored"))
-    return settled(with_effect(classify(rows, known, floor=floor))), stored
+    if run.is_large_first:
+        repeated = repeated_keys(rows)
+        if repeated.count() <= BROADCAST_KEYS:
+            # Almost every row is the only one of its key, and to look up the others costs less than to keep the result.
+            newest_of = newest_orders(rows, repeated, floor)
+            return with_effect(classify(rows, known, floor=floor, newest_of=newest_of)), stored, True
+    return settled(with_effect(classify(rows, known, floor=floor))), stored, False
 
 
 def lost_by(run: Run, classified: DataFrame, stored: DataFrame) -> tuple[DataFrame | None, DataFrame | None, Item]:
@@ -2008,7 +2049,8 @@ def write_state(run: Run, decided: Decided) -> None:
         run.branches.remove("transactions", keys, on=run.same_key, most=replaced)
     if sums["state_rows"]:
         state = conform(newest.where(F.col("op") != "D"), STATE)
-        run.branches.append("transactions", laid_out(state, sums["state_rows"], "dms_id"))
+        order = () if decided.in_key_order else ("dms_id",)
+        run.branches.append("transactions", laid_out(state, sums["state_rows"], *order))
 
 
 def write_tombstones(run: Run, decided: Decided) -> None:
@@ -2175,11 +2217,21 @@ def limit_missing(run: Run, lost: Item, living: int, maximum_share: Decimal) -> 
         )
 
 
-def key_range(profiles: dict[str, Item]) -> tuple[int, int]:
+def key_range(profiles: list[Item]) -> tuple[int, int]:
     """Return the lowest and the highest good key of a run; an empty range when there is none."""
-    lows = [found["low"] for found in profiles.values() if found["low"] is not None]
-    highs = [found["high"] for found in profiles.values() if found["high"] is not None]
+    lows = [found["low"] for found in profiles if found["low"] is not None]
+    highs = [found["high"] for found in profiles if found["high"] is not None]
     return min(lows, default=0), max(highs, default=-1)
+
+
+def in_key_order(profiles: list[Item]) -> bool:
+    """Tell whether the partitions of a run's rows hold keys of one range each, as a table exported by key has them."""
+    of_partitions: dict[int, list[Item]] = {}
+    for found in profiles:
+        if found["low"] is not None:
+            of_partitions.setdefault(found["partition"], []).append(found)
+    ranges = sorted(key_range(parts) for parts in of_partitions.values())
+    return all(high < next_low for (_, high), (next_low, _) in pairwise(ranges))
 
 
 def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files: list[Item], attempts: int = 1) -> None:
@@ -2200,9 +2252,9 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files:
     stage(files, staging)
     step("staged")
     rows = read_subjects(spark, files, staging)
-    profiles = by_file([found.transform(profile) for found in rows.values()])
+    profiles = collected([found.transform(profile) for found in rows.values()])
     check_against_kpis(files, profiles)
-    row_count = sum(found["row_count"] for found in profiles.values())
+    row_count = sum(found["row_count"] for found in profiles)
     step("read", rows=row_count)
 
     branches = Branches(spark, job.silver_database, Branches.name_of_run(run_seq))
@@ -2211,7 +2263,7 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files:
     bad = [found.where(F.size("rules") > 0) for found in rows.values()]
     transactions = good.get("transactions", columns_or_null(spark.range(0), NORMALISED))
     references = {name: classify_reference(run, good[name], name) for name in REFERENCES if name in good}
-    classified, stored = decide(run, transactions, floor, file_ids)
+    classified, stored, in_place = decide(run, transactions, floor, file_ids)
     counted = by_outcome(
         reduce(
             DataFrame.unionByName,
@@ -2226,7 +2278,7 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files:
     limit_missing(run, lost, before.get("published", {}).get("row_count", 0), Decimal(job.maximum_missing_share))
     report = report_of(files, counted, run, lost)
     sums = {**summed(counted), "reference_rows": reference_rows(files, report)}
-    decided = Decided(classified, missing, purged, sums, lost)
+    decided = Decided(classified, missing, purged, sums, lost, in_place and in_key_order(profiles))
     step(
         "classified", **{outcome: sum(facts["outcomes"][outcome] for facts in report.values()) for outcome in OUTCOMES}
     )
@@ -2350,7 +2402,7 @@ def probe(spark: SparkSession, job: argparse.Namespace, file: Item) -> str | Non
         rows = read_subjects(spark, [file], staging)
         for found in rows.values():
             found.write.format("noop").mode("overwrite").save()
-        check_against_kpis([file], by_file([found.transform(profile) for found in rows.values()]))
+        check_against_kpis([file], collected([found.transform(profile) for found in rows.values()]))
     except FileBroken as error:
         return error.reason
     except Exception as error:  # whatever breaks the reading of this one file is its reason

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import patch
 
 import pytest
-from glue_pipeline import Event, Pipeline, csv, file_id_of, put
+from glue_pipeline import SILVER, Event, Pipeline, csv, file_id_of, put
 
 # Three versions of overlapping keys; the third is the oldest, so that no order of arrival is that of the rows.
 BODIES = {
@@ -68,3 +69,30 @@ def test_state_is_the_same__each_order_and_batching(
     file_ids = {name: file_id_of(event) for name, event in events.items()}
     assert writers == {1: (file_ids["a"], 3), 2: (file_ids["b"], 1), 3: (file_ids["b"], 2), 4: (file_ids["c"], 3)}
     assert {name: rows for name, rows in found.items() if rows != states.setdefault(name, rows)} == {}
+
+
+MANY = 3  # rows; more than these are a large run
+IN_ORDER = {f"transactions/{part}.csv": csv(*(f"{key},{key}.00,2023-01-01,chip,5," for key in keys))
+            for part, keys in {"a": (1, 2, 3), "b": (4, 5, 6)}.items()}  # fmt: skip
+REPEATED = {**IN_ORDER, "transactions/c.csv": csv("2,9.00,2023-01-02,,5,", "3,3.00,2023-01-01,chip,5,", "x,1.00,,,,")}
+
+
+@pytest.mark.parametrize("most_repeated", [0, 10], ids=["brought_together", "looked_up"])
+@pytest.mark.parametrize("files", [IN_ORDER, REPEATED], ids=["in_order", "repeated"])
+def test_first_load_is_the_same__large_runs_take_short_ways(
+    pipeline: Pipeline, files: dict[str, bytes], most_repeated: int
+) -> None:
+    plain = pipeline.fork()
+    for key, body in files.items():
+        event = put(key, body, as_of="2024-01-01T00:00:00Z")
+        plain.arrive(event)
+        pipeline.arrive(event)
+    plain.silver()
+    with (
+        patch.multiple(SILVER, ROWS_A_PARTITION=MANY, BROADCAST_KEYS=most_repeated),
+        patch.object(SILVER, "newest_orders", wraps=SILVER.newest_orders) as looked_up,
+    ):
+        pipeline.silver()
+    assert looked_up.called == (files is IN_ORDER or most_repeated > 0)
+    assert pipeline.tables("silver") == plain.tables("silver")
+    assert pipeline.passports() == plain.passports()

@@ -37,10 +37,27 @@ def test_instant_text_is_utc_and_sorts__other_zone(silver: ModuleType) -> None:
 
 
 def test_key_range_spans_all_files__one_without_a_good_key(silver: ModuleType) -> None:
-    profiles = {"a": {"low": 5, "high": 9}, "b": {"low": None, "high": None}, "c": {"low": -1, "high": 5}}
-    assert silver.key_range(profiles) == (-1, 9)
-    low, high = silver.key_range({"b": profiles["b"]})
+    nothing = {"low": None, "high": None}
+    assert silver.key_range([{"low": 5, "high": 9}, nothing, {"low": -1, "high": 5}]) == (-1, 9)
+    low, high = silver.key_range([nothing])
     assert low > high
+
+
+@pytest.mark.parametrize(
+    ("ranges", "expected"),
+    [
+        ([(1, 4, 5), (0, 1, 3), (2, None, None)], True),  # partition, lowest and highest key
+        ([(0, 1, 2), (0, 2, 3), (1, 4, 5)], True),  # two files in one partition
+        ([(0, 1, 3), (1, 3, 5)], False),
+        ([(0, 1, 2), (1, 3, 4), (0, 5, 6)], False),
+        ([], True),
+    ],
+)
+def test_keys_are_in_order__ranges_of_partitions_lie_apart(
+    silver: ModuleType, ranges: list[tuple[int, int | None, int | None]], *, expected: bool
+) -> None:
+    profiles = [{"partition": partition, "low": low, "high": high} for partition, low, high in ranges]
+    assert silver.in_key_order(profiles) == expected
 
 
 def test_require_raises_with_both_figures__they_differ(silver: ModuleType) -> None:
@@ -50,7 +67,10 @@ def test_require_raises_with_both_figures__they_differ(silver: ModuleType) -> No
 
 
 KPIS = {"row_count": 2, "bad_rows": 1, "unreadable_amounts": 0, "total_amount": "3.00"}
-PROFILE = {"row_count": 2, "bad_rows": 1, "unreadable_amounts": 0, "total_amount": Decimal("3.00")}
+PROFILE = {
+    "file_id": "a", "row_count": 2, "bad_rows": 1, "unreadable_amounts": 0, "total_amount": Decimal("3.00"),
+}  # fmt: skip
+NO_MONEY = {"file_id": "a", "row_count": 0, "bad_rows": 0, "unreadable_amounts": 0, "total_amount": None}
 
 
 @pytest.mark.parametrize(
@@ -59,9 +79,9 @@ PROFILE = {"row_count": 2, "bad_rows": 1, "unreadable_amounts": 0, "total_amount
 )
 def test_file_is_broken__a_figure_differs_from_the_kpi_functions(silver: ModuleType, name: str, value: object) -> None:
     files = [{"file_id": "a", "kpis": KPIS}]
-    silver.check_against_kpis(files, {"a": PROFILE})
+    silver.check_against_kpis(files, [NO_MONEY, PROFILE, {**PROFILE, "file_id": "b"}])
     with pytest.raises(silver.FileBroken) as broken:
-        silver.check_against_kpis(files, {"a": {**PROFILE, name: value}})
+        silver.check_against_kpis(files, [{**PROFILE, name: value}])
     assert broken.value.file_id == "a"
 
 
