@@ -780,7 +780,8 @@ def create_tables(
 ) -> None:
     """Create the tables that do not exist yet: name to (columns, partitioning or "", sort order or "").
 
-    A reader passes over row groups that cannot hold what it looks for; their bytes are those before compression.
+    A reader passes over row groups that cannot hold what it looks for. Their bytes are those of compressed pages, and
+    of the last pages, of up to 20,000 rows, as they are.
     """
     existing = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.{database}").collect()}
     for table, (columns, partitioning, order) in tables.items():
