@@ -430,10 +430,8 @@ class Branches:
 
         Each commit is a whole one and changes no row, so a kill between them does no harm.
         """
-        compacted = [table for table in tables if self._compact(table)]
-        for table in compacted:
-            self._expire(table)
-        return compacted
+        done = at_once({table: partial(self._compact, table) for table in tables})
+        return [table for table, is_compacted in done.items() if is_compacted]
 
     def _compact(self, table: str) -> bool:
         iceberg = self._iceberg(table)
@@ -449,6 +447,7 @@ class Branches:
             return False
         if deletes:
             self._merge_deletes(table)
+        self._expire(table)
         return True
 
     def _merge_deletes(self, table: str) -> None:
