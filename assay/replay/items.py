@@ -1,6 +1,6 @@
 """Which files a replay takes, and in which batches: each as it was when it was accepted, none is judged again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from random import Random
 
 from assay.errors import UserError
@@ -11,7 +11,7 @@ AFTER_ACCEPTANCE = frozenset({"silver", "gold", "failed", "reasons", "execution_
 SHOWN = 3
 
 
-def in_silver(items: Iterable[Item]) -> list[Item]:
+def in_silver(items: Sequence[Item]) -> list[Item]:
     """Give the files whose rows make up Silver; refuse while a file is on its way there, or to Gold."""
     under_way = [item["key"] for item in items if _is_under_way(item)]
     if under_way:

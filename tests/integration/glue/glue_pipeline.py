@@ -11,7 +11,7 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -194,7 +194,9 @@ class Pipeline:
         """Put a file into Bronze and let the KPI function handle it; return its id."""
         return self.arrive(put(key, body, **metadata))
 
-    def run(self, layer: str, file_id: str = "", *, at_step: Callable[..., None] | None = None) -> None:
+    def run(
+        self, layer: str, file_id: str = "", *, at_step: Callable[..., None] | None = None, more: Iterable[str] = ()
+    ) -> None:
         """Run a job; `at_step` is called with the name and facts of each step that it logs."""
         job = JOBS[layer]
         # What one job sets on its session, the other never sees in a process of its own.
@@ -202,7 +204,7 @@ class Pipeline:
             self.spark.conf.unset(name)
         with immortal_session(), patch.object(job, "step", at_step or (lambda *_, **__: None)):
             try:
-                job.main(job.arguments(self.arguments(layer, file_id)))
+                job.main(job.arguments([*self.arguments(layer, file_id), *more]))
             finally:
                 self.spark.catalog.clearCache()
 
@@ -211,6 +213,11 @@ class Pipeline:
 
     def gold(self, file_id: str = "") -> None:
         self.run("gold", file_id)
+
+    def take_over(self, layer: str, other: Pipeline, *, expected_run_seq: int) -> None:
+        """Put another pipeline's tables in the place of a layer's."""
+        more = ["--rebuild_from", other.database(layer), "--expected_run_seq", str(expected_run_seq)]
+        self.run(layer, more=more)
 
     def kill(self, layer: str, step: str, **facts: object) -> None:
         """Run a job that dies at a step, at the one that logs these facts where it is logged several times."""

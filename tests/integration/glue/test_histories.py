@@ -1,4 +1,4 @@
-"""Random histories through the real KPI handler and the real jobs end where the models say, passport by passport.
+"""Random histories through the real KPI handler and the real jobs end where the models say, and so does a replay.
 
 `ASSAY_HISTORIES=200 pytest tests/integration/glue/test_histories.py` draws that many anew, instead of a few that are
 always the same; a history that fails is printed as code that makes it again.
@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from layers import file_ids, gold_of, passport_expected, passport_of, state_expected, state_of
 from order_model import File, state
+from replaying import comparable, replayed
 from run_model import SilverModel
 
 FUZZ = int(os.environ.get("ASSAY_HISTORIES", "0"))
@@ -70,3 +71,4 @@ def test_layers_are_those_of_the_models__random_history(empty: Pipeline, history
         "days": dict.fromkeys(days(files), 1),
         "totals": totals(files),
     }
+    assert comparable(replayed(pipeline, empty, rng)) == comparable(pipeline)

@@ -1,0 +1,55 @@
+"""What the real jobs make anew from Bronze is what they made before, and can take its place."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from glue_pipeline import GOLD, SILVER, Pipeline, csv
+from replaying import comparable, replayed
+
+FILES = {
+    "transactions/a.csv": csv("1,1.00,2023-01-01,chip,5,", "2,2.00,2023-01-31,,5,", "x,1.00,,,,"),
+    "transactions/b.csv": csv("2,2.50,2023-02-01,swipe,6,", "3,3.00,2023-02-01,online,6,"),
+    "transactions/c.csv": csv("1,9.99,2023-03-01,online,7,", "4,-4.00,2023-01-01,,7,"),
+}
+
+
+@pytest.fixture
+def published(pipeline: Pipeline) -> Pipeline:
+    """Three files, one by one."""
+    for month, (key, body) in enumerate(FILES.items(), start=1):
+        pipeline.upload(key, body, as_of=f"2024-{month:02d}-01T00:00:00Z")
+        pipeline.silver()
+        pipeline.gold()
+    return pipeline
+
+
+def test_replay_takes_the_place_of_both_layers__rows_changed_behind_their_backs(
+    published: Pipeline, empty: Pipeline
+) -> None:
+    before = comparable(published)
+    facts = f"glue_catalog.{published.database('gold')}.fact_transactions"
+    published.spark.sql(f"UPDATE {facts} SET amount = 3.01 WHERE dms_id = 3")
+    twin = replayed(published, empty, Random(1))
+    assert comparable(twin) == before
+    assert [table for table, rows in comparable(published).items() if rows != before[table]] == [
+        "gold.fact_transactions"
+    ]
+
+    for layer, run_seq in (("silver", 3), ("gold", 3)):
+        published.take_over(layer, twin, expected_run_seq=run_seq)
+    assert comparable(published) == before
+    published.upload("transactions/d.csv", csv("5,5.00,2023-03-05,chip,7,"), as_of="2024-04-01T00:00:00Z")
+    published.silver()
+    published.gold()
+    assert [row["dms_id"] for row in published.rows("gold.fact_transactions", "dms_id")] == [1, 2, 3, 4, 5]
+
+
+def test_replay_is_refused__a_run_came_between(published: Pipeline) -> None:
+    before = published.tables()
+    with pytest.raises(SILVER.FencedOut, match="rebuild it again"):
+        published.take_over("silver", published, expected_run_seq=2)
+    with pytest.raises(GOLD.FencedOut, match="rebuild it again"):
+        published.take_over("gold", published, expected_run_seq=4)
+    assert published.tables() == before
