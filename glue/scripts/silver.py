@@ -2070,19 +2070,21 @@ def write_effects(run: Run, decided: Decided) -> None:
     run.branches.append("transaction_effects", laid_out(changed, decided.sums["changes"] + decided.lost["rows"]))
 
 
-def write_history(run: Run, decided: Decided, count: int) -> None:
-    """Keep every accepted row with the order that is its own: where a load begins is not the row's business."""
+def in_own_place(rows: DataFrame) -> DataFrame:
+    """Give rows the order that is their own: where a load begins is not their business, and not all runs know it."""
     own_position = F.when(F.col("row_order.phase") == 0, F.lit(MINUS_INFINITY).cast("timestamp")).otherwise(
         F.col("row_order.position")
     )
-    rows = decided.classified.where("is_input").withColumn(
-        "row_order", F.col("row_order").withField("position", own_position)
-    )
+    return rows.withColumn("row_order", F.col("row_order").withField("position", own_position))
+
+
+def write_history(run: Run, decided: Decided, count: int) -> None:
+    rows = decided.classified.where("is_input").transform(in_own_place)
     run.branches.append("transaction_history", laid_out(conform(run.numbered(rows), HISTORY), count))
 
 
 def write_quarantine(run: Run, bad: list[DataFrame], count: int) -> None:
-    kept = [columns_or_null(run.numbered(rows), QUARANTINE) for rows in bad]
+    kept = [columns_or_null(run.numbered(rows).transform(in_own_place), QUARANTINE) for rows in bad]
     run.branches.append("quarantine", laid_out(reduce(DataFrame.unionByName, kept), count))
 
 
