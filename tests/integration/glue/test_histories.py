@@ -43,7 +43,7 @@ def process(pipeline: Pipeline, batches: list[list[tuple[File, Event]]], rng: Ra
     return model
 
 
-@pytest.mark.timeout(0 if FUZZ else 1200)
+@pytest.mark.timeout(0 if FUZZ else 2400)
 @settings(
     max_examples=FUZZ or 10,
     derandomize=not FUZZ,
