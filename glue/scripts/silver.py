@@ -1681,8 +1681,9 @@ class Run:
     @property
     def is_large_first(self) -> bool:
         """Tell whether many rows come to a layer that holds none."""
-        is_first = self.reload is None and not any(map(self.branches.rows_at_most, ("transactions", "tombstones")))
-        return is_first and self.row_count > ROWS_A_PARTITION
+        if self.reload or self.row_count <= ROWS_A_PARTITION:
+            return False
+        return not any(map(self.branches.rows_at_most, ("transactions", "tombstones")))
 
     def numbered(self, rows: DataFrame) -> DataFrame:
         return rows.withColumn("run_seq", F.lit(self.run_seq))
@@ -1862,10 +1863,18 @@ def collected(profiles: list[DataFrame]) -> list[Item]:
     return [row.asDict() for row in reduce(DataFrame.unionByName, profiles).collect()] if profiles else []
 
 
+def grouped(profiles: list[Item], by: str) -> dict[object, list[Item]]:
+    groups: dict[object, list[Item]] = {}
+    for found in profiles:
+        groups.setdefault(found[by], []).append(found)
+    return groups
+
+
 def check_against_kpis(files: list[Item], profiles: list[Item]) -> None:
     """Hold each file's rows and money to the figures of the KPI function, to the row and the cent."""
+    by_file = grouped(profiles, "file_id")
     for file in files:
-        parts = [part for part in profiles if part["file_id"] == file["file_id"]]
+        parts = by_file.get(file["file_id"], [])
         found = {name: sum(part[name] for part in parts) for name in ("row_count", "bad_rows", "unreadable_amounts")}
         amounts = [part["total_amount"] for part in parts if part["total_amount"] is not None]
         for name, value in {**found, "total_amount": cents(sum(amounts, Decimal(0)))}.items():
@@ -2228,11 +2237,8 @@ def key_range(profiles: list[Item]) -> tuple[int, int]:
 
 def in_key_order(profiles: list[Item]) -> bool:
     """Tell whether the partitions of a run's rows hold keys of one range each, as a table exported by key has them."""
-    of_partitions: dict[int, list[Item]] = {}
-    for found in profiles:
-        if found["low"] is not None:
-            of_partitions.setdefault(found["partition"], []).append(found)
-    ranges = sorted(key_range(parts) for parts in of_partitions.values())
+    with_keys = [found for found in profiles if found["low"] is not None]
+    ranges = sorted(key_range(parts) for parts in grouped(with_keys, "partition").values())
     return all(high < next_low for (_, high), (next_low, _) in pairwise(ranges))
 
 
