@@ -70,7 +70,8 @@ def _about(found: list[dict[str, Any]]) -> str:
     newest = max(found, key=lambda each: each["at"])
     versions = ", ".join(f"{name} {version}" for name, version in newest["versions"].items())
     lines = [f"- Machine: {newest['machine']}", f"- Versions: {versions}"]
-    return "\n".join([*lines, f"- Command: `{newest['command']}`", f"- Measured: {newest['at']}", ""])
+    lines += [f"- {each['measurement']}: `{each['command']}`, kept at {each['at']}" for each in found]
+    return "\n".join([*lines, ""])
 
 
 def _table(figures: Iterable[Figure]) -> str:
