@@ -70,7 +70,7 @@ def in_a_row(bed: Bed, *, increments: int, keep: Keep) -> None:
     found = []
     for number in range(increments):
         found.append(told_way(bed.bench.send([bed.next_increment("recent")])))
-        if number % 5 == 4:
+        if number % 5 == 4 or number == increments - 1:
             keep("in-a-row", {"history": bed.samples.extent.rows, "increments": found, **growth(found)})
 
 
@@ -95,6 +95,7 @@ def changes(folder: Path, form: Form, *, seed: int) -> None:
                 written = bed.snapshots.news()
                 found.setdefault(str(size), {})[keys] = {**told_way(sent), "facts_read": read, "written": written}
                 results.save("cdc", {"rows": CDC_ROWS, "sizes": found}, form=form.name)
+    results.finish("cdc", form=form.name)
 
 
 def months_of(path: Path) -> list[str]:
@@ -113,5 +114,9 @@ def measure(folder: Path, form: Form, *, seed: int) -> None:
         bed = Bed(bench, Samples.of(folder / "course-samples", form.sizes[0], seed=seed), Snapshots(bench.target))
         first_load(bed)
         one_file(bed, warm_up=form.warm_up, runs=form.files, keep=keep)
+        results.finish("way", form=form.name)
         burst(bed, files=form.burst_files, keep=keep)
-        in_a_row(bed, increments=form.increments, keep=keep)
+        results.finish("burst", form=form.name)
+        if form.increments:
+            in_a_row(bed, increments=form.increments, keep=keep)
+            results.finish("in-a-row", form=form.name)

@@ -92,3 +92,4 @@ def measure(folder: Path, form: Form, *, seed: int) -> None:
                 found[f"{kind} {count}"] = {"bytes": path.stat().st_size, "readers": measured}
                 results.save("kpi", {"rows": form.kpi_rows, "files": found}, form=form.name)
                 path.unlink()
+    results.finish("kpi", form=form.name)

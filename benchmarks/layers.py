@@ -97,7 +97,7 @@ def compare(bed: Bed, *, rounds: int, overwrites: int, on_round: Any) -> None:
 
 
 def measure(folder: Path, form: Form, *, seed: int) -> None:
-    """Measure everything about increments; results are kept after each round."""
+    """Measure everything about increments; samples are saved after each round."""
     with ExitStack() as stack:
         beds: dict[int, Bed] = {}
 
@@ -122,3 +122,4 @@ def measure(folder: Path, form: Form, *, seed: int) -> None:
                         bed.figures.setdefault("increments", {}).setdefault(keys, []).append(found)
             keep()
         compare(largest, rounds=form.compared, overwrites=form.overwrites, on_round=keep)
+    results.finish(f"layers-seed{seed}", form=form.name)

@@ -21,19 +21,30 @@ PACKAGES = ("pyspark", "moto", "polars", "pyiceberg")
 RIVALS = ("awswrangler", "deltalake", "duckdb", "pandas", "pyarrow")
 
 
-def save(name: str, figures: dict[str, Any], *, form: str) -> Path:
-    """Write the samples of one measurement; called after each round, so that an interrupted one leaves something."""
+def save(name: str, figures: dict[str, Any], *, form: str) -> None:
+    """Keep the samples that there are so far; a measurement that is stopped leaves those, beside an older whole one."""
     FOLDER.mkdir(exist_ok=True)
-    path = FOLDER / f"{name}-{form}.json"
     about = {"measurement": name, "form": form, "at": datetime.now(UTC).isoformat(timespec="seconds"), **surroundings()}
-    path.write_text(json.dumps({**about, **figures}, indent=1) + "\n")
-    return path
+    _unfinished(name, form).write_text(json.dumps({**about, **figures}, indent=1) + "\n")
+
+
+def finish(name: str, *, form: str) -> None:
+    """Let what was saved last, now whole, take the place of the older result."""
+    _unfinished(name, form).replace(_whole(name, form))
 
 
 def load(name: str, form: str) -> dict[str, Any] | None:
-    """Return what was kept of a measurement, if anything."""
-    path = FOLDER / f"{name}-{form}.json"
+    """Return the result of a measurement that ran to its end, if there was one."""
+    path = _whole(name, form)
     return dict(json.loads(path.read_text())) if path.exists() else None
+
+
+def _whole(name: str, form: str) -> Path:
+    return FOLDER / f"{name}-{form}.json"
+
+
+def _unfinished(name: str, form: str) -> Path:
+    return FOLDER / f"{name}-{form}.unfinished.json"
 
 
 def surroundings() -> dict[str, Any]:
