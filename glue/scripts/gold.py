@@ -214,6 +214,7 @@ OF_SIZE = f"'min-file-size-bytes', '{SMALL_FILE_BYTES}', 'target-file-size-bytes
 SMALL_FILES = f"map('min-input-files', '2', {OF_SIZE})"
 FILES_WITH_DEAD_ROWS = f"map('delete-file-threshold', '1', {OF_SIZE})"
 POSITION_DELETES = "file_path string, pos bigint"
+PLACE = f"struct<{POSITION_DELETES}>"
 FIELD_IDS = {"file_path": 2147483546, "pos": 2147483545}  # reserved by Iceberg's specification
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
 BROADCAST_KEYS = 1_000_000  # some 100 MB of hash table
@@ -252,6 +253,7 @@ class Branches:
         self._database = database
         self.name = name
         self._opened: dict[str, int] = {}  # table to the snapshot from which the branch started
+        self._seen: dict[str, tuple[int, list[str]]] = {}  # table to snapshot and files looked at
 
     @staticmethod
     def name_of_run(run_seq: int) -> str:
@@ -306,47 +308,89 @@ class Branches:
         rows.createOrReplaceTempView(source)
         self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} {clauses}")
 
-    def published_rows_of(self, table: str, keys: DataFrame, *, between: tuple[int, int], most: int) -> DataFrame:
-        """Return the rows that readers see under the keys of another table: one column, at most `most` rows in a range.
+    def published_rows(self, table: str) -> DataFrame:
+        """Return all rows that readers see, and the `place` of each."""
+        self._files_within(table, {})
+        place = F.struct(F.col("_file").alias("file_path"), F.col("_pos").alias("pos"))
+        return self._spark.table(self.table(table)).select("*", place.alias("place"))
 
-        Iceberg reads structs and lists row by row, and keys may lie in all files. So it only tells which files may hold
-        the keys and which of their rows are dead; Spark's own reader, which takes columns, reads them.
+    def published_rows_of(
+        self, table: str, keys: DataFrame, names: Iterable[str], *, within: Mapping[str, tuple[Any, Any]], most: int
+    ) -> DataFrame:
+        """Return columns of the rows that readers see under the keys of another table, and the `place` of each row.
+
+        `keys` has one column and at most `most` rows; `within` names columns with the least and the greatest value that
+        the rows have. Iceberg reads structs and lists row by row, and keys may lie in all files. So it only tells which
+        files may hold the keys and which of their rows are dead; Spark's own reader, which takes columns, reads them.
         """
-        (key,), (low, high) = keys.columns, between
-        files, deletes = self._files_between(table, key, low, high)
-        as_seen = self._spark.table(self.table(table))
+        (key,), as_seen = keys.columns, self._spark.table(self.table(table))
+        files, deletes = self._files_within(table, within)
         if not files:
-            return as_seen.where(F.lit(False))
-        rows = self._parquet(as_seen.schema, files).where(F.col(key).between(low, high))
+            return as_seen.where(F.lit(False)).select(*names, F.lit(None).cast(PLACE).alias("place"))
+        rows, schema = self._parquet(as_seen.schema, files), as_seen.schema
+        for name, bounds in within.items():
+            rows = rows.where(F.col(name).between(*[F.lit(bound).cast(schema[name].dataType) for bound in bounds]))
         places = {"file_name": F.col("_metadata.file_name"), "pos": F.col("_metadata.row_index")}
         found = rows.withColumns(places).join(looked_up(keys, most), on=key, how="left_semi")
         if deletes:
             dead = self._parquet(POSITION_DELETES, deletes)
             dead = dead.select(F.substring_index("file_path", "/", -1).alias("file_name"), "pos")
             found = found.join(dead, on=["file_name", "pos"], how="left_anti")
-        return found.select(*as_seen.columns)
+        path_of = F.create_map(*[F.lit(text) for path in files for text in (path.rpartition("/")[2], path)])
+        place = F.struct(path_of[F.col("file_name")].alias("file_path"), "pos")
+        return found.select(*names, place.alias("place"))
 
     def _parquet(self, schema: str | StructType, paths: Iterable[str]) -> DataFrame:
         """Read files of a table without Iceberg, which counts days before 1582 as Spark does since version 3."""
         return self._spark.read.schema(schema).option("datetimeRebaseMode", "CORRECTED").parquet(*paths)
 
-    def _files_between(self, table: str, key: str, low: int, high: int) -> tuple[list[str], dict[str, Any]]:
-        """Return the published data files that may hold keys of a range, and their files of deletes by path."""
-        expressions = self._spark._jvm.org.apache.iceberg.expressions.Expressions
-        within = getattr(expressions, "and")(
-            expressions.greaterThanOrEqual(key, low), expressions.lessThanOrEqual(key, high)
-        )
-        return _planned(self._iceberg(table).newScan().filter(within))
+    def _files_within(self, table: str, within: Mapping[str, tuple[Any, Any]]) -> tuple[list[str], dict[str, Any]]:
+        """Return the published data files that may hold rows within bounds, and their files of deletes by path."""
+        iceberg, expressions = self._iceberg(table), self._spark._jvm.org.apache.iceberg.expressions.Expressions
+        scan = iceberg.newScan()
+        for name, (least, greatest) in within.items():
+            scan = scan.filter(expressions.greaterThanOrEqual(name, least))
+            scan = scan.filter(expressions.lessThanOrEqual(name, greatest))
+        files, deletes = _planned(scan)
+        if iceberg.currentSnapshot() is not None:
+            self._seen[table] = iceberg.currentSnapshot().snapshotId(), files
+        return files, deletes
 
-    def remove(self, table: str, keys: DataFrame, *, on: str, most: int) -> None:
-        """Delete the rows (alias `t`) that at most `most` keys (alias `s`) name from the run's branch.
+    def remove(self, table: str, places: DataFrame) -> None:
+        """Delete the rows at these places (`file_path, pos`) of published rows from the run's branch.
 
-        A merge that also inserts keeps source rows without a match, and for that Spark sorts all that the table holds;
-        one that only deletes looks stored rows up in the keys.
+        A MERGE would look for the rows a second time. Where the files have been rewritten since, Iceberg refuses.
         """
-        source = f"remove_from_{table}"
-        looked_up(keys, most).createOrReplaceTempView(source)
-        self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} WHEN MATCHED THEN DELETE")
+        self.open(table)
+        (snapshot_id, files), iceberg = self._seen[table], self._iceberg(table)
+        delta = iceberg.newRowDelta().toBranch(self.name).validateFromSnapshot(snapshot_id)
+        delta = delta.validateDataFilesExist(files)
+        for file in self._put_deletes(iceberg, places):
+            delta = delta.addDeletes(file)
+        delta.commit()
+
+    def _put_deletes(self, iceberg: Any, places: DataFrame) -> list[Any]:
+        """Write a file of position deletes; return it as Iceberg knows it, with bounds of the files it speaks of."""
+        with_ids = [
+            F.col(name).alias(name, metadata={"parquet.field.id": number}) for name, number in FIELD_IDS.items()
+        ]
+        folder = f"{iceberg.location()}/data/deletes-{uuid.uuid4().hex}/"
+        ordered = places.coalesce(1).sortWithinPartitions("file_path", "pos").select(*with_ids)
+        ordered.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false").parquet(folder)
+        packages, described = self._spark._jvm.org.apache.iceberg, []
+        config = packages.MetricsConfig.forPositionDelete(iceberg)
+        found = iceberg.io().listPrefix(folder).iterator()
+        while found.hasNext():
+            listed = found.next()
+            if not listed.location().endswith(".parquet"):
+                continue
+            written = iceberg.io().newInputFile(listed.location(), listed.size())
+            metrics = packages.parquet.ParquetUtil.fileMetrics(written, config)
+            if metrics.recordCount():
+                file = packages.FileMetadata.deleteFileBuilder(iceberg.spec()).ofPositionDeletes()
+                file = file.withPath(listed.location()).withFormat("parquet").withFileSizeInBytes(listed.size())
+                described.append(file.withMetrics(metrics).build())
+        return described
 
     def take_over(self, tables: Iterable[str], database: str, *, last_run: int) -> None:
         """Put the rows of another database's tables in the place of these; runs count as no later than `last_run`."""
@@ -462,21 +506,11 @@ class Branches:
             return
         files, _ = _planned(iceberg.newScan())
         living = self._parquet(POSITION_DELETES, deletes).where(F.col("file_path").isin(files))
-        with_ids = [
-            F.col(name).alias(name, metadata={"parquet.field.id": number}) for name, number in FIELD_IDS.items()
-        ]
-        folder = f"{iceberg.location()}/data/deletes-{uuid.uuid4().hex}"
-        ordered = living.coalesce(1).sortWithinPartitions("file_path", "pos").select(*with_ids)
-        ordered.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false").parquet(folder)
         rewrite = iceberg.newRewrite().validateFromSnapshot(iceberg.currentSnapshot().snapshotId())
         for delete in deletes.values():
             rewrite.deleteFile(delete)
-        merged = self._parquet(POSITION_DELETES, [folder])
-        place = [F.col(f"_metadata.{name}").alias(name) for name in ("file_name", "file_size")]
-        for file in merged.groupBy(*place).agg(F.count(F.lit(1)).alias("rows")).collect():
-            metadata = self._spark._jvm.org.apache.iceberg.FileMetadata.deleteFileBuilder(iceberg.spec())
-            described = metadata.ofPositionDeletes().withPath(f"{folder}/{file.file_name}").withFormat("parquet")
-            rewrite.addFile(described.withFileSizeInBytes(file.file_size).withRecordCount(file.rows).build())
+        for file in self._put_deletes(iceberg, living):
+            rewrite.addFile(file)
         rewrite.commit()
 
     def _delete_files(self, iceberg: Any) -> dict[str, Any]:
@@ -1182,19 +1216,18 @@ def write_facts(branches: Branches, silver: Silver, net: DataFrame, change: Item
     fresh = facts(silver.spark, branches, images(net, "after"))
     repaired = mended(branches, silver, net)
     expected, replaced = {"rows": change["have"], "amount": change["amount_after"]}, change["had"]
-    keys, same_key = net.where(F.col("before").isNotNull()).select("dms_id"), "t.dms_id = s.dms_id"
+    keys, within = net.where(F.col("before").isNotNull()).select("dms_id"), {}
     if repaired is not None:
         more = repaired.agg(F.count(F.lit(1)).alias("rows"), total("amount").alias("amount")).first()
         expected = {name: value + more[name] for name, value in expected.items()}
         replaced += more["rows"]
         fresh, keys = fresh.unionByName(repaired), keys.unionByName(repaired.select("dms_id"))
     elif replaced:
-        same_key += (
-            f" AND t.dms_id BETWEEN {change['low']} AND {change['high']} "
-            f"AND t.transacted_on BETWEEN DATE'{change['first_before']}' AND DATE'{change['last_before']}'"
-        )
+        within["dms_id"] = change["low"], change["high"]
+        within["transacted_on"] = change["first_before"], change["last_before"]
     if replaced:
-        branches.remove("fact_transactions", keys, on=same_key, most=replaced)
+        stored = branches.published_rows_of("fact_transactions", keys, (), within=within, most=replaced)
+        branches.remove("fact_transactions", stored.select("place.*"))
     if expected["rows"]:
         branches.append("fact_transactions", laid_out(fresh, expected["rows"], "transacted_on", "dms_id"))
     if replaced + expected["rows"]:
@@ -1227,7 +1260,7 @@ def touched_groups(net: DataFrame) -> DataFrame:
     return moved.select(F.inline(F.array(*groups))).distinct()
 
 
-def within(day: str, months: list[str]) -> str:
+def of_months(day: str, months: list[str]) -> str:
     """Return the condition that a day lies from the first to the last month; by it Iceberg passes over files."""
     return f"{day} BETWEEN DATE'{months[0]}' AND last_day(DATE'{months[-1]}')"
 
@@ -1236,8 +1269,8 @@ def near_facts(stored_facts: DataFrame, change: Item) -> DataFrame:
     """Return the facts of the touched months."""
     months = change["months"]
     if len(months) > LISTED_MONTHS:
-        return stored_facts.where(within("transacted_on", months))
-    return stored_facts.where(" OR ".join(within("transacted_on", [month]) for month in months))
+        return stored_facts.where(of_months("transacted_on", months))
+    return stored_facts.where(" OR ".join(of_months("transacted_on", [month]) for month in months))
 
 
 def recompute(stored_facts: DataFrame, groups: DataFrame, change: Item) -> DataFrame:
@@ -1277,7 +1310,7 @@ def held_groups(spark: SparkSession, branches: Branches, groups: DataFrame, chan
     """Return the touched groups as the aggregates hold them before the run, in the shared form."""
     held = []
     for name, aggregate in AGGREGATES.items():
-        stored = spark.table(branches.table(name)).where(within(aggregate.period, change["months"]))
+        stored = spark.table(branches.table(name)).where(of_months(aggregate.period, change["months"]))
         member = stored_channel_key() if aggregate.member == "channel" else F.col(aggregate.member)
         held.append(
             stored.select(
@@ -1341,7 +1374,7 @@ def write_aggregates(spark: SparkSession, branches: Branches, net: DataFrame, ch
         )
         if counted[name]["before"]["groups"]:
             on = f"t.{aggregate.period} = s.{aggregate.period} AND t.{aggregate.member} = s.{aggregate.member}"
-            near = within(f"t.{aggregate.period}", change["months"])
+            near = of_months(f"t.{aggregate.period}", change["months"])
             branches.merge(name, rows, on=f"{on} AND {near}", clauses=REPLACE_GROUP)
         else:
             groups_kept = counted[name]["after"]["groups"]

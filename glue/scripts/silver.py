@@ -355,6 +355,7 @@ OF_SIZE = f"'min-file-size-bytes', '{SMALL_FILE_BYTES}', 'target-file-size-bytes
 SMALL_FILES = f"map('min-input-files', '2', {OF_SIZE})"
 FILES_WITH_DEAD_ROWS = f"map('delete-file-threshold', '1', {OF_SIZE})"
 POSITION_DELETES = "file_path string, pos bigint"
+PLACE = f"struct<{POSITION_DELETES}>"
 FIELD_IDS = {"file_path": 2147483546, "pos": 2147483545}  # reserved by Iceberg's specification
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
 BROADCAST_KEYS = 1_000_000  # some 100 MB of hash table
@@ -393,6 +394,7 @@ class Branches:
         self._database = database
         self.name = name
         self._opened: dict[str, int] = {}  # table to the snapshot from which the branch started
+        self._seen: dict[str, tuple[int, list[str]]] = {}  # table to snapshot and files looked at
 
     @staticmethod
     def name_of_run(run_seq: int) -> str:
@@ -447,47 +449,89 @@ class Branches:
         rows.createOrReplaceTempView(source)
         self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} {clauses}")
 
-    def published_rows_of(self, table: str, keys: DataFrame, *, between: tuple[int, int], most: int) -> DataFrame:
-        """Return the rows that readers see under the keys of another table: one column, at most `most` rows in a range.
+    def published_rows(self, table: str) -> DataFrame:
+        """Return all rows that readers see, and the `place` of each."""
+        self._files_within(table, {})
+        place = F.struct(F.col("_file").alias("file_path"), F.col("_pos").alias("pos"))
+        return self._spark.table(self.table(table)).select("*", place.alias("place"))
 
-        Iceberg reads structs and lists row by row, and keys may lie in all files. So it only tells which files may hold
-        the keys and which of their rows are dead; Spark's own reader, which takes columns, reads them.
+    def published_rows_of(
+        self, table: str, keys: DataFrame, names: Iterable[str], *, within: Mapping[str, tuple[Any, Any]], most: int
+    ) -> DataFrame:
+        """Return columns of the rows that readers see under the keys of another table, and the `place` of each row.
+
+        `keys` has one column and at most `most` rows; `within` names columns with the least and the greatest value that
+        the rows have. Iceberg reads structs and lists row by row, and keys may lie in all files. So it only tells which
+        files may hold the keys and which of their rows are dead; Spark's own reader, which takes columns, reads them.
         """
-        (key,), (low, high) = keys.columns, between
-        files, deletes = self._files_between(table, key, low, high)
-        as_seen = self._spark.table(self.table(table))
+        (key,), as_seen = keys.columns, self._spark.table(self.table(table))
+        files, deletes = self._files_within(table, within)
         if not files:
-            return as_seen.where(F.lit(False))
-        rows = self._parquet(as_seen.schema, files).where(F.col(key).between(low, high))
+            return as_seen.where(F.lit(False)).select(*names, F.lit(None).cast(PLACE).alias("place"))
+        rows, schema = self._parquet(as_seen.schema, files), as_seen.schema
+        for name, bounds in within.items():
+            rows = rows.where(F.col(name).between(*[F.lit(bound).cast(schema[name].dataType) for bound in bounds]))
         places = {"file_name": F.col("_metadata.file_name"), "pos": F.col("_metadata.row_index")}
         found = rows.withColumns(places).join(looked_up(keys, most), on=key, how="left_semi")
         if deletes:
             dead = self._parquet(POSITION_DELETES, deletes)
             dead = dead.select(F.substring_index("file_path", "/", -1).alias("file_name"), "pos")
             found = found.join(dead, on=["file_name", "pos"], how="left_anti")
-        return found.select(*as_seen.columns)
+        path_of = F.create_map(*[F.lit(text) for path in files for text in (path.rpartition("/")[2], path)])
+        place = F.struct(path_of[F.col("file_name")].alias("file_path"), "pos")
+        return found.select(*names, place.alias("place"))
 
     def _parquet(self, schema: str | StructType, paths: Iterable[str]) -> DataFrame:
         """Read files of a table without Iceberg, which counts days before 1582 as Spark does since version 3."""
         return self._spark.read.schema(schema).option("datetimeRebaseMode", "CORRECTED").parquet(*paths)
 
-    def _files_between(self, table: str, key: str, low: int, high: int) -> tuple[list[str], dict[str, Any]]:
-        """Return the published data files that may hold keys of a range, and their files of deletes by path."""
-        expressions = self._spark._jvm.org.apache.iceberg.expressions.Expressions
-        within = getattr(expressions, "and")(
-            expressions.greaterThanOrEqual(key, low), expressions.lessThanOrEqual(key, high)
-        )
-        return _planned(self._iceberg(table).newScan().filter(within))
+    def _files_within(self, table: str, within: Mapping[str, tuple[Any, Any]]) -> tuple[list[str], dict[str, Any]]:
+        """Return the published data files that may hold rows within bounds, and their files of deletes by path."""
+        iceberg, expressions = self._iceberg(table), self._spark._jvm.org.apache.iceberg.expressions.Expressions
+        scan = iceberg.newScan()
+        for name, (least, greatest) in within.items():
+            scan = scan.filter(expressions.greaterThanOrEqual(name, least))
+            scan = scan.filter(expressions.lessThanOrEqual(name, greatest))
+        files, deletes = _planned(scan)
+        if iceberg.currentSnapshot() is not None:
+            self._seen[table] = iceberg.currentSnapshot().snapshotId(), files
+        return files, deletes
 
-    def remove(self, table: str, keys: DataFrame, *, on: str, most: int) -> None:
-        """Delete the rows (alias `t`) that at most `most` keys (alias `s`) name from the run's branch.
+    def remove(self, table: str, places: DataFrame) -> None:
+        """Delete the rows at these places (`file_path, pos`) of published rows from the run's branch.
 
-        A merge that also inserts keeps source rows without a match, and for that Spark sorts all that the table holds;
-        one that only deletes looks stored rows up in the keys.
+        A MERGE would look for the rows a second time. Where the files have been rewritten since, Iceberg refuses.
         """
-        source = f"remove_from_{table}"
-        looked_up(keys, most).createOrReplaceTempView(source)
-        self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} WHEN MATCHED THEN DELETE")
+        self.open(table)
+        (snapshot_id, files), iceberg = self._seen[table], self._iceberg(table)
+        delta = iceberg.newRowDelta().toBranch(self.name).validateFromSnapshot(snapshot_id)
+        delta = delta.validateDataFilesExist(files)
+        for file in self._put_deletes(iceberg, places):
+            delta = delta.addDeletes(file)
+        delta.commit()
+
+    def _put_deletes(self, iceberg: Any, places: DataFrame) -> list[Any]:
+        """Write a file of position deletes; return it as Iceberg knows it, with bounds of the files it speaks of."""
+        with_ids = [
+            F.col(name).alias(name, metadata={"parquet.field.id": number}) for name, number in FIELD_IDS.items()
+        ]
+        folder = f"{iceberg.location()}/data/deletes-{uuid.uuid4().hex}/"
+        ordered = places.coalesce(1).sortWithinPartitions("file_path", "pos").select(*with_ids)
+        ordered.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false").parquet(folder)
+        packages, described = self._spark._jvm.org.apache.iceberg, []
+        config = packages.MetricsConfig.forPositionDelete(iceberg)
+        found = iceberg.io().listPrefix(folder).iterator()
+        while found.hasNext():
+            listed = found.next()
+            if not listed.location().endswith(".parquet"):
+                continue
+            written = iceberg.io().newInputFile(listed.location(), listed.size())
+            metrics = packages.parquet.ParquetUtil.fileMetrics(written, config)
+            if metrics.recordCount():
+                file = packages.FileMetadata.deleteFileBuilder(iceberg.spec()).ofPositionDeletes()
+                file = file.withPath(listed.location()).withFormat("parquet").withFileSizeInBytes(listed.size())
+                described.append(file.withMetrics(metrics).build())
+        return described
 
     def take_over(self, tables: Iterable[str], database: str, *, last_run: int) -> None:
         """Put the rows of another database's tables in the place of these; runs count as no later than `last_run`."""
@@ -603,21 +647,11 @@ class Branches:
             return
         files, _ = _planned(iceberg.newScan())
         living = self._parquet(POSITION_DELETES, deletes).where(F.col("file_path").isin(files))
-        with_ids = [
-            F.col(name).alias(name, metadata={"parquet.field.id": number}) for name, number in FIELD_IDS.items()
-        ]
-        folder = f"{iceberg.location()}/data/deletes-{uuid.uuid4().hex}"
-        ordered = living.coalesce(1).sortWithinPartitions("file_path", "pos").select(*with_ids)
-        ordered.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false").parquet(folder)
         rewrite = iceberg.newRewrite().validateFromSnapshot(iceberg.currentSnapshot().snapshotId())
         for delete in deletes.values():
             rewrite.deleteFile(delete)
-        merged = self._parquet(POSITION_DELETES, [folder])
-        place = [F.col(f"_metadata.{name}").alias(name) for name in ("file_name", "file_size")]
-        for file in merged.groupBy(*place).agg(F.count(F.lit(1)).alias("rows")).collect():
-            metadata = self._spark._jvm.org.apache.iceberg.FileMetadata.deleteFileBuilder(iceberg.spec())
-            described = metadata.ofPositionDeletes().withPath(f"{folder}/{file.file_name}").withFormat("parquet")
-            rewrite.addFile(described.withFileSizeInBytes(file.file_size).withRecordCount(file.rows).build())
+        for file in self._put_deletes(iceberg, living):
+            rewrite.addFile(file)
         rewrite.commit()
 
     def _delete_files(self, iceberg: Any) -> dict[str, Any]:
@@ -1601,9 +1635,13 @@ def ordered(rows: DataFrame, values: Iterable[str]) -> DataFrame:
         F.col("version_id"),
         F.col("row"),
     )
-    # xxHash64 passes over nulls, so their places are hashed too.
+    return rows.withColumn("row_order", order).withColumn("content_hash", content_hash(values))
+
+
+def content_hash(values: Iterable[str]) -> Column:
+    """Return a hash over columns; xxHash64 passes over nulls, so their places are hashed too."""
     nulls = F.concat(*[F.col(name).isNull().cast("int").cast("string") for name in values])
-    return rows.withColumn("row_order", order).withColumn("content_hash", F.xxhash64(*values, nulls))
+    return F.xxhash64(*values, nulls)
 
 
 OF_INPUT = {"op": "string", "line": "bigint", "raw": "string", "rules": "array<string>"}
@@ -1644,7 +1682,8 @@ def normalise_reference(rows: DataFrame, reference: Reference) -> DataFrame:
 # own.
 
 
-IN_STATE = [name for name in STATE if name != "dms_id"]
+STORED = {**STATE, "living": "boolean", "place": PLACE}
+OF_STORED = [name for name in STORED if name != "dms_id"]
 
 
 @dataclass(frozen=True)
@@ -1678,6 +1717,17 @@ class Run:
         bounds = "" if self.reload else f" AND t.dms_id BETWEEN {self.low} AND {self.high}"
         return f"t.dms_id = s.dms_id{bounds}"
 
+    def stored_of(self, table: str, keys: DataFrame) -> DataFrame:
+        """Return the stored rows under these keys, as far as a row's outcome and effects depend on them.
+
+        The hash is made anew from the values, it costs more to read.
+        """
+        names = (*IMAGE, "row_order") if table == "transactions" else TOMBSTONES
+        rows = self.branches.published_rows_of(
+            table, keys, names, within={"dms_id": (self.low, self.high)}, most=self.row_count
+        )
+        return rows.withColumn("content_hash", content_hash(VALUES)) if table == "transactions" else rows
+
     @property
     def is_large_first(self) -> bool:
         """Tell whether many rows come to a layer that holds none."""
@@ -1707,17 +1757,17 @@ def moved_up(spark: SparkSession, rows: DataFrame, reload: Reload) -> DataFrame:
 
 
 def stored_rows(run: Run, keys: DataFrame) -> DataFrame:
-    """Return the living rows and the tombstones under these keys, for a reload all: `dms_id`, state, `living`."""
-    schema, parts = {**STATE, "living": "boolean"}, []
+    """Return the living rows and the tombstones under these keys, for a reload all, in the form `STORED`."""
+    parts = []
     for table, living in (("transactions", True), ("tombstones", False)):
         if not run.branches.rows_at_most(table):
             continue
         if run.reload:
-            rows = moved_up(run.spark, run.spark.table(run.branches.table(table)), run.reload)
+            rows = moved_up(run.spark, run.branches.published_rows(table), run.reload)
         else:
-            rows = run.branches.published_rows_of(table, keys, between=(run.low, run.high), most=run.row_count)
-        parts.append(columns_or_null(rows.withColumn("living", F.lit(living)), schema))
-    return reduce(DataFrame.unionByName, parts) if parts else columns_or_null(run.spark.range(0), schema)
+            rows = run.stored_of(table, keys)
+        parts.append(columns_or_null(rows.withColumn("living", F.lit(living)), STORED))
+    return reduce(DataFrame.unionByName, parts) if parts else columns_or_null(run.spark.range(0), STORED)
 
 
 def candidates(
@@ -2025,7 +2075,7 @@ def decide(run: Run, good: DataFrame, floor: str | None, file_ids: list[str]) ->
     keys = rows.select("dms_id")
     stored = stored_rows(run, keys)
     known = stored.join(keys.distinct(), on="dms_id", how="left_semi") if run.reload else stored
-    known = known.select("dms_id", F.struct(*IN_STATE, "living").alias("stored"))
+    known = known.select("dms_id", F.struct(*OF_STORED).alias("stored"))
     if run.is_large_first:
         repeated = repeated_keys(rows)
         if repeated.count() <= BROADCAST_KEYS:
@@ -2051,11 +2101,11 @@ def lost_by(run: Run, classified: DataFrame, stored: DataFrame) -> tuple[DataFra
 
 def write_state(run: Run, decided: Decided) -> None:
     """Bring `transactions` to the newest row of each key, in key order, so that file statistics can prune."""
-    newest, sums, lost = decided.classified.where(F.col("is_newest")), decided.sums, decided.lost["rows"]
-    if replaced := sums["state_known"] + sums["deletions"] + lost:
-        keys = newest.where(F.col("had")).select("dms_id")
-        keys = keys.unionByName(decided.missing.select("dms_id")) if decided.missing is not None else keys
-        run.branches.remove("transactions", keys, on=run.same_key, most=replaced)
+    newest, sums = decided.classified.where(F.col("is_newest")), decided.sums
+    if sums["state_known"] + sums["deletions"] + decided.lost["rows"]:
+        places = newest.where(F.col("had")).select("stored.place.*")
+        places = places.unionByName(decided.missing.select("place.*")) if decided.missing is not None else places
+        run.branches.remove("transactions", places)
     if sums["state_rows"]:
         state = conform(newest.where(F.col("op") != "D"), STATE)
         order = () if decided.in_key_order else ("dms_id",)
