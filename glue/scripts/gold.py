@@ -253,7 +253,7 @@ class Branches:
         self._database = database
         self.name = name
         self._opened: dict[str, int] = {}  # table to the snapshot from which the branch started
-        self._seen: dict[str, tuple[int, list[str]]] = {}  # table to snapshot and files looked at
+        self._seen: dict[str, int] = {}  # table to the published snapshot in which this run found rows
 
     @staticmethod
     def name_of_run(run_seq: int) -> str:
@@ -309,27 +309,28 @@ class Branches:
         self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} {clauses}")
 
     def published_rows(self, table: str) -> DataFrame:
-        """Return all rows that readers see, and the `place` of each."""
-        self._files_within(table, {})
+        """Return all rows that readers see, and the `place` of each, for `remove`."""
+        snapshot, rows = self._iceberg(table).currentSnapshot(), self._spark.read
+        if snapshot is not None:
+            self._seen[table] = snapshot.snapshotId()
+            rows = rows.option("snapshot-id", self._seen[table])
         place = F.struct(F.col("_file").alias("file_path"), F.col("_pos").alias("pos"))
-        return self._spark.table(self.table(table)).select("*", place.alias("place"))
+        return rows.table(self.table(table)).select("*", place.alias("place"))
 
     def published_rows_of(
-        self, table: str, keys: DataFrame, names: Iterable[str], *, within: Mapping[str, tuple[Any, Any]], most: int
+        self, table: str, keys: DataFrame, names: Iterable[str], *, between: tuple[int, int], most: int
     ) -> DataFrame:
         """Return columns of the rows that readers see under the keys of another table, and the `place` of each row.
 
-        `keys` has one column and at most `most` rows; `within` names columns with the least and the greatest value that
-        the rows have. Iceberg reads structs and lists row by row, and keys may lie in all files. So it only tells which
-        files may hold the keys and which of their rows are dead; Spark's own reader, which takes columns, reads them.
+        `keys` has one column and at most `most` rows, in a range. Iceberg reads structs and lists row by row, and keys
+        may lie in all files. So it only tells which files may hold the keys and which of their rows are dead; Spark's
+        own reader, which takes columns, reads them.
         """
-        (key,), as_seen = keys.columns, self._spark.table(self.table(table))
-        files, deletes = self._files_within(table, within)
+        (key,), (low, high), as_seen = keys.columns, between, self._spark.table(self.table(table))
+        files, deletes = self._files_between(table, key, low, high)
         if not files:
             return as_seen.where(F.lit(False)).select(*names, F.lit(None).cast(PLACE).alias("place"))
-        rows, schema = self._parquet(as_seen.schema, files), as_seen.schema
-        for name, bounds in within.items():
-            rows = rows.where(F.col(name).between(*[F.lit(bound).cast(schema[name].dataType) for bound in bounds]))
+        rows = self._parquet(as_seen.schema, files).where(F.col(key).between(low, high))
         places = {"file_name": F.col("_metadata.file_name"), "pos": F.col("_metadata.row_index")}
         found = rows.withColumns(places).join(looked_up(keys, most), on=key, how="left_semi")
         if deletes:
@@ -344,27 +345,26 @@ class Branches:
         """Read files of a table without Iceberg, which counts days before 1582 as Spark does since version 3."""
         return self._spark.read.schema(schema).option("datetimeRebaseMode", "CORRECTED").parquet(*paths)
 
-    def _files_within(self, table: str, within: Mapping[str, tuple[Any, Any]]) -> tuple[list[str], dict[str, Any]]:
-        """Return the published data files that may hold rows within bounds, and their files of deletes by path."""
+    def _files_between(self, table: str, key: str, low: int, high: int) -> tuple[list[str], dict[str, Any]]:
+        """Return the published data files that may hold keys of a range, and their files of deletes by path."""
         iceberg, expressions = self._iceberg(table), self._spark._jvm.org.apache.iceberg.expressions.Expressions
-        scan = iceberg.newScan()
-        for name, (least, greatest) in within.items():
-            scan = scan.filter(expressions.greaterThanOrEqual(name, least))
-            scan = scan.filter(expressions.lessThanOrEqual(name, greatest))
-        files, deletes = _planned(scan)
-        if iceberg.currentSnapshot() is not None:
-            self._seen[table] = iceberg.currentSnapshot().snapshotId(), files
-        return files, deletes
+        self._seen[table] = iceberg.currentSnapshot().snapshotId()
+        within = getattr(expressions, "and")(
+            expressions.greaterThanOrEqual(key, low), expressions.lessThanOrEqual(key, high)
+        )
+        return _planned(iceberg.newScan().filter(within))
 
     def remove(self, table: str, places: DataFrame) -> None:
         """Delete the rows at these places (`file_path, pos`) of published rows from the run's branch.
 
-        A MERGE would look for the rows a second time. Where the files have been rewritten since, Iceberg refuses.
+        A MERGE would look for the rows a second time, and one that also inserts sorts all that the table holds.
         """
         self.open(table)
-        (snapshot_id, files), iceberg = self._seen[table], self._iceberg(table)
-        delta = iceberg.newRowDelta().toBranch(self.name).validateFromSnapshot(snapshot_id)
-        delta = delta.validateDataFilesExist(files)
+        if self._opened[table] != self._seen[table]:
+            # The places are those of files that a compaction has replaced.
+            raise RuntimeError(f"{table} was compacted by another job while this run read it: run it again")
+        iceberg = self._iceberg(table)
+        delta = iceberg.newRowDelta().toBranch(self.name)
         for file in self._put_deletes(iceberg, places):
             delta = delta.addDeletes(file)
         delta.commit()
@@ -376,7 +376,10 @@ class Branches:
         ]
         folder = f"{iceberg.location()}/data/deletes-{uuid.uuid4().hex}/"
         ordered = places.coalesce(1).sortWithinPartitions("file_path", "pos").select(*with_ids)
-        ordered.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false").parquet(folder)
+        # One file of a folder that nobody else knows needs no renaming twice.
+        committer = {"marksuccessfuljobs": "false", "algorithm.version": "2"}
+        settings = {f"mapreduce.fileoutputcommitter.{name}": value for name, value in committer.items()}
+        ordered.write.options(**settings).parquet(folder)
         packages, described = self._spark._jvm.org.apache.iceberg, []
         config = packages.MetricsConfig.forPositionDelete(iceberg)
         found = iceberg.io().listPrefix(folder).iterator()
@@ -891,17 +894,17 @@ class Aggregate:
         return {self.period: "date", self.member: self.member_kind, **self.natural, **sums}
 
 
-MONTH = "trunc(transacted_on, 'MONTH')"  # `date_trunc` goes by way of a timestamp, which costs more than a lookup
+DAY, MONTH = "date_key", "date_key div 100"  # numbers: a lookup costs less than to cut a date
 LISTED_MONTHS = 36  # of more touched months, Iceberg is told the first and the last
 ROW_GROUP_BYTES = 5 << 19  # some 100,000 facts: groups are summed from the facts of single months
 CHANNELS = ("swipe", "chip", "online")
 # A client's months do not fall apart where the client changes: all its versions count under the key of the first.
-CLIENT = "if(client_id IS NULL, 0, xxhash64('client_key', cast(client_id AS string)))"
 AGGREGATES = {
-    "daily_totals": Aggregate("transacted_on", "transacted_on", "channel", "string", "channel_key"),
+    "daily_totals": Aggregate("transacted_on", DAY, "channel", "string", "channel_key"),
     "monthly_merchant_totals": Aggregate("month", MONTH, "merchant_key", "bigint", "merchant_key"),
-    "monthly_client_totals": Aggregate("month", MONTH, "client_key", "bigint", CLIENT, {"client_id": "bigint"}),
+    "monthly_client_totals": Aggregate("month", MONTH, "client_key", "bigint", "client_id", {"client_id": "bigint"}),
 }
+GROUP = ("aggregate", "period", "member")
 
 
 # Dimensions go first when a run is published: a fact never points to a member that readers do not see yet.
@@ -917,10 +920,6 @@ TABLES = {
 
 SCHEMAS = {"dim_date": DIM_DATE, **{name: dimension.columns() for name, dimension in DIMENSIONS.items()}}
 KEYS = {name: next(iter(schema)) for name, schema in SCHEMAS.items()}
-REPLACE_GROUP = (
-    "WHEN MATCHED AND s.row_count = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET * "
-    "WHEN NOT MATCHED AND s.row_count > 0 THEN INSERT *"
-)
 NEWER_WINS = (
     "WHEN MATCHED AND (t.row_order IS NULL OR s.row_order > t.row_order) THEN UPDATE SET * "
     "WHEN NOT MATCHED THEN INSERT *"
@@ -1216,18 +1215,20 @@ def write_facts(branches: Branches, silver: Silver, net: DataFrame, change: Item
     fresh = facts(silver.spark, branches, images(net, "after"))
     repaired = mended(branches, silver, net)
     expected, replaced = {"rows": change["have"], "amount": change["amount_after"]}, change["had"]
-    keys, within = net.where(F.col("before").isNotNull()).select("dms_id"), {}
+    keys, near = net.where(F.col("before").isNotNull()).select("dms_id"), F.lit(True)
     if repaired is not None:
         more = repaired.agg(F.count(F.lit(1)).alias("rows"), total("amount").alias("amount")).first()
         expected = {name: value + more[name] for name, value in expected.items()}
         replaced += more["rows"]
         fresh, keys = fresh.unionByName(repaired), keys.unionByName(repaired.select("dms_id"))
     elif replaced:
-        within["dms_id"] = change["low"], change["high"]
-        within["transacted_on"] = change["first_before"], change["last_before"]
+        near = F.col("dms_id").between(change["low"], change["high"]) & F.col("transacted_on").between(
+            change["first_before"], change["last_before"]
+        )
     if replaced:
-        stored = branches.published_rows_of("fact_transactions", keys, (), within=within, most=replaced)
-        branches.remove("fact_transactions", stored.select("place.*"))
+        stored = branches.published_rows("fact_transactions").where(near)
+        gone = stored.join(looked_up(keys, replaced), on="dms_id", how="left_semi")
+        branches.remove("fact_transactions", gone.select("place.*"))
     if expected["rows"]:
         branches.append("fact_transactions", laid_out(fresh, expected["rows"], "transacted_on", "dms_id"))
     if replaced + expected["rows"]:
@@ -1245,10 +1246,10 @@ def write_facts(branches: Branches, silver: Silver, net: DataFrame, change: Item
 
 
 def group_of(aggregate: Aggregate, name: str) -> list[Column]:
-    """Return a fact's group in one aggregate, in the form that all aggregates share."""
+    """Return a fact's group in one aggregate, in the form that all aggregates share: numbers, found quickly."""
     return [
         F.lit(name).alias("aggregate"),
-        F.expr(aggregate.period_of_fact).alias("period"),
+        F.expr(aggregate.period_of_fact).cast("int").alias("period"),
         F.expr(aggregate.of_fact).alias("member"),
     ]
 
@@ -1258,6 +1259,21 @@ def touched_groups(net: DataFrame) -> DataFrame:
     moved = images(net, "before").unionByName(images(net, "after")).transform(keyed)
     groups = [F.struct(*group_of(aggregate, name)) for name, aggregate in AGGREGATES.items()]
     return moved.select(F.inline(F.array(*groups))).distinct()
+
+
+def in_table(groups: DataFrame, name: str) -> DataFrame:
+    """Return the groups of one aggregate with period and member as its table has them."""
+    aggregate = AGGREGATES[name]
+    day = "period" if aggregate.period_of_fact == DAY else "(period * 100 + 1)"
+    date = f"make_date(int({day} div 10000), int({day} div 100 % 100), int({day} % 100))"
+    member = {"channel": channel_name(), "client_key": surrogate("client_key", "member")}
+    return groups.where(F.col("aggregate") == name).withColumns(
+        {
+            aggregate.period: F.expr(date),
+            aggregate.member: member.get(aggregate.member, F.col("member")),
+            **{natural: F.col("member") for natural in aggregate.natural},
+        }
+    )
 
 
 def of_months(day: str, months: list[str]) -> str:
@@ -1274,53 +1290,61 @@ def near_facts(stored_facts: DataFrame, change: Item) -> DataFrame:
 
 
 def recompute(stored_facts: DataFrame, groups: DataFrame, change: Item) -> DataFrame:
-    """Return the touched groups with count and sum of their facts, read once for all; count 0 where none is left."""
-    group = ["aggregate", "period", "member"]
-    facts_of_groups, touched = near_facts(stored_facts, change), []
-    for name, aggregate in AGGREGATES.items():
-        of_fact = [
-            column.alias(f"{name}_{part}") for column, part in zip(group_of(aggregate, name), group, strict=True)
-        ]
-        wanted = groups.where(F.col("aggregate") == name).select(
-            *[F.col(part).alias(f"{name}_{part}") for part in group[1:]], F.lit(True).alias(f"is_of_{name}")
+    """Return the touched groups with count and sum of their facts, read once for all; count 0 where none is left.
+
+    Facts are looked up by one number, a hash of their group. Facts of another group with the same hash are harmless:
+    they are summed under their own name, and no touched group has it.
+    """
+    named = [
+        column.alias(f"{name}_{part}")
+        for name, aggregate in AGGREGATES.items()
+        for part, column in zip(GROUP, group_of(aggregate, name), strict=True)
+    ]
+    rows, touched = near_facts(stored_facts, change).select("amount", *named), []
+    for name in AGGREGATES:
+        hashed, is_touched = f"{name}_hash", f"is_of_{name}"
+        wanted = (
+            groups.where(F.col("aggregate") == name).select(F.xxhash64("period", "member").alias(hashed)).distinct()
         )
-        on = [f"{name}_{part}" for part in group[1:]]
-        facts_of_groups = facts_of_groups.select("*", *of_fact).join(F.broadcast(wanted), on=on, how="left")
-        named = F.struct(*[F.col(f"{name}_{part}").alias(part) for part in group], "amount", "client_id")
-        touched.append(F.when(F.col(f"is_of_{name}"), named))
+        rows = rows.withColumn(hashed, F.xxhash64(f"{name}_period", f"{name}_member")).join(
+            F.broadcast(wanted.withColumn(is_touched, F.lit(True))), on=hashed, how="left"
+        )
+        of_group = F.struct(*[F.col(f"{name}_{part}").alias(part) for part in GROUP], "amount")
+        touched.append(F.when(F.col(is_touched), of_group))
     found = (
-        facts_of_groups.where(F.coalesce(*[F.col(f"is_of_{name}") for name in AGGREGATES]))
+        rows.where(F.coalesce(*[F.col(f"is_of_{name}") for name in AGGREGATES]))
         .select(F.inline(F.array(*touched)))
         .where(F.col("aggregate").isNotNull())
-        .groupBy(*group)
-        .agg(
-            F.count(F.lit(1)).alias("row_count"),
-            total("amount").alias("total_amount"),
-            F.max("client_id").alias("client_id"),
-        )
+        .groupBy(*GROUP)
+        .agg(F.count(F.lit(1)).alias("row_count"), total("amount").alias("total_amount"))
     )
     return (
-        groups.join(found, on=group, how="left")
+        groups.alias("groups")
+        .join(found.alias("found"), on=same_group("groups", "found"), how="left")
+        .select("groups.*", "row_count", "total_amount")
         .fillna({"row_count": 0})
         .withColumn("total_amount", F.coalesce("total_amount", F.lit(Decimal(0))).cast(TOTAL))
     )
 
 
-def held_groups(spark: SparkSession, branches: Branches, groups: DataFrame, change: Item) -> DataFrame:
-    """Return the touched groups as the aggregates hold them before the run, in the shared form."""
+def held_groups(branches: Branches, groups: DataFrame, change: Item) -> DataFrame:
+    """Return the touched groups as the aggregates hold them before the run, with the place of each."""
     held = []
     for name, aggregate in AGGREGATES.items():
-        stored = spark.table(branches.table(name)).where(of_months(aggregate.period, change["months"]))
-        member = stored_channel_key() if aggregate.member == "channel" else F.col(aggregate.member)
-        held.append(
-            stored.select(
-                F.lit(name).alias("aggregate"), F.col(aggregate.period).alias("period"), member.alias("member"),
-                "row_count", "total_amount",
-            )
-        )  # fmt: skip
-    return reduce(DataFrame.unionByName, held).join(
-        F.broadcast(groups), on=["aggregate", "period", "member"], how="left_semi"
-    )
+        stored = branches.published_rows(name).where(of_months(aggregate.period, change["months"]))
+        year, month, day = (f(aggregate.period) for f in (F.year, F.month, F.dayofmonth))
+        period = year * 100 + month if aggregate.period_of_fact == MONTH else (year * 100 + month) * 100 + day
+        members = {"channel": stored_channel_key(), "client_key": F.col("client_id")}
+        member = members.get(aggregate.member, F.col(aggregate.member))
+        group = (F.lit(name).alias("aggregate"), period.alias("period"), member.alias("member"))
+        held.append(stored.select(*group, "row_count", "total_amount", "place"))
+    all_held = reduce(DataFrame.unionByName, held).alias("held")
+    return all_held.join(F.broadcast(groups.alias("groups")), on=same_group("held", "groups"), how="left_semi")
+
+
+def same_group(one: str, other: str) -> Column:
+    """Return the condition that groups of two sides are the same; a client may be unknown."""
+    return reduce(Column.__and__, [F.col(f"{one}.{part}").eqNullSafe(F.col(f"{other}.{part}")) for part in GROUP])
 
 
 def stored_channel_key() -> Column:
@@ -1339,9 +1363,8 @@ def channel_name() -> Column:
 
 def prove_groups(fresh: DataFrame, held: DataFrame, change: Item) -> dict[str, Item]:
     """Prove that each aggregate's groups move by the effects, to the row and the cent; return what was counted."""
-    sides = (
-        fresh.drop("client_id").withColumn("side", F.lit("after")).unionByName(held.withColumn("side", F.lit("before")))
-    )
+    after, before = fresh.withColumn("side", F.lit("after")), held.withColumn("side", F.lit("before"))
+    sides = after.unionByName(before.drop("place"))
     counted = sides.groupBy("aggregate", "side").agg(
         F.sum(F.when(F.col("row_count") > 0, 1).otherwise(0)).alias("groups"),
         F.sum("row_count").alias("row_count"),
@@ -1362,25 +1385,24 @@ def prove_groups(fresh: DataFrame, held: DataFrame, change: Item) -> dict[str, I
 def write_aggregates(spark: SparkSession, branches: Branches, net: DataFrame, change: Item) -> None:
     """Bring the touched groups of all aggregates up to date."""
     groups = settled(touched_groups(net))
-    fresh = settled(recompute(spark.table(branches.open("fact_transactions")), groups, change))
-    counted = prove_groups(fresh, held_groups(spark, branches, groups, change), change)
+    stored_facts = spark.table(branches.open("fact_transactions"))
+    sides = at_once(
+        {
+            "after": lambda: settled(recompute(stored_facts, groups, change)),
+            "before": lambda: settled(held_groups(branches, groups, change)),
+        }
+    )
+    fresh, held = sides["after"], sides["before"]
+    counted = prove_groups(fresh, held, change)
 
     def write_aggregate(name: str) -> None:
-        aggregate = AGGREGATES[name]
-        member = channel_name() if aggregate.member == "channel" else F.col("member")
-        mine = fresh.where(F.col("aggregate") == name)
-        rows = conform(
-            mine.withColumns({aggregate.period: F.col("period"), aggregate.member: member}), aggregate.columns()
-        )
-        if counted[name]["before"]["groups"]:
-            on = f"t.{aggregate.period} = s.{aggregate.period} AND t.{aggregate.member} = s.{aggregate.member}"
-            near = of_months(f"t.{aggregate.period}", change["months"])
-            branches.merge(name, rows, on=f"{on} AND {near}", clauses=REPLACE_GROUP)
-        else:
-            groups_kept = counted[name]["after"]["groups"]
-            rows = laid_out(rows.where("row_count > 0"), groups_kept, aggregate.period, aggregate.member)
-            branches.append(name, rows)
-        require(f"groups written to {name}", found=branches.added_rows(name), expected=counted[name]["after"]["groups"])
+        aggregate, before, after = AGGREGATES[name], counted[name]["before"], counted[name]["after"]
+        if before["groups"]:
+            branches.remove(name, held.where(F.col("aggregate") == name).select("place.*"))
+        if after["groups"]:
+            rows = conform(in_table(fresh.where("row_count > 0"), name), aggregate.columns())
+            branches.append(name, laid_out(rows, after["groups"], aggregate.period, aggregate.member))
+        require(f"groups written to {name}", found=branches.added_rows(name), expected=after["groups"])
         step("aggregate_written", table=name)
 
     together([partial(write_aggregate, name) for name in AGGREGATES])

@@ -394,7 +394,7 @@ class Branches:
         self._database = database
         self.name = name
         self._opened: dict[str, int] = {}  # table to the snapshot from which the branch started
-        self._seen: dict[str, tuple[int, list[str]]] = {}  # table to snapshot and files looked at
+        self._seen: dict[str, int] = {}  # table to the published snapshot in which this run found rows
 
     @staticmethod
     def name_of_run(run_seq: int) -> str:
@@ -450,27 +450,28 @@ class Branches:
         self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} {clauses}")
 
     def published_rows(self, table: str) -> DataFrame:
-        """Return all rows that readers see, and the `place` of each."""
-        self._files_within(table, {})
+        """Return all rows that readers see, and the `place` of each, for `remove`."""
+        snapshot, rows = self._iceberg(table).currentSnapshot(), self._spark.read
+        if snapshot is not None:
+            self._seen[table] = snapshot.snapshotId()
+            rows = rows.option("snapshot-id", self._seen[table])
         place = F.struct(F.col("_file").alias("file_path"), F.col("_pos").alias("pos"))
-        return self._spark.table(self.table(table)).select("*", place.alias("place"))
+        return rows.table(self.table(table)).select("*", place.alias("place"))
 
     def published_rows_of(
-        self, table: str, keys: DataFrame, names: Iterable[str], *, within: Mapping[str, tuple[Any, Any]], most: int
+        self, table: str, keys: DataFrame, names: Iterable[str], *, between: tuple[int, int], most: int
     ) -> DataFrame:
         """Return columns of the rows that readers see under the keys of another table, and the `place` of each row.
 
-        `keys` has one column and at most `most` rows; `within` names columns with the least and the greatest value that
-        the rows have. Iceberg reads structs and lists row by row, and keys may lie in all files. So it only tells which
-        files may hold the keys and which of their rows are dead; Spark's own reader, which takes columns, reads them.
+        `keys` has one column and at most `most` rows, in a range. Iceberg reads structs and lists row by row, and keys
+        may lie in all files. So it only tells which files may hold the keys and which of their rows are dead; Spark's
+        own reader, which takes columns, reads them.
         """
-        (key,), as_seen = keys.columns, self._spark.table(self.table(table))
-        files, deletes = self._files_within(table, within)
+        (key,), (low, high), as_seen = keys.columns, between, self._spark.table(self.table(table))
+        files, deletes = self._files_between(table, key, low, high)
         if not files:
             return as_seen.where(F.lit(False)).select(*names, F.lit(None).cast(PLACE).alias("place"))
-        rows, schema = self._parquet(as_seen.schema, files), as_seen.schema
-        for name, bounds in within.items():
-            rows = rows.where(F.col(name).between(*[F.lit(bound).cast(schema[name].dataType) for bound in bounds]))
+        rows = self._parquet(as_seen.schema, files).where(F.col(key).between(low, high))
         places = {"file_name": F.col("_metadata.file_name"), "pos": F.col("_metadata.row_index")}
         found = rows.withColumns(places).join(looked_up(keys, most), on=key, how="left_semi")
         if deletes:
@@ -485,27 +486,26 @@ class Branches:
         """Read files of a table without Iceberg, which counts days before 1582 as Spark does since version 3."""
         return self._spark.read.schema(schema).option("datetimeRebaseMode", "CORRECTED").parquet(*paths)
 
-    def _files_within(self, table: str, within: Mapping[str, tuple[Any, Any]]) -> tuple[list[str], dict[str, Any]]:
-        """Return the published data files that may hold rows within bounds, and their files of deletes by path."""
+    def _files_between(self, table: str, key: str, low: int, high: int) -> tuple[list[str], dict[str, Any]]:
+        """Return the published data files that may hold keys of a range, and their files of deletes by path."""
         iceberg, expressions = self._iceberg(table), self._spark._jvm.org.apache.iceberg.expressions.Expressions
-        scan = iceberg.newScan()
-        for name, (least, greatest) in within.items():
-            scan = scan.filter(expressions.greaterThanOrEqual(name, least))
-            scan = scan.filter(expressions.lessThanOrEqual(name, greatest))
-        files, deletes = _planned(scan)
-        if iceberg.currentSnapshot() is not None:
-            self._seen[table] = iceberg.currentSnapshot().snapshotId(), files
-        return files, deletes
+        self._seen[table] = iceberg.currentSnapshot().snapshotId()
+        within = getattr(expressions, "and")(
+            expressions.greaterThanOrEqual(key, low), expressions.lessThanOrEqual(key, high)
+        )
+        return _planned(iceberg.newScan().filter(within))
 
     def remove(self, table: str, places: DataFrame) -> None:
         """Delete the rows at these places (`file_path, pos`) of published rows from the run's branch.
 
-        A MERGE would look for the rows a second time. Where the files have been rewritten since, Iceberg refuses.
+        A MERGE would look for the rows a second time, and one that also inserts sorts all that the table holds.
         """
         self.open(table)
-        (snapshot_id, files), iceberg = self._seen[table], self._iceberg(table)
-        delta = iceberg.newRowDelta().toBranch(self.name).validateFromSnapshot(snapshot_id)
-        delta = delta.validateDataFilesExist(files)
+        if self._opened[table] != self._seen[table]:
+            # The places are those of files that a compaction has replaced.
+            raise RuntimeError(f"{table} was compacted by another job while this run read it: run it again")
+        iceberg = self._iceberg(table)
+        delta = iceberg.newRowDelta().toBranch(self.name)
         for file in self._put_deletes(iceberg, places):
             delta = delta.addDeletes(file)
         delta.commit()
@@ -517,7 +517,10 @@ class Branches:
         ]
         folder = f"{iceberg.location()}/data/deletes-{uuid.uuid4().hex}/"
         ordered = places.coalesce(1).sortWithinPartitions("file_path", "pos").select(*with_ids)
-        ordered.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false").parquet(folder)
+        # One file of a folder that nobody else knows needs no renaming twice.
+        committer = {"marksuccessfuljobs": "false", "algorithm.version": "2"}
+        settings = {f"mapreduce.fileoutputcommitter.{name}": value for name, value in committer.items()}
+        ordered.write.options(**settings).parquet(folder)
         packages, described = self._spark._jvm.org.apache.iceberg, []
         config = packages.MetricsConfig.forPositionDelete(iceberg)
         found = iceberg.io().listPrefix(folder).iterator()
@@ -1723,9 +1726,7 @@ class Run:
         The hash is made anew from the values, it costs more to read.
         """
         names = (*IMAGE, "row_order") if table == "transactions" else TOMBSTONES
-        rows = self.branches.published_rows_of(
-            table, keys, names, within={"dms_id": (self.low, self.high)}, most=self.row_count
-        )
+        rows = self.branches.published_rows_of(table, keys, names, between=(self.low, self.high), most=self.row_count)
         return rows.withColumn("content_hash", content_hash(VALUES)) if table == "transactions" else rows
 
     @property

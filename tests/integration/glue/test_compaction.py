@@ -118,6 +118,18 @@ def test_next_run_goes_on__killed_while_deletes_of_rewritten_files_remain(pipeli
     assert pipeline.tables() == plain.tables()
 
 
+def test_places_are_refused__table_was_compacted_since_rows_were_found(pipeline: Pipeline) -> None:
+    run(pipeline, changes()[:2])
+    database, before = pipeline.database("silver"), pipeline.tables("silver")
+    branches, other = (SILVER.Branches(pipeline.spark, database, f"run_0000000{number}") for number in (3, 4))
+    places = branches.published_rows("transactions").select("place.*")
+    with patch.object(SILVER, "CROWD", 0):
+        assert other.compact(["transactions"]) == ["transactions"]
+    with pytest.raises(RuntimeError, match="run it again"):
+        branches.remove("transactions", places)
+    assert pipeline.tables("silver") == before
+
+
 def test_run_is_published__another_has_compacted_meanwhile(pipeline: Pipeline) -> None:
     first, second, *_ = changes()
     pipeline.arrive(first)
