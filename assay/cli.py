@@ -241,6 +241,23 @@ def run_audit(
 app.command("replay")(replay.replay)
 
 
+@app.command("maintain")
+def maintain_tables(
+    as_json: AsJson = False,
+    stack: StackName = "assay",
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Compact small files and deletes of all tables now; the jobs do so by themselves once enough have gathered."""
+    from assay import maintain  # brings pyiceberg
+
+    before, after = maintain.maintain(open_target(stack, region, profile))
+    if as_json:
+        console.print_json(maintain.as_json(before, after))
+    else:
+        console.out().print(maintain.render(before, after) if after else "nothing published yet")
+
+
 @app.command()
 def demo() -> None:
     """Show it all in a local cloud: five generated files, their passports, Gold's totals and the audit."""

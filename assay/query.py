@@ -86,6 +86,11 @@ class Lake:
         except NoSuchNamespaceError as error:
             raise UserError(first_line(error), "is the stack complete? deploy it again: assay deploy") from None
 
+    def summary(self, schema: str, name: str) -> dict[str, str]:
+        """Return what Iceberg says of a table's published snapshot, in the words of its specification."""
+        snapshot = self._table(schema, name).current_snapshot()
+        return dict(snapshot.summary.additional_properties) if snapshot and snapshot.summary else {}
+
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Run a statement on what has been loaded before; `?` in it stand for the values."""
         relation = self._connection.sql(statement, params=list(values))

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from assay import console
+from assay import console, runs
 from assay.audit import Layers, read_layers
 from assay.errors import UserError
 from assay.ledger import Item, Ledger
 from assay.query import lake
-from assay.replay import comparison, runs, scratch
+from assay.replay import comparison, scratch
 from assay.replay import items as choosing
 from assay.replay.report import Report
-from assay.replay.runs import RunFailedError
+from assay.runs import RunFailedError
 from assay.target import Target
 
 # What was accepted is not judged again: in another order a reload may delete a larger share of the living rows.

@@ -210,8 +210,10 @@ SMALL_FILE_BYTES = 4 << 20
 DEAD_SHARE = 10  # percent of the rows; until then a reader is quicker in passing over them than a job in rewriting
 KEPT_SNAPSHOTS = 100
 # Files that are well sized stay as they are, so the cost follows what has come since.
-OF_SIZE = f"'min-file-size-bytes', '{SMALL_FILE_BYTES}', 'target-file-size-bytes', '{128 << 20}'"
-SMALL_FILES = f"map('min-input-files', '2', {OF_SIZE})"
+OF_SIZE = (
+    f"'min-input-files', '2', 'min-file-size-bytes', '{SMALL_FILE_BYTES}', 'target-file-size-bytes', '{128 << 20}'"
+)
+SMALL_FILES = f"map({OF_SIZE})"
 FILES_WITH_DEAD_ROWS = f"map('delete-file-threshold', '1', {OF_SIZE})"
 POSITION_DELETES = "file_path string, pos bigint"
 PLACE = f"struct<{POSITION_DELETES}>"
@@ -477,20 +479,27 @@ class Branches:
 
         Each commit is a whole one and changes no row, so a kill between them does no harm.
         """
-        done = at_once({table: partial(self._compact, table) for table in tables})
+        return self._compact_each(tables, CROWD, DEAD_SHARE)
+
+    def compact_all(self, tables: Iterable[str]) -> list[str]:
+        """Merge the small files of tables and free their dead rows, however few there are; return their names."""
+        return self._compact_each([table for table in tables if self.rows_at_most(table)], 1, 0)
+
+    def _compact_each(self, tables: Iterable[str], crowd: int, dead_share: int) -> list[str]:
+        done = at_once({table: partial(self._compact, table, crowd, dead_share) for table in tables})
         return [table for table, is_compacted in done.items() if is_compacted]
 
-    def _compact(self, table: str) -> bool:
+    def _compact(self, table: str, crowd: int, dead_share: int) -> bool:
         iceberg = self._iceberg(table)
         summary = iceberg.currentSnapshot().summary()
         rows, dead, deletes = (
             int(summary.get(f"total-{kind}") or 0) for kind in ("records", "position-deletes", "delete-files")
         )
-        if deletes >= CROWD and 100 * dead > DEAD_SHARE * rows:
+        if deletes >= crowd and 100 * dead > dead_share * rows:
             self._call("rewrite_data_files", table, options=FILES_WITH_DEAD_ROWS)
-        elif _small_files(iceberg) >= CROWD:
+        elif _small_files(iceberg) >= max(crowd, 2):
             self._call("rewrite_data_files", table, options=SMALL_FILES)
-        elif deletes < CROWD:
+        elif deletes < crowd:
             return False
         if deletes:
             self._merge_deletes(table)
@@ -1569,6 +1578,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--file_id", default=file_id, help="the file whose execution started this run")
     parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
     parser.add_argument("--expected_run_seq", type=int, help="with --rebuild_from: the last run that it contains")
+    parser.add_argument("--maintain", choices=["true"], help="compact all tables, and take no file")
     job, _ = parser.parse_known_args(argv)
     for name in required:
         if not getattr(job, name):
@@ -1596,6 +1606,8 @@ def main(job: argparse.Namespace) -> None:
     recover(spark, ledger, job)
     if job.rebuild_from:
         rebuild(spark, ledger, job)
+    elif job.maintain:
+        step("compacted", tables=Branches(spark, job.gold_database, "maintain").compact_all(TABLES))
     else:
         take_waiting(spark, ledger, job)
     step("done")

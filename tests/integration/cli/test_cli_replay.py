@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from deployed_stack import NAMES, DeployedStack, file_item, layer_items
 
+from assay import runs
 from assay.ledger import Item, Ledger
-from assay.replay import runs
 from assay.target import Target
 
 NOON = datetime(2010, 1, 1, 12, tzinfo=UTC)

@@ -56,6 +56,20 @@ def test_compaction_changes_files_and_no_rows__crowded_tables(pipeline: Pipeline
     assert files["compacted"] < files["plain"]
 
 
+def test_all_is_compacted__asked_for(pipeline: Pipeline) -> None:
+    plain = pipeline.fork()
+    for one in (plain, pipeline):
+        run(one, changes()[:2])
+    for layer in ("silver", "gold"):
+        pipeline.run(layer, more=["--maintain", "true"])
+    for layer, table in (("silver", "transactions"), ("gold", "fact_transactions"), ("gold", "daily_totals")):
+        assert (delete_files(plain, layer, table), delete_files(pipeline, layer, table)) == (1, 0)
+    assert (data_files(plain), data_files(pipeline)) == (2, 1)
+    for one in (plain, pipeline):
+        run(one, changes()[2:3])
+    assert pipeline.tables() == plain.tables()
+
+
 def delete_files(pipeline: Pipeline, layer: str, table: str) -> int:
     return pipeline.spark.table(f"glue_catalog.{pipeline.database(layer)}.{table}.delete_files").count()
 

@@ -1,4 +1,4 @@
-"""A job run that a replay starts: awaited to its end, stopped with the replay."""
+"""A job run that a command starts: awaited to its end, stopped with the command."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from assay import runs
 from assay.errors import UserError
-from assay.replay import runs
 
 
 class FakeGlue:
