@@ -57,16 +57,16 @@ def test_compaction_changes_files_and_no_rows__crowded_tables(pipeline: Pipeline
 
 
 def test_all_is_compacted__asked_for(pipeline: Pipeline) -> None:
-    plain = pipeline.fork()
+    events, plain = changes()[:3], pipeline.fork()
     for one in (plain, pipeline):
-        run(one, changes()[:2])
+        run(one, events[:2])
     for layer in ("silver", "gold"):
         pipeline.run(layer, more=["--maintain", "true"])
     for layer, table in (("silver", "transactions"), ("gold", "fact_transactions"), ("gold", "daily_totals")):
         assert (delete_files(plain, layer, table), delete_files(pipeline, layer, table)) == (1, 0)
     assert (data_files(plain), data_files(pipeline)) == (2, 1)
     for one in (plain, pipeline):
-        run(one, changes()[2:3])
+        run(one, events[2:])
     assert pipeline.tables() == plain.tables()
 
 
