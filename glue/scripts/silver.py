@@ -497,8 +497,8 @@ class Branches:
         )
         return _planned(iceberg.newScan().filter(within))
 
-    def remove(self, table: str, places: DataFrame) -> None:
-        """Delete the rows at these places (`file_path, pos`) of published rows from the run's branch.
+    def remove(self, table: str, places: DataFrame, count: int) -> None:
+        """Delete the rows at these `count` places (`file_path, pos`) of published rows from the run's branch.
 
         A MERGE would look for the rows a second time, and one that also inserts sorts all that the table holds.
         """
@@ -508,18 +508,18 @@ class Branches:
             raise RuntimeError(f"{table} was compacted by another job while this run read it: run it again")
         iceberg = self._iceberg(table)
         delta = iceberg.newRowDelta().toBranch(self.name)
-        for file in self._put_deletes(iceberg, places):
+        for file in self._put_deletes(iceberg, laid_out(places, count)):
             delta = delta.addDeletes(file)
         delta.commit()
 
     def _put_deletes(self, iceberg: Any, places: DataFrame) -> list[Any]:
-        """Write a file of position deletes; return it as Iceberg knows it, with bounds of the files it speaks of."""
+        """Write position deletes, a file for each partition; return the files as Iceberg describes them."""
         with_ids = [
             F.col(name).alias(name, metadata={"parquet.field.id": number}) for name, number in FIELD_IDS.items()
         ]
         folder = f"{iceberg.location()}/data/deletes-{uuid.uuid4().hex}/"
-        ordered = places.coalesce(1).sortWithinPartitions("file_path", "pos").select(*with_ids)
-        # One file of a folder that nobody else knows needs no renaming twice.
+        ordered = places.sortWithinPartitions("file_path", "pos").select(*with_ids)
+        # Nobody knows of the folder yet, so its files need no second renaming.
         committer = {"marksuccessfuljobs": "false", "algorithm.version": "2"}
         settings = {f"mapreduce.fileoutputcommitter.{name}": value for name, value in committer.items()}
         ordered.write.options(**settings).parquet(folder)
@@ -662,7 +662,7 @@ class Branches:
         rewrite = iceberg.newRewrite().validateFromSnapshot(iceberg.currentSnapshot().snapshotId())
         for delete in deletes.values():
             rewrite.deleteFile(delete)
-        for file in self._put_deletes(iceberg, living):
+        for file in self._put_deletes(iceberg, living.coalesce(1)):
             rewrite.addFile(file)
         rewrite.commit()
 
@@ -2112,10 +2112,10 @@ def lost_by(run: Run, classified: DataFrame, stored: DataFrame) -> tuple[DataFra
 def write_state(run: Run, decided: Decided) -> None:
     """Bring `transactions` to the newest row of each key, in key order, so that file statistics can prune."""
     newest, sums = decided.classified.where(F.col("is_newest")), decided.sums
-    if sums["state_known"] + sums["deletions"] + decided.lost["rows"]:
+    if replaced := sums["state_known"] + sums["deletions"] + decided.lost["rows"]:
         places = newest.where(F.col("had")).select("stored.place.*")
         places = places.unionByName(decided.missing.select("place.*")) if decided.missing is not None else places
-        run.branches.remove("transactions", places)
+        run.branches.remove("transactions", places, replaced)
     if sums["state_rows"]:
         state = conform(newest.where(F.col("op") != "D"), STATE)
         order = () if decided.in_key_order else ("dms_id",)

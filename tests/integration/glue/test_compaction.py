@@ -140,7 +140,7 @@ def test_places_are_refused__table_was_compacted_since_rows_were_found(pipeline:
     with patch.object(SILVER, "CROWD", 0):
         assert other.compact(["transactions"]) == ["transactions"]
     with pytest.raises(RuntimeError, match="run it again"):
-        branches.remove("transactions", places)
+        branches.remove("transactions", places, 1)
     assert pipeline.tables("silver") == before
 
 
