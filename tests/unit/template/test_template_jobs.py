@@ -13,7 +13,7 @@ from assay.local.spark import catalog_conf
 JOBS = {"SilverJob": "silver", "GoldJob": "gold", "ReplaySilverJob": "silver", "ReplayGoldJob": "gold"}
 REPLAYS = {"SilverJob": "ReplaySilverJob", "GoldJob": "ReplayGoldJob"}
 # Given by who starts a run: the workflow, or `assay replay`; what the replay's own jobs are given always.
-OF_A_RUN = {"--file_id", "--rebuild_from", "--expected_run_seq"}
+OF_A_RUN = {"--file_id", "--rebuild_from", "--expected_run_seq", "--maintain"}
 PREFIX = {"--prefix"}
 # Where a replay works, each as the template names it in production.
 ELSEWHERE = {
@@ -21,8 +21,8 @@ ELSEWHERE = {
     "--silver_database": ("SilverDatabase", "ReplaySilverDatabase"),
     "--gold_database": ("GoldDatabase", "ReplayGoldDatabase"),
 }
-# Arguments that a script may read as numbers.
-VALUES = {"--maximum_missing_share": "0.1", "--expected_run_seq": "7"}
+# Arguments whose values a script checks, or reads as numbers.
+VALUES = {"--maximum_missing_share": "0.1", "--expected_run_seq": "7", "--maintain": "true"}
 # Read by Glue itself, not by the script.
 GLUES_OWN = {
     *("--job-language", "--datalake-formats", "--conf", "--enable-metrics"),
