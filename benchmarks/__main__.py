@@ -1,6 +1,6 @@
 """Measures the pipeline: `python -m benchmarks {short,full} [PART …]`; without parts, all of them, then the report.
 
-`--seeds`, `--sizes`, `--rounds` and `--increments` measure a form in part: less time, less memory, fewer samples.
+`--seeds`, `--sizes`, `--files`, `--rounds` and `--increments` measure a form in part, with less time and fewer samples.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ def reduced(form: Form, given: argparse.Namespace) -> Form:
         form = replace(form, rounds=given.rounds, files=given.rounds, **fewer)
     if given.sizes:
         form = replace(form, sizes=tuple(given.sizes), cdc_sizes=tuple(given.sizes))
+    if given.files:
+        form = replace(form, kpi_rows=tuple(given.files))
     return replace(
         form,
         seeds=form.seeds if given.seeds is None else given.seeds,
@@ -56,6 +58,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the histories; the first of several")
     parser.add_argument("--seeds", type=int, help="how many histories of each size")
     parser.add_argument("--sizes", type=int, nargs="+", metavar="ROWS", help="rows of the histories")
+    parser.add_argument("--files", type=int, nargs="+", metavar="ROWS", help="rows of the KPI function's files")
     parser.add_argument("--rounds", type=int, help="samples of each kind of increment")
     parser.add_argument("--increments", type=int, help="increments in a row")
     given = parser.parse_args()

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Form:
-    """How much is measured; rows are those of files (`kpi_rows`) and of histories (`sizes`, `cdc_sizes`)."""
+    """How much is measured; rows are those of files (`kpi_rows`) and of histories (`sizes`, `cdc_sizes`).
+
+    Files of `kpi_compared` rows are read by others than the KPI function, too.
+    """
 
     name: str
     seeds: int
     kpi_rows: tuple[int, ...]
+    kpi_compared: int
     kpi_runs: int
     sizes: tuple[int, ...]
     cdc_sizes: tuple[int, ...]
@@ -28,6 +32,7 @@ SHORT = Form(
     name="short",
     seeds=1,
     kpi_rows=(100_000, 400_000),
+    kpi_compared=100_000,
     kpi_runs=2,
     sizes=(100_000, 400_000),
     cdc_sizes=(100_000, 400_000),
@@ -43,6 +48,7 @@ FULL = Form(
     name="full",
     seeds=3,
     kpi_rows=(1_000_000, 11_000_000),
+    kpi_compared=1_000_000,
     kpi_runs=5,
     sizes=(1_000_000, 4_000_000, 13_000_000),
     cdc_sizes=(100_000, 1_000_000, 4_000_000),

@@ -77,19 +77,19 @@ def _client(environment: dict[str, str]) -> Any:
 
 def measure(folder: Path, form: Form, *, seed: int) -> None:
     """Compare on the smaller file; on the larger the function and the bytes alone, others would need the machine."""
-    found: dict[str, Any] = {}
     with s3_server() as environment:
         for count in form.kpi_rows:
+            name, found = f"kpi-{count:08d}", {}
             for kind in KINDS:
-                path = Samples.of(folder / f"kpi-{count}", count, seed=seed).history(kind)
-                small = count == form.kpi_rows[0]
+                path = Samples.of(folder / name, count, seed=seed).history(kind)
+                small = count == form.kpi_compared
                 if small:
                     _client(environment).upload_file(str(path), "benchmark", path.name)
                 readers = (*OURS, *RIVALS) if small else OURS[:2]
                 measured = in_turns(
                     readers, path, runs=form.kpi_runs if small else max(1, form.kpi_runs - 2), environment=environment
                 )
-                found[f"{kind} {count}"] = {"bytes": path.stat().st_size, "readers": measured}
-                results.save("kpi", {"rows": form.kpi_rows, "files": found}, form=form.name)
+                found[kind] = {"bytes": path.stat().st_size, "readers": measured}
+                results.save(name, {"rows": count, "files": found}, form=form.name)
                 path.unlink()
-    results.finish("kpi", form=form.name)
+            results.finish(name, form=form.name)

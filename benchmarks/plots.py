@@ -78,17 +78,16 @@ def course(found: dict, path: Path) -> None:
 
 
 def readers(found: dict, path: Path) -> None:
-    """Draw the seconds of the readers of the smaller file."""
-    rows = found["rows"][0]
+    """Draw the seconds of the readers of a file that several have read."""
     figure, axes = plt.subplots(figsize=(7, 3.5))
-    kinds = [kind for kind in ("csv", "csv.gz", "parquet") if f"{kind} {rows}" in found["files"]]
-    names = list(found["files"][f"{kinds[0]} {rows}"]["readers"])
+    kinds = list(found["files"])
+    names = list(found["files"][kinds[0]]["readers"])
     for number, name in enumerate(names):
-        runs = [found["files"][f"{kind} {rows}"]["readers"][name] for kind in kinds]
+        runs = [found["files"][kind]["readers"][name] for kind in kinds]
         seconds = [median(run["wall"] for run in each) for each in runs]
         axes.bar([place + number * 0.12 for place in range(len(kinds))], seconds, width=0.12, label=name)
     axes.set_xticks([place + 0.3 for place in range(len(kinds))], kinds)
-    axes.set(ylabel="seconds of the whole process", title=f"The figures of a file of {rows:,} rows")
+    axes.set(ylabel="seconds of the whole process", title=f"The figures of a file of {found['rows']:,} rows")
     axes.legend(fontsize=8)
     finish(figure, path)
 
@@ -97,7 +96,9 @@ def main() -> None:
     source, form, folder = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
     if seeds := kept(source, f"layers-seed*-{form}.json"):
         growth(seeds, folder / "growth.svg")
-    for draw, name in ((readers, "kpi"), (waterfall, "way"), (course, "in-a-row")):
+    if files := kept(source, f"kpi-*-{form}.json"):
+        readers(files[0], folder / "kpi.svg")
+    for draw, name in ((waterfall, "way"), (course, "in-a-row")):
         for found in kept(source, f"{name}-{form}.json"):
             draw(found, folder / f"{name}.svg")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks import results, verdicts
 from benchmarks.cloud import ROOT
+from benchmarks.forms import FORMS
 from benchmarks.layers import KEYS
 from benchmarks.results import load, spread
 from benchmarks.verdicts import Figure
@@ -36,17 +37,18 @@ full form: 13 million rows of history over 1 million, files of 1 GB over 100 MB.
 def write(form: str) -> None:
     """Write the page from the kept results of a form, draw the pictures, and print the figures."""
     seeds = [found for seed in range(1, 100) if (found := load(f"layers-seed{seed}", form))]
-    kpi, cdc = load("kpi", form), load("cdc", form)
+    kpi = [found for rows in FORMS[form].kpi_rows if (found := load(f"kpi-{rows:08d}", form))]
+    cdc = load("cdc", form)
     way, burst, row = (load(name, form) for name in COURSE)
     sections = [
-        ("The KPI function", list(verdicts.of_kpi(kpi)) if kpi else []),
+        ("The KPI function", list(verdicts.of_kpi(kpi))),
         ("Silver and Gold", list(verdicts.of_layers(seeds)) if seeds else []),
         ("Files on their way", list(verdicts.of_course(way, burst, row))),
     ]
     text = [
         HEAD,
         f"This page shows the {form} form.\n",
-        _about([each for each in (kpi, *seeds, way, burst, row, cdc) if each]),
+        _about([each for each in (*kpi, *seeds, way, burst, row, cdc) if each]),
     ]
     for title, figures in sections:
         text += [f"## {title}\n", _table(figures) if figures else NOTHING, ""]

@@ -43,22 +43,22 @@ class Figure:
         return "met" if good else "missed"
 
 
-def of_kpi(found: Results) -> Iterator[Figure]:
-    """Return the figures of the KPI function."""
-    small, large = found["rows"][0], found["rows"][-1]
-    for kind in ("csv", "csv.gz", "parquet"):
-        readers = found["files"].get(f"{kind} {small}", {}).get("readers", {})
+def of_kpi(sizes: list[Results]) -> Iterator[Figure]:
+    """Return the figures of the KPI function from its files, the smallest first: that one others have read, too."""
+    if not sizes:
+        return
+    small, large = sizes[0]["rows"], sizes[-1]["rows"]
+    for kind, file in sizes[0]["files"].items():
+        readers = file["readers"]
         walls = {name: [run["wall"] for run in runs] for name, runs in readers.items()}
-        if not walls:
-            continue
         most = 0.45 if kind != "csv.gz" and small >= MILLION else None
         ours = walls["function"]
         yield Figure(f"KPI function over pandas, {kind}, {small:,} rows", ratio(ours, walls["pandas"]), most=most)
         for other in ("pandas float", "awswrangler", "bytes"):
             yield Figure(f"KPI function over {other}, {kind}", ratio(ours, walls[other]))
-        larger = found["files"].get(f"{kind} {large}")
-        if larger is None or large == small:
+        if large == small:
             continue
+        larger = sizes[-1]["files"][kind]
         runs = larger["readers"]["function"]
         peaks = [run["peak_mb"] for run in runs]
         base = median([run["peak_mb"] for run in readers["function"]])
