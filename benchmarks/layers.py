@@ -12,7 +12,7 @@ from typing import Any
 
 from assay.sample.increment import Keys
 from benchmarks import results
-from benchmarks.cloud import BenchCloud, Sent, deployed
+from benchmarks.cloud import BenchCloud, BenchmarkError, Sent, deployed
 from benchmarks.extra_jobs import run_job
 from benchmarks.forms import Form
 from benchmarks.job_runs import JobRun
@@ -74,7 +74,9 @@ def rival(engine: str, action: str, table: Path, file: Path) -> dict[str, float]
     script = Path(__file__).with_name("rivals.py")
     begin = perf_counter()
     command = [str(results.BENCH_PYTHON), str(script), engine, action, str(table), str(file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchmarkError(f"{engine} could not {action} {file.name}: {done.stderr.strip()[-2000:]}")
     return {"whole": perf_counter() - begin, "work": float(json.loads(done.stdout)["seconds"])}
 
 

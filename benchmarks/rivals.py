@@ -19,10 +19,13 @@ COLUMNS = """
     string_split(errors, ',') AS errors
 """
 
+# DuckDB guesses the dialect from the first rows otherwise, and those may hold no quotes.
+DIALECT = "all_varchar=true, header=true, delim=',', quote='\"', escape='\"'"
+
 
 def rows_of(path: Path) -> str:
     """Return the query for the typed rows of a CSV file."""
-    return f"SELECT {COLUMNS} FROM read_csv('{path}', all_varchar=true, header=true)"
+    return f"SELECT {COLUMNS} FROM read_csv('{path}', {DIALECT})"
 
 
 def load_delta(table: Path, path: Path) -> None:
