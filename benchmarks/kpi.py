@@ -75,11 +75,16 @@ def _client(environment: dict[str, str]) -> Any:
     )
 
 
+def result_name(rows: int) -> str:
+    """Return the name of the result of files of so many rows; names sort by size."""
+    return f"kpi-{rows:08d}"
+
+
 def measure(folder: Path, form: Form, *, seed: int) -> None:
     """Compare on the smaller file; on the larger the function and the bytes alone, others would need the machine."""
     with s3_server() as environment:
         for count in form.kpi_rows:
-            name, found = f"kpi-{count:08d}", {}
+            name, found = result_name(count), {}
             for kind in KINDS:
                 path = Samples.of(folder / name, count, seed=seed).history(kind)
                 small = count == form.kpi_compared

@@ -100,12 +100,13 @@ def compare(bed: Bed, *, rounds: int, overwrites: int, on_round: Any) -> None:
 
 def measure(folder: Path, form: Form, *, seed: int) -> None:
     """Measure everything about increments; samples are saved after each round."""
+    name = f"layers-seed{seed}"
     with ExitStack() as stack:
         beds: dict[int, Bed] = {}
 
         def keep() -> None:
             kept = {str(size): bed.figures for size, bed in beds.items()}
-            results.save(f"layers-seed{seed}", {"seed": seed, "sizes": form.sizes, "beds": kept}, form=form.name)
+            results.save(name, {"seed": seed, "sizes": form.sizes, "beds": kept}, form=form.name)
 
         for size in form.sizes:
             bench = stack.enter_context(deployed(folder / f"project-{size}"))
@@ -124,4 +125,4 @@ def measure(folder: Path, form: Form, *, seed: int) -> None:
                         bed.figures.setdefault("increments", {}).setdefault(keys, []).append(found)
             keep()
         compare(largest, rounds=form.compared, overwrites=form.overwrites, on_round=keep)
-    results.finish(f"layers-seed{seed}", form=form.name)
+    results.finish(name, form=form.name)

@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks import results, verdicts
 from benchmarks.cloud import ROOT
 from benchmarks.forms import FORMS
+from benchmarks.kpi import result_name
 from benchmarks.layers import KEYS
 from benchmarks.results import load, spread
 from benchmarks.verdicts import Figure
@@ -37,7 +38,7 @@ full form: 13 million rows of history over 1 million, files of 1 GB over 100 MB.
 def write(form: str) -> None:
     """Write the page from the kept results of a form, draw the pictures, and print the figures."""
     seeds = [found for seed in range(1, 100) if (found := load(f"layers-seed{seed}", form))]
-    kpi = [found for rows in FORMS[form].kpi_rows if (found := load(f"kpi-{rows:08d}", form))]
+    kpi = [found for rows in FORMS[form].kpi_rows if (found := load(result_name(rows), form))]
     cdc = load("cdc", form)
     way, burst, row = (load(name, form) for name in COURSE)
     sections = [
