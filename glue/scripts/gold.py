@@ -1342,11 +1342,10 @@ def held_groups(branches: Branches, groups: DataFrame, change: Item) -> DataFram
     for name, aggregate in AGGREGATES.items():
         stored = branches.published_rows(name).where(of_months(aggregate.period, change["months"]))
         year, month, day = (f(aggregate.period) for f in (F.year, F.month, F.dayofmonth))
-        period = year * 100 + month if aggregate.period_of_fact == MONTH else (year * 100 + month) * 100 + day
-        members = {"channel": stored_channel_key(), "client_key": F.col("client_id")}
-        member = members.get(aggregate.member, F.col(aggregate.member))
-        group = (F.lit(name).alias("aggregate"), period.alias("period"), member.alias("member"))
-        held.append(stored.select(*group, "row_count", "total_amount", "place"))
+        as_fact = stored.withColumn("date_key", (year * 100 + month) * 100 + day)
+        if aggregate.member == "channel":
+            as_fact = as_fact.withColumn("channel_key", stored_channel_key())
+        held.append(as_fact.select(*group_of(aggregate, name), "row_count", "total_amount", "place"))
     all_held = reduce(DataFrame.unionByName, held).alias("held")
     return all_held.join(F.broadcast(groups.alias("groups")), on=same_group("held", "groups"), how="left_semi")
 
