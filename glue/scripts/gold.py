@@ -965,18 +965,40 @@ class Silver:
         seen = self.taken.get("silver_snapshots", {}).get(table)
         return self.run["snapshots"].get(table) not in (None, seen)
 
+    @property
+    def is_one_run(self) -> bool:
+        """Tell whether the feeds hold rows of the named run alone."""
+        return bool(self.run["run_seq"] == self.taken.get("silver_run_seq", 0) + 1)
 
-def net_changes(effects: DataFrame) -> DataFrame:
+
+def net_changes(silver: Silver) -> DataFrame:
     """Return `dms_id, before, after` per changed key: from before the first of its changes to after the last."""
-    net = effects.groupBy("dms_id").agg(
-        F.min_by("before", "run_seq").alias("before"), F.max_by("after", "run_seq").alias("after")
-    )
+    effects = silver.feed("transaction_effects")
+    if silver.is_one_run:
+        # A run of Silver has one effect per key, so nothing need be brought together.
+        net = effects.select("dms_id", "before", "after")
+    else:
+        net = effects.groupBy("dms_id").agg(
+            F.min_by("before", "run_seq").alias("before"), F.max_by("after", "run_seq").alias("after")
+        )
     return net.where(F.col("before").isNotNull() | F.col("after").isNotNull())
+
+
+def named_members(silver: Silver) -> DataFrame:
+    """Return what the accepted rows since the last run tell of dimensions; a delete tells nothing."""
+    of_dimensions = {name for dimension in DIMENSIONS.values() for name in (*dimension.natural, *dimension.attributes)}
+    rows = silver.feed("transaction_history").where(F.col("op") != "D")
+    return rows.select("transacted_at", "row_order", *sorted(of_dimensions.intersection(rows.columns)))
 
 
 # ## Dimension members
 # A dimension has the members of any accepted row; where it has attributes, the newest row by `row_order` gives them,
 # whenever it came.
+
+
+def date_key(day: Column) -> Column:
+    """Return a day as the number `yyyymmdd`."""
+    return (F.year(day) * 100 + F.month(day)) * 100 + F.dayofmonth(day)
 
 
 def dates(accepted: DataFrame) -> DataFrame:
@@ -985,7 +1007,7 @@ def dates(accepted: DataFrame) -> DataFrame:
     days = accepted.select(F.to_date("transacted_at").alias("date")).distinct()
     weekday = F.weekday(day) + 1
     calendar = days.select(
-        F.coalesce(F.date_format(day, "yyyyMMdd").cast("int"), F.lit(0)).alias("date_key"),
+        F.coalesce(date_key(day), F.lit(0)).alias("date_key"),
         day,
         F.year(day).alias("year"),
         F.quarter(day).alias("quarter"),
@@ -1022,7 +1044,7 @@ def descriptions(silver: Silver) -> DataFrame:
 
 def missing_members(spark: SparkSession, branches: Branches, accepted: DataFrame) -> DataFrame:
     """Return `dimension, key` of the members that accepted rows name and the dimensions lack, in one pass for all."""
-    keys = {"dim_date": F.date_format("transacted_at", "yyyyMMdd").cast("bigint")}
+    keys = {"dim_date": date_key(F.to_date("transacted_at")).cast("bigint")}
     keys |= {name: dimension.surrogate() for name, dimension in DIMENSIONS.items()}
     pairs = [F.struct(F.lit(name).alias("dimension"), key.alias("key")) for name, key in keys.items()]
     unknown = [F.struct(F.lit(name).alias("dimension"), F.lit(0).cast("bigint").alias("key")) for name in keys]
@@ -1163,8 +1185,7 @@ def keyed(images: DataFrame) -> DataFrame:
     """Add day and keys to images of transactions (columns of Silver's image); the versions are not among them."""
     day = F.to_date("transacted_at")
     keys = {dimension.key: dimension.surrogate() for dimension in DIMENSIONS.values()}
-    date_key = F.date_format(day, "yyyyMMdd").cast("int")
-    return images.withColumns({**keys, "transacted_on": day, "date_key": date_key})
+    return images.withColumns({**keys, "transacted_on": day, "date_key": date_key(day)})
 
 
 def facts(spark: SparkSession, branches: Branches, images: DataFrame) -> DataFrame:
@@ -1202,42 +1223,35 @@ def images(net: DataFrame, side: str) -> DataFrame:
 
 
 def summarise(net: DataFrame) -> Item:
-    """Return what the changes amount to: keys, money, and the ranges and months by which stored rows are pruned."""
+    """Return what the changes amount to: keys, money, and the months by which stored rows are pruned."""
     before, after = F.col("before.transacted_at"), F.col("after.transacted_at")
-    months = [F.collect_set(F.trunc(side, "MONTH").cast("string")) for side in (before, after)]
+    months = [F.collect_set(F.trunc(F.to_date(side), "MONTH")) for side in (before, after)]
     found = net.agg(
         F.count("before").alias("had"),
         F.count("after").alias("have"),
         total("before.amount").alias("amount_before"),
         total("after.amount").alias("amount_after"),
-        F.min("dms_id").alias("low"),
-        F.max("dms_id").alias("high"),
-        F.to_date(F.min(before)).cast("string").alias("first_before"),
-        F.to_date(F.max(before)).cast("string").alias("last_before"),
-        F.array_sort(F.array_union(*months)).alias("months"),
+        F.array_sort(F.array_union(*months)).cast("array<string>").alias("months"),
     ).first()
     return found.asDict()
 
 
-def write_facts(branches: Branches, silver: Silver, net: DataFrame, change: Item) -> None:
+def write_facts(branches: Branches, silver: Silver, net: DataFrame, change: Item, stored: DataFrame | None) -> None:
     """Refresh the facts of the changed keys, and of cards and clients that have other versions now; no other."""
     fresh = facts(silver.spark, branches, images(net, "after"))
     repaired = mended(branches, silver, net)
     expected, replaced = {"rows": change["have"], "amount": change["amount_after"]}, change["had"]
-    keys, near = net.where(F.col("before").isNotNull()).select("dms_id"), F.lit(True)
+    gone = [] if stored is None else [stored.where(F.col("file_path").isNotNull()).select("file_path", "pos")]
     if repaired is not None:
         more = repaired.agg(F.count(F.lit(1)).alias("rows"), total("amount").alias("amount")).first()
         expected = {name: value + more[name] for name, value in expected.items()}
         replaced += more["rows"]
-        fresh, keys = fresh.unionByName(repaired), keys.unionByName(repaired.select("dms_id"))
-    elif replaced:
-        near = F.col("dms_id").between(change["low"], change["high"]) & F.col("transacted_on").between(
-            change["first_before"], change["last_before"]
-        )
+        fresh = fresh.unionByName(repaired)
+        keys = looked_up(repaired.select("dms_id"), more["rows"])
+        outdated = branches.published_rows("fact_transactions").join(keys, on="dms_id", how="left_semi")
+        gone.append(outdated.select("place.*"))
     if replaced:
-        stored = branches.published_rows("fact_transactions").where(near)
-        gone = stored.join(looked_up(keys, replaced), on="dms_id", how="left_semi")
-        branches.remove("fact_transactions", gone.select("place.*"), replaced)
+        branches.remove("fact_transactions", reduce(DataFrame.unionByName, gone), replaced)
     if expected["rows"]:
         branches.append("fact_transactions", laid_out(fresh, expected["rows"], "transacted_on", "dms_id"))
     if replaced + expected["rows"]:
@@ -1263,11 +1277,14 @@ def group_of(aggregate: Aggregate, name: str) -> list[Column]:
     ]
 
 
-def touched_groups(net: DataFrame) -> DataFrame:
-    """Return the groups `aggregate, period, member` that the changes leave or enter."""
-    moved = images(net, "before").unionByName(images(net, "after")).transform(keyed)
-    groups = [F.struct(*group_of(aggregate, name)) for name, aggregate in AGGREGATES.items()]
-    return moved.select(F.inline(F.array(*groups))).distinct()
+def touched_groups(net: DataFrame, change: Item) -> DataFrame:
+    """Return the groups that the changes leave or enter, with count and sum of the facts that enter."""
+    sides = [side for side, count in (("before", change["had"]), ("after", change["have"])) if count]
+    moved = [images(net, side).withColumn("enters", F.lit(side == "after")) for side in sides]
+    entering = F.when(F.col("enters"), F.col("amount")).alias("amount")
+    groups = [F.struct(*group_of(aggregate, name), entering) for name, aggregate in AGGREGATES.items()]
+    rows = reduce(DataFrame.unionByName, moved).transform(keyed).select(F.inline(F.array(*groups)))
+    return rows.groupBy(*GROUP).agg(F.count("amount").alias("row_count"), total("amount").alias("total_amount"))
 
 
 def in_table(groups: DataFrame, name: str) -> DataFrame:
@@ -1298,18 +1315,24 @@ def near_facts(stored_facts: DataFrame, change: Item) -> DataFrame:
     return stored_facts.where(" OR ".join(of_months("transacted_on", [month]) for month in months))
 
 
-def recompute(stored_facts: DataFrame, groups: DataFrame, change: Item) -> DataFrame:
-    """Return the touched groups with count and sum of their facts, read once for all; count 0 where none is left.
+def stored_facts(branches: Branches, net: DataFrame, groups: DataFrame, change: Item) -> DataFrame:
+    """Return count and sum of the stored facts that stay in each touched group, and the places of those replaced.
 
-    Facts are looked up by one number, a hash of their group. Facts of another group with the same hash are harmless:
-    they are summed under their own name, and no touched group has it.
+    One look at the facts of the touched months finds both: a row has either a group or a place. Facts are looked up by
+    one number, a hash of their group. Facts of another group with the same hash are harmless: they are summed under
+    their own name, and no touched group has it.
     """
     named = [
         column.alias(f"{name}_{part}")
         for name, aggregate in AGGREGATES.items()
         for part, column in zip(GROUP, group_of(aggregate, name), strict=True)
     ]
-    rows, touched = near_facts(stored_facts, change).select("amount", *named), []
+    rows = near_facts(branches.published_rows("fact_transactions"), change).select("dms_id", "amount", "place", *named)
+    replaced = looked_up(net.where(F.col("before").isNotNull()).select("dms_id"), change["had"])
+    rows = rows.join(replaced.withColumn("goes", F.lit(True)), on="dms_id", how="left")
+    goes, nowhere = F.coalesce("goes", F.lit(False)), F.lit(None).cast(PLACE).alias("place")
+    no_group = [F.lit(None).alias(part) for part in GROUP]
+    parts = [F.when(goes, F.struct(*no_group, F.lit(None).alias("amount"), "place"))]
     for name in AGGREGATES:
         hashed, is_touched = f"{name}_hash", f"is_of_{name}"
         wanted = (
@@ -1318,22 +1341,29 @@ def recompute(stored_facts: DataFrame, groups: DataFrame, change: Item) -> DataF
         rows = rows.withColumn(hashed, F.xxhash64(f"{name}_period", f"{name}_member")).join(
             F.broadcast(wanted.withColumn(is_touched, F.lit(True))), on=hashed, how="left"
         )
-        of_group = F.struct(*[F.col(f"{name}_{part}").alias(part) for part in GROUP], "amount")
-        touched.append(F.when(F.col(is_touched), of_group))
-    found = (
-        rows.where(F.coalesce(*[F.col(f"is_of_{name}") for name in AGGREGATES]))
-        .select(F.inline(F.array(*touched)))
-        .where(F.col("aggregate").isNotNull())
-        .groupBy(*GROUP)
-        .agg(F.count(F.lit(1)).alias("row_count"), total("amount").alias("total_amount"))
-    )
+        of_group = F.struct(*[F.col(f"{name}_{part}").alias(part) for part in GROUP], "amount", nowhere)
+        parts.append(F.when(F.col(is_touched) & ~goes, of_group))
     return (
-        groups.alias("groups")
-        .join(found.alias("found"), on=same_group("groups", "found"), how="left")
-        .select("groups.*", "row_count", "total_amount")
-        .fillna({"row_count": 0})
-        .withColumn("total_amount", F.coalesce("total_amount", F.lit(Decimal(0))).cast(TOTAL))
+        rows.where(F.coalesce("goes", *[F.col(f"is_of_{name}") for name in AGGREGATES]))
+        .select(F.inline(F.array(*parts)))
+        .where(F.col("aggregate").isNotNull() | F.col("place").isNotNull())
+        .groupBy(*GROUP, "place.file_path", "place.pos")
+        .agg(F.count("amount").alias("row_count"), total("amount").alias("total_amount"))
     )
+
+
+def recomputed(groups: DataFrame, stored: DataFrame | None) -> DataFrame:
+    """Return the touched groups with count and sum of all their facts; count 0 where none is left."""
+    if stored is None:
+        return groups
+    stay = stored.where(F.col("aggregate").isNotNull()).select(*groups.columns, F.lit(False).alias("is_touched"))
+    every = groups.withColumn("is_touched", F.lit(True)).unionByName(stay).groupBy(*GROUP)
+    sums = every.agg(
+        F.max("is_touched").alias("is_touched"),
+        F.sum("row_count").alias("row_count"),
+        total("total_amount").alias("total_amount"),
+    )
+    return sums.where("is_touched").drop("is_touched")
 
 
 def held_groups(branches: Branches, groups: DataFrame, change: Item) -> DataFrame:
@@ -1341,8 +1371,7 @@ def held_groups(branches: Branches, groups: DataFrame, change: Item) -> DataFram
     held = []
     for name, aggregate in AGGREGATES.items():
         stored = branches.published_rows(name).where(of_months(aggregate.period, change["months"]))
-        year, month, day = (f(aggregate.period) for f in (F.year, F.month, F.dayofmonth))
-        as_fact = stored.withColumn("date_key", (year * 100 + month) * 100 + day)
+        as_fact = stored.withColumn("date_key", date_key(F.col(aggregate.period)))
         if aggregate.member == "channel":
             as_fact = as_fact.withColumn("channel_key", stored_channel_key())
         held.append(as_fact.select(*group_of(aggregate, name), "row_count", "total_amount", "place"))
@@ -1390,13 +1419,11 @@ def prove_groups(fresh: DataFrame, held: DataFrame, change: Item) -> dict[str, I
     return found
 
 
-def write_aggregates(spark: SparkSession, branches: Branches, net: DataFrame, change: Item) -> None:
+def write_aggregates(branches: Branches, groups: DataFrame, stored: DataFrame | None, change: Item) -> None:
     """Bring the touched groups of all aggregates up to date."""
-    groups = settled(touched_groups(net))
-    stored_facts = spark.table(branches.open("fact_transactions"))
     sides = at_once(
         {
-            "after": lambda: settled(recompute(stored_facts, groups, change)),
+            "after": lambda: settled(recomputed(groups, stored)),
             "before": lambda: settled(held_groups(branches, groups, change)),
         }
     )
@@ -1421,8 +1448,8 @@ def write_aggregates(spark: SparkSession, branches: Branches, net: DataFrame, ch
 
 def write(branches: Branches, silver: Silver) -> Item:
     """Write dimensions, facts and aggregates to the run's branches; return what the changes amount to."""
-    accepted = settled(silver.feed("transaction_history").where(F.col("op") != "D"))
-    net = settled(net_changes(silver.feed("transaction_effects")))
+    accepted = settled(named_members(silver))
+    net = settled(net_changes(silver))
     together([partial(write_history, branches, silver, name) for name in HISTORIES])
     change = summarise(net)
     together(
@@ -1435,12 +1462,20 @@ def write(branches: Branches, silver: Silver) -> Item:
 
 
 def write_facts_and_aggregates(branches: Branches, silver: Silver, net: DataFrame, change: Item) -> None:
-    """Write the facts, hold their files to the effects, then write the aggregates from them."""
-    has_changes = change["had"] + change["have"] > 0
-    if has_changes or any(silver.has_news(history.subject) for history in HISTORIES.values()):
-        write_facts(branches, silver, net, change)
-    if has_changes:
-        write_aggregates(silver.spark, branches, net, change)
+    """Write the facts and the aggregates of the touched groups, each held to the effects of the run."""
+    if change["had"] + change["have"] == 0:
+        if any(silver.has_news(history.subject) for history in HISTORIES.values()):
+            write_facts(branches, silver, net, change, None)
+        return
+    groups, stored = settled(touched_groups(net, change)), None
+    if change["had"] or branches.rows_at_most("fact_transactions"):
+        stored = settled(stored_facts(branches, net, groups, change))
+    together(
+        [
+            partial(write_facts, branches, silver, net, change, stored),
+            partial(write_aggregates, branches, groups, stored, change),
+        ]
+    )
 
 
 def prove(branches: Branches, change: Item, before: Item, silver: Item) -> Item:

@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property, partial, reduce
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
 import boto3
@@ -1044,8 +1045,11 @@ class Staging:
     prefix: str = ""
     card_key: CardKey = field(default_factory=lambda: CardKey(""))
 
+    def name(self, file: Item) -> str:
+        return f"{file['file_id']}.{file['format']['kind']}"
+
     def key(self, file: Item) -> str:
-        return f"{self.prefix}staging/{file['file_id']}.{file['format']['kind']}"
+        return f"{self.prefix}staging/{self.name(file)}"
 
     def path(self, file: Item) -> str:
         return f"s3://{self.lake}/{self.key(file)}"
@@ -1105,7 +1109,10 @@ ORIGIN = {
     "sequencer": "string", "version_id": "string", "is_full_load": "boolean", "load_start": "timestamp",
     "has_op": "boolean", "has_commit_at": "boolean",
 }  # fmt: skip
-LAYOUT = "header_line bigint, field_count int, null_text string, other_table struct<name: string, places: array<int>>"
+LAYOUT = (
+    "file_name string, header_line bigint, field_count int, null_text string, "
+    "other_table struct<name: string, places: array<int>>"
+)
 
 
 def texts_of(subject: str) -> tuple[str, ...]:
@@ -1113,32 +1120,32 @@ def texts_of(subject: str) -> tuple[str, ...]:
     return (KNOWN if subject == "transactions" else REFERENCES[subject].texts) + CHANGE
 
 
-def file_facts(spark: SparkSession, files: list[Item], texts: tuple[str, ...]) -> DataFrame:
-    """Return one row per file with what its rows need to know of it."""
+def facts_of(file: Item, staging: Staging, texts: tuple[str, ...]) -> Item:
+    """Return what the rows of a file need to know of it, in the form `facts_schema`."""
+    shape = file["format"]
+    return {
+        "file_id": file["file_id"],
+        "last_modified_at": file["last_modified_at"],
+        "object_at": file.get("as_of_at", file["last_modified_at"]),
+        "object_key": file["key"],
+        "sequencer": file["sequencer"].ljust(32, "0"),
+        "version_id": file["version_id"],
+        "is_full_load": shape["is_full_load"],
+        "load_start": file.get("load_start"),
+        "has_op": "op" in shape["places"],
+        "has_commit_at": "commit_at" in shape["places"],
+        "file_name": staging.name(file),
+        "header_line": shape.get("blank_lines_before_header", 0) + 1 if shape["has_header"] else 0,
+        "field_count": len(shape["columns"]),
+        "null_text": shape.get("null_text"),
+        "other_table": {"name": shape["table"], "places": shape["table_places"]} if "table" in shape else None,
+        "positions": {name: place for name, place in shape["places"].items() if name in texts},
+    }
 
-    def facts(file: Item) -> Item:
-        shape = file["format"]
-        return {
-            "file_id": file["file_id"],
-            "last_modified_at": file["last_modified_at"],
-            "object_at": file.get("as_of_at", file["last_modified_at"]),
-            "object_key": file["key"],
-            "sequencer": file["sequencer"].ljust(32, "0"),
-            "version_id": file["version_id"],
-            "is_full_load": shape["is_full_load"],
-            "load_start": file.get("load_start"),
-            "has_op": "op" in shape["places"],
-            "has_commit_at": "commit_at" in shape["places"],
-            "header_line": shape.get("blank_lines_before_header", 0) + 1 if shape["has_header"] else 0,
-            "field_count": len(shape["columns"]),
-            "null_text": shape.get("null_text"),
-            "other_table": {"name": shape["table"], "places": shape["table_places"]} if "table" in shape else None,
-            "positions": {name: place for name, place in shape["places"].items() if name in texts},
-        }
 
+def facts_schema(texts: tuple[str, ...]) -> str:
     positions = "positions struct<" + ", ".join(f"{name}: int" for name in texts) + ">"
-    schema = f"{columns(ORIGIN)}, {LAYOUT}, {positions}"
-    return local_rows(spark, [facts(file) for file in files], schema)
+    return f"{columns(ORIGIN)}, {LAYOUT}, {positions}"
 
 
 def local_rows(spark: SparkSession, rows: list[Item], schema: str) -> DataFrame:
@@ -1165,35 +1172,38 @@ def has_odd_quotes(text: Column) -> Column:
     return text.contains(QUOTE) & ((F.length(text) - F.length(without)) % 2 == 1)
 
 
-def read_lines(spark: SparkSession, paths: list[str]) -> tuple[DataFrame, bool]:
-    """Return `file_id, line, text, untidy` of all lines of CSV files, and whether any file is untidy."""
-    text = spark.read.text(paths, lineSep="\n").select(
-        F.substring(F.col("_metadata.file_name"), 1, 64).alias("file_id"),
-        F.col("_metadata.file_block_start").alias("block"),
+def read_lines(
+    spark: SparkSession, files: list[Item], staging: Staging, texts: tuple[str, ...]
+) -> tuple[DataFrame, bool]:
+    """Return `line, text, untidy` of all lines of CSV files beside the facts of their file; and if any is untidy."""
+    # The name of the only file need not be looked up for every line.
+    origin = {"block": "file_block_start"} | ({"file_name": "file_name"} if len(files) > 1 else {})
+    text = spark.read.text([staging.path(file) for file in files], lineSep="\n").select(
+        *[F.col(f"_metadata.{field}").alias(name) for name, field in origin.items()],
         F.monotonically_increasing_id().alias("id"),
         F.when(F.col("value").endswith("\r"), F.expr("left(value, length(value) - 1)"))
         .otherwise(F.col("value"))
         .alias("text"),
     )
-    blocks = text.groupBy("file_id", "block").agg(
+    blocks = text.groupBy(*origin).agg(
         F.count(F.lit(1)).alias("lines"),
         F.min("id").alias("first_id"),
-        F.sum(F.when(is_blank(F.col("text")), 1).otherwise(0)).alias("blank"),
-        F.sum(F.when(has_odd_quotes(F.col("text")), 1).otherwise(0)).alias("odd"),
+        F.max(is_blank(F.col("text")) | has_odd_quotes(F.col("text"))).alias("untidy"),
     )
-    offsets, untidy, next_line = [], {}, {}
-    for block in blocks.orderBy("file_id", "block").collect():
-        first_line = next_line.get(block.file_id, 1)
-        next_line[block.file_id] = first_line + block.lines
-        untidy[block.file_id] = untidy.get(block.file_id, False) or block.blank + block.odd > 0
-        offsets.append({"file_id": block.file_id, "block": block.block, "shift": first_line - block.first_id})
-    for offset in offsets:
-        offset["untidy"] = untidy[offset["file_id"]]
-    numbered = F.broadcast(local_rows(spark, offsets, "file_id string, block bigint, shift bigint, untidy boolean"))
-    lines = text.join(numbered, on=["file_id", "block"], how="inner").select(
-        "file_id", (F.col("id") + F.col("shift")).alias("line"), "text", "untidy"
+    facts = {staging.name(file): facts_of(file, staging, texts) for file in files}
+    found = [{"file_name": staging.name(files[0]), **block.asDict()} for block in blocks.collect()]
+    untidy = {block["file_name"] for block in found if block["untidy"]}
+    rows, next_line = [], dict.fromkeys(facts, 1)
+    for block in sorted(found, key=itemgetter("file_name", "block")):
+        name = block["file_name"]
+        shift = next_line[name] - block["first_id"]
+        rows.append({**facts[name], "block": block["block"], "shift": shift, "untidy": name in untidy})
+        next_line[name] += block["lines"]
+    numbered = local_rows(spark, rows, f"{facts_schema(texts)}, block bigint, shift bigint, untidy boolean")
+    lines = text.join(F.broadcast(numbered), on=[*origin], how="inner")
+    return lines.withColumn("line", F.col("id") + F.col("shift")).drop("file_name", "block", "id", "shift"), bool(
+        untidy
     )
-    return lines, any(untidy.values())
 
 
 # A record is one line. In the few files with blank lines or odd quotes the records are found as section 2 of the
@@ -1301,9 +1311,8 @@ def of_other_table(fields: Column) -> Column:
 def read_csv(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
     """Return one row per record: origin, `row`, `line`, `raw`, the structural rule it breaks, known columns."""
     texts = texts_of(files[0]["subject"])
-    lines, any_untidy = read_lines(spark, [staging.path(file) for file in files])
-    below = lines.join(F.broadcast(file_facts(spark, files, texts)), on="file_id", how="inner")
-    below = below.where("line > header_line")
+    lines, any_untidy = read_lines(spark, files, staging, texts)
+    below = lines.where("line > header_line")
     if not all(file["format"]["has_header"] for file in files):
         # A byte order mark before the first record is no part of it.
         first = F.regexp_replace("text", "^\ufeff", "")
@@ -1385,14 +1394,15 @@ def read_parquet(spark: SparkSession, files: list[Item], staging: Staging) -> Da
     texts = {name: parquet_text(name, source.schema[places[name]]) for name in names if name in places}
     raw = F.to_json(F.struct(*[text.alias(name) for name, text in texts.items()]), {"ignoreNullFields": "false"})
     rows = source.select(
-        F.substring(F.col("_metadata.file_name"), 1, 64).alias("file_id"),
+        F.col("_metadata.file_name").alias("file_name"),
         (F.col("_metadata.row_index") + 1).alias("row"),
         raw.alias("raw"),
         F.struct(*[texts.get(name, F.lit(None).cast("string")).alias(name) for name in names]).alias("values"),
     )
     values = {name: F.col("values")[name] for name in names}
+    facts = local_rows(spark, [facts_of(file, staging, names) for file in files], facts_schema(names))
     return (
-        rows.join(F.broadcast(file_facts(spark, files, names)), on="file_id", how="inner")
+        rows.join(F.broadcast(facts), on="file_name", how="inner")
         .transform(with_texts, values, any_null_text=any("null_text" in file["format"] for file in files))
         .select(
             *ORIGIN,
