@@ -20,6 +20,7 @@ PICTURES = ROOT / "docs" / "benchmarks"
 PLOTS = Path(__file__).with_name("plots.py")
 COURSE = ("way", "burst", "in-a-row")
 NOTHING = "_Not measured yet._"
+LEAST_STEP = 0.3  # seconds; shorter ones are left out
 HEAD = """# Benchmarks
 
 `make bench` measures a short form in a few minutes, `make bench-full` the whole one, with 13 million rows. Both run the
@@ -56,6 +57,7 @@ def write(form: str) -> None:
         print(f"\n{title}", *[_line(each) for each in figures], sep="\n")
     if seeds:
         text += ["## What an increment of 10,000 rows writes\n", _touched(_last_increments(seeds[-1])), ""]
+        text += ["## Where the time goes\n", _profile(seeds[-1]), ""]
     text += ["## What a hundred changed rows touch\n", _changes(cdc["sizes"]) if cdc else NOTHING, ""]
     if not row:
         text += ["## Increments in a row\n", NOTHING, ""]
@@ -103,14 +105,43 @@ def _touched(sizes: dict[str, Any]) -> str:
     return "\n".join([*head, "|---|---|---|---|---|---|---|", *rows])
 
 
+def _profile(found: dict[str, Any]) -> str:
+    """Return the steps of the runs at the largest history, in seconds of the jobs' own logs."""
+    size = str(found["sizes"][-1])
+    bed = found["beds"].get(size, {})
+    runs = {f"first load of {int(size):,} rows": bed.get("first_load")}
+    for keys in KEYS:
+        runs[f"increment, {keys}"] = next(iter(bed.get("increments", {}).get(keys, [])), None)
+    rows = []
+    for what, run in runs.items():
+        for layer in ("silver", "gold"):
+            if run:
+                steps = {name: seconds for name, seconds in run[layer]["steps"].items() if seconds >= LEAST_STEP}
+                told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in steps.items())
+                rows.append(f"| {what} | {layer} | {run[layer]['whole']:.1f} | {told} |")
+    head = [
+        "The steps of one run each, in seconds. Gold's writes go on side by side: a step there is the time since the one",
+        "before it, whichever write that was. The plain copy of the first load, Spark reading the CSV and writing one",
+        f"Parquet table without rules, took {_seconds(bed.get('plain_parquet', []))} s in the same run.",
+        "",
+        "| run | layer | whole | steps |",
+        "|---|---|---|---|",
+    ]
+    return "\n".join([*head, *rows])
+
+
+def _seconds(runs: list[dict[str, float]]) -> str:
+    return " and ".join(f"{run['whole']:.1f}" for run in runs) or "no"
+
+
 def _changes(sizes: dict[str, Any]) -> str:
     """Return what a small file reads of the facts (by the files' own statistics) and writes to Gold (by summaries)."""
     head = [
         "A file of a hundred changes. A touched group is summed afresh from its facts, so of the months that the file",
-        "touches all facts are read, in the row groups that a reader cannot pass over; the facts that are replaced are",
-        "looked up by key, in the row groups that may hold the keys and days. That follows the months in the file, not",
-        "those before them: but for the edges of row groups, recent changes read the same of any history. Changes that",
-        "lie in all months of a longer history touch more months, as many as there are changes at the most.",
+        "touches all facts are read, in the row groups that a reader cannot pass over; the same look finds the facts",
+        "that are replaced. That follows the months in the file, not those before them: but for the edges of row groups,",
+        "recent changes read the same of any history. Changes that lie in all months of a longer history touch more",
+        "months, as many as there are changes at the most.",
         "",
         "| keys | history | facts | months | facts read | a month | Gold: rows written | deletes | files rewritten |",
         "|---|---|---|---|---|---|---|---|---|",
