@@ -121,8 +121,8 @@ def _profile(found: dict[str, Any]) -> str:
                 rows.append(f"| {what} | {layer} | {run[layer]['whole']:.1f} | {told} |")
     head = [
         "The steps of one run each, in seconds. Gold's writes go on side by side: a step there is the time since the",
-        "one before it, whichever write that was. The plain copy of the first load, Spark reading the CSV and writing one",
-        f"Parquet table without rules, took {_seconds(bed.get('plain_parquet', []))} s in the same run.",
+        "one before it, whichever write that was. The plain copy of the first load, Spark reading the CSV and",
+        f"writing one Parquet table without rules, took {_seconds(bed.get('plain_parquet', []))} s in the same run.",
         "",
         "| run | layer | whole | steps |",
         "|---|---|---|---|",
@@ -140,8 +140,8 @@ def _changes(sizes: dict[str, Any]) -> str:
         "A file of a hundred changes. A touched group is summed afresh from its facts, so of the months that the file",
         "touches all facts are read, in the row groups that a reader cannot pass over; the same look finds the facts",
         "that are replaced. That follows the months in the file, not those before them: but for the edges of row",
-        "groups, recent changes read the same of any history. Changes that lie in all months of a longer history touch more",
-        "months, as many as there are changes at the most.",
+        "groups, recent changes read the same of any history. Changes that lie in all months of a longer history touch",
+        "more months, as many as there are changes at the most.",
         "",
         "| keys | history | facts | months | facts read | a month | Gold: rows written | deletes | files rewritten |",
         "|---|---|---|---|---|---|---|---|---|",
