@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import allocator  # noqa: F401 - before polars
 import polars as pl
 from contract import Layout, Reason, RejectedError, Shape
 from control import Control, control_of_metadata, control_of_side_car
