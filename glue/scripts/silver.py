@@ -1201,9 +1201,8 @@ def read_lines(
         next_line[name] += block["lines"]
     numbered = local_rows(spark, rows, f"{facts_schema(texts)}, block bigint, shift bigint, untidy boolean")
     lines = text.join(F.broadcast(numbered), on=[*origin], how="inner")
-    return lines.withColumn("line", F.col("id") + F.col("shift")).drop("file_name", "block", "id", "shift"), bool(
-        untidy
-    )
+    lines = lines.withColumn("line", F.col("id") + F.col("shift")).drop("file_name", "block", "id", "shift")
+    return lines, bool(untidy)
 
 
 # A record is one line. In the few files with blank lines or odd quotes the records are found as section 2 of the
