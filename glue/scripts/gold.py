@@ -1277,6 +1277,11 @@ def group_of(aggregate: Aggregate, name: str) -> list[Column]:
     ]
 
 
+def count_and_sum() -> list[Column]:
+    """Return what an aggregate holds of each group: how many facts, and their money."""
+    return [F.count("amount").alias("row_count"), total("amount").alias("total_amount")]
+
+
 def touched_groups(net: DataFrame, change: Item) -> DataFrame:
     """Return the groups that the changes leave or enter, with count and sum of the facts that enter."""
     sides = [side for side, count in (("before", change["had"]), ("after", change["have"])) if count]
@@ -1284,7 +1289,7 @@ def touched_groups(net: DataFrame, change: Item) -> DataFrame:
     entering = F.when(F.col("enters"), F.col("amount")).alias("amount")
     groups = [F.struct(*group_of(aggregate, name), entering) for name, aggregate in AGGREGATES.items()]
     rows = reduce(DataFrame.unionByName, moved).transform(keyed).select(F.inline(F.array(*groups)))
-    return rows.groupBy(*GROUP).agg(F.count("amount").alias("row_count"), total("amount").alias("total_amount"))
+    return rows.groupBy(*GROUP).agg(*count_and_sum())
 
 
 def in_table(groups: DataFrame, name: str) -> DataFrame:
@@ -1348,7 +1353,7 @@ def stored_facts(branches: Branches, net: DataFrame, groups: DataFrame, change: 
         .select(F.inline(F.array(*parts)))
         .where(F.col("aggregate").isNotNull() | F.col("place").isNotNull())
         .groupBy(*GROUP, "place.file_path", "place.pos")
-        .agg(F.count("amount").alias("row_count"), total("amount").alias("total_amount"))
+        .agg(*count_and_sum())
     )
 
 
