@@ -219,6 +219,7 @@ POSITION_DELETES = "file_path string, pos bigint"
 PLACE = f"struct<{POSITION_DELETES}>"
 FIELD_IDS = {"file_path": 2147483546, "pos": 2147483545}  # reserved by Iceberg's specification
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
+SCAN_BYTES = 64 << 20
 BROADCAST_KEYS = 1_000_000  # some 100 MB of hash table
 
 
@@ -329,10 +330,14 @@ class Branches:
         own reader, which takes columns, reads them.
         """
         (key,), (low, high), as_seen = keys.columns, between, self._spark.table(self.table(table))
-        files, deletes = self._files_between(table, key, low, high)
+        files, deletes, is_wide = self._files_between(table, key, low, high)
         if not files:
             return as_seen.where(F.lit(False)).select(*names, F.lit(None).cast(PLACE).alias("place"))
-        rows = self._parquet(as_seen.schema, files).where(F.col(key).between(low, high))
+        rows = self._parquet(as_seen.schema, files)
+        if not is_wide:
+            # A reader passes over pages by the range. But its limits stand in the code that Spark generates, and a
+            # loop that is new with each run has read millions of rows before the JVM has compiled it.
+            rows = rows.where(F.col(key).between(low, high))
         places = {"file_name": F.col("_metadata.file_name"), "pos": F.col("_metadata.row_index")}
         found = rows.withColumns(places).join(looked_up(keys, most), on=key, how="left_semi")
         if deletes:
@@ -347,14 +352,20 @@ class Branches:
         """Read files of a table without Iceberg, which counts days before 1582 as Spark does since version 3."""
         return self._spark.read.schema(schema).option("datetimeRebaseMode", "CORRECTED").parquet(*paths)
 
-    def _files_between(self, table: str, key: str, low: int, high: int) -> tuple[list[str], dict[str, Any]]:
-        """Return the published data files that may hold keys of a range, and their files of deletes by path."""
-        iceberg, expressions = self._iceberg(table), self._spark._jvm.org.apache.iceberg.expressions.Expressions
+    def _files_between(self, table: str, key: str, low: int, high: int) -> tuple[list[str], dict[str, Any], bool]:
+        """Return the published data files that may hold keys of a range, and their files of deletes by path.
+
+        The third part tells whether most of the rows are in files all of whose keys lie in the range.
+        """
+        iceberg, expressions = self._iceberg(table), self._spark._jvm.org.apache.iceberg.expressions
         self._seen[table] = iceberg.currentSnapshot().snapshotId()
-        within = getattr(expressions, "and")(
-            expressions.greaterThanOrEqual(key, low), expressions.lessThanOrEqual(key, high)
+        within = getattr(expressions.Expressions, "and")(
+            expressions.Expressions.greaterThanOrEqual(key, low), expressions.Expressions.lessThanOrEqual(key, high)
         )
-        return _planned(iceberg.newScan().filter(within))
+        files, deletes = _planned(iceberg.newScan().filter(within).includeColumnStats([key]))
+        lies_within = expressions.StrictMetricsEvaluator(iceberg.schema(), within)
+        rows_within = sum(file.recordCount() for file in files.values() if lies_within.eval(file))
+        return list(files), deletes, 2 * rows_within > sum(file.recordCount() for file in files.values())
 
     def remove(self, table: str, places: DataFrame, count: int) -> None:
         """Delete the rows at these `count` places (`file_path, pos`) of published rows from the run's branch.
@@ -517,7 +528,7 @@ class Branches:
         if not deletes:
             return
         files, _ = _planned(iceberg.newScan())
-        living = self._parquet(POSITION_DELETES, deletes).where(F.col("file_path").isin(files))
+        living = self._parquet(POSITION_DELETES, deletes).where(F.col("file_path").isin(list(files)))
         rewrite = iceberg.newRewrite().validateFromSnapshot(iceberg.currentSnapshot().snapshotId())
         for delete in deletes.values():
             rewrite.deleteFile(delete)
@@ -572,13 +583,13 @@ class Branches:
         return self._iceberg(table).snapshot(self.name)
 
 
-def _planned(scan: Any) -> tuple[list[str], dict[str, Any]]:
-    """Return the paths of a scan's data files, and Iceberg's files of position deletes by path."""
+def _planned(scan: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the data files of a scan, and their files of position deletes, as Iceberg describes them, by path."""
     planned = scan.planFiles()
-    tasks, files, deletes = planned.iterator(), [], {}
+    tasks, files, deletes = planned.iterator(), {}, {}
     while tasks.hasNext():
         task = tasks.next()
-        files.append(str(task.file().location()))
+        files[str(task.file().location())] = task.file()
         deletes |= {str(delete.location()): delete for delete in task.deletes()}
     planned.close()
     return files, deletes
@@ -643,6 +654,11 @@ def laid_out(rows: DataFrame, count: int, *by: str) -> DataFrame:
 def size_shuffles(spark: SparkSession, rows: int) -> None:
     """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
     spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
+
+
+def size_scans(spark: SparkSession) -> None:
+    """Let each task read one of a table's usual files: the last one of a few long tasks leaves cores idle."""
+    spark.conf.set("spark.sql.files.maxPartitionBytes", str(SCAN_BYTES))
 
 
 def columns(schema: Mapping[str, str]) -> str:
