@@ -572,27 +572,37 @@ class Branches:
 
         The difference of totals would not do: where data files were rewritten, Iceberg still counts their deletes.
         """
-        iceberg, moved = self._iceberg(table), 0
-        snapshot = iceberg.snapshot(self.name)
-        while snapshot is not None and snapshot.snapshotId() != self._opened[table]:
+        moved = 0
+        for snapshot in self._commits(self._iceberg(table), table):
             summary = snapshot.summary()
             moved += int(summary.get("added-records") or 0) - int(summary.get("added-position-deletes") or 0)
-            snapshot = iceberg.snapshot(snapshot.parentId())
         return moved
+
+    def _commits(self, iceberg: Any, table: str) -> Iterator[Any]:
+        """Yield the snapshots that this run has committed to its branch of a table, the newest first."""
+        snapshot = iceberg.snapshot(self.name)
+        while snapshot is not None and snapshot.snapshotId() != self._opened[table]:
+            yield snapshot
+            snapshot = iceberg.snapshot(snapshot.parentId())
 
     def added_rows(self, table: str) -> int:
         """Return how many rows the branch's newest snapshot added, from its own summary."""
         return int(self._head(table).summary().get("added-records") or 0)
 
     def added(self, table: str, money: str) -> tuple[int, Decimal]:
-        """Return count and money of the rows that the branch's newest snapshot added, read from its data files."""
-        files = self._head(table).addedDataFiles(self._iceberg(table).io())
-        paths = [str(file.location()) for file in files]
-        if not paths:
-            return 0, Decimal(0)
-        rows = self._parquet(self._spark.table(self.table(table)).schema, paths)
-        found = rows.agg(F.count(F.lit(1)).alias("row_count"), total(money).alias("amount")).first()
+        """Return count and money of the rows that this run's commits added to a table."""
+        found = self.new_rows(table).agg(F.count(F.lit(1)).alias("row_count"), total(money).alias("amount")).first()
         return found.row_count, found.amount
+
+    def new_rows(self, table: str) -> DataFrame:
+        """Return the rows that this run's commits added to a table, from the data files that they name.
+
+        To have the table look for the run's number would plan a scan, and make code for this number alone.
+        """
+        iceberg, schema = self._iceberg(table), self._spark.table(self.table(table)).schema
+        added = [snapshot.addedDataFiles(iceberg.io()) for snapshot in self._commits(iceberg, table)]
+        paths = [str(file.location()) for files in added for file in files]
+        return self._parquet(schema, paths) if paths else self._spark.createDataFrame([], schema)
 
     def fast_forward(self, snapshots: Mapping[str, int]) -> None:
         """Publish the promised snapshots in the order given; doing it twice is harmless."""
@@ -2050,12 +2060,12 @@ def no_rows() -> Item:
     return {"outcomes": dict.fromkeys(OUTCOMES, 0), "amounts": {}, "effect": Decimal(0)}
 
 
-def read_back(spark: SparkSession, branches: Branches, written: list[str], run_seq: int) -> dict[str, Item]:
+def read_back(branches: Branches, written: list[str]) -> dict[str, Item]:
     """Count rows, amounts and effects of the run in its branches."""
     parts = []
     for table in written:
         if table in ("transaction_history", "quarantine", *REFERENCES):
-            rows = spark.table(branches.open(table)).where(F.col("run_seq") == run_seq)
+            rows = branches.new_rows(table)
             if table == "transaction_history":
                 parts.append(columns_or_null(rows, COUNTED))
             else:
@@ -2063,9 +2073,9 @@ def read_back(spark: SparkSession, branches: Branches, written: list[str], run_s
     return of_files(by_outcome(reduce(DataFrame.unionByName, parts))) if parts else {}
 
 
-def prove_effects(spark: SparkSession, branches: Branches, run_seq: int, marker_id: str | None) -> Item:
+def prove_effects(branches: Branches, marker_id: str | None) -> Item:
     """Return what the written effects say: keys that came and went, money before and after, the sum by file."""
-    change = spark.table(branches.open("transaction_effects")).where(F.col("run_seq") == run_seq)
+    change = branches.new_rows("transaction_effects")
     cause = F.when(F.col("cause") == "load", F.lit(marker_id)).otherwise(F.col("file_id"))
     found = change.groupBy(cause.alias("file_id")).agg(
         F.count("before").alias("had"),
@@ -2209,11 +2219,11 @@ def write(
 
 def prove(run: Run, written: list[str], decided: Decided, report: dict[str, Item], before: Item) -> Item:
     """Hold the branches to what was decided; return the totals of `transactions` after the run."""
-    spark, branches, sums, lost = run.spark, run.branches, decided.sums, decided.lost
+    branches, sums, lost = run.branches, decided.sums, decided.lost
     marker_id = run.reload.marker_id if run.reload else None
-    checks = {"rows": partial(read_back, spark, branches, written, run.run_seq)}
+    checks = {"rows": partial(read_back, branches, written)}
     if "transaction_effects" in written:
-        checks["effects"] = partial(prove_effects, spark, branches, run.run_seq, marker_id)
+        checks["effects"] = partial(prove_effects, branches, marker_id)
     if "transactions" in written:
         checks["added"] = partial(branches.added, "transactions", "amount")
     found = at_once(checks)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import partial
@@ -253,27 +253,37 @@ class Branches:
 
         The difference of totals would not do: where data files were rewritten, Iceberg still counts their deletes.
         """
-        iceberg, moved = self._iceberg(table), 0
-        snapshot = iceberg.snapshot(self.name)
-        while snapshot is not None and snapshot.snapshotId() != self._opened[table]:
+        moved = 0
+        for snapshot in self._commits(self._iceberg(table), table):
             summary = snapshot.summary()
             moved += int(summary.get("added-records") or 0) - int(summary.get("added-position-deletes") or 0)
-            snapshot = iceberg.snapshot(snapshot.parentId())
         return moved
+
+    def _commits(self, iceberg: Any, table: str) -> Iterator[Any]:
+        """Yield the snapshots that this run has committed to its branch of a table, the newest first."""
+        snapshot = iceberg.snapshot(self.name)
+        while snapshot is not None and snapshot.snapshotId() != self._opened[table]:
+            yield snapshot
+            snapshot = iceberg.snapshot(snapshot.parentId())
 
     def added_rows(self, table: str) -> int:
         """Return how many rows the branch's newest snapshot added, from its own summary."""
         return int(self._head(table).summary().get("added-records") or 0)
 
     def added(self, table: str, money: str) -> tuple[int, Decimal]:
-        """Return count and money of the rows that the branch's newest snapshot added, read from its data files."""
-        files = self._head(table).addedDataFiles(self._iceberg(table).io())
-        paths = [str(file.location()) for file in files]
-        if not paths:
-            return 0, Decimal(0)
-        rows = self._parquet(self._spark.table(self.table(table)).schema, paths)
-        found = rows.agg(F.count(F.lit(1)).alias("row_count"), total(money).alias("amount")).first()
+        """Return count and money of the rows that this run's commits added to a table."""
+        found = self.new_rows(table).agg(F.count(F.lit(1)).alias("row_count"), total(money).alias("amount")).first()
         return found.row_count, found.amount
+
+    def new_rows(self, table: str) -> DataFrame:
+        """Return the rows that this run's commits added to a table, from the data files that they name.
+
+        To have the table look for the run's number would plan a scan, and make code for this number alone.
+        """
+        iceberg, schema = self._iceberg(table), self._spark.table(self.table(table)).schema
+        added = [snapshot.addedDataFiles(iceberg.io()) for snapshot in self._commits(iceberg, table)]
+        paths = [str(file.location()) for files in added for file in files]
+        return self._parquet(schema, paths) if paths else self._spark.createDataFrame([], schema)
 
     def fast_forward(self, snapshots: Mapping[str, int]) -> None:
         """Publish the promised snapshots in the order given; doing it twice is harmless."""
