@@ -29,8 +29,9 @@ OBSTACLES = """## What stands in the way
   comparisons and searches of text (a sixth). The rest are outcomes, and reading back what was written.
 - **Scattered keys against delta-rs.** 2,000 changed keys lie in every row group of every file, and Parquet's readers
   pass over pages by ranges only. So the images and orders of all stored rows are decoded, to hold the new rows against
-  theirs: some three seconds of `classified`. The others of Silver's steps take no longer than with recent keys; they
-  are what delta-rs does not do.
+  theirs: some two and a half seconds of `classified` in the first such runs of a JVM, down to two once it has compiled
+  the loop over them. The others of Silver's steps take no longer than with recent keys; they are what delta-rs does
+  not do.
 - **Scattered keys against a smaller history.** The same look at all stored rows, and Gold's look at all facts of the
   touched months, which here are all months: its sums are made afresh from the facts.
 """
