@@ -219,7 +219,7 @@ POSITION_DELETES = "file_path string, pos bigint"
 PLACE = f"struct<{POSITION_DELETES}>"
 FIELD_IDS = {"file_path": 2147483546, "pos": 2147483545}  # reserved by Iceberg's specification
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
-SCAN_BYTES = 64 << 20
+SCAN_BYTES = 64 << 20  # a file of a first load has 30 to 40 MB; half of Spark's own setting
 BROADCAST_KEYS = 1_000_000  # some 100 MB of hash table
 
 
@@ -364,8 +364,9 @@ class Branches:
         )
         files, deletes = _planned(iceberg.newScan().filter(within).includeColumnStats([key]))
         lies_within = expressions.StrictMetricsEvaluator(iceberg.schema(), within)
-        rows_within = sum(file.recordCount() for file in files.values() if lies_within.eval(file))
-        return list(files), deletes, 2 * rows_within > sum(file.recordCount() for file in files.values())
+        rows = {path: file.recordCount() for path, file in files.items()}
+        rows_within = sum(rows[path] for path, file in files.items() if lies_within.eval(file))
+        return list(files), deletes, 2 * rows_within > sum(rows.values())
 
     def remove(self, table: str, places: DataFrame, count: int) -> None:
         """Delete the rows at these `count` places (`file_path, pos`) of published rows from the run's branch.
@@ -438,10 +439,10 @@ class Branches:
 
     def _commits(self, iceberg: Any, table: str) -> Iterator[Any]:
         """Yield the snapshots that this run has committed to its branch of a table, the newest first."""
-        snapshot = iceberg.snapshot(self.name)
-        while snapshot is not None and snapshot.snapshotId() != self._opened[table]:
+        for snapshot in _ancestry(iceberg, iceberg.snapshot(self.name)):
+            if snapshot.snapshotId() == self._opened[table]:
+                return
             yield snapshot
-            snapshot = iceberg.snapshot(snapshot.parentId())
 
     def added_rows(self, table: str) -> int:
         """Return how many rows the branch's newest snapshot added, from its own summary."""
@@ -482,17 +483,15 @@ class Branches:
 
         A second job that ran at the same time may have compacted: that changes files, never rows.
         """
-        begun, here = set(), iceberg.snapshot(self.name)
-        while here is not None:
-            begun.add(here.snapshotId())
-            here = iceberg.snapshot(here.parentId()) if here.parentId() is not None else None
+        begun = {snapshot.snapshotId() for snapshot in _ancestry(iceberg, iceberg.snapshot(self.name))}
         main = iceberg.currentSnapshot()
         if main.snapshotId() in begun:
             return True
-        while main is not None and main.snapshotId() not in begun:
-            if main.operation() != "replace":
+        for snapshot in _ancestry(iceberg, main):
+            if snapshot.snapshotId() in begun:
+                break
+            if snapshot.operation() != "replace":
                 raise RuntimeError(f"somebody else has committed to {iceberg.name()} since run {self.name} began")
-            main = iceberg.snapshot(main.parentId()) if main.parentId() is not None else None
         return False
 
     def compact(self, tables: Iterable[str]) -> list[str]:
@@ -605,20 +604,26 @@ def _planned(scan: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return files, deletes
 
 
+def _ancestry(iceberg: Any, snapshot: Any) -> Iterator[Any]:
+    """Yield a snapshot and those before it, as far as they have not expired; none for a table without snapshots."""
+    while snapshot is not None:
+        yield snapshot
+        snapshot = iceberg.snapshot(snapshot.parentId()) if snapshot.parentId() is not None else None
+
+
 def _small_files(iceberg: Any) -> int:
     """Return how many small files have come since data files were last rewritten, from the snapshots' summaries.
 
     A compaction of delete files alone replaces no data file, so it does not end the count.
     """
-    files, snapshot = 0, iceberg.currentSnapshot()
-    while snapshot is not None:
+    files = 0
+    for snapshot in _ancestry(iceberg, iceberg.currentSnapshot()):
         summary = snapshot.summary()
         if int(summary.get("deleted-data-files") or 0):
             break
         added = int(summary.get("added-data-files") or 0)
         if int(summary.get("added-files-size") or 0) < added * SMALL_FILE_BYTES:
             files += added
-        snapshot = iceberg.snapshot(snapshot.parentId()) if snapshot.parentId() is not None else None
     return files
 
 
@@ -667,7 +672,10 @@ def size_shuffles(spark: SparkSession, rows: int) -> None:
 
 
 def size_scans(spark: SparkSession) -> None:
-    """Let each task read one of a table's usual files: the last one of a few long tasks leaves cores idle."""
+    """Let each task read one of a table's usual files: the last one of a few long tasks leaves cores idle.
+
+    To be called once the run's input is read, whose tasks each become a file of the tables.
+    """
     spark.conf.set("spark.sql.files.maxPartitionBytes", str(SCAN_BYTES))
 
 
