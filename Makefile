@@ -51,7 +51,7 @@ unit: setup ## Run the fast tests alone
 export: setup ## Export the notebooks to glue/scripts
 	@$(BIN)/python tools/export_notebooks.py
 
-bench: $(BENCH) ## Measure the pipeline in its short form (a few minutes)
+bench: $(BENCH) ## Measure the pipeline in its short form (a few minutes); docs/benchmarks.md shows it then
 	@$(BIN)/python -m benchmarks short
 
 bench-full: $(BENCH) ## Measure the pipeline with 13 million rows (hours, 24 GB of memory)
@@ -63,12 +63,13 @@ $(BENCH): $(SETUP) requirements-bench.lock
 	@$(BIN)/uv pip install --quiet --python .venv/bench/bin/python --require-hashes -r requirements-bench.lock
 	@touch $@
 
-lock: setup ## Resolve requirements.in anew
+lock: setup ## Resolve the requirements anew
 	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 requirements-setup.in -o requirements-setup.lock
 	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 requirements.in -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 requirements-bench.in -o requirements-bench.lock
 
 down: ## Stop the local cloud
 	@test ! -x $(BIN)/assay || $(BIN)/assay down
 
 clean: down ## Stop the local cloud and remove all that was made
-	rm -rf .venv .assay .aws-sam .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .assay .aws-sam .pytest_cache .mypy_cache .ruff_cache .hypothesis

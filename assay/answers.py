@@ -11,16 +11,27 @@ from typing import Any
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from assay import console
+from assay.errors import UserError, first_line
 
 MOST_ROWS_IN_A_TABLE = 1_000
 
 
 def rows(reader: pa.RecordBatchReader) -> Iterator[dict[str, Any]]:
-    """Give the rows one by one; DuckDB's 128-bit integers come as decimals without decimals."""
+    """Give the rows one by one; DuckDB's 128-bit integers come as decimals without decimals.
+
+    Raises `UserError` where DuckDB fails on a later row than the first ones.
+    """
     wide = {field.name for field in reader.schema if pa.types.is_decimal(field.type) and field.type.scale == 0}
-    for batch in reader:
+    for batch in _batches(reader):
         for row in batch.to_pylist():
             yield {name: int(value) if name in wide and value is not None else value for name, value in row.items()}
+
+
+def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from reader
+    except OSError as error:  # as which Arrow hands on what DuckDB says
+        raise UserError(first_line(error), "mend the statement") from None
 
 
 def print_table(reader: pa.RecordBatchReader) -> None:

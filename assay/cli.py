@@ -54,6 +54,10 @@ class Group(TyperGroup):
             if known is None:
                 raise
             complain(known)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            complain(UserError(f"{error.filename}: {error.strerror}", "check the name, and your rights there"))
         raise typer.Exit(CANNOT)
 
 
@@ -80,6 +84,8 @@ def up(
 ) -> None:
     """Start the local cloud of this project."""
     cloud = lifecycle.start(project(), port=port)
+    if port not in (None, 0, cloud.port):
+        raise UserError(f"this project's local cloud runs already, at {cloud.endpoint}", "stop it first: assay down")
     console.out().print(f"The local cloud runs at {cloud.endpoint}. Next: assay deploy")
 
 
@@ -103,7 +109,9 @@ def deploy() -> None:
 @app.command("upload")
 def upload_files(
     files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files; a folder stands for its files.")],
-    prefix: Annotated[str, typer.Option(help="The folder in Bronze.")] = "transactions/",
+    prefix: Annotated[
+        str, typer.Option(help="The folder in Bronze, below transactions/, cards/, users/ or mcc_codes/.")
+    ] = "transactions/",
     wait: Annotated[
         bool, typer.Option("--wait", help="Show each file's way, and end 0 only if all are published.")
     ] = False,

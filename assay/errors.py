@@ -39,6 +39,10 @@ class NothingPublishedError(UserError):
         super().__init__(what, "upload a file first: assay upload FILE --wait")
 
 
+def first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
+
+
 def explain(error: BotoCoreError | ClientError) -> UserError | None:
     """Give the error of an AWS call in words of a person, or None if it is not one that a person can mend."""
     if isinstance(error, ClientError):

@@ -26,8 +26,10 @@ class Extent:
 
 
 def maintain(target: Target) -> tuple[Mapping[str, Extent], Mapping[str, Extent]]:
-    """Let both jobs compact all tables; return what the tables consisted of before and after."""
+    """Let both jobs compact all tables, if there are any; return what the tables consisted of before and after."""
     before = _extents(target)
+    if not before:
+        return before, before
     stack = target.stack
     for layer, job in (("Silver", stack.silver_job), ("Gold", stack.gold_job)):
         with console.working(f"{layer}: compacting"):

@@ -14,8 +14,8 @@ CANNOT = 2
 INTERRUPTED = 130
 
 StackName = Annotated[str, typer.Option("--stack", envvar="ASSAY_STACK", help="The name of the stack.")]
-Region = Annotated[str | None, typer.Option(help="The AWS region.")]
-Profile = Annotated[str | None, typer.Option(help="An AWS profile; naming one chooses AWS.")]
+Region = Annotated[str | None, typer.Option(help="The region in AWS; a local cloud has its own.")]
+Profile = Annotated[str | None, typer.Option(help="An AWS profile; naming one, here or in AWS_PROFILE, chooses AWS.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs; money as text.")]
 
 

@@ -15,7 +15,7 @@ from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.io.pyarrow import ArrowScan, schema_to_pyarrow
 from pyiceberg.table import DataScan, Table
 
-from assay.errors import NothingPublishedError, UserError
+from assay.errors import NothingPublishedError, UserError, first_line
 from assay.target import Target
 
 SCHEMAS = ("silver", "gold")
@@ -182,10 +182,6 @@ def stream(scan: DataScan) -> pa.RecordBatchReader:
     reader = ArrowScan(scan.table_metadata, scan.io, projection, scan.row_filter)
     batches = (batch for task in scan.plan_files() for batch in reader.to_record_batches([task]))
     return pa.RecordBatchReader.from_batches(arrow_schema, (batch.cast(arrow_schema) for batch in batches))
-
-
-def first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]
 
 
 def _databases(target: Target) -> tuple[str, str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SIDE_CAR = ".control.json"
 PIN = "_dialect.json"
+FOLDERS = ("transactions/", "cards/", "users/", "mcc_codes/")  # whose uploads start something: the template's events
 PARALLEL = 4
 ONE_REQUEST = 64 * 1024**2  # larger files are sent in parts
 PART = 32 * 1024**2
@@ -55,7 +56,10 @@ def is_companion(key: str) -> bool:
 
 
 def find_sources(paths: Iterable[Path], prefix: str) -> list[Source]:
-    """Give files and the files below folders their keys; a folder's files keep their names relative to it."""
+    """Give files and the files below folders their keys; a folder's files keep their names relative to it.
+
+    Raises `UserError` where a file would get another one's key, or one that nothing in the stack listens to.
+    """
     folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
     sources = [
         Source(file, folder + file.relative_to(path if path.is_dir() else path.parent).as_posix())
@@ -63,6 +67,7 @@ def find_sources(paths: Iterable[Path], prefix: str) -> list[Source]:
         for file in _files(path)
     ]
     _refuse_same_keys(sources)
+    _refuse_unheard_keys(sources)
     return sources
 
 
@@ -84,6 +89,15 @@ def _refuse_same_keys(sources: Sequence[Source]) -> None:
         if other != source.path:
             raise UserError(
                 f"{other} and {source.path} would both become {source.key}", "upload them apart, with --prefix"
+            )
+
+
+def _refuse_unheard_keys(sources: Sequence[Source]) -> None:
+    for source in sources:
+        if not source.key.startswith(FOLDERS):
+            raise UserError(
+                f"{source.path} would become {source.key}, and nothing would happen to it",
+                f"let --prefix begin with {', '.join(FOLDERS[:-1])} or {FOLDERS[-1]}",
             )
 
 

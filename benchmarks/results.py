@@ -59,7 +59,8 @@ def machine() -> str:
         (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine()
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} x {model}, {memory:.0f} GiB, {platform.system()} {platform.release()}"
+    release = platform.release().partition("-")[0]
+    return f"{os.cpu_count()} x {model}, {memory:.0f} GiB, {platform.system()} {release}"
 
 
 def versions() -> dict[str, str]:

@@ -12,6 +12,7 @@ import boto3
 
 from assay.local import resources
 from assay.local.lifecycle import Cloud
+from assay.local.spark import inherited_environment
 
 # `sam deploy --resolve-s3` would make a stack of its own for it, from a template that moto cannot deploy.
 ARTEFACT_BUCKET = "assay-local-artefacts"
@@ -74,10 +75,7 @@ def _run(command: list[str], project: Path, cloud: Cloud, *, on_line: Callable[[
 
 
 def _environment(cloud: Cloud) -> dict[str, str]:
-    # A profile of the developer's would send `sam` to a real account.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    inherited = inherited_environment()
     scripts = str(Path(sys.executable).parent)
     path = os.pathsep.join([scripts, inherited.get("PATH", "")])
-    # No file of the developer's may name a region, a profile or credentials either.
-    files = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-    return {**inherited, **cloud.environment(), **files, "PATH": path, **_SAM}
+    return {**inherited, **cloud.environment(), "PATH": path, **_SAM}

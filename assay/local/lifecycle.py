@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Event
 
 from assay.local.home import Home
-from assay.local.spark import aws_environment
+from assay.local.spark import aws_environment, inherited_environment
 
 FOLDER = ".assay"
 _END_SECONDS = 20.0
@@ -59,7 +59,12 @@ def start(project: Path, *, port: int | None = None, parent: int | None = None) 
     with home.server_log.open("ab") as log:
         # A session of its own: Ctrl-C in the terminal is meant for the command, not for the cloud.
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True
+            command,
+            env=inherited_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
         )
     with process.stdout:  # type: ignore[union-attr]  # opened as a pipe above
         line = process.stdout.readline()  # type: ignore[union-attr]

@@ -12,6 +12,7 @@ import fcntl
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 from datetime import UTC, datetime
@@ -56,6 +57,9 @@ def _locked(home: Home) -> IO[str]:
 def _serve(home: Home, *, port: int, parent: int | None) -> None:
     # An optional checker of addresses, that jsonschema would spend three seconds on compiling and moto never uses.
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+    # What an earlier cloud unpacked, and what JVMs that were killed have left.
+    for left in (home.functions, home.scratch):
+        shutil.rmtree(left, ignore_errors=True)
     from assay.local import cloud  # takes seconds: after the lock, so that a second server gives up at once
 
     end = Event()

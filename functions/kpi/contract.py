@@ -1,5 +1,6 @@
 """What every part of the function shares: the reasons of a rejection and the shape of a file."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -90,11 +91,15 @@ def layout_of(names: Sequence[str], subject: Subject = TRANSACTIONS, *, commit_n
     `commit_name` is the pinned name of the commit timestamp; columns that are usually named so are then unknown.
     """
     canonical = [_canonical(name, subject, commit_name) for name in names]
-    twice = sorted({name for name in canonical if name and canonical.count(name) > 1})
+    twice = sorted(name for name, count in Counter(canonical).items() if name and count > 1)
     required = [*subject.required, *(["commit_at"] if commit_name else [])]
     missing = [name for name in required if name not in canonical]
     reasons = [Reason("missing_column", f"The required column {name!r} is missing.") for name in missing]
-    reasons += [Reason("duplicate_column", f"The column {name!r} occurs more than once.") for name in twice]
+    reasons += [
+        Reason("duplicate_column", f"The column {name!r} occurs more than once.") for name in twice[:MAXIMUM_NAMED]
+    ]
+    if len(twice) > MAXIMUM_NAMED:
+        reasons.append(Reason("duplicate_column", f"So do {len(twice) - MAXIMUM_NAMED} more columns."))
     if reasons:
         raise RejectedError(*reasons)
     places = {name: canonical.index(name) for name in subject.known if name in canonical}

@@ -16,6 +16,8 @@ from contract import Layout, Reason, RejectedError, Shape, layout_of, readable_h
 
 BLOCK_BYTES = 8 << 20
 MAXIMUM_RECORD_LINES = 64
+MAXIMUM_LINE_BYTES = 64 << 20
+"""What waits for the end of its line, or of its record, is held in memory."""
 MAXIMUM_SET_ASIDE = 2_000
 """Quoted lines that are taken out of a plain block one by one; beyond it the whole block goes the other way."""
 MAXIMUM_REGEX_FIELDS = 100
@@ -96,6 +98,9 @@ class CsvRows:
                 used += taken
                 yield from frames
             pending = data[used:]
+            if len(pending) > MAXIMUM_LINE_BYTES:
+                text = f"A line is longer than {MAXIMUM_LINE_BYTES >> 20} MB; lines end in LF or CRLF, not in CR alone."
+                raise RejectedError(Reason("endless_line", text))
 
     def _first_bytes(self) -> bytes:
         head = _read_fully(self.stream, len(BYTE_ORDER_MARK))
@@ -108,7 +113,7 @@ class CsvRows:
             end = data.find(b"\n", start) + 1 or len(data)
             line = data[start:end]
             if not _BLANK.fullmatch(line):
-                self.shape = self.settle(_fields_of_line(line), _sample(data[start:]))
+                self.shape = self._settled(line, data[start:])
                 if not self.shape.has_header:
                     return 0
                 self.blank_lines_before_header = blanks
@@ -119,8 +124,19 @@ class CsvRows:
             raise RejectedError(Reason("empty_file", "The file holds nothing, not even a header."))
         return None
 
+    def _settled(self, first: bytes, data: bytes) -> Shape:
+        try:
+            return self.settle(_fields_of_line(first), _sample(data))
+        except RejectedError as error:
+            if not first.endswith(b"\n") and b"\r" in first.rstrip(b"\r"):
+                text = "The file is one line, because its lines end in CR alone: write them with LF or CRLF."
+                raise RejectedError(Reason("missing_column", text)) from error
+            raise
+
     def _block(self, block: bytes, *, final: bool) -> tuple[list[pl.DataFrame], int]:
         text = block.replace(b"\r\n", b"\n") if b"\r" in block else block
+        if final:
+            text = text.removesuffix(b"\r")
         if not self.places and (frames := self._plain_frames(text)) is not None:
             return frames, len(block)
         judged = self._judge(text, final=final)
@@ -133,6 +149,8 @@ class CsvRows:
         are as many as the lines need, none has fewer.
         """
         if b"\r" in text or text.startswith(BYTE_ORDER_MARK) or self.shape.table is not None:
+            return None
+        if len(self.layout.names) == 1:  # a blank line would be a record
             return None
         parts = _set_quoted_lines_aside(text, self.maximum_set_aside)
         if parts is None:
@@ -274,8 +292,7 @@ def split_record(text: str) -> list[str] | None:
 
 def _fields_of_line(line: bytes) -> list[str] | None:
     _require_utf8(line)
-    text = line.decode().removesuffix("\n")
-    return split_record(text.removesuffix("\r") if line.endswith(b"\n") else text)
+    return split_record(line.decode().removesuffix("\n").removesuffix("\r"))
 
 
 def _sample(data: bytes) -> list[list[str]]:

@@ -21,6 +21,8 @@ EVENT_MAJOR_VERSION = "2"
 SEQUENCER_CHARACTERS = 32
 _NO_VERSION = {"400", "InvalidArgument"}
 """What S3 answers when a version id cannot be one."""
+_TOO_LONG = "KeyTooLongError"
+"""What S3 answers about a key of more than 1,024 bytes."""
 _GONE = {"404", "NoSuchKey", "NoSuchVersion", "405", "MethodNotAllowed"}
 
 
@@ -145,7 +147,7 @@ def _read_if_there(s3: S3Client, bucket: str, key: str) -> bytes | None:
     try:
         return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError as error:
-        if error.response["Error"]["Code"] in _GONE:
+        if error.response["Error"]["Code"] in {*_GONE, _TOO_LONG}:
             return None
         raise
 

@@ -48,7 +48,10 @@ class ParquetRows:
         return self.shape.layout
 
     def _sample(self) -> list[tuple[str | None, ...]]:
-        """Return the first rows as texts, unless the first page cannot be read: then `frames` says so."""
+        """Return the first rows as texts, unless the first page cannot be read: then `frames` says so.
+
+        A column that cannot be written as text is null: the others are looked at all the same.
+        """
         names = self._schema.names()
         texts = [
             _instant_text(_microseconds(pl.col(name), kind)).alias(name)
@@ -57,7 +60,7 @@ class ParquetRows:
             if kind.is_float()
             else pl.col(name).cast(pl.String, strict=False)
             for name in names
-            if not isinstance(self._schema[name], pl.List | pl.Struct)
+            if _has_text(self._schema[name])
         ]
         try:
             found = pl.scan_parquet(self.path, glob=False).select(texts).head(SAMPLE_ROWS).collect()
@@ -125,6 +128,12 @@ def type_name(kind: pl.DataType) -> str:
     if isinstance(kind, pl.List):
         return f"list<{type_name(pl.Series(dtype=kind.inner).dtype)}>"
     return str(kind.base_type()).lower()
+
+
+def _has_text(kind: pl.DataType) -> bool:
+    """Say whether polars can write the values of a type as text; it refuses a whole frame for one that it cannot."""
+    of_text = (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Date, pl.Datetime, pl.Time)
+    return kind.is_numeric() or isinstance(kind, of_text)
 
 
 def _is_supported(values: str, kind: pl.DataType) -> bool:

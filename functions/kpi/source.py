@@ -38,7 +38,7 @@ class Gunzipped:
         self._begun = False
 
     def read(self, size: int, /) -> bytes:
-        """Return at most `size` bytes; raise RejectedError if the stream is damaged or ends early."""
+        """Return at most `size` bytes; raise RejectedError if the stream is damaged, padded, or ends early."""
         while True:
             if self._member.eof:
                 self._next_member()
@@ -50,15 +50,15 @@ class Gunzipped:
                 return text
 
     def _next_member(self) -> None:
-        # gzip pads files with zeros after the last member; they are no data.
-        self._pending = self._member.unused_data.lstrip(b"\0")
+        self._pending = self._member.unused_data
         self._member = zlib.decompressobj(wbits=31)
         self._begun = False
 
     def _decompress(self, size: int) -> bytes:
-        if not self._begun:
-            self._pending = self._pending.lstrip(b"\0")
-            self._begun = bool(self._pending)
+        # Padding, as tapes have it: the gzip of Hadoop, by which Spark reads the file, takes it for a broken member.
+        if not self._begun and self._pending.startswith(b"\0"):
+            raise RejectedError(Reason("truncated_gzip", "Zeros follow the end of the gzip stream: write it without."))
+        self._begun = True
         try:
             text = self._member.decompress(self._pending, size)
         except zlib.error as error:

@@ -259,25 +259,23 @@ class Branches:
         self._seen: dict[str, int] = {}  # table to the published snapshot in which this run found rows
 
     @staticmethod
-    def name_of_run(run_seq: int) -> str:
-        return f"run_{run_seq:08d}"
+    def name_of_run(run_seq: int, token: str) -> str:
+        """Return a name that no other process has, also not one that does the same run after this one was given up."""
+        return f"run_{run_seq:08d}_{token[:12]}"
 
     def table(self, table: str) -> str:
         """Return the identifier under which readers see a table."""
         return f"{CATALOG}.{self._database}.{table}"
 
     def open(self, table: str) -> str:
-        """Start this run's branch from `main`, in place of one that a killed run left; return its identifier."""
+        """Start this run's branch from `main`, if it has not begun; return its identifier."""
         if table not in self._opened:
             iceberg = self._iceberg(table)
             if iceberg.currentSnapshot() is None:
                 # A branch needs a snapshot to start from.
                 iceberg.newFastAppend().commit()
-            references = iceberg.manageSnapshots()
-            if iceberg.refs().containsKey(self.name):
-                references = references.removeBranch(self.name)
             start = iceberg.currentSnapshot().snapshotId()
-            references.createBranch(self.name, start).commit()
+            iceberg.manageSnapshots().createBranch(self.name, start).commit()
             self._opened[table] = start
         return f"{self.table(table)}.branch_{self.name}"
 
@@ -569,12 +567,14 @@ class Branches:
             iceberg.expireSnapshots().expireOlderThan(oldest_kept).retainLast(KEPT_SNAPSHOTS).commit()
 
     def drop_older(self, tables: Iterable[str]) -> None:
-        """Drop the branches of earlier runs; the newest stays, it protects its snapshot and its totals from expiry."""
+        """Drop the branches of earlier runs and tries; this one stays, it keeps its snapshot and totals from expiry."""
+        number = len("run_00000000")
 
         def drop(table: str) -> None:
             iceberg = self._iceberg(table)
             references = iceberg.manageSnapshots()
-            older = [name for name in iceberg.refs() if name.startswith("run_") and name < self.name]
+            runs = [name for name in iceberg.refs() if name.startswith("run_") and name != self.name]
+            older = [name for name in runs if name[:number] <= self.name[:number]]
             for name in older:
                 references = references.removeBranch(name)
             if older:
@@ -1071,9 +1071,15 @@ def unknown_member(spark: SparkSession, schema: dict[str, str]) -> DataFrame:
 
 
 def descriptions(silver: Silver) -> DataFrame:
-    """Return the members of `dim_mcc` that rows of `mcc_codes` name since the last run, each by its newest row."""
-    rows = silver.feed("mcc_codes").withColumn("description", F.when(F.col("op") != "D", F.col("description")))
-    return members(rows, DIMENSIONS["dim_mcc"])
+    """Return the members of `dim_mcc` that rows of `mcc_codes` name since the last run, each by its newest row ever.
+
+    A delete takes a member's description; a code that only deletes name is no member, whichever row comes first.
+    """
+    touched = silver.feed("mcc_codes").select("mcc").distinct()
+    rows = silver.whole("mcc_codes").join(touched, on="mcc", how="left_semi")
+    named = rows.where(F.col("op") != "D").select("mcc").distinct()
+    described = rows.withColumn("description", F.when(F.col("op") != "D", F.col("description")))
+    return members(described.join(named, on="mcc", how="left_semi"), DIMENSIONS["dim_mcc"])
 
 
 def missing_members(spark: SparkSession, branches: Branches, accepted: DataFrame) -> DataFrame:
@@ -1142,14 +1148,17 @@ def versions(rows: DataFrame, history: History) -> DataFrame:
     """Return the versions of members from all accepted rows that name them."""
     natural, of_member = history.natural, Window.partitionBy(history.natural)
     in_order = of_member.orderBy("row_order")
+    begins = F.col("row_order.position")
     content = F.struct(F.col("op") == "D", F.when(F.col("op") != "D", F.col("content_hash")))
     changes = (
-        rows.withColumn("content", content)
+        # Of several rows with the same instant only the last is ever valid.
+        rows.withColumn("next_at", F.lead(begins).over(in_order))
+        .where(F.col("next_at").isNull() | (F.col("next_at") > begins))
+        .withColumn("content", content)
         .withColumn("content_before", F.lag("content").over(in_order))
         .where(F.col("content_before").isNull() | (F.col("content") != F.col("content_before")))
     )
     is_version = F.col("op") != "D"
-    begins = F.col("row_order.position")
     first_begins = F.min(F.when(is_version, begins)).over(of_member)
     beginning, no_end = (F.lit(text).cast("timestamp") for text in (MINUS_INFINITY, NO_END))
     spans = changes.withColumns(
@@ -1160,8 +1169,7 @@ def versions(rows: DataFrame, history: History) -> DataFrame:
     )
     later = F.xxhash64(F.lit(history.key), F.col(natural).cast("string"), F.col("valid_from").cast("string"))
     key = F.when(F.col("valid_from") == beginning, surrogate(history.key, natural)).otherwise(later)
-    # Of several rows with the same instant only the last is ever valid.
-    living = spans.where(is_version & (F.col("valid_from") < F.col("valid_to")))
+    living = spans.where(is_version)
     return conform(living.withColumns({history.key: key, "is_current": F.col("valid_to") == no_end}), history.columns())
 
 
@@ -1576,7 +1584,7 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, silver
     ledger.begin(begun, after=before["run_seq"])
     step("begun", run_seq=run_seq, silver_run_seq=silver["run_seq"], files=len(file_ids))
 
-    branches = Branches(spark, job.gold_database, Branches.name_of_run(run_seq))
+    branches = Branches(spark, job.gold_database, Branches.name_of_run(run_seq, token))
     change = write(branches, Silver(spark, job.silver_database, silver, before.get("published", {})))
     totals = prove(branches, change, before, silver)
     step("proved", **totals)
@@ -1629,7 +1637,7 @@ def rebuild(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> Non
     """Publish the tables of another database as this layer's, in one commit; Silver was put in place before."""
     before, silver = ledger.state(), ledger.state("silver")["published"]
     run_seq, token = begin_rebuild(ledger, before, job)
-    branches = Branches(spark, job.gold_database, Branches.name_of_run(run_seq))
+    branches = Branches(spark, job.gold_database, Branches.name_of_run(run_seq, token))
     branches.take_over(TABLES, job.rebuild_from, last_run=before["run_seq"])
     rows = spark.table(branches.open("fact_transactions"))
     found = rows.agg(F.count(F.lit(1)).alias("row_count"), total("amount").alias("amount")).first()

@@ -401,25 +401,23 @@ class Branches:
         self._seen: dict[str, int] = {}  # table to the published snapshot in which this run found rows
 
     @staticmethod
-    def name_of_run(run_seq: int) -> str:
-        return f"run_{run_seq:08d}"
+    def name_of_run(run_seq: int, token: str) -> str:
+        """Return a name that no other process has, also not one that does the same run after this one was given up."""
+        return f"run_{run_seq:08d}_{token[:12]}"
 
     def table(self, table: str) -> str:
         """Return the identifier under which readers see a table."""
         return f"{CATALOG}.{self._database}.{table}"
 
     def open(self, table: str) -> str:
-        """Start this run's branch from `main`, in place of one that a killed run left; return its identifier."""
+        """Start this run's branch from `main`, if it has not begun; return its identifier."""
         if table not in self._opened:
             iceberg = self._iceberg(table)
             if iceberg.currentSnapshot() is None:
                 # A branch needs a snapshot to start from.
                 iceberg.newFastAppend().commit()
-            references = iceberg.manageSnapshots()
-            if iceberg.refs().containsKey(self.name):
-                references = references.removeBranch(self.name)
             start = iceberg.currentSnapshot().snapshotId()
-            references.createBranch(self.name, start).commit()
+            iceberg.manageSnapshots().createBranch(self.name, start).commit()
             self._opened[table] = start
         return f"{self.table(table)}.branch_{self.name}"
 
@@ -711,12 +709,14 @@ class Branches:
             iceberg.expireSnapshots().expireOlderThan(oldest_kept).retainLast(KEPT_SNAPSHOTS).commit()
 
     def drop_older(self, tables: Iterable[str]) -> None:
-        """Drop the branches of earlier runs; the newest stays, it protects its snapshot and its totals from expiry."""
+        """Drop the branches of earlier runs and tries; this one stays, it keeps its snapshot and totals from expiry."""
+        number = len("run_00000000")
 
         def drop(table: str) -> None:
             iceberg = self._iceberg(table)
             references = iceberg.manageSnapshots()
-            older = [name for name in iceberg.refs() if name.startswith("run_") and name < self.name]
+            runs = [name for name in iceberg.refs() if name.startswith("run_") and name != self.name]
+            older = [name for name in runs if name[:number] <= self.name[:number]]
             for name in older:
                 references = references.removeBranch(name)
             if older:
@@ -1011,7 +1011,8 @@ IMAGE = {
 }
 VALUES = {name: kind for name, kind in IMAGE.items() if name != "dms_id"}
 STATE = {**IMAGE, "content_hash": "bigint", "row_order": ROW_ORDER, "file_id": "string", "row": "bigint"}
-HISTORY = {**STATE, "op": "string", "line": "bigint", "outcome": "string", "effect_amount": MONEY, "run_seq": "bigint"}
+EFFECT = "decimal(19,2)"  # new minus before may need a digit more than either
+HISTORY = {**STATE, "op": "string", "line": "bigint", "outcome": "string", "effect_amount": EFFECT, "run_seq": "bigint"}
 BEFORE_AFTER = "struct<" + ", ".join(f"{name}: {kind}" for name, kind in VALUES.items()) + ">"
 EFFECTS = {
     "run_seq": "bigint",
@@ -1019,7 +1020,7 @@ EFFECTS = {
     "dms_id": "bigint",
     "before": BEFORE_AFTER,
     "after": BEFORE_AFTER,
-    "effect_amount": MONEY,
+    "effect_amount": EFFECT,
     "file_id": "string",
     "row": "bigint",
 }
@@ -1400,7 +1401,7 @@ def parquet_text(name: str, field: T.StructField) -> Column:
     if isinstance(kind, T.DecimalType):
         return plain_decimal(value, kind)
     if isinstance(kind, T.DoubleType | T.FloatType):
-        whole = (value == F.floor(value)) & (F.abs(value) < 1e15)
+        whole = (value == F.floor(value)) & (value >= -(2.0**63)) & (value < 2.0**63)
         return F.when(whole, value.cast("bigint").cast("string")).otherwise(value.cast("string"))
     if isinstance(kind, T.ArrayType):
         return F.concat_ws(",", value)
@@ -1419,12 +1420,38 @@ def plain_decimal(value: Column, kind: T.DecimalType) -> Column:
     return F.regexp_replace(F.format_number(value, kind.scale), ",", "")
 
 
+def parquet_fields(spark: SparkSession, path: str, places: Iterable[int]) -> T.StructType:
+    """Return the columns at these places of a Parquet file as Spark reads them, by its own rules.
+
+    What Spark infers by itself is the schema of the whole file: it refuses a file for a column that nobody reads.
+    """
+    parquet, state = spark._jvm.org.apache.parquet, spark._jsparkSession.sessionState()
+    file = parquet.hadoop.util.HadoopInputFile.fromPath(
+        spark._jvm.org.apache.hadoop.fs.Path(path), state.newHadoopConf()
+    )
+    reader = parquet.hadoop.ParquetFileReader.open(file)
+    try:
+        whole = reader.getFileMetaData().getSchema()
+    finally:
+        reader.close()
+    kept = spark._jvm.java.util.ArrayList()
+    for place in places:
+        kept.add(whole.getType(place))
+    converter = spark._jvm.org.apache.spark.sql.execution.datasources.parquet.ParquetToSparkSchemaConverter(
+        state.conf()
+    )
+    fields = converter.convert(parquet.schema.MessageType("known", kept))
+    return T.StructType.fromJson(json.loads(fields.json()))
+
+
 def read_parquet(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
     """Return the rows of Parquet files that all have the same columns and types, in the form of `read_csv`."""
     names = texts_of(files[0]["subject"])
-    source = spark.read.parquet(*[staging.path(file) for file in files])
-    places = files[0]["format"]["places"]
-    texts = {name: parquet_text(name, source.schema[places[name]]) for name in names if name in places}
+    places = {name: place for name, place in files[0]["format"]["places"].items() if name in names}
+    fields = parquet_fields(spark, staging.path(files[0]), places.values())
+    source = spark.read.schema(fields).parquet(*[staging.path(file) for file in files])
+    found = dict(zip(places, fields, strict=True))
+    texts = {name: parquet_text(name, found[name]) for name in names if name in places}
     raw = F.to_json(F.struct(*[text.alias(name) for name, text in texts.items()]), {"ignoreNullFields": "false"})
     rows = source.select(
         F.col("_metadata.file_name").alias("file_name"),
@@ -1801,7 +1828,9 @@ def moved_up(spark: SparkSession, rows: DataFrame, reload: Reload) -> DataFrame:
     """Give the rows (`file_id`, `row_order`) of a reload's files their position: the start of their newest load."""
     starts = [{"file_id": file, "start": start} for file, start in reload.starts.items()]
     listed = F.broadcast(local_rows(spark, starts, "file_id string, start timestamp"))
-    position = F.greatest("row_order.position", "start")
+    # A file that is no full load keeps its own instants, wherever it is listed.
+    is_full_load = F.col("row_order.phase") == 0
+    position = F.when(is_full_load, F.greatest("row_order.position", "start")).otherwise(F.col("row_order.position"))
     return (
         rows.join(listed, on="file_id", how="left")
         .withColumn("row_order", F.col("row_order").withField("position", position))
@@ -1894,7 +1923,7 @@ def with_effect(classified: DataFrame) -> DataFrame:
     before = F.when(F.col("change").isin("updated", "deleted"), F.col("stored.amount"))
     nothing = F.lit(Decimal(0))
     return classified.withColumn(
-        "effect_amount", (F.coalesce(after, nothing) - F.coalesce(before, nothing)).cast(MONEY)
+        "effect_amount", (F.coalesce(after, nothing) - F.coalesce(before, nothing)).cast(EFFECT)
     )
 
 
@@ -1988,7 +2017,7 @@ def check_against_kpis(files: list[Item], profiles: list[Item]) -> None:
 
 
 COUNTED = {
-    "file_id": "string", "outcome": "string", "amount": MONEY, "effect_amount": MONEY, "change": "string",
+    "file_id": "string", "outcome": "string", "amount": MONEY, "effect_amount": EFFECT, "change": "string",
     "had": "boolean", "had_tombstone": "boolean", "is_newest": "boolean", "op": "string",
 }  # fmt: skip
 
@@ -2369,7 +2398,7 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files:
     step("read", rows=row_count)
     size_scans(spark)
 
-    branches = Branches(spark, job.silver_database, Branches.name_of_run(run_seq))
+    branches = Branches(spark, job.silver_database, Branches.name_of_run(run_seq, token))
     run = Run(spark, branches, run_seq, reload, row_count, *key_range(profiles))
     good = {name: found.where(F.size("rules") == 0) for name, found in rows.items()}
     bad = [found.where(F.size("rules") > 0) for found in rows.values()]
@@ -2579,16 +2608,17 @@ def recover(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> Non
         left = state["in_progress"]
         files = [file for file in ledger.files(left["files"]) if file.get("waiting_for") == "silver"]
         step("running_again", run_seq=left["run_seq"], attempts=left["attempts"])
-        if left["attempts"] < ATTEMPTS:
+        if left["attempts"] < ATTEMPTS or not files:
             process_all(spark, ledger, job, files, left["attempts"] + 1)
-        elif len(files) == 1:
+        elif len(left["files"]) > 1:
+            # Any of them may be to blame, also one that has been given up since.
+            process_singly(spark, ledger, job, files)
+        else:
             ledger.fail(
                 files[0]["file_id"],
                 f"the Silver job ended without a word {left['attempts']} times while it held this file",
             )
             ledger.abandon()
-        else:
-            process_singly(spark, ledger, job, files)
 
 
 # ## Rebuilding
@@ -2600,7 +2630,7 @@ def rebuild(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> Non
     """Publish the tables of another database as this layer's, in one commit."""
     before = ledger.state()
     run_seq, token = begin_rebuild(ledger, before, job)
-    branches = Branches(spark, job.silver_database, Branches.name_of_run(run_seq))
+    branches = Branches(spark, job.silver_database, Branches.name_of_run(run_seq, token))
     branches.take_over(TABLES, job.rebuild_from, last_run=before["run_seq"])
     transactions = branches.open("transactions")
     found = spark.table(transactions).agg(F.count(F.lit(1)).alias("row_count"), total("amount").alias("amount")).first()
@@ -2643,6 +2673,7 @@ def session() -> SparkSession:
         "spark.sql.legacy.parquet.nanosAsLong": "true",
         # Instants before 1900 mean what they say, unless an old Spark has signed the file.
         "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+        "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
     }
     builder = SparkSession.builder.appName("silver")
     for name, value in settings.items():

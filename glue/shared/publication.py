@@ -82,25 +82,23 @@ class Branches:
         self._seen: dict[str, int] = {}  # table to the published snapshot in which this run found rows
 
     @staticmethod
-    def name_of_run(run_seq: int) -> str:
-        return f"run_{run_seq:08d}"
+    def name_of_run(run_seq: int, token: str) -> str:
+        """Return a name that no other process has, also not one that does the same run after this one was given up."""
+        return f"run_{run_seq:08d}_{token[:12]}"
 
     def table(self, table: str) -> str:
         """Return the identifier under which readers see a table."""
         return f"{CATALOG}.{self._database}.{table}"
 
     def open(self, table: str) -> str:
-        """Start this run's branch from `main`, in place of one that a killed run left; return its identifier."""
+        """Start this run's branch from `main`, if it has not begun; return its identifier."""
         if table not in self._opened:
             iceberg = self._iceberg(table)
             if iceberg.currentSnapshot() is None:
                 # A branch needs a snapshot to start from.
                 iceberg.newFastAppend().commit()
-            references = iceberg.manageSnapshots()
-            if iceberg.refs().containsKey(self.name):
-                references = references.removeBranch(self.name)
             start = iceberg.currentSnapshot().snapshotId()
-            references.createBranch(self.name, start).commit()
+            iceberg.manageSnapshots().createBranch(self.name, start).commit()
             self._opened[table] = start
         return f"{self.table(table)}.branch_{self.name}"
 
@@ -392,12 +390,14 @@ class Branches:
             iceberg.expireSnapshots().expireOlderThan(oldest_kept).retainLast(KEPT_SNAPSHOTS).commit()
 
     def drop_older(self, tables: Iterable[str]) -> None:
-        """Drop the branches of earlier runs; the newest stays, it protects its snapshot and its totals from expiry."""
+        """Drop the branches of earlier runs and tries; this one stays, it keeps its snapshot and totals from expiry."""
+        number = len("run_00000000")
 
         def drop(table: str) -> None:
             iceberg = self._iceberg(table)
             references = iceberg.manageSnapshots()
-            older = [name for name in iceberg.refs() if name.startswith("run_") and name < self.name]
+            runs = [name for name in iceberg.refs() if name.startswith("run_") and name != self.name]
+            older = [name for name in runs if name[:number] <= self.name[:number]]
             for name in older:
                 references = references.removeBranch(name)
             if older:

@@ -121,6 +121,8 @@ CSV_CASES: dict[str, bytes] = {
         f"{HEADER}\r\n1,1.00,{DAY},crlf\r\n2,2.00,{DAY},lf\n3,3.00,{DAY},a\rb\r\n4,4.00,{DAY},two\r\r\n"
         f'5,5.00,{DAY},"in\r\nquotes"\r\n\r\n\r\r\n6,6.00,{DAY},no line feed\r'
     ).encode(),
+    "carriage_return_ends_a_date.csv": f"dms_id,amount,date\r\n1,1.00,{DAY}\r\n2,2.00,{DAY}\r".encode(),
+    "carriage_return_ends_the_file.csv": f"{HEADER}\r\n1,1.00,{DAY},\r\n\r".encode(),
     "bom.csv": b"\xef\xbb\xbf"
     + text(HEADER, f"1,1.00,{DAY},ä").replace(b"\n", b"\r\n")
     + f"\ufeff2,2.00,{DAY},\n".encode(),

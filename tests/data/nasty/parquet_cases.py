@@ -69,6 +69,23 @@ PARQUET_CASES: dict[str, Columns] = {
         "zip": pa.array([2139.0, None, 0.0, 99999.0], pa.float32()),
         "mcc": pa.array([742.0, None, 5411.5, 5411.0], pa.float64()),
     },
+    "large_doubles.parquet": {
+        "dms_id": pa.array([1.0, 2.0, 2.0**62], pa.float64()),
+        "amount": _texts("1.00", "2.00", "3.00"),
+        "date": _days(3),
+        "merchant_id": pa.array([3527213246127876953.0, None, -(2.0**63)], pa.float64()),
+    },
+    # Types that some readers refuse, in columns that the contract does not know.
+    "unknown_types.parquet": {
+        **_dates(_days(2)),
+        "clock": pa.array([1, None], pa.time64("us")),
+        "short_clock": pa.array([1, None], pa.time32("ms")),
+        "vector": pa.array([[1.0, 2.0], None], pa.list_(pa.float32(), 2)),
+        "bytes": pa.array([b"\xff", None], pa.binary()),
+        "uuid": pa.array([b"0123456789abcdef", None], pa.binary(16)),
+        "span": pa.array([1, None], pa.duration("us")),
+        "pair": pa.array([{"a": 1}, None], pa.struct([("a", pa.int8())])),
+    },
     "decimal_ids.parquet": {
         "dms_id": pa.array([Decimal("1.00"), Decimal("2.50"), None], pa.decimal128(10, 2)),
         "amount": _texts("1.00", "2.00", "3.00"),
@@ -98,6 +115,9 @@ PARQUET_CASES: dict[str, Columns] = {
             [AT, AT.replace(microsecond=120_000), datetime(1899, 12, 31), datetime(1900, 1, 1), None],
             pa.timestamp("us"),
         )
+    ),
+    "timestamps_int96.parquet": _dates(
+        pa.array([AT, datetime(1899, 12, 31), datetime(1900, 1, 1), None], pa.timestamp("us"))
     ),
     "timestamps_ms.parquet": _dates(
         pa.array([AT.replace(microsecond=5_000), datetime(2024, 1, 2), None], pa.timestamp("ms"))
@@ -130,7 +150,14 @@ def parquet_bytes(name: str) -> bytes:
     sink = io.BytesIO()
     table = pa.table(dict(PARQUET_CASES[name]))
     whole = name in ("damaged_page.parquet", "truncated.parquet")
-    pq.write_table(table, sink, compression="zstd", row_group_size=5_000 if whole else 3)
+    int96 = name == "timestamps_int96.parquet"
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        row_group_size=5_000 if whole else 3,
+        use_deprecated_int96_timestamps=int96,
+    )
     data = sink.getvalue()
     if name == "truncated.parquet":
         return data[: len(data) // 2]

@@ -1,5 +1,6 @@
 """The commands against a stack in moto: what they print, and how they end."""
 
+import errno
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -52,6 +53,21 @@ def test_upload_refuses__bucket_without_versions(stack: DeployedStack, tmp_path:
 
     assert result.exit_code == 2
     assert "keeps no versions" in result.stderr
+
+
+def test_upload_ends_without_traceback__file_cannot_be_read(
+    stack: DeployedStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.csv").write_text("x")
+
+    def refuse(path: Path, *_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    result = stack.assay("upload", "a.csv")
+
+    assert result.exit_code == 2
+    assert "a.csv: Permission denied" in result.stderr
 
 
 def test_upload_refuses__control_totals_for_two_files(stack: DeployedStack, tmp_path: Path) -> None:

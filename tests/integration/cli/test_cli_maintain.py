@@ -58,6 +58,8 @@ def test_maintain_says_what_to_do__a_job_is_running(filled: DeployedStack, monke
 
 
 def test_nothing_to_compact__nothing_published(stack: DeployedStack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "run", lambda *_: None)
+    started: list[object] = []
+    monkeypatch.setattr(runs, "run", lambda *arguments: started.append(arguments))
 
     assert stack.assay("maintain").stdout.strip() == "nothing published yet"
+    assert started == []

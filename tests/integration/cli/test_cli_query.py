@@ -84,6 +84,7 @@ def test_query_lists_the_tables__no_statement(lake: DeployedStack) -> None:
         ("SELECT nothing FROM gold.daily_totals", "nothing"),
         ("SELECT * FROM daily_totals", "daily_totals"),
         ("DELETE FROM gold.daily_totals", "only one SELECT"),
+        ("SELECT CASE WHEN i < 5000 THEN '1' ELSE 'x' END::INT FROM range(10000) r(i)", "Could not convert"),
     ],
 )
 def test_query_ends_without_traceback__cannot_be_asked(lake: DeployedStack, statement: str, words: str) -> None:

@@ -132,6 +132,24 @@ def test_next_run_goes_on__killed_while_deletes_of_rewritten_files_remain(pipeli
     assert pipeline.tables() == plain.tables()
 
 
+def test_processes_of_one_run_write_apart__one_was_given_up(pipeline: Pipeline) -> None:
+    run(pipeline, changes()[:1])
+    database = pipeline.database("silver")
+    given_up, other = (
+        SILVER.Branches(pipeline.spark, database, SILVER.Branches.name_of_run(2, token))
+        for token in ("b" * 32, "a" * 32)
+    )
+    for branches in (given_up, other):
+        branches.open("transactions")
+    given_up.append("transactions", pipeline.frame("silver.transactions"))
+    other.note("transactions", {"assay.run-seq": "2"})
+    assert other.rows_moved("transactions") == 0
+    other.fast_forward(other.snapshots())
+    other.drop_older(["transactions"])
+    refs = pipeline.frame("silver.transactions.refs").select("name").collect()
+    assert {row.name for row in refs} == {"main", other.name}
+
+
 def test_places_are_refused__table_was_compacted_since_rows_were_found(pipeline: Pipeline) -> None:
     run(pipeline, changes()[:2])
     database, before = pipeline.database("silver"), pipeline.tables("silver")

@@ -135,3 +135,24 @@ def test_silver_gives_up_on_a_file__it_has_killed_the_job_three_times(before: di
     assert "3 times" in item["failed"]["reason"]
     assert "waiting_for" not in item
     assert "in_progress" not in pipeline.item("layer#silver")
+
+
+def test_silver_takes_a_file_alone_before_it_gives_up__others_of_its_runs_were_given_up(
+    before: dict[str, Pipeline], third: Event
+) -> None:
+    pipeline = before["silver"].fork()
+    for _ in range(3):
+        pipeline.kill("silver", "staged")
+    left = pipeline.item("layer#silver")["in_progress"]["files"]
+    innocent = pipeline.arrive(third)
+    pipeline.table.update_item(
+        Key={"file_id": "layer#silver"},
+        UpdateExpression="SET in_progress.files = :files",
+        ExpressionAttributeValues={":files": [*left, innocent]},
+    )
+    for file_id in left:
+        SILVER.Ledger(pipeline.ledger_table, "silver").fail(file_id, "its execution gave it up")
+    pipeline.silver()
+    item = pipeline.item(innocent)
+    assert (item["status"], "failed" in item) == ("in_silver", False)
+    assert "in_progress" not in pipeline.item("layer#silver")

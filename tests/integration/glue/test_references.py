@@ -128,3 +128,39 @@ def test_reference_rows_get_outcomes__repeated_older_and_deleted(pipeline: Pipel
     pipeline.gold()
     clients = {(row["client_id"], row["is_current"]) for row in pipeline.rows("gold.dim_client")}
     assert clients == {(None, True), (7, False), (7, True), (8, False)}
+
+
+def test_only_the_last_row_of_an_instant_is_a_version__first_known_ones(paid: Pipeline) -> None:
+    def brings(name: str, *rows: str, as_of: str) -> list[tuple[str | None, datetime, datetime]]:
+        paid.upload(f"users/{name}.csv", csv(*rows, header="op,id,gender"), as_of=f"{as_of}T00:00:00Z")
+        paid.silver()
+        paid.gold()
+        found = [row for row in paid.rows("gold.dim_client") if row["client_id"] == 7]
+        return sorted((row["gender"], row["valid_from"], row["valid_to"]) for row in found)
+
+    first, second, third = (datetime(2023, 3, day) for day in (1, 2, 3))
+    assert brings("20230301-000000001", "I,7,F", "U,7,M", as_of="2023-03-01") == [("M", BEGINNING, NO_END)]
+    assert brings("20230302-000000001", "U,7,F", "D,7,", as_of="2023-03-02") == [("M", BEGINNING, second)]
+    found = brings("20230303-000000001", "I,7,X", as_of="2023-03-03")
+    assert found == [("M", BEGINNING, second), ("X", third, NO_END)]
+    facts = paid.rows("gold.fact_transactions")
+    assert [row["dms_id"] for row in facts] == [10, 11, 12], "no fact twice"
+    keys = {row["client_key"]: row["gender"] for row in paid.rows("gold.dim_client")}
+    assert [keys[row["client_key"]] for row in facts] == ["M", "X", None]
+    earlier = brings("20230228-000000001", "I,7,A", "D,7,", "I,7,B", as_of="2023-02-28")
+    assert earlier == [("B", BEGINNING, first), ("M", first, second), ("X", third, NO_END)]
+
+
+@pytest.mark.parametrize("delete_first", [True, False])
+def test_code_is_a_member_when_a_row_gives_it__deleted_before_or_after(pipeline: Pipeline, delete_first: bool) -> None:
+    given = ("mcc_codes/a.csv", csv("9998,Nobody", header="mcc,description"), "2022-01-01T00:00:00Z")
+    gone = (
+        "mcc_codes/20230101-000000001.csv",
+        csv("D,9998,", "D,9997,", header="Op,mcc,description"),
+        "2023-01-01T00:00:00Z",
+    )
+    for key, body, as_of in (gone, given) if delete_first else (given, gone):
+        pipeline.upload(key, body, as_of=as_of)
+        pipeline.silver()
+        pipeline.gold()
+    assert [(row["mcc"], row["description"]) for row in pipeline.rows("gold.dim_mcc") if row["mcc"]] == [("9998", None)]

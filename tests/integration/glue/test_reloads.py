@@ -132,3 +132,18 @@ def test_tombstones_below_the_floor_go__and_stay_away(allowing: Pipeline) -> Non
     allowing.silver()
     assert allowing.item(late)["silver"]["outcomes"]["unchanged"] == 1
     assert allowing.rows("silver.tombstones") == []
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_file_that_is_no_full_load_keeps_its_instants__listed_all_the_same(allowing: Pipeline, together: bool) -> None:
+    plain = put("transactions/june.csv", load_file("1,1.50,2023-01-01"), as_of="2023-05-02T00:00:00Z")
+    part = put("transactions/LOAD00000001.csv", load_file("2,2.00,2023-01-01", "3,3.00,2023-01-01"))
+    for event in (plain, part):
+        allowing.arrive(event)
+    if not together:
+        allowing.silver()
+        assert amounts(allowing)[1] == Decimal("1.50")
+    allowing.arrive(marker_of(plain, part))
+    with patch.object(SILVER, "limit_missing"):
+        allowing.silver()
+    assert amounts(allowing) == {2: Decimal("2.00"), 3: Decimal("3.50"), 4: Decimal("4.00")}

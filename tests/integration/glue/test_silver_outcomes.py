@@ -115,3 +115,13 @@ def test_silver_moves_order_and_writer_on__newer_unchanged_row(pipeline: Pipelin
     pipeline.silver()
     assert pipeline.item(between)["silver"]["outcomes"]["stale"] == 1
     assert amounts(pipeline)[2] == Decimal("2.00")
+
+
+def test_silver_counts_every_cent__change_from_the_largest_amount_to_a_negative_one(pipeline: Pipeline) -> None:
+    for amount, as_of in (("9999999999999999.99", "2023-01-01"), ("-9999999999999999.99", "2023-01-02")):
+        last = pipeline.upload("transactions/1.csv", csv(f"1,{amount},2023-01-01,,,"), as_of=f"{as_of}T00:00:00Z")
+        pipeline.silver()
+        pipeline.gold()
+    assert pipeline.item(last)["silver"]["effect_amount"] == "-19999999999999999.98"
+    assert [row["amount"] for row in pipeline.rows("silver.transactions")] == [Decimal("-9999999999999999.99")]
+    assert [row["total_amount"] for row in pipeline.rows("gold.daily_totals")] == [Decimal("-9999999999999999.99")]

@@ -25,7 +25,22 @@ def test_find_sources_keeps_relative_names__folder(tmp_path: Path) -> None:
 def test_find_sources_uses_only_the_name__single_file(tmp_path: Path) -> None:
     write(tmp_path, "deep/down/a.csv")
 
-    assert [source.key for source in find_sources([tmp_path / "deep/down/a.csv"], "/eu/x")] == ["eu/x/a.csv"]
+    found = find_sources([tmp_path / "deep/down/a.csv"], "/transactions/eu/x")
+
+    assert [source.key for source in found] == ["transactions/eu/x/a.csv"]
+
+
+@pytest.mark.parametrize("prefix", ["", "transaction/", "transactions.old", "Cards"])
+def test_find_sources_refuses__prefix_that_nothing_listens_to(tmp_path: Path, prefix: str) -> None:
+    write(tmp_path, "a.csv")
+    with pytest.raises(UserError, match="nothing would happen") as raised:
+        find_sources([tmp_path / "a.csv"], prefix)
+    assert "transactions/, cards/, users/ or mcc_codes/" in raised.value.do
+
+
+def test_find_sources_takes_whole_tree__folders_of_subjects_in_it(tmp_path: Path) -> None:
+    write(tmp_path, "transactions/a.csv", "cards/b.csv")
+    assert [source.key for source in find_sources([tmp_path], "")] == ["cards/b.csv", "transactions/a.csv"]
 
 
 def test_find_sources_refuses__two_files_with_one_key(tmp_path: Path) -> None:

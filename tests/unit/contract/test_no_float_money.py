@@ -85,7 +85,8 @@ def test_tables_hold_money_as_decimal__every_column_of_money(job: str) -> None:
     for columns, _, _ in module.TABLES.values():
         assert not IN_SQL.search(columns)
         for name, kind in re.findall(r"(\w*amount):? (\w+(?:\([0-9,]+\))?)", columns):
-            assert kind == ("decimal(38,2)" if name == "total_amount" else "decimal(18,2)")
+            wide = {"total_amount": "decimal(38,2)", "effect_amount": "decimal(19,2)"}
+            assert kind == wide.get(name, "decimal(18,2)")
 
 
 def test_money_types_are_decimals__of_cents() -> None:

@@ -47,7 +47,7 @@ def split(text: str) -> list[str] | None:
 def records(body: str, width: int) -> list[tuple[int, str, list[str] | str]]:
     """Return (line, raw, fields or broken rule) of the text behind a one-line header (section 2)."""
     lines = body.split("\n")
-    last = lines.pop()
+    last = lines.pop().removesuffix("\r")
     lines = [line.removesuffix("\r") for line in lines] + ([last] if last else [])
     found, at = [], 0
     while at < len(lines):

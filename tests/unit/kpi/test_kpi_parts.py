@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from botocore.exceptions import ClientError
 from contract import RejectedError, layout_of
 from control import as_of_of_metadata, control_of_metadata, control_of_side_car
 from hypothesis import given, settings
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from keys import DistinctKeys
 from kpis import Kpis, instant_text
 from mail import MAXIMUM_BODY_BYTES, rejection_body, rejection_subject
-from objects import UnsupportedEventError, data_records, object_version
+from objects import ObjectVersion, UnsupportedEventError, data_records, object_version, read_pin, read_side_car
 from settings import Settings, SettingsError
 from source import Gunzipped
 
@@ -29,6 +30,19 @@ ENVIRONMENT = {
     "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:t",
     "STAGE": "dev",
 }
+
+
+class NoSuchLongKey:
+    """S3 as it answers about keys of more than 1,024 bytes."""
+
+    def get_object(self, **_: str) -> None:
+        raise ClientError({"Error": {"Code": "KeyTooLongError", "Message": "Your key is too long"}}, "GetObject")
+
+
+def test_companions_are_absent__their_keys_would_be_too_long() -> None:
+    version = ObjectVersion("bronze", f"transactions/{'x' * 1010}", "v", "0", "", 1, datetime(2023, 5, 6, tzinfo=UTC))
+    assert read_side_car(NoSuchLongKey(), version) is None
+    assert read_pin(NoSuchLongKey(), version) is None
 
 
 def drained(stream: Gunzipped, size: int) -> bytes:
@@ -68,7 +82,7 @@ def test_distinct_keys_leave_no_files__after_spilling() -> None:
     members=st.lists(st.binary(max_size=200), min_size=1, max_size=4), piece=st.integers(1, 50), size=st.integers(1, 50)
 )
 def test_gunzipped_text_is_whole__members_in_any_pieces(members: list[bytes], piece: int, size: int) -> None:
-    data = b"".join(gzip.compress(member, mtime=0) for member in members) + b"\0" * 7
+    data = b"".join(gzip.compress(member, mtime=0) for member in members)
     stream = Gunzipped(io.BytesIO(data), piece_bytes=piece)
     assert drained(stream, size) == b"".join(members)
 
@@ -85,6 +99,13 @@ def test_gunzipped_text_is_refused__stream_cut_anywhere(cut: int) -> None:
 def test_gunzipped_text_is_refused__garbage_behind_the_last_member() -> None:
     stream = Gunzipped(io.BytesIO(gzip.compress(b"text") + b"garbage"))
     with pytest.raises(RejectedError, match="damaged"):
+        drained(stream, 100)
+
+
+@pytest.mark.parametrize("piece", [1, 10, 1 << 20])
+def test_gunzipped_text_is_refused__zeros_behind_the_last_member(piece: int) -> None:
+    stream = Gunzipped(io.BytesIO(gzip.compress(b"text") + b"\0" * 512), piece_bytes=piece)
+    with pytest.raises(RejectedError, match="Zeros follow"):
         drained(stream, 100)
 
 

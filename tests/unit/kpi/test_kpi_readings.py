@@ -5,6 +5,8 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from contract import RejectedError, Shape, layout_of
 from csv_rows import CsvRows
@@ -151,3 +153,50 @@ def test_marker_is_refused__lists_what_never_becomes_a_file_with_rows(key: str, 
     [reason] = inspect_marker(content.encode(), "b", is_usable=lambda _: True).reasons
     assert reason.code == "unreadable_load"
     assert repr(key) in reason.text
+
+
+ODD_COLUMNS = {
+    "vector": pa.array([[1.0, 2.0]] * 6, pa.list_(pa.float32(), 2)),
+    "bytes": pa.array([b"\xff"] * 6, pa.binary()),
+    "span": pa.array([1] * 6, pa.duration("us")),
+}
+
+
+@pytest.mark.parametrize("odd", ODD_COLUMNS)
+def test_values_of_parquet_are_looked_at__beside_a_column_that_has_no_text(odd: str) -> None:
+    columns = {"id": list(range(6)), "date": ["2023-05-06"] * 6, "amount": ["1.00"] * 6, "op": ["I"] * 6}
+    numbers = [*CARD_NUMBERS, CARD_NUMBERS[0]]
+    with_cards = pa.table({**columns, "pan": numbers, odd: ODD_COLUMNS[odd]})
+    assert [reason.code for reason in inspected("transactions/a.parquet", parquet(with_cards)).reasons] == [
+        "card_numbers"
+    ]
+    changes = pa.table({**columns, "cdc_at": [COMMIT] * 6, odd: ODD_COLUMNS[odd]})
+    assert inspected("transactions/a.parquet", parquet(changes)).format["places"]["commit_at"] == 4
+
+
+def parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink)
+    return sink.getvalue()
+
+
+def test_reasons_stay_few__thousands_of_columns_twice() -> None:
+    names = ",".join(f"c{number}" for number in range(5_000))
+    reasons = inspected("transactions/a.csv", text(f"id,amount,date,{names},{names}")).reasons
+    assert len(reasons) == 21
+    assert "4980 more" in reasons[-1].text
+
+
+def test_blank_lines_are_no_rows__file_of_one_column() -> None:
+    found = inspected("mcc_codes/a.csv", b"mcc\n5411\n\n5812\n \n")
+    assert found.kpis is not None
+    assert (found.kpis.row_count, found.kpis.bad_rows) == (2, 0)
+
+
+def test_line_without_end_is_refused__before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("csv_rows.MAXIMUM_LINE_BYTES", 1 << 10)
+    rows = CsvRows(
+        io.BytesIO(b"id,amount,date\n1,1.00,2023-05-06\r" + b"2,2.00,2023-05-06\r" * 200), ("dms_id",), block_bytes=64
+    )
+    with pytest.raises(RejectedError, match="longer than"):
+        list(rows.frames())

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
+import pyspark
 import pytest
 
-from assay.local import jvm_pool
+from assay.local import jvm_pool, spark
 from assay.local.home import Home
 from assay.local.jvm_pool import JvmPool
 
@@ -232,3 +235,22 @@ def test_close_ends_every_jvm__idle_or_at_work(pool: JvmPool, jvms: list[FakeJvm
     pool.close()
 
     assert (len(jvms), living(jvms)) == (2, [])
+
+
+def test_jobs_and_jvms_see_this_cloud_and_this_spark_alone__developer_has_others(
+    pool: JvmPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = {"AWS_PROFILE": "work", "AWS_ENDPOINT_URL_S3": "https://example.com", "SPARK_HOME": "/opt/spark"}
+    for name, value in {**others, "SPARK_CONF_DIR": "/etc/spark", "LANGUAGE": "en"}.items():
+        monkeypatch.setenv(name, value)
+    found = pool.environment()
+    assert found.keys() & {"AWS_PROFILE", "AWS_ENDPOINT_URL_S3", "SPARK_CONF_DIR"} == set()
+    assert found["SPARK_HOME"] == str(Path(pyspark.__file__).parent)
+    assert found["AWS_CONFIG_FILE"] == os.devnull
+    assert found["LANGUAGE"] == "en"
+
+
+def test_java_options_stay_whole__blank_in_a_path() -> None:
+    command = spark.submit_command({}, java_options=["-XX:SharedArchiveFile=/home/a b/x.jsa"])
+    options = command[command.index("--driver-java-options") + 1]
+    assert shlex.split(options)[-1] == "-XX:SharedArchiveFile=/home/a b/x.jsa"
