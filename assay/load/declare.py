@@ -99,7 +99,7 @@ def _named(client: S3Client, bucket: str, key: str) -> LoadFile:
 
 
 def known_to(ledger: Ledger, bucket: str, files: Sequence[LoadFile]) -> dict[str, Item]:
-    """Read the ledger items of the files, by key; refuse a load of which a file can no longer come into Silver."""
+    """Read the ledger items of the files, by key; refuse a load of which a file cannot be a part."""
     ids = {file.key: file_id(bucket, file.key, file.version_id) for file in files}
     items = ledger.get(ids.values())
     known = {key: items[identity] for key, identity in ids.items() if identity in items}
@@ -108,6 +108,12 @@ def known_to(ledger: Ledger, bucket: str, files: Sequence[LoadFile]) -> dict[str
         named = ", ".join(f"{key} ({end})" for key, end in lost.items())
         raise UserError(
             f"not every file of the load can be taken: {named}", "see assay passport KEY, and upload it anew"
+        )
+    others = [key for key, item in known.items() if item.get("format", {}).get("is_full_load") is False]
+    if others:
+        raise UserError(
+            f"no full load, so the load would delete its rows as older ones: {', '.join(others)}",
+            'say that it is one, {"full_load": true} in a _dialect.json beside it, and upload both anew',
         )
     return known
 

@@ -97,6 +97,17 @@ def test_declare_refuses__a_file_cannot_come_into_silver(stack: DeployedStack, s
     assert markers(stack) == 0
 
 
+def test_declare_refuses__file_was_taken_for_something_else_than_a_full_load(stack: DeployedStack) -> None:
+    other = "transactions/full/dump.csv"
+    shape = {"format": {"is_full_load": False}}
+    stack.put(file_item("full/dump.csv", version=put(stack, other)) | shape)
+
+    result = stack.assay("load", "declare", "full", *START, "--file", "dump.csv")
+
+    assert (result.exit_code, "no full load" in result.stderr, "full_load" in result.stderr) == (2, True, True)
+    assert markers(stack) == 0
+
+
 def test_declare_refuses__more_files_than_a_load_may_have(
     stack: DeployedStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

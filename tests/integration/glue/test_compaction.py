@@ -146,7 +146,7 @@ def test_processes_of_one_run_write_apart__one_was_given_up(pipeline: Pipeline) 
     assert other.rows_moved("transactions") == 0
     other.fast_forward(other.snapshots())
     other.drop_older(["transactions"])
-    refs = pipeline.frame("silver.transactions.refs").select("name").collect()
+    refs = pipeline.spark.table(f"glue_catalog.{database}.transactions.refs").select("name").collect()
     assert {row.name for row in refs} == {"main", other.name}
 
 
