@@ -105,7 +105,8 @@ class Target:
             return [str(self.project / ".assay" / "logs")]
         function = self.stack.kpi_function
         named = function.removesuffix("-kpi")
-        groups = [f"/aws/lambda/{function}", f"/aws/vendedlogs/states/{named}", f"/aws-glue/{named}/error"]
+        of_glue = [f"/aws-glue/{named}/{stream}" for stream in ("output", "error")]
+        groups = [f"/aws/lambda/{function}", f"/aws/vendedlogs/states/{named}", *of_glue]
         return [f"CloudWatch log group {group}" for group in groups]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,8 @@ class Pipeline:
 
     glue: ScriptedGlue
     substitutions: dict[str, str]
+    retries: int | None = None
+    """How often a task is repeated in place, if not as often as the definition says."""
     ledger: Any = field(init=False)
     topic: str = field(init=False)
 
@@ -98,7 +101,7 @@ class Pipeline:
         text = DEFINITION.read_text(encoding="utf-8")
         for name, value in self.substitutions.items():
             text = text.replace(f"${{{name}}}", value)
-        return text
+        return text if self.retries is None else re.sub(r'("MaxAttempts": )\d+', rf"\g<1>{self.retries}", text)
 
     def run(self) -> Ending:
         """Execute the state machine for the file and wait until it ends."""

@@ -41,12 +41,12 @@ def time_out() -> dict[str, Any]:
     return {"JobRunState": TIMED_OUT}
 
 
-def refuse(code: str, effect: Callable[[], None] = lambda: None) -> Outcome:
+def refuse(code: str, effect: Callable[[], None] = lambda: None, *, says: str = "refused as scripted") -> Outcome:
     """Refuse to start the job with one of Glue's error codes; meanwhile another run may change the ledger."""
 
     def outcome() -> dict[str, Any]:
         effect()
-        raise ClientError({"Error": {"Code": code, "Message": f"{code} as scripted"}}, "StartJobRun")
+        raise ClientError({"Error": {"Code": code, "Message": says}}, "StartJobRun")
 
     return outcome
 

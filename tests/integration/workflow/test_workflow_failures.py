@@ -56,7 +56,7 @@ def test_workflow_mails_the_jobs_reason_and_fails__job_marked_the_file(pipeline:
         (
             refuse("EntityNotFoundException"),
             [SAID[0]],
-            "Glue.EntityNotFoundException: EntityNotFoundException as scripted",
+            "Glue.EntityNotFoundException: refused as scripted",
         ),
         (succeed(), [SAID[0]], "Assay.NotTaken: The Silver job succeeded and left the file where it was."),
     ],

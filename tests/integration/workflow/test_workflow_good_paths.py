@@ -89,10 +89,38 @@ def test_workflow_waits_like_for_a_busy_job__account_out_of_runs(pipeline: Pipel
     assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, "Run Gold", *BUSY, *GOLD, *PUBLISHED])
 
 
+def test_workflow_waits_like_for_a_busy_job__start_is_throttled_for_minutes(pipeline: Pipeline) -> None:
+    pipeline.put("accepted")
+    throttled = refuse("AWSGlueException", says="Rate exceeded (Service: AWSGlue; Error Code: ThrottlingException)")
+    pipeline.retries = 0
+    pipeline.glue.script = {
+        "silver": [throttled, throttled, throttled, throttled, succeed(pipeline.to_silver)],
+        "gold": [throttled, refuse("ThrottlingException"), succeed(pipeline.to_gold)],
+    }
+
+    ending = pipeline.run()
+
+    silver = ["Run Silver", "Was the start of Silver throttled?", *BUSY] * 4 + SILVER
+    gold = ["Run Gold", "Was the start of Gold throttled?", *BUSY, "Run Gold", *BUSY, *GOLD]
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *silver, *gold, *PUBLISHED])
+
+
+def test_workflow_counts_an_attempt__start_is_refused_for_another_reason(pipeline: Pipeline) -> None:
+    pipeline.put("accepted")
+    pipeline.retries = 0
+    denied = refuse("AWSGlueException", says="not authorized to perform glue:StartJobRun (AccessDeniedException)")
+    pipeline.glue.script = {"silver": [denied, succeed(pipeline.to_silver)], "gold": [succeed(pipeline.to_gold)]}
+
+    ending = pipeline.run()
+
+    first = ["Run Silver", "Was the start of Silver throttled?", *SILVER[1:]]
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *first, *SILVER, *GOLD, *PUBLISHED])
+
+
 def test_workflow_repeats_the_start_in_place__glue_throttles(pipeline: Pipeline) -> None:
     pipeline.put("accepted")
     pipeline.glue.script = {
-        "silver": [refuse("ThrottlingException"), succeed(pipeline.to_silver)],
+        "silver": [refuse("AWSGlueException"), succeed(pipeline.to_silver)],
         "gold": [refuse("InternalServiceException"), succeed(pipeline.to_gold)],
     }
 

@@ -20,7 +20,7 @@ def lifecycle(bucket: str) -> dict[str, dict[str, Any]]:
 def test_template_retains__data(name: str) -> None:
     body = transformed()["Resources"][name]
 
-    assert (body["DeletionPolicy"], body["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (body["DeletionPolicy"], body["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
 
 
 @pytest.mark.parametrize("name", ["ReplayLedgerTable", "ReplaySilverDatabase", "ReplayGoldDatabase"])

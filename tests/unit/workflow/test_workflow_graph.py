@@ -13,6 +13,8 @@ from state_machine import definition, states, successors, text
 TASKS = states("Task")
 TRANSIENT = re.compile(
     r"(Thrott|Exceeded|InternalServ|InternalError|OperationTimeout|Unavailable|SdkClient)|States\.Timeout"
+    # The general names of a service's errors, under which throttling comes too.
+    r"|\.(AWSGlue|AmazonDynamoDB|AmazonSNS)Exception$"
 )
 
 
