@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -21,10 +21,21 @@ def rows(reader: pa.RecordBatchReader) -> Iterator[dict[str, Any]]:
 
     Raises `UserError` where DuckDB fails on a later row than the first ones.
     """
-    wide = {field.name for field in reader.schema if pa.types.is_decimal(field.type) and field.type.scale == 0}
+    names = names_of(reader)
+    kinds = dict(zip(names, reader.schema.types, strict=True))
+    wide = {name for name, kind in kinds.items() if pa.types.is_decimal(kind) and kind.scale == 0}
     for batch in _batches(reader):
-        for row in batch.to_pylist():
+        for row in batch.rename_columns(names).to_pylist():
             yield {name: int(value) if name in wide and value is not None else value for name, value in row.items()}
+
+
+def names_of(reader: pa.RecordBatchReader) -> list[str]:
+    """Return the names of the columns; one that an earlier column has gets a number."""
+    names: list[str] = []
+    for name in reader.schema.names:
+        numbered = (f"{name}_{number}" for number in count(1))
+        names.append(name if name not in names else next(each for each in numbered if each not in names))
+    return names
 
 
 def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
@@ -35,8 +46,8 @@ def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 
 
 def print_table(reader: pa.RecordBatchReader) -> None:
-    names = reader.schema.names
-    right = [field.name for field in reader.schema if _is_number(field.type)]
+    names = names_of(reader)
+    right = [name for name, kind in zip(names, reader.schema.types, strict=True) if _is_number(kind)]
     grid = console.table("", names, right)
     answer = rows(reader)
     shown = 0
@@ -50,7 +61,7 @@ def print_table(reader: pa.RecordBatchReader) -> None:
 
 def print_csv(reader: pa.RecordBatchReader) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(reader.schema.names)
+    writer.writerow(names_of(reader))
     for row in rows(reader):
         writer.writerow("" if value is None else _text(value) for value in row.values())
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ACTIVE = ("STARTING", "WAITING", "RUNNING", "STOPPING")
 LOCAL_POLL_S = 1
 POLL_S = 5
+STARTS = 12
 
 
 class RunFailedError(UserError):
@@ -37,12 +38,22 @@ def run(target: Target, job: str, arguments: Mapping[str, str]) -> None:
 
 
 def _start(target: Target, job: str, arguments: Mapping[str, str]) -> str:
-    try:
-        return target.glue.start_job_run(JobName=job, Arguments=dict(arguments))["JobRunId"]
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "ConcurrentRunsExceededException":
-            raise
-        raise UserError(f"the job {job} is running already", "wait until it has ended, then run this again") from None
+    pause = Event()
+    for _ in range(STARTS):
+        try:
+            return target.glue.start_job_run(JobName=job, Arguments=dict(arguments))["JobRunId"]
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "ConcurrentRunsExceededException":
+                raise
+        if _is_active(target, job):
+            break
+        # Glue goes on refusing for some seconds after a run has ended.
+        pause.wait(LOCAL_POLL_S if target.is_local else POLL_S)
+    raise UserError(f"the job {job} is running already", "wait until it has ended, then run this again")
+
+
+def _is_active(target: Target, job: str) -> bool:
+    return any(run["JobRunState"] in ACTIVE for run in target.glue.get_job_runs(JobName=job, MaxResults=10)["JobRuns"])
 
 
 def _await(target: Target, job: str, run_id: str) -> JobRunTypeDef:

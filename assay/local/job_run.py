@@ -74,9 +74,15 @@ class JobProcess:
         except (JvmStartError, FileNotFoundError) as error:
             self._end("FAILED", f"{type(error).__name__}: {error}")
             return
-        offset = jvm.log.stat().st_size
-        ended, error_message = self._run_script(script, jvm)
-        _append_jvm_log(self.order.log, jvm.log, offset)
+        ended, error_message = "FAILED", None
+        try:
+            offset = jvm.log.stat().st_size
+            ended, error_message = self._run_script(script, jvm)
+        except OSError as error:  # logs that somebody removed, a disk that is full: a run must end all the same
+            error_message = f"{type(error).__name__}: {error}"
+        else:
+            with contextlib.suppress(OSError):
+                _append_jvm_log(self.order.log, jvm.log, offset)
         # Before the run is seen to end: the job that is started then is to find this JVM.
         self.jvms.give_back(jvm, healthy=ended in ("SUCCEEDED", "FAILED"))
         self._end(ended, error_message)

@@ -80,10 +80,13 @@ class Worker:
 
     def _ask(self, message: dict[str, Any], *, timeout_seconds: int) -> dict[str, Any]:
         stdin: IO[str] = self._process.stdin  # type: ignore[assignment]  # opened as a pipe above
-        with contextlib.suppress(BrokenPipeError):  # a dead process is told below, by the end of its results
-            stdin.write(json.dumps(message) + "\n")
-            stdin.flush()
-        ready, _, _ = select([self._results], [], [], timeout_seconds)
+        try:
+            with contextlib.suppress(BrokenPipeError):  # a dead process is told below, by the end of its results
+                stdin.write(json.dumps(message) + "\n")
+                stdin.flush()
+            ready, _, _ = select([self._results], [], [], timeout_seconds)
+        except ValueError:  # a deployment has closed this worker's files since it was chosen
+            return {**_REPLACED, "fatal": True}
         if not ready:
             return {**_error("Sandbox.Timedout", f"Task timed out after {timeout_seconds} seconds"), "fatal": True}
         line = self._results.readline()
@@ -122,7 +125,7 @@ class Pool:
         try:
             worker = worker if worker and worker.alive else self._start()
             if worker is None:
-                return Outcome(request_id, log, **_error("Runtime.Replaced", "the function is being replaced"))
+                return Outcome(request_id, log, **_REPLACED)
             return worker.call(event, request_id=request_id, log=log)
         finally:
             self._free.put(worker if worker and worker.alive else None)
@@ -144,3 +147,6 @@ class Pool:
 
 def _error(kind: str, message: str) -> dict[str, Any]:
     return {"error": {"errorType": kind, "errorMessage": message}}
+
+
+_REPLACED = _error("Runtime.Replaced", "the function is being replaced")

@@ -74,7 +74,7 @@ def _replay(target: Target, ledger: Ledger, seed: int, *, apply: bool, as_json: 
         _tell(report, as_json=False)
     with _when_interrupted("Silver may be in place and Gold not: assay replay --apply puts both in place."):
         rebuild.put_in_place(target, ledger, rebuilt)
-        return rebuild.compare(target, ledger, rebuilt, seed)
+        return rebuild.compare_in_place(target, ledger, rebuilt, seed)
 
 
 @contextmanager

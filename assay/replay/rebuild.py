@@ -1,8 +1,9 @@
 """Rebuilds Silver and Gold from Bronze beside those that readers see, and puts the rebuilt ones in their place."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from uuid import uuid4
 
 from assay import console, runs
 from assay.audit import Layers, read_layers
@@ -18,16 +19,22 @@ from assay.target import Target
 # What was accepted is not judged again: in another order a reload may delete a larger share of the living rows.
 NO_LIMIT = {"--maximum_missing_share": "1"}
 OR_MEND = "if none is under way, put both layers in place anew: assay replay --apply"
+HALF_DONE = "then put both in place: assay replay --apply"
 AGAIN = "files arrived meanwhile: wait until they have ended (assay status), then run this again"
 
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What a rebuild stands for: the production runs that it must equal, and the files that did not come through."""
+    """What a rebuild stands for: the production runs that it must equal, and the files that did not come through.
+
+    `token` is the replay's own, `totals` are those of its Silver.
+    """
 
     layers: Layers
     files: int
     lost: Sequence[Item]
+    token: str
+    totals: Item
 
 
 class Rebuild:
@@ -38,13 +45,15 @@ class Rebuild:
         self._ledger = ledger
         self._replayed = Ledger(target.dynamodb, target.stack.replay_ledger_table)
         self._random = Random(seed)  # noqa: S311 - an order to try, nothing secret
+        self._token = uuid4().hex
 
     def rebuild(self, layers: Layers) -> Rebuilt:
         """Take all files in effect through the jobs again, in another order and in other batches."""
         files = choosing.in_silver(self._ledger.whole())
-        scratch.empty(self._target)
+        scratch.empty(self._target, self._token)
         parts = choosing.batches(files, self._random)
         for number, part in enumerate(parts, 1):
+            scratch.require_own(self._target, self._token)
             scratch.put(self._target, [choosing.as_accepted(item) for item in part])
             self._run("Silver", f"batch {number} of {len(parts)}, {len(part):,} files")
             if number < len(parts) and self._random.getrandbits(1):
@@ -53,8 +62,11 @@ class Rebuild:
         self._run_until_nothing_waits("Silver", "accepted", file_ids)
         self._run("Gold", "after the last batch")
         self._run_until_nothing_waits("Gold", "in_silver", file_ids)
+        scratch.require_own(self._target, self._token)
         ended = self._replayed.get(file_ids)
-        return Rebuilt(layers, len(files), [item for item in ended.values() if item["status"] != "published"])
+        lost = [item for item in ended.values() if item["status"] != "published"]
+        totals = (self._replayed.layer("silver") or {}).get("published", {})
+        return Rebuilt(layers, len(files), lost, self._token, totals)
 
     def _run_until_nothing_waits(self, layer: str, status: str, file_ids: Sequence[str]) -> None:
         """Run a job for what still waits: reloads that wait for their files, or for a run of their own."""
@@ -77,7 +89,7 @@ class Rebuild:
 def comparable_layers(ledger: Ledger) -> Layers:
     """Read both layers; refuse while they cannot be compared: a run is half published, or Gold is behind Silver."""
     layers = read_layers(ledger)
-    if any("intent" in layer for layer in (layers.silver, layers.gold)):
+    if layers.is_moving:
         raise UserError("a run is being published", f"wait until it has ended (assay status); {OR_MEND}")
     if layers.gold["published"]["silver_run_seq"] != layers.silver["published"]["run_seq"]:
         raise UserError("Gold has not taken Silver's last run yet", f"wait for it (assay status); {OR_MEND}")
@@ -108,20 +120,44 @@ def require_unchanged(ledger: Ledger, before: Layers) -> None:
 
 
 def put_in_place(target: Target, ledger: Ledger, rebuilt: Rebuilt) -> None:
-    """Publish the rebuilt layers in place of the present ones, Silver first; a job refuses if a run came between."""
+    """Publish the rebuilt layers in place of the present ones, Silver first; a job refuses if a run came between.
+
+    The jobs also refuse what is not what was rebuilt: another replay may have begun to make it anew.
+    """
     stack, (silver, gold) = target.stack, _runs(rebuilt.layers)
-    for layer, job, database, expected in (
-        ("silver", stack.silver_job, stack.replay_silver_database, silver),
-        ("gold", stack.gold_job, stack.replay_gold_database, gold),
-    ):
-        try:
-            with console.working(f"{layer.capitalize()}: put in place"):
-                runs.run(target, job, {"--rebuild_from": database, "--expected_run_seq": str(expected)})
-        except RunFailedError as error:
-            found = (ledger.layer(layer) or {}).get("run_seq")
-            if found == expected:
-                raise
-            raise UserError(f"{layer.capitalize()} is at run {found} instead of {expected}", AGAIN) from error
+    scratch.require_own(target, rebuilt.token)
+    totals = {f"--expected_{name}": str(rebuilt.totals[name]) for name in ("row_count", "total_amount")}
+    _take_over(target, ledger, "silver", stack.silver_job, stack.replay_silver_database, silver, totals)
+    try:
+        of_silver = {"--expected_silver_run": str(silver + 1)}
+        _take_over(target, ledger, "gold", stack.gold_job, stack.replay_gold_database, gold, of_silver)
+    except UserError as error:
+        raise UserError(f"Silver is in place and Gold is not: {error.what}", f"{error.do}; {HALF_DONE}") from error
+
+
+def _take_over(
+    target: Target, ledger: Ledger, layer: str, job: str, database: str, expected: int, more: Mapping[str, str]
+) -> None:
+    try:
+        with console.working(f"{layer.capitalize()}: put in place"):
+            runs.run(target, job, {"--rebuild_from": database, "--expected_run_seq": str(expected), **more})
+    except RunFailedError as error:
+        found = (ledger.layer(layer) or {}).get("run_seq")
+        if found == expected:
+            raise
+        raise UserError(f"{layer.capitalize()} is at run {found} instead of {expected}", AGAIN) from error
+
+
+def compare_in_place(target: Target, ledger: Ledger, rebuilt: Rebuilt, seed: int) -> Report:
+    """Compare what was put in place with what was rebuilt; files that have come since make a difference no fault."""
+    report = compare(target, ledger, rebuilt, seed)
+    silver, gold = _runs(rebuilt.layers)
+    if not report.agrees and _runs(read_layers(ledger)) != (silver + 1, gold + 1):
+        raise UserError(
+            "both layers are in place, and Silver or Gold has moved on before they were compared",
+            "once the files have ended (assay status): assay replay --check",
+        )
+    return report
 
 
 def _runs(layers: Layers) -> tuple[int, int]:

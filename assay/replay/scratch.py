@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeSerializer
 
-from assay.ledger import Item
+from assay.errors import UserError
+from assay.ledger import Item, Ledger
 from assay.target import Target
 
 if TYPE_CHECKING:
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 PREFIX = "replay/"
+OWNER = "replay"
 A_REQUEST = 25  # BatchWriteItem takes no more
 OBJECTS_A_REQUEST = 1_000  # DeleteObjects takes no more
 
 
-def empty(target: Target) -> None:
-    """Remove what the last replay has left."""
+def empty(target: Target, token: str) -> None:
+    """Remove what the last replay has left, and say whose replay this is now."""
     stack = target.stack
     for database in (stack.replay_silver_database, stack.replay_gold_database):
         _delete_tables(target, database)
@@ -31,6 +33,14 @@ def empty(target: Target) -> None:
         TableName=stack.replay_ledger_table, ProjectionExpression="file_id"
     )
     _write(target, [{"DeleteRequest": {"Key": key}} for page in pages for key in page["Items"]])
+    put(target, [{"file_id": OWNER, "kind": "replay", "token": token}])
+
+
+def require_own(target: Target, token: str) -> None:
+    """Refuse to go on if another replay has begun since: it has emptied these places, and fills them with its own."""
+    owner = Ledger(target.dynamodb, target.stack.replay_ledger_table).get([OWNER]).get(OWNER, {})
+    if owner.get("token") != token:
+        raise UserError("another replay has begun since this one", "wait until it has ended, then run this again")
 
 
 def put(target: Target, items: Sequence[Item]) -> None:

@@ -6,7 +6,7 @@ counts are exact, so that what must become of a file's rows is known beforehand.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -25,6 +25,8 @@ Keys: TypeAlias = Literal["recent", "scattered"]
 _RECENT_SPREAD = 2
 # The ids of a part begin so far after those of the part before, which is more than any part needs.
 _IDS_PER_PART = 1 << 24
+# Rows that lie in the future break a rule; the generator knows no clock.
+_LATEST = date(2025, 12, 31)
 _CARDS = 6146
 _CHANGES = ("amount", "merchant", "place", "card", "date")
 
@@ -47,17 +49,29 @@ class Mix:
 
 
 def after(base: History, rows: int, *, seed: int, part: int = 1) -> History:
-    """Go on with the clients of a history, from its last day and id on; parts of equal size follow one another."""
+    """Go on with the clients of a history, from its last day and id on; parts of equal size follow one another.
+
+    Where they would come to lie after `_LATEST`, they begin anew at the history's end, and a long one is made denser.
+    """
     rows_per_day = max(base.extent.rows // base.extent.days, 1)
     days = -(-rows // rows_per_day)
+    begins = (part - 1) * days
+    if (ahead := (_LATEST - base.end_on).days + 1) > 0:
+        days = min(days, ahead)
+        begins = (part - 1) * days % (ahead - days + 1)
     extent = Extent(
         rows=rows,
         seed=stream("after", base.extent.seed, seed, part),
-        first_on=base.end_on + timedelta(days=(part - 1) * days),
+        first_on=base.end_on + timedelta(days=begins),
         days=days,
     )
     first = base.ids.at(base.extent.rows) + (part - 1) * _IDS_PER_PART
     ids = Ids(first, rows, step=base.ids.step + base.ids.growth, growth=0)
+    if ids.at(rows) - first > _IDS_PER_PART:
+        raise UserError(
+            f"{rows:,} new rows need more ids than a part has",
+            "spread them over several files with another --part each",
+        )
     return History(extent, population=base.population, ids=ids)
 
 

@@ -10,6 +10,7 @@ from contract import Reason, RejectedError
 from json_text import json_of
 
 SIDE_CAR_ENDING = ".control.json"
+EARLIEST_YEAR = 1900
 _ROW_COUNT = re.compile(r"[0-9]{1,18}", re.ASCII)
 _TOTAL = re.compile(r"([-+]?)([0-9]{1,36})(?:\.([0-9]{1,2})0*)?", re.ASCII)
 
@@ -48,9 +49,12 @@ def as_of_of_metadata(metadata: Mapping[str, str]) -> datetime | None:
         return None
     try:
         instant = datetime.fromisoformat(text.strip())
-        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+        in_utc = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise _unreadable(f"The metadata 'as-of' is {text!r}, not an ISO 8601 instant.") from error
+    if in_utc.year < EARLIEST_YEAR:
+        raise _unreadable(f"The metadata 'as-of' is {text!r}, earlier than {EARLIEST_YEAR}.")
+    return in_utc
 
 
 def _control(source: str, row_count: object, total_amount: object) -> Control:

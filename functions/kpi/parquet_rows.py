@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 from contract import Layout, Reason, RejectedError, Shape, layout_of
+from facts import instant_text
 from subjects import TRANSACTIONS, Subject
 
 BATCH_ROWS = 131_072
@@ -54,7 +55,7 @@ class ParquetRows:
         """
         names = self._schema.names()
         texts = [
-            _instant_text(_microseconds(pl.col(name), kind)).alias(name)
+            instant_text(_microseconds(pl.col(name), kind)).alias(name)
             if isinstance(kind := self._schema[name], pl.Datetime)
             else _integral_text(pl.col(name)).alias(name)
             if kind.is_float()
@@ -111,7 +112,7 @@ class ParquetRows:
         column = pl.col(own_name)
         if isinstance(kind, pl.Datetime):
             us = _microseconds(column, kind)
-            return _instant_text(us) if self.places else us
+            return instant_text(us) if self.places else us
         if isinstance(kind, pl.List):
             return column.list.eval(pl.element().drop_nulls()).list.join(",")
         return _integral_text(column) if kind.is_float() else column.cast(pl.String)
@@ -144,7 +145,7 @@ def _is_supported(values: str, kind: pl.DataType) -> bool:
     if values == "instant":
         return is_text or isinstance(kind, pl.Datetime | pl.Date)
     is_exact = is_text or kind.is_integer() or kind.is_decimal()
-    return is_exact if values == "amount" else is_exact or kind.is_float()
+    return is_exact if values == "amount" else is_exact or isinstance(kind, pl.Float32 | pl.Float64)
 
 
 def _microseconds(column: pl.Expr, kind: pl.Datetime) -> pl.Expr:
@@ -152,12 +153,6 @@ def _microseconds(column: pl.Expr, kind: pl.Datetime) -> pl.Expr:
     us = column.dt.cast_time_unit("us")
     in_utc = us if kind.time_zone is None else us.dt.convert_time_zone("UTC")
     return in_utc.dt.replace_time_zone(None)
-
-
-def _instant_text(us: pl.Expr) -> pl.Expr:
-    """Write an instant with as many decimals as it needs."""
-    text = us.dt.to_string("%Y-%m-%d %H:%M:%S%.6f")
-    return pl.when(us.dt.microsecond() == 0).then(text.str.head(19)).otherwise(text.str.strip_chars_end("0"))
 
 
 def _integral_text(column: pl.Expr) -> pl.Expr:

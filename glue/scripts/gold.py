@@ -151,11 +151,13 @@ class Ledger:
 
     def reject(self, file_id: str, reasons: list[Item]) -> None:
         """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
-        change = [{"status": "rejected", "at": now_text()}]
+        at = now_text()
+        change = [{"status": "rejected", "at": at}]
         self._table.update_item(
             Key={"file_id": file_id},
             UpdateExpression=(
-                "SET #status = :rejected, in_effect = :no, reasons = :reasons, "
+                # The workflow mails it: the function, should its event come again, need not.
+                "SET #status = :rejected, in_effect = :no, reasons = :reasons, rejection_mail = :mail, "
                 "changes = list_append(changes, :change) REMOVE waiting_for, waiting_since"
             ),
             ConditionExpression="#status = :accepted",
@@ -165,6 +167,7 @@ class Ledger:
                 ":accepted": "accepted",
                 ":no": False,
                 ":reasons": reasons,
+                ":mail": {"sent_at": at},
                 ":change": change,
             },
         )
@@ -695,12 +698,19 @@ def columns_or_null(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
     return rows.select(*[values[name].cast(kind).alias(name) for name, kind in schema.items()])
 
 
-def put_report(job: argparse.Namespace, layer: str, run_seq: int, report: Item) -> str:
-    """Keep what a run did, for its publication; return where."""
-    key = f"{job.prefix}reports/{layer}/{run_seq:08d}.json"
+def put_report(job: argparse.Namespace, layer: str, branches: Branches, report: Item) -> str:
+    """Keep what a run did, for its publication, under the name of its branches; return where."""
+    key = f"{job.prefix}reports/{layer}/{branches.name}.json"
     body = json.dumps(report, sort_keys=True, default=cents).encode()
     boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=key, Body=body)
     return key
+
+
+def put_passport(job: argparse.Namespace, item: Item) -> None:
+    """Leave the ledger item of a file at its end in the lake."""
+    body = json.dumps(item, sort_keys=True, indent=1).encode()
+    key = f"{job.prefix}passports/{item['file_id']}.json"
+    boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=key, Body=body)
 
 
 def with_gone(schema: Mapping[str, str]) -> str:
@@ -1559,12 +1569,10 @@ def publish(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, intent
 
 def advance(ledger: Ledger, job: argparse.Namespace, file_ids: list[str], run: Item) -> None:
     """Mark files as published and leave their passports in the lake."""
-    s3 = boto3.client("s3")
 
     def advance_one(published_id: str) -> None:
         ledger.advance(published_id, status="published", waiting_for=None, facts=run)
-        passport = json.dumps(ledger.files([published_id])[0], sort_keys=True, indent=1).encode()
-        s3.put_object(Bucket=job.lake_bucket, Key=f"{job.prefix}passports/{published_id}.json", Body=passport)
+        put_passport(job, ledger.files([published_id])[0])
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(advance_one, file_ids))
@@ -1588,7 +1596,7 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, silver
     change = write(branches, Silver(spark, job.silver_database, silver, before.get("published", {})))
     totals = prove(branches, change, before, silver)
     step("proved", **totals)
-    report = put_report(job, "gold", run_seq, {"files": file_ids, "totals": {**totals, **taken(silver)}})
+    report = put_report(job, "gold", branches, {"files": file_ids, "totals": {**totals, **taken(silver)}})
     intent = {"run_seq": run_seq, "branch": branches.name, "snapshots": branches.snapshots(), "report": report}
     step("before_intent")
     ledger.commit(intent, token=token)
@@ -1636,6 +1644,8 @@ def take_waiting(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -
 def rebuild(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> None:
     """Publish the tables of another database as this layer's, in one commit; Silver was put in place before."""
     before, silver = ledger.state(), ledger.state("silver")["published"]
+    if job.expected_silver_run not in (None, silver["run_seq"]):
+        raise FencedOut(f"Silver is at run {silver['run_seq']}, not at {job.expected_silver_run}: rebuild it again")
     run_seq, token = begin_rebuild(ledger, before, job)
     branches = Branches(spark, job.gold_database, Branches.name_of_run(run_seq, token))
     branches.take_over(TABLES, job.rebuild_from, last_run=before["run_seq"])
@@ -1644,7 +1654,7 @@ def rebuild(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> Non
     totals = {"row_count": found.row_count, "total_amount": cents(found.amount)}
     require("Gold against Silver", found=totals, expected={name: silver[name] for name in totals})
     step("proved", **totals)
-    report = put_report(job, "gold", run_seq, {"files": [], "totals": {**totals, **taken(silver)}})
+    report = put_report(job, "gold", branches, {"files": [], "totals": {**totals, **taken(silver)}})
     intent = {"run_seq": run_seq, "branch": branches.name, "snapshots": branches.snapshots(), "report": report}
     ledger.commit(intent, token=token)
     publish(spark, ledger, job, intent)
@@ -1659,6 +1669,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--file_id", default=file_id, help="the file whose execution started this run")
     parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
     parser.add_argument("--expected_run_seq", type=int, help="with --rebuild_from: the last run that it contains")
+    parser.add_argument("--expected_silver_run", type=int, help="with --rebuild_from: the Silver run that it shows")
     parser.add_argument("--maintain", choices=["true"], help="compact all tables, and take no file")
     job, _ = parser.parse_known_args(argv)
     for name in required:

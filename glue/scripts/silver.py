@@ -163,11 +163,13 @@ class Ledger:
 
     def reject(self, file_id: str, reasons: list[Item]) -> None:
         """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
-        change = [{"status": "rejected", "at": now_text()}]
+        at = now_text()
+        change = [{"status": "rejected", "at": at}]
         self._table.update_item(
             Key={"file_id": file_id},
             UpdateExpression=(
-                "SET #status = :rejected, in_effect = :no, reasons = :reasons, "
+                # The workflow mails it: the function, should its event come again, need not.
+                "SET #status = :rejected, in_effect = :no, reasons = :reasons, rejection_mail = :mail, "
                 "changes = list_append(changes, :change) REMOVE waiting_for, waiting_since"
             ),
             ConditionExpression="#status = :accepted",
@@ -177,6 +179,7 @@ class Ledger:
                 ":accepted": "accepted",
                 ":no": False,
                 ":reasons": reasons,
+                ":mail": {"sent_at": at},
                 ":change": change,
             },
         )
@@ -837,12 +840,19 @@ def columns_or_null(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
     return rows.select(*[values[name].cast(kind).alias(name) for name, kind in schema.items()])
 
 
-def put_report(job: argparse.Namespace, layer: str, run_seq: int, report: Item) -> str:
-    """Keep what a run did, for its publication; return where."""
-    key = f"{job.prefix}reports/{layer}/{run_seq:08d}.json"
+def put_report(job: argparse.Namespace, layer: str, branches: Branches, report: Item) -> str:
+    """Keep what a run did, for its publication, under the name of its branches; return where."""
+    key = f"{job.prefix}reports/{layer}/{branches.name}.json"
     body = json.dumps(report, sort_keys=True, default=cents).encode()
     boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=key, Body=body)
     return key
+
+
+def put_passport(job: argparse.Namespace, item: Item) -> None:
+    """Leave the ledger item of a file at its end in the lake."""
+    body = json.dumps(item, sort_keys=True, indent=1).encode()
+    key = f"{job.prefix}passports/{item['file_id']}.json"
+    boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=key, Body=body)
 
 
 def with_gone(schema: Mapping[str, str]) -> str:
@@ -1125,9 +1135,9 @@ def stage(files: list[Item], staging: Staging) -> None:
 
 def csv_of_codes(codes: dict[str, str]) -> bytes:
     """Write the JSON object of `mcc_codes` as the CSV file that it stands for."""
-    names = {code: " ".join(str(name).splitlines()) for code, name in codes.items()}
-    lines = [join_line(["mcc", "description"]), *(join_line([code, name]) for code, name in names.items())]
-    return "".join(f"{line}\n" for line in lines).encode()
+    # A line break may stand in a description; in a code it stays a fault.
+    rows = [[re.sub(r"[\r\n]", "?", code), " ".join(str(name).splitlines())] for code, name in codes.items()]
+    return "".join(f"{join_line(row)}\n" for row in (["mcc", "description"], *rows)).encode()
 
 
 # Facts of the files travel beside their rows in a small broadcast table: the order of the object, and where each known
@@ -1420,6 +1430,12 @@ def plain_decimal(value: Column, kind: T.DecimalType) -> Column:
     return F.regexp_replace(F.format_number(value, kind.scale), ",", "")
 
 
+def known_places(file: Item) -> dict[str, int]:
+    """Return where a file has the columns that are read of it."""
+    names = texts_of(file["subject"])
+    return {name: place for name, place in file["format"]["places"].items() if name in names}
+
+
 def parquet_fields(spark: SparkSession, path: str, places: Iterable[int]) -> T.StructType:
     """Return the columns at these places of a Parquet file as Spark reads them, by its own rules.
 
@@ -1446,8 +1462,7 @@ def parquet_fields(spark: SparkSession, path: str, places: Iterable[int]) -> T.S
 
 def read_parquet(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
     """Return the rows of Parquet files that all have the same columns and types, in the form of `read_csv`."""
-    names = texts_of(files[0]["subject"])
-    places = {name: place for name, place in files[0]["format"]["places"].items() if name in names}
+    names, places = texts_of(files[0]["subject"]), known_places(files[0])
     fields = parquet_fields(spark, staging.path(files[0]), places.values())
     source = spark.read.schema(fields).parquet(*[staging.path(file) for file in files])
     found = dict(zip(places, fields, strict=True))
@@ -1480,7 +1495,11 @@ def read(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
     shapes: dict[str, list[Item]] = {}
     for file in files:
         shape = file["format"]
-        parts = [shape["columns"], shape.get("types"), shape["places"]]
+        types = shape.get("types", [])
+        # The ledger has one name for INT96 and for nanoseconds, Spark two types.
+        is_told = not any(kind.startswith("timestamp[ns") for kind in types)
+        more = "" if is_told else parquet_fields(spark, staging.path(file), known_places(file).values()).json()
+        parts = [shape["columns"], types, shape["places"], more]
         signature = json.dumps(parts, sort_keys=True) if shape["kind"] == "parquet" else "csv"
         shapes.setdefault(signature, []).append(file)
     readers = [
@@ -2432,7 +2451,7 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files:
         "run_seq": run_seq,
         "branch": branches.name,
         "snapshots": branches.snapshots(),
-        "report": put_report(job, "silver", run_seq, {"files": report, "totals": totals}),
+        "report": put_report(job, "silver", branches, {"files": report, "totals": totals}),
     }
     step("before_intent")
     ledger.commit(intent, token=token)
@@ -2573,6 +2592,7 @@ def process_all(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, fi
             raise
         except LoadRefused as error:
             ledger.reject(error.marker_id, [error.reason])
+            put_passport(job, ledger.files([error.marker_id])[0])
             step("load_refused", file_id=error.marker_id, **error.reason)
             files = [file for file in files if file["file_id"] != error.marker_id]
             continue
@@ -2635,9 +2655,15 @@ def rebuild(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> Non
     transactions = branches.open("transactions")
     found = spark.table(transactions).agg(F.count(F.lit(1)).alias("row_count"), total("amount").alias("amount")).first()
     totals = {"row_count": found.row_count, "total_amount": cents(found.amount)}
+    expected = {"row_count": job.expected_row_count, "total_amount": job.expected_total_amount}
+    require(
+        "rows and money taken over",
+        found=totals,
+        expected={**totals, **{k: v for k, v in expected.items() if v is not None}},
+    )
     step("proved", **totals)
     totals |= loads_after(before["published"], None)
-    report = put_report(job, "silver", run_seq, {"files": {}, "totals": totals})
+    report = put_report(job, "silver", branches, {"files": {}, "totals": totals})
     intent = {"run_seq": run_seq, "branch": branches.name, "snapshots": branches.snapshots(), "report": report}
     ledger.commit(intent, token=token)
     publish(spark, ledger, job, intent)
@@ -2655,6 +2681,8 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--file_id", default=file_id, help="the file whose execution started this run")
     parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
     parser.add_argument("--expected_run_seq", type=int, help="with --rebuild_from: the last run that it contains")
+    parser.add_argument("--expected_row_count", type=int, help="with --rebuild_from: the rows of its transactions")
+    parser.add_argument("--expected_total_amount", help="with --rebuild_from: the sum of their amounts")
     parser.add_argument("--maintain", choices=["true"], help="compact all tables, and take no file")
     job, _ = parser.parse_known_args(argv)
     for name in required:
@@ -2684,6 +2712,9 @@ def session() -> SparkSession:
 def main(job: argparse.Namespace) -> None:
     """Finish what was left, then take every waiting file through one run."""
     spark = session()
+    # The lines of a file are counted by one scan and read by another: both must cut it into the same blocks, also when
+    # executors come in between.
+    spark.conf.set("spark.sql.files.minPartitionNum", str(spark.sparkContext.defaultParallelism))
     ledger = Ledger(job.ledger_table, "silver")
     create_tables(spark, job.silver_database, TABLES)
     step("started")

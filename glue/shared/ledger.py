@@ -141,11 +141,13 @@ class Ledger:
 
     def reject(self, file_id: str, reasons: list[Item]) -> None:
         """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
-        change = [{"status": "rejected", "at": now_text()}]
+        at = now_text()
+        change = [{"status": "rejected", "at": at}]
         self._table.update_item(
             Key={"file_id": file_id},
             UpdateExpression=(
-                "SET #status = :rejected, in_effect = :no, reasons = :reasons, "
+                # The workflow mails it: the function, should its event come again, need not.
+                "SET #status = :rejected, in_effect = :no, reasons = :reasons, rejection_mail = :mail, "
                 "changes = list_append(changes, :change) REMOVE waiting_for, waiting_since"
             ),
             ConditionExpression="#status = :accepted",
@@ -155,6 +157,7 @@ class Ledger:
                 ":accepted": "accepted",
                 ":no": False,
                 ":reasons": reasons,
+                ":mail": {"sent_at": at},
                 ":change": change,
             },
         )

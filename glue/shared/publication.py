@@ -518,12 +518,19 @@ def columns_or_null(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
     return rows.select(*[values[name].cast(kind).alias(name) for name, kind in schema.items()])
 
 
-def put_report(job: argparse.Namespace, layer: str, run_seq: int, report: Item) -> str:
-    """Keep what a run did, for its publication; return where."""
-    key = f"{job.prefix}reports/{layer}/{run_seq:08d}.json"
+def put_report(job: argparse.Namespace, layer: str, branches: Branches, report: Item) -> str:
+    """Keep what a run did, for its publication, under the name of its branches; return where."""
+    key = f"{job.prefix}reports/{layer}/{branches.name}.json"
     body = json.dumps(report, sort_keys=True, default=cents).encode()
     boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=key, Body=body)
     return key
+
+
+def put_passport(job: argparse.Namespace, item: Item) -> None:
+    """Leave the ledger item of a file at its end in the lake."""
+    body = json.dumps(item, sort_keys=True, indent=1).encode()
+    key = f"{job.prefix}passports/{item['file_id']}.json"
+    boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=key, Body=body)
 
 
 def with_gone(schema: Mapping[str, str]) -> str:

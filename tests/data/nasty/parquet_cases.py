@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -133,6 +134,7 @@ PARQUET_CASES: dict[str, Columns] = {
     "dictionaries.parquet": {**_dates(_days(2)), "use_chip": _texts("chip", "tap").dictionary_encode()},
     # Rejected.
     "float_amounts.parquet": {**_dates(_days(1)), "amount": pa.array([1.0], pa.float64())},
+    "half_floats.parquet": {**_dates(_days(1)), "client_id": pa.array([np.float16(7)], pa.float16())},
     "boolean_dates.parquet": {**_dates(_days(1)), "date": pa.array([True])},
     "binary_channels.parquet": {**_dates(_days(1)), "use_chip": pa.array([b"chip"], pa.binary())},
     "no_rows.parquet": _dates(_days(0)),

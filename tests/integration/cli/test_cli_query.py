@@ -44,6 +44,18 @@ def test_query_is_exact_to_the_cent__csv(lake: DeployedStack) -> None:
     ]
 
 
+def test_query_keeps_columns_apart__of_one_name(lake: DeployedStack) -> None:
+    statement = (
+        "SELECT dms_id, amount, -amount AS amount, 1 AS amount_1, 2 AS n FROM silver.transactions ORDER BY 1 LIMIT 1"
+    )
+
+    answer = query(lake, statement)
+    lines = list(csv.reader(io.StringIO(query(lake, statement, "csv"))))
+
+    assert answer == [{"dms_id": 1, "amount": str(LARGEST), "amount_1": f"-{LARGEST}", "amount_1_1": 1, "n": 2}]
+    assert lines == [list(answer[0]), ["1", str(LARGEST), f"-{LARGEST}", "1", "2"]]
+
+
 def test_query_shows_a_table__for_people(lake: DeployedStack) -> None:
     answer = query(lake, "SELECT channel, total_amount FROM gold.daily_totals ORDER BY 1", "table")
 

@@ -10,7 +10,9 @@ import pytest
 from deployed_stack import NAMES, DeployedStack, file_item, layer_items
 
 from assay import runs
+from assay.errors import UserError
 from assay.ledger import Item, Ledger
+from assay.replay import rebuild
 from assay.target import Target
 
 NOON = datetime(2010, 1, 1, 12, tzinfo=UTC)
@@ -172,8 +174,19 @@ def test_apply_hands_the_databases_and_runs_to_the_jobs__silver_first(jobs: Fake
 
     assert result.exit_code == 0, result.output
     assert jobs.started[-2:] == [
-        (NAMES["SilverJob"], {"--rebuild_from": "assay_replay_silver", "--expected_run_seq": "1"}),
-        (NAMES["GoldJob"], {"--rebuild_from": "assay_replay_gold", "--expected_run_seq": "1"}),
+        (
+            NAMES["SilverJob"],
+            {
+                "--rebuild_from": "assay_replay_silver",
+                "--expected_run_seq": "1",
+                "--expected_row_count": "2",
+                "--expected_total_amount": "10.00",
+            },
+        ),
+        (
+            NAMES["GoldJob"],
+            {"--rebuild_from": "assay_replay_gold", "--expected_run_seq": "1", "--expected_silver_run": "2"},
+        ),
     ]
 
 
@@ -210,6 +223,48 @@ def test_apply_says_to_run_it_again__a_run_came_between(jobs: FakeJobs) -> None:
     assert "Silver is at run 2 instead of 1" in result.stderr
     assert "files arrived meanwhile" in result.stderr
     assert jobs_of(jobs, "GoldJob") == []
+
+
+def test_apply_puts_nothing_in_place__another_replay_has_begun(jobs: FakeJobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def begin_another(*arguments: Any) -> None:
+        jobs.stack.put({"file_id": "replay", "kind": "replay", "token": "other"}, table="ReplayLedgerTable")
+
+    monkeypatch.setattr(rebuild, "require_unchanged", begin_another)
+
+    result = jobs.stack.assay("replay", "--apply", "--seed", "1")
+
+    assert (result.exit_code, "another replay has begun" in result.stderr) == (2, True), result.output
+    assert jobs_of(jobs, "SilverJob") == []
+
+
+def test_apply_says_what_is_in_place__gold_is_busy(jobs: FakeJobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse_gold(target: Target, job: str, arguments: Mapping[str, str]) -> None:
+        if job == NAMES["GoldJob"]:
+            raise UserError("the job is running already", "wait until it has ended")
+        jobs.run(target, job, arguments)
+
+    monkeypatch.setattr(runs, "run", refuse_gold)
+
+    result = jobs.stack.assay("replay", "--apply", "--seed", "1")
+
+    assert result.exit_code == 2
+    assert "Silver is in place and Gold is not: the job is running already" in result.stderr
+    assert "assay replay --apply" in result.stderr
+
+
+def test_apply_blames_no_row__files_came_before_the_last_comparison(
+    jobs: FakeJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def move_on(target: Target, job: str, arguments: Mapping[str, str]) -> None:
+        jobs.run(target, job, arguments)
+        if job == NAMES["GoldJob"]:
+            jobs.stack.write("silver.transactions", (3, Decimal("1.00"), None, NOON))
+
+    monkeypatch.setattr(runs, "run", move_on)
+
+    result = jobs.stack.assay("replay", "--apply", "--seed", "1")
+
+    assert (result.exit_code, "has moved on before they were compared" in result.stderr) == (2, True), result.output
 
 
 def test_apply_puts_nothing_in_place__a_file_did_not_come_through(jobs: FakeJobs) -> None:

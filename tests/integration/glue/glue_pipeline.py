@@ -214,10 +214,10 @@ class Pipeline:
     def gold(self, file_id: str = "") -> None:
         self.run("gold", file_id)
 
-    def take_over(self, layer: str, other: Pipeline, *, expected_run_seq: int) -> None:
-        """Put another pipeline's tables in the place of a layer's."""
-        more = ["--rebuild_from", other.database(layer), "--expected_run_seq", str(expected_run_seq)]
-        self.run(layer, more=more)
+    def take_over(self, layer: str, other: Pipeline, **expected: int | str) -> None:
+        """Put another pipeline's tables in the place of a layer's: `run_seq`, and what else is expected."""
+        more = [part for name, value in expected.items() for part in (f"--expected_{name}", str(value))]
+        self.run(layer, more=["--rebuild_from", other.database(layer), *more])
 
     def kill(self, layer: str, step: str, **facts: object) -> None:
         """Run a job that dies at a step, at the one that logs these facts where it is logged several times."""

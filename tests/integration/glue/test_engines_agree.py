@@ -319,3 +319,23 @@ def test_silver_agrees_with_the_kpi_function__values_that_end_in_a_line_end(spar
     expected = rows_of_kpi(body)
     differing = [(one, other) for one, other in zip(found, expected, strict=True) if one != other]
     assert differing == []
+
+
+def test_silver_agrees_with_the_kpi_function__instants_of_two_types_under_one_name(spark: SparkSession) -> None:
+    names = ("timestamps_int96.parquet", "timestamps_ns.parquet")
+    found = rows_of_silver(spark, {name: READABLE[name] for name in names})
+    for name in names:
+        assert [in_common(row) for row in found[name]] == rows_of_kpi(READABLE[name])
+
+
+def test_silver_agrees_with_the_kpi_function__code_with_a_line_break_in_json(spark: SparkSession) -> None:
+    body = json.dumps({"5411": "Grocery\nStores", "12\n34": "x", "5412\r": "y"}).encode()
+    file = file_of(2000, "mcc_codes/codes.json", body)
+    stage_dms(file, body)
+    rows = normalised(spark, {"codes": file})["codes"]
+    assert [(row["row"], row["mcc"], bool(row["rules"])) for row in rows] == [
+        (1, "5411", False),
+        (2, None, True),
+        (3, None, True),
+    ]
+    assert file["kpis"]["bad_rows"] == 2

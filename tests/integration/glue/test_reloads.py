@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from unittest.mock import patch
 
+import boto3
 import pytest
 from glue_pipeline import SILVER, Event, Pipeline, csv, put
 
@@ -84,6 +85,9 @@ def test_reload_is_rejected__it_would_delete_too_much(allowing: Pipeline) -> Non
     assert (item["status"], item["in_effect"], "waiting_for" in item) == ("rejected", False, False)
     assert item["reasons"][0]["code"] == "would_delete"
     assert "would delete 2 rows of 4" in item["reasons"][0]["text"]
+    assert "sent_at" in item["rejection_mail"], "the workflow mails it, the function need not"
+    passport = boto3.client("s3").get_object(Bucket=allowing.lake_bucket, Key=f"passports/{marker}.json")["Body"].read()
+    assert json.loads(passport) == item
     after = whole(allowing)
     assert [row["dms_id"] for row in after["transactions"]] == [1, 2, 3, 4, 5]
     assert [row for row in after["transactions"] if row["dms_id"] != 5] == before["transactions"]

@@ -37,8 +37,9 @@ def test_replay_takes_the_place_of_both_layers__rows_changed_behind_their_backs(
         "gold.fact_transactions"
     ]
 
-    for layer in ("silver", "gold"):
-        published.take_over(layer, twin, expected_run_seq=len(FILES))
+    totals = {name: twin.item("layer#silver")["published"][name] for name in ("row_count", "total_amount")}
+    published.take_over("silver", twin, run_seq=len(FILES), **totals)
+    published.take_over("gold", twin, run_seq=len(FILES), silver_run=len(FILES) + 1)
     assert comparable(published) == before
     published.upload("transactions/d.csv", csv("5,5.00,2023-03-05,chip,7,"), as_of="2024-04-01T00:00:00Z")
     published.silver()
@@ -49,7 +50,19 @@ def test_replay_takes_the_place_of_both_layers__rows_changed_behind_their_backs(
 def test_replay_is_refused__a_run_came_between(published: Pipeline) -> None:
     before = published.tables()
     with pytest.raises(SILVER.FencedOut, match="rebuild it again"):
-        published.take_over("silver", published, expected_run_seq=2)
+        published.take_over("silver", published, run_seq=2)
     with pytest.raises(GOLD.FencedOut, match="rebuild it again"):
-        published.take_over("gold", published, expected_run_seq=4)
+        published.take_over("gold", published, run_seq=4)
+    with pytest.raises(GOLD.FencedOut, match="rebuild it again"):
+        published.take_over("gold", published, run_seq=len(FILES), silver_run=len(FILES) + 1)
     assert published.tables() == before
+
+
+def test_replay_is_refused__tables_hold_less_than_was_rebuilt(published: Pipeline) -> None:
+    before = published.tables()
+    totals = {name: published.item("layer#silver")["published"][name] for name in ("row_count", "total_amount")}
+    with pytest.raises(SILVER.AuditFailed, match="taken over"):
+        published.take_over("silver", published, run_seq=len(FILES), **{**totals, "row_count": 99})
+    assert published.tables() == before
+    published.silver()
+    assert "in_progress" not in published.item("layer#silver")

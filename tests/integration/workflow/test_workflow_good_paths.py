@@ -89,6 +89,19 @@ def test_workflow_waits_like_for_a_busy_job__account_out_of_runs(pipeline: Pipel
     assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, "Run Gold", *BUSY, *GOLD, *PUBLISHED])
 
 
+def test_workflow_lets_a_load_wait_for_its_files__runs_pass_it_over(pipeline: Pipeline) -> None:
+    pipeline.put("accepted", subject="load")
+    pipeline.glue.script = {
+        "silver": [*[succeed()] * 5, succeed(pipeline.to_silver)],
+        "gold": [succeed(pipeline.to_gold)],
+    }
+
+    ending = pipeline.run()
+
+    passed_over = [*SILVER, "Let the load wait for its files", *BUSY]
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *passed_over * 5, *SILVER, *GOLD, *PUBLISHED])
+
+
 def test_workflow_waits_like_for_a_busy_job__start_is_throttled_for_minutes(pipeline: Pipeline) -> None:
     pipeline.put("accepted")
     throttled = refuse("AWSGlueException", says="Rate exceeded (Service: AWSGlue; Error Code: ThrottlingException)")

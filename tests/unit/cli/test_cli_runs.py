@@ -78,10 +78,23 @@ def test_run_stops_the_job__interrupted() -> None:
     assert glue.stopped == ["run 1"]
 
 
-def test_run_says_what_to_do__job_is_busy() -> None:
+def test_run_says_what_to_do__job_is_busy_and_not_only_just_over() -> None:
     class Busy(FakeGlue):
-        def start_job_run(self, **_: Any) -> dict[str, str]:
+        refusals = 1
+        active = "RUNNING"
+
+        def start_job_run(self, **arguments: Any) -> dict[str, str]:
+            self.refusals -= 1
+            if self.refusals < 0:
+                return super().start_job_run(**arguments)
             raise ClientError({"Error": {"Code": "ConcurrentRunsExceededException", "Message": "x"}}, "StartJobRun")
+
+        def get_job_runs(self, **_: Any) -> dict[str, Any]:
+            return {"JobRuns": [{"JobRunState": self.active}, {"JobRunState": "SUCCEEDED"}]}
 
     with pytest.raises(UserError, match="is running already"):
         run(Busy())
+    ended = Busy("SUCCEEDED")
+    ended.refusals, ended.active = 3, "SUCCEEDED"
+    run(ended)
+    assert ended.started == [("silver", {})]

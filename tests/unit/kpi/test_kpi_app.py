@@ -101,6 +101,7 @@ REJECTIONS = [
     ("unreadable_parquet", b"PAR1" + b"\0" * 100, {}),
     ("unreadable_control", GOOD, {"row_count": "two"}),
     ("unreadable_control", GOOD, {"as_of": "yesterday"}),
+    ("unreadable_control", GOOD, {"as_of": "0001-01-01T00:00:00Z"}),
     ("row_count_mismatch", GOOD, {"row_count": "3"}),
     ("total_amount_mismatch", GOOD, {"total_amount": "-64.65"}),
     ("too_many_bad_rows", GOOD + b"x,1.00,2023-05-06\ny,z\nz\n", {}),

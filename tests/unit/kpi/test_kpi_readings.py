@@ -200,3 +200,12 @@ def test_line_without_end_is_refused__before_it_fills_the_memory(monkeypatch: py
     )
     with pytest.raises(RejectedError, match="longer than"):
         list(rows.frames())
+
+
+def test_null_text_of_a_pin_is_null__an_instant_of_parquet() -> None:
+    instants = pa.array([datetime(1970, 1, 1), datetime(2023, 5, 6, 7, 8, 9, 500_000)], pa.timestamp("us"))
+    body = parquet(pa.table({"id": [1, 2], "amount": ["1.00", "2.00"], "date": instants}))
+    for null, bad in (("1970-01-01 00:00:00", 1), ("2023-05-06 07:08:09.5", 1), ("1970-01-01", 0)):
+        kpis = inspected("transactions/a.parquet", body, null=null).kpis
+        assert kpis is not None
+        assert (null, kpis.bad_rows) == (null, bad)

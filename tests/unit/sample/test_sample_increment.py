@@ -1,5 +1,7 @@
 """An increment refers to its history: what is new, changed and repeated is known exactly beforehand."""
 
+from datetime import date
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -99,3 +101,16 @@ def test_mix_refuses__more_than_all_rows() -> None:
 def test_increment_refuses__more_known_keys_than_the_history_has() -> None:
     with pytest.raises(UserError, match="only 50 rows"):
         list(increment(Extent(50, seed=1), Mix(new=0, changed=51, repeated=0), seed=1))
+
+
+@pytest.mark.parametrize(("rows", "part"), [(300, 1), (300, 40), (300, 5_000), (50_000, 3)])
+def test_new_rows_lie_between_the_history_and_now__any_size_and_part(rows: int, part: int) -> None:
+    new = made(Mix(new=rows, changed=0, repeated=0), part=part)
+    assert len(new) == rows
+    assert History(BASE).end_on <= new["date"].min().date()
+    assert new["date"].max().date() < date(2026, 1, 1)
+
+
+def test_increment_refuses__more_new_rows_than_a_part_has_ids() -> None:
+    with pytest.raises(UserError, match="more ids than a part has"):
+        made(Mix(new=14_000_000, changed=0, repeated=0))

@@ -14,6 +14,10 @@ JOBS = {"SilverJob": "silver", "GoldJob": "gold", "ReplaySilverJob": "silver", "
 REPLAYS = {"SilverJob": "ReplaySilverJob", "GoldJob": "ReplayGoldJob"}
 # Given by who starts a run: the workflow, or `assay replay`; what the replay's own jobs are given always.
 OF_A_RUN = {"--file_id", "--rebuild_from", "--expected_run_seq", "--maintain"}
+OF_A_REBUILD = {
+    "silver": {"--expected_row_count", "--expected_total_amount"},
+    "gold": {"--expected_silver_run"},
+}
 PREFIX = {"--prefix"}
 # Where a replay works, each as the template names it in production.
 ELSEWHERE = {
@@ -22,7 +26,13 @@ ELSEWHERE = {
     "--gold_database": ("GoldDatabase", "ReplayGoldDatabase"),
 }
 # Arguments whose values a script checks, or reads as numbers.
-VALUES = {"--maximum_missing_share": "0.1", "--expected_run_seq": "7", "--maintain": "true"}
+VALUES = {
+    "--maximum_missing_share": "0.1",
+    "--expected_run_seq": "7",
+    "--expected_row_count": "7",
+    "--expected_silver_run": "7",
+    "--maintain": "true",
+}
 # Read by Glue itself, not by the script.
 GLUES_OWN = {
     *("--job-language", "--datalake-formats", "--conf", "--enable-metrics"),
@@ -49,7 +59,7 @@ def parsed_by_script(name: str, argv: list[str]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("job", "name"), JOBS.items())
 def test_job_arguments_are_those_that_its_script_reads(job: str, name: str) -> None:
-    given = {*(set(arguments_of(job)) - GLUES_OWN), *OF_A_RUN}
+    given = {*(set(arguments_of(job)) - GLUES_OWN), *OF_A_RUN, *OF_A_REBUILD[name]}
     argv = [word for argument in sorted(given | PREFIX) for word in (argument, VALUES.get(argument, argument[2:]))]
 
     parsed = parsed_by_script(name, [*argv, "--JOB_NAME", "added by Glue"])
