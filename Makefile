@@ -28,7 +28,7 @@ $(SETUP): requirements.lock requirements-setup.lock pyproject.toml
 demo: setup ## Bring up the local cloud, deploy, and see files flow from Bronze to Gold
 	@$(BIN)/assay demo
 
-test: setup lint types ## Run all checks and tests
+test: setup lint types ## Run all checks and tests but the slowest
 	@$(BIN)/python -m pytest
 
 lint: setup ## Check style and that the scripts are the notebooks' export

@@ -42,7 +42,7 @@ def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     try:
         yield from reader
     except OSError as error:  # as which Arrow hands on what DuckDB says
-        raise UserError(first_line(error), "mend the statement") from None
+        raise UserError(first_line(error), "mend the statement, if it is to blame") from None
 
 
 def print_table(reader: pa.RecordBatchReader) -> None:

@@ -71,20 +71,21 @@ class JobProcess:
         try:
             script = self.order.script()
             jvm = self.jvms.take(self.order.spark_conf)
-        except (JvmStartError, FileNotFoundError) as error:
+        except (JvmStartError, OSError) as error:
             self._end("FAILED", f"{type(error).__name__}: {error}")
             return
-        ended, error_message = "FAILED", None
+        ended, error_message, healthy = "FAILED", None, False
         try:
             offset = jvm.log.stat().st_size
             ended, error_message = self._run_script(script, jvm)
         except OSError as error:  # logs that somebody removed, a disk that is full: a run must end all the same
             error_message = f"{type(error).__name__}: {error}"
         else:
+            healthy = ended in ("SUCCEEDED", "FAILED")
             with contextlib.suppress(OSError):
                 _append_jvm_log(self.order.log, jvm.log, offset)
         # Before the run is seen to end: the job that is started then is to find this JVM.
-        self.jvms.give_back(jvm, healthy=ended in ("SUCCEEDED", "FAILED"))
+        self.jvms.give_back(jvm, healthy=healthy)
         self._end(ended, error_message)
 
     def _run_script(self, text: str, jvm: Jvm) -> tuple[str, str | None]:

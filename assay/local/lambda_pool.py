@@ -85,11 +85,11 @@ class Worker:
                 stdin.write(json.dumps(message) + "\n")
                 stdin.flush()
             ready, _, _ = select([self._results], [], [], timeout_seconds)
+            line = self._results.readline() if ready else ""
         except ValueError:  # a deployment has closed this worker's files since it was chosen
-            return {**_REPLACED, "fatal": True}
+            return {**_replaced(), "fatal": True}
         if not ready:
             return {**_error("Sandbox.Timedout", f"Task timed out after {timeout_seconds} seconds"), "fatal": True}
-        line = self._results.readline()
         answer: dict[str, Any] = (
             json.loads(line) if line else {**_error("Runtime.ExitError", "the process ended"), "fatal": True}
         )
@@ -125,7 +125,7 @@ class Pool:
         try:
             worker = worker if worker and worker.alive else self._start()
             if worker is None:
-                return Outcome(request_id, log, **_REPLACED)
+                return Outcome(request_id, log, **_replaced())
             return worker.call(event, request_id=request_id, log=log)
         finally:
             self._free.put(worker if worker and worker.alive else None)
@@ -145,8 +145,9 @@ class Pool:
                 worker.close()
 
 
+def _replaced() -> dict[str, Any]:
+    return _error("Runtime.Replaced", "the function is being replaced")
+
+
 def _error(kind: str, message: str) -> dict[str, Any]:
     return {"error": {"errorType": kind, "errorMessage": message}}
-
-
-_REPLACED = _error("Runtime.Replaced", "the function is being replaced")

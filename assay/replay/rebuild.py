@@ -107,6 +107,7 @@ def compare(target: Target, ledger: Ledger, rebuilt: Rebuilt, seed: int) -> Repo
     }
     with console.working("comparing"), lake(target, databases) as tables:
         found = comparison.compare(tables)
+    scratch.require_own(target, rebuilt.token)
     totals = comparison.compare_totals(
         *({name: each.layer(name) or {} for name in comparison.LAYERS} for each in (ledger, replayed))
     )

@@ -23,8 +23,9 @@ OBJECTS_A_REQUEST = 1_000  # DeleteObjects takes no more
 
 
 def empty(target: Target, token: str) -> None:
-    """Remove what the last replay has left, and say whose replay this is now."""
+    """Say whose replay this is now, and remove what the last one has left."""
     stack = target.stack
+    put(target, [{"file_id": OWNER, "kind": "replay", "token": token}])
     for database in (stack.replay_silver_database, stack.replay_gold_database):
         _delete_tables(target, database)
         _delete_objects(target, f"warehouse/{database}.db/")
@@ -32,8 +33,8 @@ def empty(target: Target, token: str) -> None:
     pages = target.dynamodb.get_paginator("scan").paginate(
         TableName=stack.replay_ledger_table, ProjectionExpression="file_id"
     )
-    _write(target, [{"DeleteRequest": {"Key": key}} for page in pages for key in page["Items"]])
-    put(target, [{"file_id": OWNER, "kind": "replay", "token": token}])
+    left = [key for page in pages for key in page["Items"] if key["file_id"]["S"] != OWNER]
+    _write(target, [{"DeleteRequest": {"Key": key}} for key in left])
 
 
 def require_own(target: Target, token: str) -> None:

@@ -67,8 +67,17 @@ class ParquetRows:
             found = pl.scan_parquet(self.path, glob=False).select(texts).head(SAMPLE_ROWS).collect()
         except _UNREADABLE:
             return []
+        found = found.with_columns(self._sample_of_bytes(name) for name in names if self._schema[name] == pl.Binary)
         absent = [pl.lit(None, pl.String).alias(name) for name in names if name not in found.columns]
         return found.with_columns(absent).select(names).rows()
+
+    def _sample_of_bytes(self, name: str) -> pl.Series:
+        """Return the first values of a column of bytes, which may be text; nulls if they are not."""
+        found = pl.scan_parquet(self.path, glob=False).select(name).head(SAMPLE_ROWS).collect()[name]
+        try:
+            return found.cast(pl.String)
+        except pl.exceptions.PolarsError:
+            return pl.Series(name, [None] * len(found), pl.String)
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yield the records; raise RejectedError if a page cannot be read."""

@@ -151,14 +151,16 @@ class Ledger:
 
     def reject(self, file_id: str, reasons: list[Item]) -> None:
         """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
-        at = now_text()
+        at, item = now_text(), next(iter(self.files([file_id])), {})
         change = [{"status": "rejected", "at": at}]
+        # Its workflow, if it has one, mails it: the function, should its event come again, need not.
+        mail = {":mail": {"sent_at": at}} if "execution_arn" in item else {}
         self._table.update_item(
             Key={"file_id": file_id},
             UpdateExpression=(
-                # The workflow mails it: the function, should its event come again, need not.
-                "SET #status = :rejected, in_effect = :no, reasons = :reasons, rejection_mail = :mail, "
-                "changes = list_append(changes, :change) REMOVE waiting_for, waiting_since"
+                "SET #status = :rejected, in_effect = :no, reasons = :reasons, "
+                + ("rejection_mail = :mail, " if mail else "")
+                + "changes = list_append(changes, :change) REMOVE waiting_for, waiting_since"
             ),
             ConditionExpression="#status = :accepted",
             ExpressionAttributeNames={"#status": "status"},
@@ -167,8 +169,8 @@ class Ledger:
                 ":accepted": "accepted",
                 ":no": False,
                 ":reasons": reasons,
-                ":mail": {"sent_at": at},
                 ":change": change,
+                **mail,
             },
         )
 

@@ -163,14 +163,16 @@ class Ledger:
 
     def reject(self, file_id: str, reasons: list[Item]) -> None:
         """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
-        at = now_text()
+        at, item = now_text(), next(iter(self.files([file_id])), {})
         change = [{"status": "rejected", "at": at}]
+        # Its workflow, if it has one, mails it: the function, should its event come again, need not.
+        mail = {":mail": {"sent_at": at}} if "execution_arn" in item else {}
         self._table.update_item(
             Key={"file_id": file_id},
             UpdateExpression=(
-                # The workflow mails it: the function, should its event come again, need not.
-                "SET #status = :rejected, in_effect = :no, reasons = :reasons, rejection_mail = :mail, "
-                "changes = list_append(changes, :change) REMOVE waiting_for, waiting_since"
+                "SET #status = :rejected, in_effect = :no, reasons = :reasons, "
+                + ("rejection_mail = :mail, " if mail else "")
+                + "changes = list_append(changes, :change) REMOVE waiting_for, waiting_since"
             ),
             ConditionExpression="#status = :accepted",
             ExpressionAttributeNames={"#status": "status"},
@@ -179,8 +181,8 @@ class Ledger:
                 ":accepted": "accepted",
                 ":no": False,
                 ":reasons": reasons,
-                ":mail": {"sent_at": at},
                 ":change": change,
+                **mail,
             },
         )
 
@@ -1492,14 +1494,19 @@ def read_parquet(spark: SparkSession, files: list[Item], staging: Staging) -> Da
 
 def read(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
     """Return the rows of one subject's files as text: one read for all CSV files, one for each shape of Parquet."""
+    # The ledger has one name for INT96 and for nanoseconds, Spark two types.
+    untold = [
+        file for file in files if any(kind.startswith("timestamp[ns") for kind in file["format"].get("types", []))
+    ]
+    looks = {
+        file["file_id"]: partial(parquet_fields, spark, staging.path(file), known_places(file).values())
+        for file in untold
+    }
+    fields = {file_id: found.json() for file_id, found in at_once(looks).items()}
     shapes: dict[str, list[Item]] = {}
     for file in files:
         shape = file["format"]
-        types = shape.get("types", [])
-        # The ledger has one name for INT96 and for nanoseconds, Spark two types.
-        is_told = not any(kind.startswith("timestamp[ns") for kind in types)
-        more = "" if is_told else parquet_fields(spark, staging.path(file), known_places(file).values()).json()
-        parts = [shape["columns"], types, shape["places"], more]
+        parts = [shape["columns"], shape.get("types"), shape["places"], fields.get(file["file_id"])]
         signature = json.dumps(parts, sort_keys=True) if shape["kind"] == "parquet" else "csv"
         shapes.setdefault(signature, []).append(file)
     readers = [
@@ -2510,11 +2517,11 @@ def with_ready_marker(ledger: Ledger, files: list[Item]) -> list[Item]:
     others = {file["file_id"]: file for file in files if file["subject"] != "load"}
     for marker in markers:
         listed = {file["file_id"]: file for file in ledger.files(marker["load"]["files"])}
-        rejected = [file["key"] for file in listed.values() if file["status"] == "rejected"]
-        if rejected:
-            raise LoadRefused(
-                marker["file_id"], f"The reload lists {rejected[0]}, which was rejected.", "load_file_missing"
-            )
+        for file in listed.values():
+            is_failed = file["status"] == "accepted" and "failed" in file
+            if file["status"] == "rejected" or is_failed:
+                reason = f"The reload lists {file['key']}, which {'failed' if is_failed else 'was rejected'}."
+                raise LoadRefused(marker["file_id"], reason, "load_file_missing")
         arriving = {file_id: file for file_id, file in listed.items() if file.get("waiting_for") == "silver"}
         there = [file for file in listed.values() if file["status"] in ("in_silver", "published") and file["in_effect"]]
         if len(arriving) + len(there) == len(set(marker["load"]["files"])):

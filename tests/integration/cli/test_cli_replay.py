@@ -252,19 +252,24 @@ def test_apply_says_what_is_in_place__gold_is_busy(jobs: FakeJobs, monkeypatch: 
     assert "assay replay --apply" in result.stderr
 
 
-def test_apply_blames_no_row__files_came_before_the_last_comparison(
-    jobs: FakeJobs, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("later", "code"), [(2, 1), (3, 2)])
+def test_apply_blames_rows_only__if_no_run_came_before_the_last_comparison(
+    jobs: FakeJobs, monkeypatch: pytest.MonkeyPatch, later: int, code: int
 ) -> None:
     def move_on(target: Target, job: str, arguments: Mapping[str, str]) -> None:
         jobs.run(target, job, arguments)
         if job == NAMES["GoldJob"]:
             jobs.stack.write("silver.transactions", (3, Decimal("1.00"), None, NOON))
+            silver, gold = layer_items(rows=2, silver="10.00")
+            jobs.stack.put(silver | {"run_seq": later}, gold | {"run_seq": 2})
 
     monkeypatch.setattr(runs, "run", move_on)
 
     result = jobs.stack.assay("replay", "--apply", "--seed", "1")
 
-    assert (result.exit_code, "has moved on before they were compared" in result.stderr) == (2, True), result.output
+    assert (result.exit_code, "has moved on before they were compared" in result.stderr) == (code, code == 2), (
+        result.output
+    )
 
 
 def test_apply_puts_nothing_in_place__a_file_did_not_come_through(jobs: FakeJobs) -> None:

@@ -151,3 +151,21 @@ def test_file_that_is_no_full_load_keeps_its_instants__listed_all_the_same(allow
     with patch.object(SILVER, "limit_missing"):
         allowing.silver()
     assert amounts(allowing) == {2: Decimal("2.00"), 3: Decimal("3.50"), 4: Decimal("4.00")}
+
+
+@pytest.mark.parametrize("stage", ["silver", "gold"])
+def test_load_is_refused_at_once__a_listed_file_cannot_come_into_silver(allowing: Pipeline, stage: str) -> None:
+    part = put("transactions/LOAD00000001.csv", load_file("1,1.50,2023-01-01"))
+    failed = allowing.arrive(part)
+    if stage == "gold":
+        allowing.silver()
+    SILVER.Ledger(allowing.ledger_table, stage).fail(failed, "a damaged page")
+    marker = allowing.arrive(marker_of(part))
+    with patch.object(SILVER, "limit_missing"):
+        allowing.silver()
+    item = allowing.item(marker)
+    if stage == "gold":
+        assert item["status"] == "in_silver", "its rows are in Silver, whatever became of Gold"
+    else:
+        assert [reason["code"] for reason in item["reasons"]] == ["load_file_missing"]
+        assert "LOAD00000001.csv, which failed" in item["reasons"][0]["text"]

@@ -174,6 +174,12 @@ def test_values_of_parquet_are_looked_at__beside_a_column_that_has_no_text(odd: 
     assert inspected("transactions/a.parquet", parquet(changes)).format["places"]["commit_at"] == 4
 
 
+def test_card_numbers_are_told__written_as_bytes() -> None:
+    numbers = pa.array([number.encode() for number in CARD_NUMBERS], pa.binary())
+    table = pa.table({"id": list(range(5)), "date": ["2023-05-06"] * 5, "amount": ["1.00"] * 5, "pan": numbers})
+    assert [reason.code for reason in inspected("transactions/a.parquet", parquet(table)).reasons] == ["card_numbers"]
+
+
 def parquet(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     pq.write_table(table, sink)
