@@ -154,7 +154,7 @@ def _is_supported(values: str, kind: pl.DataType) -> bool:
     if values == "instant":
         return is_text or isinstance(kind, pl.Datetime | pl.Date)
     is_exact = is_text or kind.is_integer() or kind.is_decimal()
-    return is_exact if values == "amount" else is_exact or isinstance(kind, pl.Float32 | pl.Float64)
+    return is_exact if values == "amount" else is_exact or (kind.is_float() and kind != pl.Float16)
 
 
 def _microseconds(column: pl.Expr, kind: pl.Datetime) -> pl.Expr:
