@@ -85,11 +85,7 @@ def _train(options: list[str], *, log: Path) -> None:
     try:
         endpoint = f"http://localhost:{server.get_host_and_port()[1]}"
         conf = spark.SIZING | spark.catalog_conf(warehouse="s3://unused/") | spark.endpoint_conf(endpoint)
-        environment = {
-            **spark.inherited_environment(),
-            **spark.aws_environment(endpoint),
-            **spark.java_environment(),
-        }
+        environment = spark.process_environment(endpoint)
         trained = jvm.Jvm(conf, environment=environment, log=log, java_options=options)
         script = Path(__file__).with_name("warmup.py")
         with log.open("ab") as output:

@@ -15,7 +15,7 @@ from threading import Lock
 from assay.local import archive
 from assay.local.home import Home
 from assay.local.jvm import Jvm, JvmStartError
-from assay.local.spark import aws_environment, inherited_environment, java_environment
+from assay.local.spark import process_environment
 
 _LOG = logging.getLogger(__name__)
 _WARM_UP = Path(__file__).with_name("warmup.py")
@@ -101,7 +101,7 @@ class JvmPool:
     def environment(self) -> dict[str, str]:
         """Return what a Spark process needs, JVM or Python."""
         scratch = {"SPARK_LOCAL_DIRS": str(self._home.scratch)}
-        return {**inherited_environment(), **aws_environment(self._endpoint), **java_environment(), **scratch}
+        return {**process_environment(self._endpoint), **scratch}
 
     def _unwanted(self) -> list[Future[Jvm]]:
         """Take out the idle JVMs whose settings no job has; the caller holds the lock."""

@@ -101,6 +101,11 @@ def java_environment() -> dict[str, str]:
     }
 
 
+def process_environment(endpoint: str) -> dict[str, str]:
+    """Return all variables of a Spark process, JVM or Python, that is to see a local endpoint."""
+    return {**inherited_environment(), **aws_environment(endpoint), **java_environment()}
+
+
 def submit_command(conf: Mapping[str, str], *, java_options: list[str]) -> list[str]:
     """Return the arguments of spark-submit that start a gateway JVM with these settings and the cached jars."""
     options = ["-Duser.timezone=UTC", "-Djava.net.preferIPv4Stack=true", *java_options]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 from contract import Layout, Reason, RejectedError, Shape, layout_of
-from facts import instant_text
+from facts import instants_as_text
 from subjects import TRANSACTIONS, Subject
 
 BATCH_ROWS = 131_072
@@ -55,7 +55,7 @@ class ParquetRows:
         """
         names = self._schema.names()
         texts = [
-            instant_text(_microseconds(pl.col(name), kind)).alias(name)
+            instants_as_text(_microseconds(pl.col(name), kind)).alias(name)
             if isinstance(kind := self._schema[name], pl.Datetime)
             else _integral_text(pl.col(name)).alias(name)
             if kind.is_float()
@@ -121,7 +121,7 @@ class ParquetRows:
         column = pl.col(own_name)
         if isinstance(kind, pl.Datetime):
             us = _microseconds(column, kind)
-            return instant_text(us) if self.places else us
+            return instants_as_text(us) if self.places else us
         if isinstance(kind, pl.List):
             return column.list.eval(pl.element().drop_nulls()).list.join(",")
         return _integral_text(column) if kind.is_float() else column.cast(pl.String)
