@@ -20,9 +20,9 @@ $(SETUP): requirements.lock requirements-setup.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-setup.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
-	@$(BIN)/python -m assay.local.jars
+	@$(BIN)/python -m devcloud.local.jars
 	@echo "Making the class archive that lets Spark start fast (once per environment)"
-	@$(BIN)/python -m assay.local.archive
+	@$(BIN)/python -m devcloud.local.archive
 	@touch $@
 
 demo: setup ## Bring up the local cloud, deploy, and see files flow from Bronze to Gold

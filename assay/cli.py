@@ -11,8 +11,6 @@ from assay import console, follow, passport, status, upload, watch
 from assay.errors import UserError, explain
 from assay.ledger import Item
 from assay.load import cli as load
-from assay.local import deploy as local_deploy
-from assay.local import lifecycle
 from assay.options import (
     CANNOT,
     NOT_AS_IT_MUST_BE,
@@ -25,6 +23,8 @@ from assay.options import (
     project,
 )
 from assay.replay import cli as replay
+from devcloud.local import deploy as local_deploy
+from devcloud.local import lifecycle
 
 SAMPLE = "sample"
 
@@ -38,7 +38,7 @@ class Group(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name != SAMPLE:
             return super().get_command(ctx, cmd_name)
-        from assay.sample import cli as sample  # brings numpy and polars
+        from devcloud.sample import cli as sample  # brings numpy and polars
 
         return typer.main.get_command(sample.app)
 
@@ -269,7 +269,7 @@ def maintain_tables(
 @app.command()
 def demo() -> None:
     """Show it all in a local cloud: five generated files, their passports, Gold's totals and the audit."""
-    from assay.demo.play import play
+    from devcloud.demo.play import play
 
     raise typer.Exit(play(project()))
 

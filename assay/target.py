@@ -12,7 +12,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from assay.errors import UserError
-from assay.local import lifecycle
+from devcloud.local import lifecycle
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -14,12 +14,12 @@ from threading import Event
 from typing import Any
 
 from assay.ledger import Item, Ledger, ending
-from assay.local import deploy, lifecycle
-from assay.local.lifecycle import Cloud
-from assay.local.mail import mails
 from assay.target import Target, local_target
 from assay.upload import Source, Uploaded, upload
 from benchmarks.job_runs import JobRun, read_runs
+from devcloud.local import deploy, lifecycle
+from devcloud.local.lifecycle import Cloud
+from devcloud.local.mail import mails
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOYED_PARTS = ("template.yaml", "samconfig.toml", "functions", "glue/scripts", "statemachine")

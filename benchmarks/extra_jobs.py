@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from assay.local.deploy import ARTEFACT_BUCKET
 from benchmarks.cloud import BenchCloud, BenchmarkError, until
 from benchmarks.job_runs import JobRun
+from devcloud.local.deploy import ARTEFACT_BUCKET
 
 SCRIPTS = Path(__file__).with_name("jobs")
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from assay.local.home import Home
+from devcloud.local.home import Home
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from assay.sample.increment import Keys
 from benchmarks import results
 from benchmarks.cloud import BenchCloud, BenchmarkError, Sent, deployed
 from benchmarks.extra_jobs import run_job
@@ -18,6 +17,7 @@ from benchmarks.forms import Form
 from benchmarks.job_runs import JobRun
 from benchmarks.samples import Samples
 from benchmarks.snapshots import Snapshots
+from devcloud.sample.increment import Keys
 
 KEYS: tuple[Keys, ...] = ("recent", "scattered")
 ENGINES = ("delta", "duckdb")

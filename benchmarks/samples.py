@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from assay.sample.history import DAYS, FIRST_ON, Extent, History
-from assay.sample.increment import Keys, Mix, increment
-from assay.sample.writers import write
+from devcloud.sample.history import DAYS, FIRST_ON, Extent, History
+from devcloud.sample.increment import Keys, Mix, increment
+from devcloud.sample.writers import write
 
 CHANGED_PERCENT = 20
 WHOLE_ROWS = 13_000_000

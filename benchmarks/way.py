@@ -7,9 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from assay.local.home import Home
 from benchmarks.cloud import BenchCloud, Sent
 from benchmarks.job_runs import JobRun
+from devcloud.local.home import Home
 
 Span = dict[str, Any]
 PUBLISH = ("before_intent", "after_intent", "fast_forwarded", "files_advanced", "published")

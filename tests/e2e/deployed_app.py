@@ -18,10 +18,10 @@ from urllib.parse import quote_plus
 import pytest
 
 from assay.ledger import Item, Ledger
-from assay.local import deploy, lifecycle
-from assay.local.lifecycle import Cloud
-from assay.local.mail import Mail, mails
 from assay.target import Target, local_target
+from devcloud.local import deploy, lifecycle
+from devcloud.local.lifecycle import Cloud
+from devcloud.local.mail import Mail, mails
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYED_PARTS = ("template.yaml", "samconfig.toml", "functions", "glue/scripts", "statemachine")

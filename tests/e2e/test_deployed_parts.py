@@ -9,7 +9,7 @@ from base64 import b64encode
 import pytest
 from deployed_app import DeployedApp
 
-from assay.local.deploy import ARTEFACT_BUCKET
+from devcloud.local.deploy import ARTEFACT_BUCKET
 
 
 @pytest.mark.parametrize("layer", ["silver", "gold"])

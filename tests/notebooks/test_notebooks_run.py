@@ -13,7 +13,7 @@ from glue_pipeline import Pipeline, csv, make_services
 from moto.server import ThreadedMotoServer
 from pyiceberg.catalog import load_catalog
 
-from assay.local import spark as local_spark
+from devcloud.local import spark as local_spark
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "data" / "golden" / "notebooks.txt"

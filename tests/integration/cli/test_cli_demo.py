@@ -10,10 +10,10 @@ import pytest
 from deployed_stack import DeployedStack, file_item
 
 from assay import target
-from assay.demo import play
-from assay.demo.expectation import Group, Model
-from assay.demo.files import DemoFile, Row
-from assay.sample.writers import Totals
+from devcloud.demo import play
+from devcloud.demo.expectation import Group, Model
+from devcloud.demo.files import DemoFile, Row
+from devcloud.sample.writers import Totals
 
 DAY = date(2019, 1, 31)
 ROWS = [Row(n, (n,), 500, "swipe", DAY, 5, True) for n in (1, 2)]

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from assay.sample.history import Extent, History
-from assay.sample.writers import csv_bytes
+from devcloud.sample.history import Extent, History
+from devcloud.sample.writers import csv_bytes
 
 REAL = Path(__file__).parents[3] / "../shared/data/transactions_12_clients.csv.gz"
 COLUMNS = (

@@ -18,7 +18,7 @@ from moto.server import ThreadedMotoServer
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-from assay.local import spark as local_spark
+from devcloud.local import spark as local_spark
 
 UNCLOSED = "ignore:unclosed <socket:ResourceWarning"  # boto3 and py4j leave their sockets to the garbage collector
 

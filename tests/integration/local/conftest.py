@@ -14,9 +14,9 @@ from typing import Any
 import boto3
 import pytest
 
-from assay.local import deploy, lifecycle
-from assay.local.lifecycle import Cloud
-from assay.local.mail import Mail, mails
+from devcloud.local import deploy, lifecycle
+from devcloud.local.lifecycle import Cloud
+from devcloud.local.mail import Mail, mails
 
 APP = Path(__file__).with_name("app")
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote_plus
 import pytest
 from botocore.exceptions import ClientError
 
-from assay.local import lifecycle
+from devcloud.local import lifecycle
 from tests.integration.local.conftest import SmallApp, until
 
 KEY = "in/a b+c%=[1].csv"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.demo.expectation import Expected, Group, Model
-from assay.demo.files import DemoFile, Row, generate
-from assay.sample.writers import Totals
+from devcloud.demo.expectation import Expected, Group, Model
+from devcloud.demo.files import DemoFile, Row, generate
+from devcloud.sample.writers import Totals
 
 DAY = date(2019, 1, 31)
 

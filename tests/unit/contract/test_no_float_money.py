@@ -11,22 +11,22 @@ import pytest
 from float_walk import IN_SQL, floats_in
 
 ROOT = Path(__file__).parents[3]
-FOLDERS = ("assay", "functions/kpi", "glue/scripts", "glue/shared")
+FOLDERS = ("assay", "devcloud", "functions/kpi", "glue/scripts", "glue/shared")
 WAITING = "seconds of waiting"
 INTEGRAL = "pandas writes integers with nulls as floating point; ids only, and only where the value is whole"
 ALLOWED = {
     ("assay/cli.py", "upload_files"): WAITING,
-    ("assay/demo/play.py", "POLL_S"): WAITING,
+    ("devcloud/demo/play.py", "POLL_S"): WAITING,
     ("assay/follow.py", "follow"): WAITING,
-    ("assay/local/awslambda.py", "RETRY_SECONDS"): WAITING,
-    ("assay/local/job_run.py", "Order"): WAITING,
-    ("assay/local/jvm.py", "_POLL_SECONDS"): WAITING,
-    ("assay/local/lifecycle.py", "_END_SECONDS"): WAITING,
-    ("assay/local/lifecycle.py", "_POLL_SECONDS"): WAITING,
-    ("assay/local/lifecycle.py", "_await_end"): WAITING,
-    ("assay/local/server.py", "_LOCK_PAUSE_SECONDS"): WAITING,
-    ("assay/local/server.py", "_PARENT_POLL_SECONDS"): WAITING,
-    ("assay/local/stepfunctions.py", "_POLL_SECONDS"): WAITING,
+    ("devcloud/local/awslambda.py", "RETRY_SECONDS"): WAITING,
+    ("devcloud/local/job_run.py", "Order"): WAITING,
+    ("devcloud/local/jvm.py", "_POLL_SECONDS"): WAITING,
+    ("devcloud/local/lifecycle.py", "_END_SECONDS"): WAITING,
+    ("devcloud/local/lifecycle.py", "_POLL_SECONDS"): WAITING,
+    ("devcloud/local/lifecycle.py", "_await_end"): WAITING,
+    ("devcloud/local/server.py", "_LOCK_PAUSE_SECONDS"): WAITING,
+    ("devcloud/local/server.py", "_PARENT_POLL_SECONDS"): WAITING,
+    ("devcloud/local/stepfunctions.py", "_POLL_SECONDS"): WAITING,
     ("assay/watch.py", "line"): "seconds that have passed",
     ("assay/watch.py", "seconds"): "seconds that have passed",
     ("assay/watch.py", "wait"): WAITING,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay.local.events import alternatives, message
+from devcloud.local.events import alternatives, message
 
 
 def test_alternatives_expand_or__nested_in_the_detail() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from assay.local.glue import parse_conf
-from assay.local.glue_resources import job_settings
-from assay.local.job_run import Order, command_line, failure
+from devcloud.local.glue import parse_conf
+from devcloud.local.glue_resources import job_settings
+from devcloud.local.job_run import Order, command_line, failure
 
 TRACEBACK = "Traceback (most recent call last):"
 

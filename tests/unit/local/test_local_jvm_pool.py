@@ -13,9 +13,9 @@ from typing import Any
 import pyspark
 import pytest
 
-from assay.local import jvm_pool, spark
-from assay.local.home import Home
-from assay.local.jvm_pool import JvmPool
+from devcloud.local import jvm_pool, spark
+from devcloud.local.home import Home
+from devcloud.local.jvm_pool import JvmPool
 
 CONF = {"spark.a": "1"}
 OTHER = {"spark.a": "2"}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from assay.local.home import Home
-from assay.local.lambda_pool import Definition, Pool
+from devcloud.local.home import Home
+from devcloud.local.lambda_pool import Definition, Pool
 
 FUNCTION = """
 import os, time

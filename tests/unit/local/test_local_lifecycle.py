@@ -7,7 +7,7 @@ import json
 import os
 from pathlib import Path
 
-from assay.local import lifecycle
+from devcloud.local import lifecycle
 
 STATE = {"endpoint": "http://localhost:1", "port": 1, "pid": os.getpid(), "home": "/x"}
 

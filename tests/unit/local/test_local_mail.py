@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from moto.sns.exceptions import InvalidParameterValue
 
-from assay.local.home import Home
-from assay.local.mail import Mail, keep, mails
-from assay.local.sns import check_subject
+from devcloud.local.home import Home
+from devcloud.local.mail import Mail, keep, mails
+from devcloud.local.sns import check_subject
 
 
 def test_mails_come_back_as_sent__several_in_order(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from moto.s3.models import FakeKey
 from moto.server import ThreadedMotoServer
 
-from assay.local import object_ranges, spark
-from assay.local.patching import wrap_property
+from devcloud.local import object_ranges, spark
+from devcloud.local.patching import wrap_property
 
 SIZE = 17 << 20  # moto keeps up to 16 MB in memory
 BODY = random.Random(7).randbytes(SIZE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from assay.local.resources import not_emulated
+from devcloud.local.resources import not_emulated
 
 TEMPLATE = """
 Resources:

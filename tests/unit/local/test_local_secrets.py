@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from moto.secretsmanager.models import secretsmanager_backends
 
-from assay.local.secret_resources import Secret
+from devcloud.local.secret_resources import Secret
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 GENERATED = {"GenerateSecretString": {"PasswordLength": 64, "ExcludePunctuation": True}}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay.local.stepfunctions import substitute
+from devcloud.local.stepfunctions import substitute
 
 
 def test_substitute_replaces_all_and_only_named__several_places() -> None:

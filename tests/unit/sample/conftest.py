@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from assay.sample.history import Extent, History
+from devcloud.sample.history import Extent, History
 
 ROWS = 300_000
 

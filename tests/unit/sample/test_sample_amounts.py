@@ -5,9 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from assay.sample import figures
-from assay.sample.amounts import GRID, PERCENTAGES, amounts_cents
-from assay.sample.draws import Integers, draw
+from devcloud.sample import figures
+from devcloud.sample.amounts import GRID, PERCENTAGES, amounts_cents
+from devcloud.sample.draws import Integers, draw
 
 COUNT = 400_000
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assay.sample.broken import RULES, write_broken
-from assay.sample.history import Extent, History
-from assay.sample.writers import csv_bytes, text_frame
+from devcloud.sample.broken import RULES, write_broken
+from devcloud.sample.history import Extent, History
+from devcloud.sample.writers import csv_bytes, text_frame
 
 FRAME = pl.concat(list(History(Extent(400, seed=6))))
 COLUMNS = text_frame(FRAME).columns

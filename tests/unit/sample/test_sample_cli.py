@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from assay.errors import UserError
-from assay.sample.cli import app
+from devcloud.sample.cli import app
 
 
 def run(*arguments: object) -> Result:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from assay.sample.draws import Weighted, below, draw, evenly, shuffled, stream
+from devcloud.sample.draws import Weighted, below, draw, evenly, shuffled, stream
 
 
 def test_draw_gives_splitmix64__for_the_published_seed() -> None:

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.errors import UserError
-from assay.sample import purchases
-from assay.sample import rows as sample_rows
-from assay.sample.days import days
-from assay.sample.history import FIRST_ID, Extent, History
+from devcloud.sample import purchases
+from devcloud.sample import rows as sample_rows
+from devcloud.sample.days import days
+from devcloud.sample.history import FIRST_ID, Extent, History
 
 
 @settings(max_examples=25, deadline=None)

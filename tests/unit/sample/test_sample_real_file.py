@@ -5,8 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assay.sample.history import Extent, History
-from assay.sample.writers import csv_bytes
+from devcloud.sample.history import Extent, History
+from devcloud.sample.writers import csv_bytes
 
 REAL = Path(__file__).parents[3] / "../shared/data/transactions_first_10000.csv"
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import polars as pl
 import pytest
 
-from assay.sample import figures
+from devcloud.sample import figures
 
 CHIP_ERA = pl.col("date") >= datetime(2015, 1, 1)
 ONLINE_CITY = pl.col("merchant_city") == "ONLINE"

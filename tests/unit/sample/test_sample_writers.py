@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from assay.errors import UserError
-from assay.sample.history import Extent, History
-from assay.sample.writers import Totals, amount_text, arrow_table, csv_bytes, write, write_control
+from devcloud.sample.history import Extent, History
+from devcloud.sample.writers import Totals, amount_text, arrow_table, csv_bytes, write, write_control
 
 SMALL = Extent(1000, seed=3)
 HEADER = "id,date,client_id,card_id,amount,use_chip,merchant_id,merchant_city,merchant_state,zip,mcc,errors"

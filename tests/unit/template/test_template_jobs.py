@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sam_template import ROOT, properties
 
-from assay.local.spark import catalog_conf
+from devcloud.local.spark import catalog_conf
 
 JOBS = {"SilverJob": "silver", "GoldJob": "gold", "ReplaySilverJob": "silver", "ReplayGoldJob": "gold"}
 REPLAYS = {"SilverJob": "ReplaySilverJob", "GoldJob": "ReplayGoldJob"}

@@ -1,0 +1,245 @@
+"""`assay demo`: the whole pipeline in a local cloud, each figure held against what the generator says it must be."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from assay import audit, console, passport, upload, watch
+from assay.errors import UserError
+from assay.ledger import OUTCOMES, Item, Ledger, ending
+from assay.query import Lake, lake
+from assay.target import Target, local_target
+from devcloud.demo.expectation import Expected, Group, Model
+from devcloud.demo.files import DemoFile, generate
+from devcloud.local import deploy, lifecycle
+
+STACK = "assay"
+TIMEOUT_S = 600
+POLL_S = 0.3
+LAST_LINES = 30
+
+NEXT = """\
+What to try next (assay is .venv/bin/assay; the local cloud goes on running, end it with: assay down)
+  assay status                                         all files and how far they are
+  assay passport history.csv                           where each row and cent of a file went
+  assay query "SELECT channel, sum(total_amount) AS total FROM gold.daily_totals GROUP BY ALL"
+  assay query "SELECT row, line, rules, raw FROM silver.quarantine" --format csv
+  assay upload YOUR_FILE.csv --wait                    a file of your own; docs/data-contract.md says what it may hold
+  assay audit --full                                   Gold = Silver = the sum of all effects, row by row"""
+
+
+@dataclass
+class Verdict:
+    """Collects what is not as it must be."""
+
+    problems: list[str] = field(default_factory=list)
+
+    def same(self, what: str, expected: object, found: object) -> None:
+        if expected != found:
+            self.problems.append(f"{what}: must be {expected}, is {found}")
+
+
+@dataclass
+class Stage:
+    """The deployed pipeline and what is known of it."""
+
+    target: Target
+    ledger: Ledger
+    model: Model
+    alone: bool  # only the demo's own files are in the ledger, so every figure is known
+    verdict: Verdict = field(default_factory=Verdict)
+
+
+def play(project: Path) -> int:
+    """Run the demo; 0 if every file ended as it must and every figure is right."""
+    cloud = lifecycle.start(project)
+    heading(f"1. The local cloud runs at {cloud.endpoint}")
+    heading("2. Deploy the stack (sam build, sam deploy)")
+    deploy_quietly(project, cloud)
+    heading("3. Generate the files")
+    files = generate(project / ".assay" / "demo")
+    for file in files:
+        console.out().print(f"  {file.path.name:<22} {file.totals.rows:>7,} rows  {file.story}")
+    target = local_target(cloud, stack=STACK, project=project)
+    stage = prepare(target, files)
+    heading("4. Upload them, one after the other, and watch each one's way to Gold")
+    items = [(file, send(stage, file)) for file in files]
+    heading("5. The passports")
+    show_passports(stage, items)
+    with lake(target) as tables:
+        heading("6. Gold")
+        show_gold(stage, tables)
+        heading("7. The audit: every row of both layers is read again")
+        show_audit(stage, tables)
+    return finish(stage)
+
+
+def heading(text: str) -> None:
+    console.out().print(Text(f"\n{text}", style="bold"))
+
+
+def deploy_quietly(project: Path, cloud: lifecycle.Cloud) -> None:
+    """Deploy with one line of progress; the whole output goes to a file, and its end is shown if it fails."""
+    log = project / ".assay" / "logs" / "deploy.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    lines: list[str] = []
+    screen = console.out()
+    with log.open("w") as file, screen.status("deploying …") as status:
+
+        def on_line(line: str) -> None:
+            lines.append(line)
+            file.write(line + "\n")
+            file.flush()
+            status.update(Text(line.strip()[: screen.width - 10] or "…", style="dim"))
+
+        try:
+            deploy.deploy(project, cloud, on_line=on_line)
+        except deploy.DeployError:
+            screen.print("\n".join(lines[-LAST_LINES:]))
+            raise
+    screen.print(f"  done; the whole output is in {log}", soft_wrap=True)
+
+
+def prepare(target: Target, files: list[DemoFile]) -> Stage:
+    """Take into the model what an earlier demo has published in this cloud already."""
+    ledger = Ledger(target.dynamodb, target.stack.ledger_table)
+    by_key = {file.key: file for file in files}
+    model, alone = Model(), True
+    for item in reversed(ledger.files()):
+        file = by_key.get(item["key"])
+        if file and is_that(file, item):
+            if not file.rejected:
+                model.take(file)
+        else:
+            alone = False
+    if not alone:
+        console.note("  other files are in this cloud: outcomes and Gold's totals are shown, but cannot be foretold")
+    return Stage(target, ledger, model, alone)
+
+
+def is_that(file: DemoFile, item: Item) -> bool:
+    """Tell whether an item is an earlier upload of the very same file, at its end."""
+    kpis = item.get("kpis", {})
+    same = (kpis.get("row_count"), kpis.get("total_amount")) == (file.totals.rows, file.totals.total_amount)
+    return same and ending(item) == ("rejected" if file.rejected else "published")
+
+
+def send(stage: Stage, file: DemoFile) -> Item:
+    """Upload a file, show its way, and give its ledger item at the end."""
+    rows, amount = file.control
+    metadata = upload.control_metadata(f"{rows}:{amount}") | upload.as_of_metadata(file.as_of)
+    source = upload.Source(file.path, file.key)
+    sent = upload.upload(stage.target.s3, stage.target.stack.bronze_bucket, [source], metadata)
+    way = watch.Way(sent[0])
+    with watch.showing() as show:
+        watch.wait([way], stage.ledger, stage.target.stepfunctions, show, timeout_s=TIMEOUT_S, poll_s=POLL_S)
+    must = "rejected" if file.rejected else "published"
+    if way.end != must:
+        logs = ", ".join(stage.target.logs())
+        raise UserError(f"{file.key} must be {must}, but is {way.status}: {way.result()}", f"see the logs: {logs}")
+    return stage.ledger.get([sent[0].file_id])[sent[0].file_id]
+
+
+def show_passports(stage: Stage, items: list[tuple[DemoFile, Item]]) -> None:
+    for file, item in items:
+        console.out().print(passport.render(item, short=True))
+        for check in passport.checks(item):
+            stage.verdict.same(f"{file.key}: {check.what}", check.expected, check.found)
+        if file.rejected:
+            stage.verdict.same(f"{file.key}: reasons", ["total_amount_mismatch"], [r["code"] for r in item["reasons"]])
+        else:
+            compare(stage, file, item, stage.model.take(file))
+
+
+def compare(stage: Stage, file: DemoFile, item: Item, expected: Expected) -> None:
+    """Hold a published file's passport against the generator's figures."""
+    kpis, silver, same = item["kpis"], item["silver"], stage.verdict.same
+    same(f"{file.key}: rows", expected.rows, kpis["row_count"])
+    same(f"{file.key}: total amount", expected.total_amount, Decimal(kpis["total_amount"]))
+    same(f"{file.key}: total amount as generated", expected.total_amount, Decimal(file.totals.total_amount))
+    same(f"{file.key}: rows to be quarantined", expected.bad_rows, kpis["bad_rows"])
+    same(f"{file.key}: proven by control totals", True, item["control"]["proven"])
+    if stage.alone:
+        amounts = {outcome: Decimal(silver["amounts"].get(outcome, "0.00")) for outcome in OUTCOMES}
+        same(f"{file.key}: outcomes", expected.outcomes, silver["outcomes"])
+        same(f"{file.key}: amounts", expected.amounts, amounts)
+        same(f"{file.key}: effect", expected.effect_amount, Decimal(silver["effect_amount"]))
+
+
+def show_gold(stage: Stage, tables: Lake) -> None:
+    """Show a few of Gold's figures, and compare all groups of two aggregates."""
+    show(tables, "By channel", "SELECT channel, {sums} FROM gold.daily_totals GROUP BY ALL ORDER BY channel")
+    days = "SELECT transacted_on AS day, {sums} FROM gold.daily_totals GROUP BY ALL ORDER BY day DESC LIMIT 5"
+    show(tables, "The last days", days)
+    merchants = """SELECT d.merchant_id, d.merchant_city, d.mcc, {sums} FROM gold.monthly_merchant_totals
+        JOIN gold.dim_merchant d USING (merchant_key) GROUP BY ALL ORDER BY total_amount DESC LIMIT 5"""
+    show(tables, "The merchants that sold most", merchants)
+    if not stage.alone:
+        return
+    fact = tables.one("SELECT count(*) AS row_count, sum(amount) AS total_amount FROM gold.fact_transactions")
+    stage.verdict.same("Gold's facts", stage.model.total(), group(fact))
+    same_groups(stage, "daily_totals", stage.model.daily(), tables, "SELECT * FROM gold.daily_totals", by_day)
+    monthly = """SELECT month, merchant_id, row_count, total_amount FROM gold.monthly_merchant_totals
+        JOIN gold.dim_merchant USING (merchant_key)"""
+    same_groups(stage, "monthly_merchant_totals", stage.model.monthly_merchants(), tables, monthly, by_merchant)
+
+
+def show(tables: Lake, title: str, statement: str) -> None:
+    sums = "sum(row_count)::BIGINT AS row_count, sum(total_amount) AS total_amount"
+    answer = tables.ask(statement.format(sums=sums)).read_all()
+    grid = console.table(title, answer.column_names, right=("row_count", "total_amount"))
+    for row in answer.to_pylist():
+        figures = console.count(row.pop("row_count")), console.money(row.pop("total_amount"))
+        grid.add_row(*("" if value is None else str(value) for value in row.values()), *figures)
+    console.out().print(grid)
+
+
+def same_groups(
+    stage: Stage,
+    name: str,
+    expected: dict[Any, Group],
+    tables: Lake,
+    statement: str,
+    key: Callable[[Item], Any],
+) -> None:
+    found = {key(row): group(row) for row in tables.ask(statement).read_all().to_pylist()}
+    wrong = sorted(k for k in expected.keys() | found.keys() if expected.get(k) != found.get(k))
+    for k in wrong[:3]:
+        stage.verdict.same(f"{name} of {k}", expected.get(k), found.get(k))
+    if not wrong:
+        console.out().print(f"  all {len(found):,} groups of {name} are as generated, to the cent")
+
+
+def by_day(row: Item) -> Any:
+    return row["transacted_on"], row["channel"]
+
+
+def by_merchant(row: Item) -> Any:
+    return row["month"], row["merchant_id"]
+
+
+def group(row: Item) -> Group:
+    return Group(row["row_count"], row["total_amount"])
+
+
+def show_audit(stage: Stage, tables: Lake) -> None:
+    found = audit.audit(stage.ledger, tables)
+    console.out().print(audit.render(found))
+    for check in audit.differences(found):
+        stage.verdict.same(f"audit: {check.what}", check.expected, check.found)
+
+
+def finish(stage: Stage) -> int:
+    for problem in stage.verdict.problems:
+        console.note(f"not as it must be: {problem}", style="bold red")
+    if stage.verdict.problems:
+        return 1
+    console.out().print(
+        Text("\n✓ Every file ended as it must, and every figure agrees to the cent.\n", style="bold green")
+    )
+    console.out().print(NEXT, soft_wrap=True)
+    return 0

@@ -1,0 +1,69 @@
+"""moto with all that it lacks for this application, served over HTTP. Importing it changes moto: only a server does."""
+
+from __future__ import annotations
+
+import functools
+import os
+from threading import Thread
+
+from moto import backends
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+from devcloud.local import (
+    awslambda,
+    cloudformation,
+    dynamodb,
+    glue,
+    glue_catalog,
+    glue_resources,
+    object_ranges,
+    s3,
+    secret_resources,
+    sns,
+    stepfunctions,
+)
+from devcloud.local.home import Home
+from devcloud.local.patching import wrap
+from devcloud.local.spark import aws_environment
+
+# moto collects CloudFormation types from the subclasses that exist; the import is the declaration.
+DECLARED = (glue_resources.GlueJob, glue_resources.GlueDatabase, secret_resources.Secret)
+
+
+class EmulatedCloud:
+    """All services in this process, on one port of the loopback address."""
+
+    def __init__(self, home: Home, *, port: int) -> None:
+        application = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server("127.0.0.1", port, application, threaded=True, request_handler=MotoRequestHandler)
+        self.port = self._server.server_port
+        endpoint = f"http://localhost:{self.port}"
+        # moto's services call each other through this port.
+        os.environ["MOTO_PORT"] = str(self.port)
+        os.environ.update(aws_environment(endpoint))
+        self._functions = awslambda.Functions(home, endpoint=endpoint)
+        self._runs = glue.JobRuns(home, endpoint=endpoint)
+        self._install(home)
+        self._thread = Thread(target=self._server.serve_forever, name="http", daemon=True)
+        self._thread.start()
+
+    def _install(self, home: Home) -> None:
+        # Until moto looks up its services once: it walks through its folders in each request, one request at a time.
+        wrap(backends, "list_of_moto_modules", lambda original: functools.cache(lambda: tuple(original())))
+        cloudformation.install()
+        awslambda.install(self._functions)
+        s3.install(self._functions)
+        object_ranges.install()
+        stepfunctions.install()
+        glue.install(self._runs)
+        glue_catalog.install()
+        dynamodb.install()
+        sns.install(home)
+
+    def close(self) -> None:
+        """End job runs, JVMs and workers first, so that nothing of theirs is half served."""
+        self._runs.close()
+        self._functions.close()
+        self._server.shutdown()
+        self._server.server_close()

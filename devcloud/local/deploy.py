@@ -1,0 +1,81 @@
+"""Deploys a project to its local cloud by the real, unmodified `sam build` and `sam deploy`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import boto3
+
+from devcloud.local import resources
+from devcloud.local.lifecycle import Cloud
+from devcloud.local.spark import inherited_environment
+
+# `sam deploy --resolve-s3` would make a stack of its own for it, from a template that moto cannot deploy.
+ARTEFACT_BUCKET = "assay-local-artefacts"
+
+
+# `sam` looks every five seconds how far CloudFormation is; here it is done at once.
+_SAM = {"SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.2"}
+
+
+class DeployError(RuntimeError):
+    """A command of the deployment failed; its output was handed on line by line."""
+
+    def __init__(self, *, command: list[str], code: int) -> None:
+        super().__init__(f"`{' '.join(command)}` ended with exit code {code}")
+        self.code = code
+
+
+def deploy(
+    project: Path, cloud: Cloud, *, on_line: Callable[[str], None], parameters: dict[str, str] | None = None
+) -> None:
+    """Build and deploy, handing each line of output to `on_line`; parameters override those of `samconfig.toml`."""
+    _make_artefact_bucket(cloud)
+    _run(["sam", "build"], project, cloud, on_line=on_line)
+    command = ["sam", "deploy", "--config-env", "local", "--s3-bucket", ARTEFACT_BUCKET]
+    if parameters:
+        command += ["--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())]
+    _run(command, project, cloud, on_line=on_line)
+    missing = resources.not_emulated(project / "template.yaml")
+    for kind, reason in dict.fromkeys((kind, reason) for _, kind, reason in missing):
+        names = ", ".join(name for name, other, _ in missing if other == kind)
+        on_line(f"not emulated: {kind} ({names}): {reason}")
+
+
+def _make_artefact_bucket(cloud: Cloud) -> None:
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=cloud.endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="local",
+        aws_secret_access_key="local",  # noqa: S106 (the emulator takes any)
+    )
+    if not any(bucket["Name"] == ARTEFACT_BUCKET for bucket in s3.list_buckets()["Buckets"]):
+        s3.create_bucket(Bucket=ARTEFACT_BUCKET)
+
+
+def _run(command: list[str], project: Path, cloud: Cloud, *, on_line: Callable[[str], None]) -> None:
+    with subprocess.Popen(
+        command,
+        cwd=project,
+        env=_environment(cloud),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        for line in process.stdout or ():
+            on_line(line.rstrip("\n"))
+    if process.returncode:
+        raise DeployError(command=command, code=process.returncode)
+
+
+def _environment(cloud: Cloud) -> dict[str, str]:
+    inherited = inherited_environment()
+    scripts = str(Path(sys.executable).parent)
+    path = os.pathsep.join([scripts, inherited.get("PATH", "")])
+    return {**inherited, **cloud.environment(), "PATH": path, **_SAM}

@@ -1,0 +1,104 @@
+"""The local cloud's process: `python -m devcloud.local.server --home .assay [--port N] [--parent PID]`.
+
+Prints one line of JSON when it answers, and runs until it is told to end, by SIGTERM or SIGINT, or until the process
+named as its parent is gone. Nothing that it started outlives it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event, Thread
+from typing import IO
+
+from devcloud.local.home import Home
+
+_LOG = logging.getLogger(__name__)
+_PARENT_POLL_SECONDS = 1.0
+_LOCK_ATTEMPTS = 10
+_LOCK_PAUSE_SECONDS = 0.05
+# Bound to the loopback address but served under this name: clients of S3 then put the bucket into the path.
+_HOST = "localhost"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, required=True, help="folder of state and logs")
+    parser.add_argument("--port", type=int, default=0, help="default: a free one")
+    parser.add_argument("--parent", type=int, help="end when this process is gone")
+    given = parser.parse_args()
+    home = Home(given.home.resolve())
+    with _locked(home):
+        _serve(home, port=given.port, parent=given.parent)
+
+
+def _locked(home: Home) -> IO[str]:
+    """Lock the folder for this process's life; a second server for the same project gives up here."""
+    home.path.mkdir(parents=True, exist_ok=True)
+    file = home.lock_file.open("w")
+    for _ in range(_LOCK_ATTEMPTS):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        # Who only asks whether a server runs holds the lock for a moment, too.
+        Event().wait(_LOCK_PAUSE_SECONDS)
+    sys.exit(f"a local cloud is running already in {home.path}")
+
+
+def _serve(home: Home, *, port: int, parent: int | None) -> None:
+    # An optional checker of addresses, that jsonschema would spend three seconds on compiling and moto never uses.
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+    # What an earlier cloud unpacked, and what JVMs that were killed have left.
+    for left in (home.functions, home.scratch):
+        shutil.rmtree(left, ignore_errors=True)
+    from devcloud.local import cloud  # takes seconds: after the lock, so that a second server gives up at once
+
+    end = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: end.set())
+    if parent is not None:
+        Thread(target=_watch, args=(parent, end), daemon=True).start()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # A line for each request would be most of the log, and a good part of the work.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    server = cloud.EmulatedCloud(home, port=port)
+    try:
+        _announce(home, endpoint=f"http://{_HOST}:{server.port}", port=server.port)
+        end.wait()
+    finally:
+        home.state_file.unlink(missing_ok=True)
+        server.close()
+    _LOG.info("ended")
+    logging.shutdown()
+    # Threads of moto's state machines may still wait for something; there is nothing left to wait for.
+    os._exit(0)
+
+
+def _announce(home: Home, *, endpoint: str, port: int) -> None:
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    state = {"endpoint": endpoint, "port": port, "pid": os.getpid(), "started_at": started_at, "home": str(home.path)}
+    part = home.state_file.with_suffix(".part")
+    part.write_text(json.dumps(state, indent=2) + "\n")
+    part.rename(home.state_file)
+    print(json.dumps(state), flush=True)
+
+
+def _watch(parent: int, end: Event) -> None:
+    while not end.wait(_PARENT_POLL_SECONDS):
+        try:
+            os.kill(parent, 0)
+        except ProcessLookupError:
+            end.set()
+
+
+if __name__ == "__main__":
+    main()

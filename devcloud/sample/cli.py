@@ -1,0 +1,149 @@
+"""`assay sample`: writes realistic files from a seed; the same command writes the same bytes."""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from assay import console
+from assay.errors import UserError
+from devcloud.sample import broken as breaking
+from devcloud.sample import figures
+from devcloud.sample.history import DAYS, FIRST_ON, Extent, History
+from devcloud.sample.increment import Keys, Mix
+from devcloud.sample.increment import increment as increment_of
+from devcloud.sample.writers import AmountType, Totals, write, write_control
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Write realistic sample files from a seed.",
+)
+
+Out = Annotated[Path, typer.Argument(metavar="FILE", help="Where to write: .csv, .csv.gz or .parquet.")]
+Seed = Annotated[int, typer.Option(help="Another seed makes other rows.")]
+Rows = Annotated[int, typer.Option(min=1, max=20_000_000, help="How many rows.")]
+FirstOn = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The history's first day.")]
+DayCount = Annotated[int, typer.Option("--days", min=1, max=36_500, help="How many days the history spans.")]
+Clients = Annotated[
+    int,
+    typer.Option(
+        min=0, max=figures.ACTIVE_CLIENTS, help="How many clients; 0: three rows a day each, but at least 50."
+    ),
+]
+Amounts = Annotated[AmountType, typer.Option(help="How Parquet holds amounts.")]
+Control = Annotated[bool, typer.Option("--control", help="Write FILE.control.json with the control totals.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs; money as text.")]
+BaseRows = Annotated[int, typer.Option(min=1, help="The history that it follows: its rows.")]
+BaseSeed = Annotated[int, typer.Option(help="The history's seed.")]
+Part = Annotated[int, typer.Option(min=1, help="Increments with other parts have other new keys.")]
+
+_FIRST = datetime(FIRST_ON.year, FIRST_ON.month, FIRST_ON.day)
+
+
+def _extent(rows: int, seed: int, first_on: date, days: int, clients: int) -> Extent:
+    return Extent(rows=rows, seed=seed, first_on=first_on, days=days, clients=clients)
+
+
+def _write_showing(frames: Iterable[pl.DataFrame], path: Path, rows: int, amounts: AmountType) -> Totals:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    screen = console.err()
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
+        task = progress.add_task(path.name, total=rows)
+        return write(frames, path, amounts=amounts, on_rows=lambda done: progress.advance(task, done))
+
+
+def _tell(path: Path, totals: Totals, *, control: bool, as_json: bool) -> None:
+    if control:
+        write_control(path, totals)
+    if as_json:
+        told = {"file": str(path), "row_count": totals.rows, "total_amount": totals.total_amount}
+        console.print_json(told)
+    else:
+        console.out().print(f"{path}: {totals.rows} rows, {totals.total_amount} in all", soft_wrap=True)
+
+
+@app.command()
+def history(
+    out: Out,
+    rows: Rows = 100_000,
+    seed: Seed = 1,
+    first_on: FirstOn = _FIRST,
+    days: DayCount = DAYS,
+    clients: Clients = 0,
+    amounts: Amounts = "decimal",
+    control: Control = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a history: ten years of some clients; fewer rows mean fewer clients."""
+    extent = _extent(rows, seed, first_on.date(), days, clients)
+    totals = _write_showing(History(extent), out, rows, amounts)
+    _tell(out, totals, control=control, as_json=as_json)
+
+
+@app.command()
+def increment(
+    out: Out,
+    rows: Rows = 10_000,
+    seed: Seed = 1,
+    changed: Annotated[int, typer.Option(min=0, max=100, help="Percent of rows that change a known key.")] = 30,
+    repeated: Annotated[int, typer.Option(min=0, max=100, help="Percent of rows that say what is known.")] = 20,
+    keys: Annotated[Keys, typer.Option(help="Which known keys: the last ones, or all over the history.")] = "recent",
+    part: Part = 1,
+    base_rows: BaseRows = 100_000,
+    base_seed: BaseSeed = 1,
+    first_on: FirstOn = _FIRST,
+    days: DayCount = DAYS,
+    clients: Clients = 0,
+    amounts: Amounts = "decimal",
+    control: Control = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write what follows a history: changed and repeated rows of its keys, and new rows after its end."""
+    base = _extent(base_rows, base_seed, first_on.date(), days, clients)
+    mix = Mix.of(rows, changed_percent=changed, repeated_percent=repeated)
+    frames = increment_of(base, mix, seed=seed, keys=keys, part=part)
+    totals = _write_showing(frames, out, rows, amounts)
+    _tell(out, totals, control=control, as_json=as_json)
+
+
+def _bad_rows(rules: list[str], each: int, rows: int) -> dict[str, int]:
+    unknown = sorted(set(rules) - set(breaking.RULES))
+    if unknown:
+        raise UserError(f"no such rule: {', '.join(unknown)}", f"choose among {', '.join(breaking.RULES)}")
+    bad = dict.fromkeys(rules or breaking.RULES, each)
+    if sum(bad.values()) > rows:
+        raise UserError(f"{sum(bad.values())} broken rows do not fit into {rows}", "raise --rows or lower --each")
+    return bad
+
+
+@app.command()
+def broken(
+    out: Out,
+    rows: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many rows, broken ones included.")] = 1_000,
+    seed: Seed = 1,
+    each: Annotated[int, typer.Option(min=0, help="How many rows break each rule.")] = 1,
+    rule: Annotated[list[str] | None, typer.Option(help="Break only this rule; may be repeated.")] = None,
+    wild: Annotated[bool, typer.Option("--wild", help="Write good values in all forms that are read.")] = False,
+    bom: Annotated[bool, typer.Option("--bom", help="Begin with a byte order mark.")] = False,
+    crlf: Annotated[bool, typer.Option("--crlf", help="End lines as Windows does.")] = False,
+    part: Part = 1,
+    base_rows: BaseRows = 100_000,
+    base_seed: BaseSeed = 1,
+    first_on: FirstOn = _FIRST,
+    days: DayCount = DAYS,
+    clients: Clients = 0,
+    control: Control = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write new rows after a history, some of which break the data contract; CSV only."""
+    bad = _bad_rows(rule or [], each, rows)
+    base = _extent(base_rows, base_seed, first_on.date(), days, clients)
+    frame = pl.concat(list(increment_of(base, Mix(new=rows, changed=0, repeated=0), seed=seed, part=part)))
+    totals = breaking.write_broken(frame, out, bad=bad, seed=seed, wild=wild, bom=bom, crlf=crlf)
+    _tell(out, totals, control=control, as_json=as_json)
