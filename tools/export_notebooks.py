@@ -1,7 +1,8 @@
 """Export the Glue notebooks to self-contained scripts, one way, byte for byte the same each time.
 
-A cell tagged `interactive` stays behind; markdown becomes comments; the modules of `glue/shared/` are inlined, because
-SAM packages a job's script but not its extra Python files. `--check` compares and writes nothing.
+A cell tagged `interactive` stays behind; markdown becomes comments. The modules of this project's packages are inlined,
+with all that they import in turn, because SAM packages a job's script but not its extra Python files. As one script has
+one namespace, two names that collide are refused. `--check` compares and writes nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import ast
 import re
 import subprocess
+import symtable
 import sys
 import textwrap
 from pathlib import Path
@@ -17,10 +19,13 @@ from pathlib import Path
 import nbformat
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOKS = ROOT / "glue" / "notebooks"
-SCRIPTS = ROOT / "glue" / "scripts"
-SHARED = ROOT / "glue" / "shared"
 JOBS = ("silver", "gold")
+INLINED = {"glue": ".", "contract": "functions/kpi"}
+"""Packages whose modules are inlined, each with the folder that it lies in."""
+
+
+class ExportError(Exception):
+    """A notebook cannot become one script."""
 
 
 class Imports:
@@ -43,25 +48,75 @@ class Imports:
         return "\n".join(lines)
 
 
-def take_imports(source: str, imports: Imports, *, inlined: list[str]) -> str:
-    """Move a source's top-level imports to `imports`, and the names of shared modules, in their order, to `inlined`."""
-    lines = source.splitlines()
-    for node in reversed([node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)]):
-        if isinstance(node, ast.ImportFrom) and (SHARED / f"{node.module}.py").exists():
-            if node.module not in inlined:
-                inlined.insert(0, str(node.module))
-        else:
-            imports.add(node)
-        del lines[node.lineno - 1 : node.end_lineno]
-    return "\n".join(lines).strip()
+class Script:
+    """A script in the making: its imports, the modules that it needs in their order, and where each name comes from."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._origins: dict[str, str] = {}
+        self._inlined: set[str] = set()
+        self.imports = Imports()
+        self.modules: list[str] = []
+
+    def take(self, source: str, origin: str) -> str:
+        """Return a source without its top-level imports; inline first the modules that it names."""
+        self._claim(source, origin)
+        lines = source.splitlines()
+        imported = [node for node in ast.parse(source).body if isinstance(node, ast.Import | ast.ImportFrom)]
+        for node in imported:
+            package = _package(node)
+            if package is None:
+                self.imports.add(node)
+            elif not isinstance(node, ast.ImportFrom) or any(alias.asname for alias in node.names):
+                raise ExportError(f"{origin}: import names of {package} as they are, `from {package}.… import …`")
+            else:
+                self._inline(str(node.module))
+        for node in reversed(imported):
+            del lines[node.lineno - 1 : node.end_lineno]
+        return "\n".join(lines).strip()
+
+    def _inline(self, module: str) -> None:
+        if module in self._inlined:
+            return
+        self._inlined.add(module)
+        folder = INLINED[module.partition(".")[0]]
+        path = f"{folder}/{module.replace('.', '/')}.py".removeprefix("./")
+        source = (self._root / path).read_text(encoding="utf-8")
+        first = ast.parse(source).body[0]
+        has_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+        lines = source.splitlines()[first.end_lineno if has_docstring else 0 :]
+        self.modules.append(f"# From {path}\n\n{self.take(chr(10).join(lines), path)}")
+
+    def _claim(self, source: str, origin: str) -> None:
+        """Remember where each top-level name of a source comes from; refuse a name that two of them give."""
+        imported = {
+            alias.asname or alias.name.partition(".")[0]: _origin(node, alias.name)
+            for node in ast.parse(source).body
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in node.names
+        }
+        table = symtable.symtable(source, origin, "exec")
+        assigned = [symbol.get_name() for symbol in table.get_symbols() if symbol.is_assigned()]
+        for name in sorted({*assigned, *imported}):
+            given_by = imported.get(name, origin)
+            if self._origins.setdefault(name, given_by) != given_by:
+                raise ExportError(f"{name} of {given_by} collides with {name} of {self._origins[name]}")
 
 
-def shared_source(module: str, imports: Imports) -> str:
-    """Return a shared module's code without its docstring and imports, under a line that names its home."""
-    source = (SHARED / f"{module}.py").read_text()
-    docstring = ast.parse(source).body[0]
-    body = "\n".join(source.splitlines()[docstring.end_lineno :])
-    return f"# From glue/shared/{module}.py\n\n{take_imports(body, imports, inlined=[])}"
+def _package(node: ast.Import | ast.ImportFrom) -> str | None:
+    """Return the package whose modules an import wants inlined, None if it is to stay an import."""
+    names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [str(node.module)]
+    return next((name.partition(".")[0] for name in names if name.partition(".")[0] in INLINED), None)
+
+
+def _origin(node: ast.Import | ast.ImportFrom, name: str) -> str:
+    """Return where an imported name comes from; the name of an inlined module is that module's own."""
+    if isinstance(node, ast.Import):
+        return name.partition(".")[0]
+    module = str(node.module)
+    if (package := module.partition(".")[0]) in INLINED:
+        return f"{INLINED[package]}/{module.replace('.', '/')}.py".removeprefix("./")
+    return f"{module}.{name}"
 
 
 def comment(markdown: str) -> str:
@@ -77,22 +132,22 @@ def tidy(source: str) -> str:
     return source
 
 
-def export(name: str) -> str:
-    """Return the script of one notebook."""
-    cells = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4).cells  # type: ignore[no-untyped-call]
+def export(name: str, root: Path = ROOT) -> str:
+    """Return the script of one notebook; raise `ExportError` if names collide."""
+    cells = nbformat.read(root / "glue" / "notebooks" / f"{name}.ipynb", as_version=4).cells  # type: ignore[no-untyped-call]
     kept = [cell for cell in cells if "interactive" not in cell.metadata.get("tags", [])]
-    imports, inlined = Imports(), list[str]()
-    parts = []
-    for cell in kept[1:]:
-        is_text = cell.cell_type == "markdown"
-        parts.append(comment(cell.source) if is_text else take_imports(cell.source, imports, inlined=inlined))
-    shared = [shared_source(module, imports) for module in inlined]
+    script, parts = Script(root), []
+    for number, cell in enumerate(kept[1:], start=1):
+        if cell.cell_type == "markdown":
+            parts.append(comment(cell.source))
+        else:
+            parts.append(script.take(cell.source, f"cell {number} of {name}.ipynb"))
     title = re.sub(r"^#+ ", "", kept[0].source.splitlines()[0])
     origin = (
         f"Exported from glue/notebooks/{name}.ipynb by tools/export_notebooks.py; edit the notebook, not this file."
     )
     head = f'"""{title}\n\n{origin}\n"""'
-    body = [head, "from __future__ import annotations", imports.text(), *shared, *parts]
+    body = [head, "from __future__ import annotations", script.imports.text(), *script.modules, *parts]
     return tidy("\n\n\n".join(part for part in body if part) + "\n")
 
 
@@ -102,11 +157,11 @@ def main() -> int:
     check = parser.parse_args().check
     stale = []
     for name in JOBS:
-        script, exported = SCRIPTS / f"{name}.py", export(name)
-        if not script.exists() or script.read_text() != exported:
+        script, exported = ROOT / "glue" / "scripts" / f"{name}.py", export(name)
+        if not script.exists() or script.read_text(encoding="utf-8") != exported:
             stale.append(str(script.relative_to(ROOT)))
             if not check:
-                script.write_text(exported)
+                script.write_text(exported, encoding="utf-8")
     if stale:
         print(("differs from its notebook, run `make export`: " if check else "exported: ") + ", ".join(stale))
     return 1 if check and stale else 0

@@ -760,7 +760,7 @@ def cents(amount: Decimal | None) -> str:
     return f"{(amount or Decimal(0)).quantize(Decimal('0.01'))}"
 
 
-# From glue/shared/references.py
+# From glue/reading/references.py
 
 
 @dataclass(frozen=True)

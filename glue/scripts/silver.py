@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cached_property, partial, reduce
 from itertools import pairwise
-from operator import itemgetter
+from operator import itemgetter, or_
 from typing import Any
 
 import boto3
@@ -212,7 +212,27 @@ class Ledger:
             raise
 
 
-# From glue/shared/masking.py
+# From glue/reading/fields.py
+
+FIELD = r'(?:"[^"]*+(?:""[^"]*+)*+"|[^",]*+)'
+_RECORD = re.compile(rf"{FIELD}(?:,{FIELD})*+")
+_FIELDS = re.compile(rf"(?:^|,)({FIELD})")
+
+
+def split_line(text: str) -> list[str] | None:
+    """Return the fields of a record on one line, without the quotes around them; None if a quote is misused."""
+    if not _RECORD.fullmatch(text):
+        return None
+    fields = [match[1] for match in _FIELDS.finditer(text)]
+    return [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
+
+
+def join_line(fields: list[str]) -> str:
+    """Return a record on one line, quoted where it must be."""
+    return ",".join('"' + field.replace('"', '""') + '"' if re.search('[",]', field) else field for field in fields)
+
+
+# From glue/reading/masking.py
 
 SECRET_COLUMNS = ("card_number", "cvv")
 CHECKED_COLUMNS = ("card_id", "client_id", "credit_limit", "op", "commit_at")  # rules read them: they stay as they are
@@ -902,27 +922,7 @@ def cents(amount: Decimal | None) -> str:
     return f"{(amount or Decimal(0)).quantize(Decimal('0.01'))}"
 
 
-# From glue/shared/records.py
-
-FIELD = r'(?:"[^"]*+(?:""[^"]*+)*+"|[^",]*+)'
-_RECORD = re.compile(rf"{FIELD}(?:,{FIELD})*+")
-_FIELDS = re.compile(rf"(?:^|,)({FIELD})")
-
-
-def split_line(text: str) -> list[str] | None:
-    """Return the fields of a record on one line, without the quotes around them; None if a quote is misused."""
-    if not _RECORD.fullmatch(text):
-        return None
-    fields = [match[1] for match in _FIELDS.finditer(text)]
-    return [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
-
-
-def join_line(fields: list[str]) -> str:
-    """Return a record on one line, quoted where it must be."""
-    return ",".join('"' + field.replace('"', '""') + '"' if re.search('[",]', field) else field for field in fields)
-
-
-# From glue/shared/references.py
+# From glue/reading/references.py
 
 
 @dataclass(frozen=True)
@@ -981,6 +981,455 @@ REFERENCES = {
     ),
     "mcc_codes": Reference(key="mcc", texts=("mcc", "description"), image={"mcc": "string", "description": "string"}),
 }
+
+
+# From glue/reading/staging.py
+
+# S3 copies up to 5 GB in one request; boto3 by itself would send hundreds for such an object.
+WHOLE_COPIES = TransferConfig(multipart_threshold=5 << 30, multipart_chunksize=1 << 30)
+
+
+class FileBroken(Exception):  # noqa: N818 - the file is, not the program
+    """One file cannot be processed; the others of its run can."""
+
+    def __init__(self, broken_file_id: str, reason: str) -> None:
+        super().__init__(f"file {broken_file_id}: {reason}")
+        self.file_id = broken_file_id
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Where a run's copies lie in the lake bucket, and the key under which card numbers are hashed on the way there."""
+
+    lake: str
+    prefix: str = ""
+    card_key: CardKey = field(default_factory=lambda: CardKey(""))
+
+    def name(self, file: Item) -> str:
+        return f"{file['file_id']}.{file['format']['kind']}"
+
+    def key(self, file: Item) -> str:
+        return f"{self.prefix}staging/{self.name(file)}"
+
+    def path(self, file: Item) -> str:
+        return f"s3://{self.lake}/{self.key(file)}"
+
+
+def stage(files: list[Item], staging: Staging) -> None:
+    """Copy the exact version of each file to staging; copying again gives the same bytes."""
+    s3 = boto3.client("s3")
+
+    def copy(file: Item) -> None:
+        bucket, key, version_id = file["bucket"], file["key"], file["version_id"]
+        try:
+            if file["subject"] == "cards":
+                body = s3.get_object(Bucket=bucket, Key=key, VersionId=version_id)["Body"]
+                copy_masked(file, body, staging.lake, staging.key(file), staging.card_key)
+            elif file["format"]["kind"] == "json":
+                body = s3.get_object(Bucket=bucket, Key=key, VersionId=version_id)["Body"]
+                s3.put_object(Bucket=staging.lake, Key=staging.key(file), Body=csv_of_codes(json.loads(body.read())))
+            else:
+                s3.copy(
+                    {"Bucket": bucket, "Key": key, "VersionId": version_id},
+                    staging.lake,
+                    staging.key(file),
+                    Config=WHOLE_COPIES,
+                )
+        except s3.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchVersion", "405"):
+                raise FileBroken(
+                    file["file_id"], "the object version was deleted from Bronze after it was accepted"
+                ) from error
+            raise
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(copy, [file for file in files if file["subject"] != "load"]))
+
+
+def csv_of_codes(codes: dict[str, str]) -> bytes:
+    """Write the JSON object of `mcc_codes` as the CSV file that it stands for."""
+    # A line break may stand in a description; in a code it stays a fault.
+    rows = [[re.sub(r"[\r\n]", "?", code), " ".join(str(name).splitlines())] for code, name in codes.items()]
+    return "".join(f"{join_line(row)}\n" for row in (["mcc", "description"], *rows)).encode()
+
+
+# From glue/reading/origin.py
+
+KNOWN = (
+    "dms_id", "amount", "date", "use_chip", "zip", "client_id", "card_id", "merchant_id", "merchant_city",
+    "merchant_state", "mcc", "errors",
+)  # fmt: skip
+CHANGE = ("op", "commit_at")
+ORIGIN = {
+    "file_id": "string", "last_modified_at": "timestamp", "object_at": "timestamp", "object_key": "string",
+    "sequencer": "string", "version_id": "string", "is_full_load": "boolean", "load_start": "timestamp",
+    "has_op": "boolean", "has_commit_at": "boolean",
+}  # fmt: skip
+LAYOUT = (
+    "file_name string, header_line bigint, field_count int, null_text string, "
+    "other_table struct<name: string, places: array<int>>"
+)
+
+
+def texts_of(subject: str) -> tuple[str, ...]:
+    """Return the columns that are read of a subject's files, as text."""
+    return (KNOWN if subject == "transactions" else REFERENCES[subject].texts) + CHANGE
+
+
+def facts_of(file: Item, staging: Staging, texts: tuple[str, ...]) -> Item:
+    """Return what the rows of a file need to know of it, in the form `facts_schema`."""
+    shape = file["format"]
+    return {
+        "file_id": file["file_id"],
+        "last_modified_at": file["last_modified_at"],
+        "object_at": file.get("as_of_at", file["last_modified_at"]),
+        "object_key": file["key"],
+        "sequencer": file["sequencer"].ljust(32, "0"),
+        "version_id": file["version_id"],
+        "is_full_load": shape["is_full_load"],
+        "load_start": file.get("load_start"),
+        "has_op": "op" in shape["places"],
+        "has_commit_at": "commit_at" in shape["places"],
+        "file_name": staging.name(file),
+        "header_line": shape.get("blank_lines_before_header", 0) + 1 if shape["has_header"] else 0,
+        "field_count": len(shape["columns"]),
+        "null_text": shape.get("null_text"),
+        "other_table": {"name": shape["table"], "places": shape["table_places"]} if "table" in shape else None,
+        "positions": {name: place for name, place in shape["places"].items() if name in texts},
+    }
+
+
+def facts_schema(texts: tuple[str, ...]) -> str:
+    positions = "positions struct<" + ", ".join(f"{name}: int" for name in texts) + ">"
+    return f"{columns(ORIGIN)}, {LAYOUT}, {positions}"
+
+
+def positions_of(files: list[Item], texts: tuple[str, ...]) -> dict[str, Column]:
+    """Return where each known column stands: a constant where all files agree, that is twice as fast."""
+    places = [{name: file["format"]["places"].get(name) for name in texts} for file in files]
+    if all(each == places[0] for each in places):
+        return {name: F.lit(place).cast("int") for name, place in places[0].items()}
+    return {name: F.col("positions")[name] for name in texts}
+
+
+def local_rows(spark: SparkSession, rows: list[Item], schema: str) -> DataFrame:
+    """Return a few rows of the driver as a DataFrame that Spark can broadcast without a Python worker."""
+    rows_of = T.ArrayType(T._parse_datatype_string(schema))
+    return spark.range(1).select(F.inline(F.from_json(F.lit(json.dumps(rows)), rows_of)))
+
+
+# From glue/lake/spark.py
+
+
+def jvm(spark: SparkSession) -> Any:
+    """Return the JVM behind a session."""
+    return spark._jvm
+
+
+# From glue/reading/texts.py
+
+
+def without_blanks(text: Column) -> Column:
+    """Return a text without blanks and tabs around it."""
+    # Trimming a set of characters costs ten times as much as trimming blanks, and tabs are rare.
+    return F.when(text.contains("\t"), F.btrim(text, F.lit(" \t"))).otherwise(F.trim(text))
+
+
+def trimmed(text: Column) -> Column:
+    """Return a text without blanks and tabs around it; null when nothing is left."""
+    short = without_blanks(text)
+    return F.when(short != "", short)
+
+
+def with_texts(rows: DataFrame, values: dict[str, Column], *, any_null_text: bool) -> DataFrame:
+    """Add the known columns as trimmed text; what a file writes for null is null.
+
+    Spark computes an expression anew wherever another one names it, unless it is a column of an earlier step.
+    """
+    steps: list[Callable[[Column], Column]] = [without_blanks, lambda text: F.when(text != "", text)]
+    if any_null_text:
+        steps.append(lambda text: F.when(~text.eqNullSafe(F.col("null_text")), text))
+    rows = rows.withColumns(values)
+    for step_of in steps:
+        rows = rows.withColumns({name: step_of(F.col(name)) for name in values})
+    return rows
+
+
+# From glue/reading/parquet.py
+
+
+def parquet_text(name: str, field: T.StructField) -> Column:
+    """Return a Parquet column, `name` in the contract, in the text form of the contract."""
+    value = F.col(f"`{field.name}`")
+    kind = field.dataType
+    if isinstance(kind, T.DecimalType):
+        return plain_decimal(value, kind)
+    if isinstance(kind, T.DoubleType | T.FloatType):
+        whole = (value == F.floor(value)) & (value >= -(2.0**63)) & (value < 2.0**63)
+        return F.when(whole, value.cast("bigint").cast("string")).otherwise(value.cast("string"))
+    if isinstance(kind, T.ArrayType):
+        return F.concat_ws(",", value)
+    if isinstance(kind, T.LongType) and name in ("date", "commit_at"):
+        # Spark 3.5 reads nanoseconds as plain numbers (nanosAsLong); other integers were rejected before.
+        return F.timestamp_micros(
+            ((value - F.pmod(value, F.lit(1000))) / 1000).cast("decimal(20,0)").cast("bigint")
+        ).cast("string")
+    return value.cast("string")
+
+
+def plain_decimal(value: Column, kind: T.DecimalType) -> Column:
+    """Return a decimal as digits at its full scale; Spark's cast writes small values of large scales with exponents."""
+    if kind.scale <= 6:
+        return value.cast("string")
+    return F.regexp_replace(F.format_number(value, kind.scale), ",", "")
+
+
+def known_places(file: Item) -> dict[str, int]:
+    """Return where a file has the columns that are read of it."""
+    names = texts_of(file["subject"])
+    return {name: place for name, place in file["format"]["places"].items() if name in names}
+
+
+def parquet_fields(spark: SparkSession, path: str, places: Iterable[int]) -> T.StructType:
+    """Return the columns at these places of a Parquet file as Spark reads them, by its own rules.
+
+    What Spark infers by itself is the schema of the whole file: it refuses a file for a column that nobody reads.
+    """
+    parquet, state = jvm(spark).org.apache.parquet, spark._jsparkSession.sessionState()
+    source = jvm(spark).org.apache.hadoop.fs.Path(path)
+    file = parquet.hadoop.util.HadoopInputFile.fromPath(source, state.newHadoopConf())
+    reader = parquet.hadoop.ParquetFileReader.open(file)
+    try:
+        whole = reader.getFileMetaData().getSchema()
+    finally:
+        reader.close()
+    kept = jvm(spark).java.util.ArrayList()
+    for place in places:
+        kept.add(whole.getType(place))
+    datasources = jvm(spark).org.apache.spark.sql.execution.datasources
+    converter = datasources.parquet.ParquetToSparkSchemaConverter(state.conf())
+    fields = converter.convert(parquet.schema.MessageType("known", kept))
+    return T.StructType.fromJson(json.loads(fields.json()))
+
+
+def read_parquet(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
+    """Return the rows of Parquet files that all have the same columns and types, in the form of `read_csv`."""
+    names, places = texts_of(files[0]["subject"]), known_places(files[0])
+    fields = parquet_fields(spark, staging.path(files[0]), places.values())
+    source = spark.read.schema(fields).parquet(*[staging.path(file) for file in files])
+    found = dict(zip(places, fields, strict=True))
+    texts = {name: parquet_text(name, found[name]) for name in names if name in places}
+    raw = F.to_json(F.struct(*[text.alias(name) for name, text in texts.items()]), {"ignoreNullFields": "false"})
+    rows = source.select(
+        F.col("_metadata.file_name").alias("file_name"),
+        (F.col("_metadata.row_index") + 1).alias("row"),
+        raw.alias("raw"),
+        F.struct(*[texts.get(name, F.lit(None).cast("string")).alias(name) for name in names]).alias("values"),
+    )
+    values = {name: F.col("values")[name] for name in names}
+    facts = local_rows(spark, [facts_of(file, staging, names) for file in files], facts_schema(names))
+    return (
+        rows.join(F.broadcast(facts), on="file_name", how="inner")
+        .transform(with_texts, values, any_null_text=any("null_text" in file["format"] for file in files))
+        .select(
+            *ORIGIN,
+            "row",
+            F.lit(None).cast("bigint").alias("line"),
+            "raw",
+            F.lit(None).cast("string").alias("broken"),
+            *names,
+        )
+    )
+
+
+# From glue/reading/lines.py
+
+QUOTE = '"'
+
+
+def is_blank(text: Column) -> Column:
+    """Tell whether a line holds nothing; that most lines hold a comma is seen sooner."""
+    return ~text.contains(",") & (F.btrim(text, F.lit(" \t")) == "")
+
+
+def has_odd_quotes(text: Column) -> Column:
+    without = F.replace(text, F.lit(QUOTE), F.lit(""))
+    return text.contains(QUOTE) & ((F.length(text) - F.length(without)) % 2 == 1)
+
+
+def read_lines(
+    spark: SparkSession, files: list[Item], staging: Staging, texts: tuple[str, ...]
+) -> tuple[DataFrame, bool]:
+    """Return `line, text, untidy` of all lines of CSV files beside the facts of their file; and if any is untidy."""
+    # The name of the only file need not be looked up for every line.
+    origin = {"block": "file_block_start"} | ({"file_name": "file_name"} if len(files) > 1 else {})
+    text = spark.read.text([staging.path(file) for file in files], lineSep="\n").select(
+        *[F.col(f"_metadata.{field}").alias(name) for name, field in origin.items()],
+        F.monotonically_increasing_id().alias("id"),
+        F.when(F.col("value").endswith("\r"), F.expr("left(value, length(value) - 1)"))
+        .otherwise(F.col("value"))
+        .alias("text"),
+    )
+    blocks = text.groupBy(*origin).agg(
+        F.count(F.lit(1)).alias("lines"),
+        F.min("id").alias("first_id"),
+        F.max(is_blank(F.col("text")) | has_odd_quotes(F.col("text"))).alias("untidy"),
+    )
+    facts = {staging.name(file): facts_of(file, staging, texts) for file in files}
+    found = [{"file_name": staging.name(files[0]), **block.asDict()} for block in blocks.collect()]
+    untidy = {block["file_name"] for block in found if block["untidy"]}
+    rows, next_line = [], dict.fromkeys(facts, 1)
+    for block in sorted(found, key=itemgetter("file_name", "block")):
+        name = block["file_name"]
+        shift = next_line[name] - block["first_id"]
+        rows.append({**facts[name], "block": block["block"], "shift": shift, "untidy": name in untidy})
+        next_line[name] += block["lines"]
+    numbered = local_rows(spark, rows, f"{facts_schema(texts)}, block bigint, shift bigint, untidy boolean")
+    lines = text.join(F.broadcast(numbered), on=[*origin], how="inner")
+    lines = lines.withColumn("line", F.col("id") + F.col("shift")).drop("file_name", "block", "id", "shift")
+    return lines, bool(untidy)
+
+
+# From glue/reading/records.py
+
+RECORD_LINES = 64
+WELL_QUOTED = rf"^{FIELD}(?:,{FIELD})*+\z"
+
+
+def by_line() -> WindowSpec:
+    return Window.partitionBy("file_id").orderBy("line")
+
+
+def unquoted(field: Column) -> Column:
+    """Return a field without the quotes around it."""
+    inner = F.regexp_replace(field.substr(F.lit(2), F.length(field) - 2), '""', QUOTE)
+    return F.when(field.startswith(QUOTE), inner).otherwise(field)
+
+
+def fields_of(text: Column) -> Column:
+    """Return a well-quoted record's fields, some still within quotes: a lambda here would slow down all records."""
+    quoted = F.regexp_extract_all(F.concat(F.lit(","), text), F.lit(f",({FIELD})"), F.lit(1))
+    return F.when(text.contains(QUOTE), quoted).otherwise(F.split(text, ",", -1))
+
+
+def spans(lines: DataFrame) -> DataFrame:
+    """Return `file_id, line, close, record` for each odd line that begins a record of several lines."""
+    odd = lines.where(has_odd_quotes(F.col("text"))).select(
+        "file_id", "line", "field_count", F.lead("line").over(by_line()).alias("close")
+    )
+    near = odd.where(F.col("close") - F.col("line") < RECORD_LINES)
+    parts = near.select("file_id", F.col("line").alias("open"), F.explode(F.sequence("line", "close")).alias("line"))
+    joined = (
+        parts.join(lines.select("file_id", "line", "text"), on=["file_id", "line"], how="inner")
+        .groupBy("file_id", F.col("open").alias("line"))
+        .agg(F.array_sort(F.collect_list(F.struct("line", "text"))).alias("parts"))
+        .select("file_id", "line", F.concat_ws("\n", F.col("parts.text")).alias("record"))
+    )
+    fits = F.coalesce(
+        F.col("record").rlike(WELL_QUOTED) & (F.size(fields_of(F.col("record"))) == F.col("field_count")), F.lit(False)
+    )
+    chained = odd.join(joined, on=["file_id", "line"], how="left").select(
+        "file_id", "line", "close", "record", fits.alias("fits"), F.row_number().over(by_line()).alias("place")
+    )
+    last_miss = F.max(F.when(~F.col("fits"), F.col("place"))).over(by_line().rowsBetween(Window.unboundedPreceding, -1))
+    run_length = F.col("place") - 1 - F.coalesce(last_miss, F.lit(0))
+    return (
+        chained.withColumn("run_length", run_length)
+        .where(F.col("fits") & (F.col("run_length") % 2 == 0))
+        .select("file_id", "line", "close", "record")
+    )
+
+
+def join_spans(lines: DataFrame) -> DataFrame:
+    """Return the records of untidy files: spans joined, blank lines left out, rows numbered."""
+    covered = spans(lines).select(
+        "file_id", F.explode(F.sequence("line", "close")).alias("line"), F.col("line").alias("open"), "record"
+    )
+    record = F.when(F.col("open") == F.col("line"), F.col("record")).otherwise(F.col("text"))
+    return (
+        lines.join(covered, on=["file_id", "line"], how="left")
+        .where(F.col("open").isNull() | (F.col("open") == F.col("line")))
+        .withColumn("text", record)
+        .where(F.col("open").isNotNull() | ~is_blank(F.col("text")))
+        .withColumn("row", F.row_number().over(by_line()))
+    )
+
+
+def of_other_table(fields: Column) -> Column:
+    """Tell whether a record of a file of several tables names another one than the file's."""
+    expected, places = F.col("other_table.name"), F.col("other_table.places")
+    named = [F.lower(trimmed(unquoted(F.get(fields, F.get(places, F.lit(place)))))) for place in (0, 1)]
+    found = reduce(or_, [F.coalesce(name == F.lower(expected), F.lit(False)) for name in named])
+    return F.col("other_table").isNotNull() & ~found
+
+
+def line_of(files: list[Item]) -> Column:
+    """Return the physical line of a record; a JSON object has none."""
+    of_json = [file["file_id"] for file in files if file["format"]["kind"] == "json"]
+    return (F.when(~F.col("file_id").isin(of_json), F.col("line")) if of_json else F.col("line")).alias("line")
+
+
+def read_csv(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
+    """Return one row per record: origin, `row`, `line`, `raw`, the structural rule it breaks, known columns."""
+    texts = texts_of(files[0]["subject"])
+    lines, any_untidy = read_lines(spark, files, staging, texts)
+    below = lines.where("line > header_line")
+    if not all(file["format"]["has_header"] for file in files):
+        # A byte order mark before the first record is no part of it.
+        first = F.regexp_replace("text", "^\ufeff", "")
+        below = below.withColumn("text", F.when(F.col("line") == 1, first).otherwise(F.col("text")))
+    facts = [name for name in below.columns if name not in ("line", "text", "untidy")]
+    records = below.where(~F.col("untidy")).select(
+        *facts, "line", "text", (F.col("line") - F.col("header_line")).alias("row")
+    )
+    if any_untidy:
+        records = records.unionByName(join_spans(below.where("untidy")).select(*records.columns))
+    text, fields, expected = F.col("text"), F.col("fields"), F.col("field_count")
+    broken = F.when(text.contains(QUOTE) & ~text.rlike(WELL_QUOTED), F.lit("malformed_quotes"))
+    if any("table" in file["format"] for file in files):
+        broken = broken.when(of_other_table(fields), F.lit("other_table"))
+    broken = broken.when(F.size(fields) < expected, F.lit("too_few_fields")).when(
+        F.size(fields) > expected, F.lit("too_many_fields")
+    )
+    values = {
+        name: F.when(F.col("broken").isNull(), unquoted(F.get(fields, position)))
+        for name, position in positions_of(files, texts).items()
+    }
+    return (
+        records.withColumn("fields", fields_of(text))
+        .withColumn("broken", broken)
+        .transform(with_texts, values, any_null_text=any("null_text" in file["format"] for file in files))
+        .select(*ORIGIN, "row", line_of(files), F.col("text").alias("raw"), "broken", *texts)
+    )
+
+
+# From glue/reading/rows.py
+
+
+def read(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
+    """Return the rows of one subject's files as text: one read for all CSV files, one for each shape of Parquet."""
+    # The ledger has one name for INT96 and for nanoseconds, Spark two types.
+    untold = [
+        file for file in files if any(kind.startswith("timestamp[ns") for kind in file["format"].get("types", []))
+    ]
+    schemas = {
+        file["file_id"]: partial(parquet_fields, spark, staging.path(file), known_places(file).values())
+        for file in untold
+    }
+    fields = {file_id: found.json() for file_id, found in at_once(schemas).items()}
+    shapes: dict[str, list[Item]] = {}
+    for file in files:
+        shape = file["format"]
+        parts = [shape["columns"], shape.get("types"), shape["places"], fields.get(file["file_id"])]
+        signature = json.dumps(parts, sort_keys=True) if shape["kind"] == "parquet" else "csv"
+        shapes.setdefault(signature, []).append(file)
+    readers = [
+        (read_csv if signature == "csv" else read_parquet)(spark, members, staging)
+        for signature, members in shapes.items()
+    ]
+    # The rules would be planned and compiled once for each part of the union.
+    return readers[0] if len(readers) == 1 else settled(reduce(DataFrame.unionByName, readers))
 
 
 # From glue/shared/steps.py
@@ -1072,449 +1521,11 @@ OUTCOMES = ("quarantined", "unchanged", "stale", "superseded", "inserted", "upda
 # ## Reading
 # User keys never reach Spark's path resolution, and Spark cannot read a version: each exact object version is first
 # copied, server-side,
-# to `staging/`. Of a file of cards the copy is masked: card numbers and security codes stay in Bronze.
-
-
-class FileBroken(Exception):  # noqa: N818 - the file is, not the program
-    """One file cannot be processed; the others of its run can."""
-
-    def __init__(self, broken_file_id: str, reason: str) -> None:
-        super().__init__(f"file {broken_file_id}: {reason}")
-        self.file_id = broken_file_id
-        self.reason = reason
-
-
-@dataclass(frozen=True)
-class Staging:
-    """Where a run's copies lie in the lake bucket, and the key under which card numbers are hashed on the way there."""
-
-    lake: str
-    prefix: str = ""
-    card_key: CardKey = field(default_factory=lambda: CardKey(""))
-
-    def name(self, file: Item) -> str:
-        return f"{file['file_id']}.{file['format']['kind']}"
-
-    def key(self, file: Item) -> str:
-        return f"{self.prefix}staging/{self.name(file)}"
-
-    def path(self, file: Item) -> str:
-        return f"s3://{self.lake}/{self.key(file)}"
-
-
-# S3 copies up to 5 GB in one request; boto3 by itself would send hundreds for such an object.
-WHOLE_COPIES = TransferConfig(multipart_threshold=5 << 30, multipart_chunksize=1 << 30)
+# to `staging/`, and read from there as rows of text (`glue/reading/`).
 
 
 def staging_of(job: argparse.Namespace) -> Staging:
     return Staging(job.lake_bucket, job.prefix, CardKey(job.card_key_secret))
-
-
-def stage(files: list[Item], staging: Staging) -> None:
-    """Copy the exact version of each file to staging; copying again gives the same bytes."""
-    s3 = boto3.client("s3")
-
-    def copy(file: Item) -> None:
-        source = {"Bucket": file["bucket"], "Key": file["key"], "VersionId": file["version_id"]}
-        try:
-            if file["subject"] == "cards":
-                copy_masked(file, s3.get_object(**source)["Body"], staging.lake, staging.key(file), staging.card_key)
-            elif file["format"]["kind"] == "json":
-                body = json.loads(s3.get_object(**source)["Body"].read())
-                s3.put_object(Bucket=staging.lake, Key=staging.key(file), Body=csv_of_codes(body))
-            else:
-                s3.copy(source, staging.lake, staging.key(file), Config=WHOLE_COPIES)
-        except s3.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchVersion", "405"):
-                raise FileBroken(
-                    file["file_id"], "the object version was deleted from Bronze after it was accepted"
-                ) from error
-            raise
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(copy, [file for file in files if file["subject"] != "load"]))
-
-
-def csv_of_codes(codes: dict[str, str]) -> bytes:
-    """Write the JSON object of `mcc_codes` as the CSV file that it stands for."""
-    # A line break may stand in a description; in a code it stays a fault.
-    rows = [[re.sub(r"[\r\n]", "?", code), " ".join(str(name).splitlines())] for code, name in codes.items()]
-    return "".join(f"{join_line(row)}\n" for row in (["mcc", "description"], *rows)).encode()
-
-
-# Facts of the files travel beside their rows in a small broadcast table: the order of the object, and where each known
-# column stands.
-
-
-KNOWN = (
-    "dms_id", "amount", "date", "use_chip", "zip", "client_id", "card_id", "merchant_id", "merchant_city",
-    "merchant_state", "mcc", "errors",
-)  # fmt: skip
-CHANGE = ("op", "commit_at")
-ORIGIN = {
-    "file_id": "string", "last_modified_at": "timestamp", "object_at": "timestamp", "object_key": "string",
-    "sequencer": "string", "version_id": "string", "is_full_load": "boolean", "load_start": "timestamp",
-    "has_op": "boolean", "has_commit_at": "boolean",
-}  # fmt: skip
-LAYOUT = (
-    "file_name string, header_line bigint, field_count int, null_text string, "
-    "other_table struct<name: string, places: array<int>>"
-)
-
-
-def texts_of(subject: str) -> tuple[str, ...]:
-    """Return the columns that are read of a subject's files, as text."""
-    return (KNOWN if subject == "transactions" else REFERENCES[subject].texts) + CHANGE
-
-
-def facts_of(file: Item, staging: Staging, texts: tuple[str, ...]) -> Item:
-    """Return what the rows of a file need to know of it, in the form `facts_schema`."""
-    shape = file["format"]
-    return {
-        "file_id": file["file_id"],
-        "last_modified_at": file["last_modified_at"],
-        "object_at": file.get("as_of_at", file["last_modified_at"]),
-        "object_key": file["key"],
-        "sequencer": file["sequencer"].ljust(32, "0"),
-        "version_id": file["version_id"],
-        "is_full_load": shape["is_full_load"],
-        "load_start": file.get("load_start"),
-        "has_op": "op" in shape["places"],
-        "has_commit_at": "commit_at" in shape["places"],
-        "file_name": staging.name(file),
-        "header_line": shape.get("blank_lines_before_header", 0) + 1 if shape["has_header"] else 0,
-        "field_count": len(shape["columns"]),
-        "null_text": shape.get("null_text"),
-        "other_table": {"name": shape["table"], "places": shape["table_places"]} if "table" in shape else None,
-        "positions": {name: place for name, place in shape["places"].items() if name in texts},
-    }
-
-
-def facts_schema(texts: tuple[str, ...]) -> str:
-    positions = "positions struct<" + ", ".join(f"{name}: int" for name in texts) + ">"
-    return f"{columns(ORIGIN)}, {LAYOUT}, {positions}"
-
-
-def local_rows(spark: SparkSession, rows: list[Item], schema: str) -> DataFrame:
-    """Return a few rows of the driver as a DataFrame that Spark can broadcast without a Python worker."""
-    rows_of = T.ArrayType(T._parse_datatype_string(schema))
-    return spark.range(1).select(F.inline(F.from_json(F.lit(json.dumps(rows)), rows_of)))
-
-
-# CSV is read as text. Spark numbers lines by partition, so one cheap pass first counts the lines of each block of each
-# file; from it
-# every line gets its number in its file, and the driver learns which files hold blank lines or odd quotes.
-
-
-QUOTE = '"'
-
-
-def is_blank(text: Column) -> Column:
-    """Tell whether a line holds nothing; that most lines hold a comma is seen sooner."""
-    return ~text.contains(",") & (F.btrim(text, F.lit(" \t")) == "")
-
-
-def has_odd_quotes(text: Column) -> Column:
-    without = F.replace(text, F.lit(QUOTE), F.lit(""))
-    return text.contains(QUOTE) & ((F.length(text) - F.length(without)) % 2 == 1)
-
-
-def read_lines(
-    spark: SparkSession, files: list[Item], staging: Staging, texts: tuple[str, ...]
-) -> tuple[DataFrame, bool]:
-    """Return `line, text, untidy` of all lines of CSV files beside the facts of their file; and if any is untidy."""
-    # The name of the only file need not be looked up for every line.
-    origin = {"block": "file_block_start"} | ({"file_name": "file_name"} if len(files) > 1 else {})
-    text = spark.read.text([staging.path(file) for file in files], lineSep="\n").select(
-        *[F.col(f"_metadata.{field}").alias(name) for name, field in origin.items()],
-        F.monotonically_increasing_id().alias("id"),
-        F.when(F.col("value").endswith("\r"), F.expr("left(value, length(value) - 1)"))
-        .otherwise(F.col("value"))
-        .alias("text"),
-    )
-    blocks = text.groupBy(*origin).agg(
-        F.count(F.lit(1)).alias("lines"),
-        F.min("id").alias("first_id"),
-        F.max(is_blank(F.col("text")) | has_odd_quotes(F.col("text"))).alias("untidy"),
-    )
-    facts = {staging.name(file): facts_of(file, staging, texts) for file in files}
-    found = [{"file_name": staging.name(files[0]), **block.asDict()} for block in blocks.collect()]
-    untidy = {block["file_name"] for block in found if block["untidy"]}
-    rows, next_line = [], dict.fromkeys(facts, 1)
-    for block in sorted(found, key=itemgetter("file_name", "block")):
-        name = block["file_name"]
-        shift = next_line[name] - block["first_id"]
-        rows.append({**facts[name], "block": block["block"], "shift": shift, "untidy": name in untidy})
-        next_line[name] += block["lines"]
-    numbered = local_rows(spark, rows, f"{facts_schema(texts)}, block bigint, shift bigint, untidy boolean")
-    lines = text.join(F.broadcast(numbered), on=[*origin], how="inner")
-    lines = lines.withColumn("line", F.col("id") + F.col("shift")).drop("file_name", "block", "id", "shift")
-    return lines, bool(untidy)
-
-
-# A record is one line. In the few files with blank lines or odd quotes the records are found as section 2 of the
-# contract says: an odd
-# line joins with the next odd line when both together parse; of a chain of such pairs every second one is real.
-
-
-RECORD_LINES = 64
-WELL_QUOTED = rf"^{FIELD}(?:,{FIELD})*+\z"
-
-
-def by_line() -> WindowSpec:
-    return Window.partitionBy("file_id").orderBy("line")
-
-
-def unquoted(field: Column) -> Column:
-    """Return a field without the quotes around it."""
-    inner = F.regexp_replace(field.substr(F.lit(2), F.length(field) - 2), '""', QUOTE)
-    return F.when(field.startswith(QUOTE), inner).otherwise(field)
-
-
-def fields_of(text: Column) -> Column:
-    """Return a well-quoted record's fields, some still within quotes: a lambda here would slow down all records."""
-    quoted = F.regexp_extract_all(F.concat(F.lit(","), text), F.lit(f",({FIELD})"), F.lit(1))
-    return F.when(text.contains(QUOTE), quoted).otherwise(F.split(text, ",", -1))
-
-
-def spans(lines: DataFrame) -> DataFrame:
-    """Return `file_id, line, close, record` for each odd line that begins a record of several lines."""
-    odd = lines.where(has_odd_quotes(F.col("text"))).select(
-        "file_id", "line", "field_count", F.lead("line").over(by_line()).alias("close")
-    )
-    near = odd.where(F.col("close") - F.col("line") < RECORD_LINES)
-    parts = near.select("file_id", F.col("line").alias("open"), F.explode(F.sequence("line", "close")).alias("line"))
-    joined = (
-        parts.join(lines.select("file_id", "line", "text"), on=["file_id", "line"], how="inner")
-        .groupBy("file_id", F.col("open").alias("line"))
-        .agg(F.array_sort(F.collect_list(F.struct("line", "text"))).alias("parts"))
-        .select("file_id", "line", F.concat_ws("\n", F.col("parts.text")).alias("record"))
-    )
-    fits = F.coalesce(
-        F.col("record").rlike(WELL_QUOTED) & (F.size(fields_of(F.col("record"))) == F.col("field_count")), F.lit(False)
-    )
-    chained = odd.join(joined, on=["file_id", "line"], how="left").select(
-        "file_id", "line", "close", "record", fits.alias("fits"), F.row_number().over(by_line()).alias("place")
-    )
-    last_miss = F.max(F.when(~F.col("fits"), F.col("place"))).over(by_line().rowsBetween(Window.unboundedPreceding, -1))
-    run_length = F.col("place") - 1 - F.coalesce(last_miss, F.lit(0))
-    return (
-        chained.withColumn("run_length", run_length)
-        .where(F.col("fits") & (F.col("run_length") % 2 == 0))
-        .select("file_id", "line", "close", "record")
-    )
-
-
-def join_spans(lines: DataFrame) -> DataFrame:
-    """Return the records of untidy files: spans joined, blank lines left out, rows numbered."""
-    covered = spans(lines).select(
-        "file_id", F.explode(F.sequence("line", "close")).alias("line"), F.col("line").alias("open"), "record"
-    )
-    record = F.when(F.col("open") == F.col("line"), F.col("record")).otherwise(F.col("text"))
-    return (
-        lines.join(covered, on=["file_id", "line"], how="left")
-        .where(F.col("open").isNull() | (F.col("open") == F.col("line")))
-        .withColumn("text", record)
-        .where(F.col("open").isNotNull() | ~is_blank(F.col("text")))
-        .withColumn("row", F.row_number().over(by_line()))
-    )
-
-
-def without_blanks(text: Column) -> Column:
-    """Return a text without blanks and tabs around it."""
-    # Trimming a set of characters costs ten times as much as trimming blanks, and tabs are rare.
-    return F.when(text.contains("\t"), F.btrim(text, F.lit(" \t"))).otherwise(F.trim(text))
-
-
-def trimmed(text: Column) -> Column:
-    """Return a text without blanks and tabs around it; null when nothing is left."""
-    short = without_blanks(text)
-    return F.when(short != "", short)
-
-
-def with_texts(rows: DataFrame, values: dict[str, Column], *, any_null_text: bool) -> DataFrame:
-    """Add the known columns as trimmed text; what a file writes for null is null.
-
-    Spark computes an expression anew wherever another one names it, unless it is a column of an earlier step.
-    """
-    steps: list[Callable[[Column], Column]] = [without_blanks, lambda text: F.when(text != "", text)]
-    if any_null_text:
-        steps.append(lambda text: F.when(~text.eqNullSafe(F.col("null_text")), text))
-    rows = rows.withColumns(values)
-    for step_of in steps:
-        rows = rows.withColumns({name: step_of(F.col(name)) for name in values})
-    return rows
-
-
-def of_other_table(fields: Column) -> Column:
-    """Tell whether a record of a file of several tables names another one than the file's."""
-    expected, places = F.col("other_table.name"), F.col("other_table.places")
-    named = [F.lower(trimmed(unquoted(F.get(fields, F.get(places, F.lit(place)))))) for place in (0, 1)]
-    found = reduce(Column.__or__, [F.coalesce(name == F.lower(expected), F.lit(False)) for name in named])
-    return F.col("other_table").isNotNull() & ~found
-
-
-def read_csv(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
-    """Return one row per record: origin, `row`, `line`, `raw`, the structural rule it breaks, known columns."""
-    texts = texts_of(files[0]["subject"])
-    lines, any_untidy = read_lines(spark, files, staging, texts)
-    below = lines.where("line > header_line")
-    if not all(file["format"]["has_header"] for file in files):
-        # A byte order mark before the first record is no part of it.
-        first = F.regexp_replace("text", "^\ufeff", "")
-        below = below.withColumn("text", F.when(F.col("line") == 1, first).otherwise(F.col("text")))
-    facts = [name for name in below.columns if name not in ("line", "text", "untidy")]
-    records = below.where(~F.col("untidy")).select(
-        *facts, "line", "text", (F.col("line") - F.col("header_line")).alias("row")
-    )
-    if any_untidy:
-        records = records.unionByName(join_spans(below.where("untidy")).select(*records.columns))
-    text, fields, expected = F.col("text"), F.col("fields"), F.col("field_count")
-    broken = F.when(text.contains(QUOTE) & ~text.rlike(WELL_QUOTED), F.lit("malformed_quotes"))
-    if any("table" in file["format"] for file in files):
-        broken = broken.when(of_other_table(fields), F.lit("other_table"))
-    broken = broken.when(F.size(fields) < expected, F.lit("too_few_fields")).when(
-        F.size(fields) > expected, F.lit("too_many_fields")
-    )
-    values = {
-        name: F.when(F.col("broken").isNull(), unquoted(F.get(fields, position)))
-        for name, position in positions_of(files, texts).items()
-    }
-    return (
-        records.withColumn("fields", fields_of(text))
-        .withColumn("broken", broken)
-        .transform(with_texts, values, any_null_text=any("null_text" in file["format"] for file in files))
-        .select(*ORIGIN, "row", line_of(files), F.col("text").alias("raw"), "broken", *texts)
-    )
-
-
-def positions_of(files: list[Item], texts: tuple[str, ...]) -> dict[str, Column]:
-    """Return where each known column stands: a constant where all files agree, that is twice as fast."""
-    places = [{name: file["format"]["places"].get(name) for name in texts} for file in files]
-    if all(each == places[0] for each in places):
-        return {name: F.lit(place).cast("int") for name, place in places[0].items()}
-    return {name: F.col("positions")[name] for name in texts}
-
-
-def line_of(files: list[Item]) -> Column:
-    """Return the physical line of a record; a JSON object has none."""
-    of_json = [file["file_id"] for file in files if file["format"]["kind"] == "json"]
-    return (F.when(~F.col("file_id").isin(of_json), F.col("line")) if of_json else F.col("line")).alias("line")
-
-
-# Parquet is written out as text, value by value, so that one set of rules serves all kinds of files (contract, section
-# 3.3).
-
-
-def parquet_text(name: str, field: T.StructField) -> Column:
-    """Return a Parquet column, `name` in the contract, in the text form of the contract."""
-    value = F.col(f"`{field.name}`")
-    kind = field.dataType
-    if isinstance(kind, T.DecimalType):
-        return plain_decimal(value, kind)
-    if isinstance(kind, T.DoubleType | T.FloatType):
-        whole = (value == F.floor(value)) & (value >= -(2.0**63)) & (value < 2.0**63)
-        return F.when(whole, value.cast("bigint").cast("string")).otherwise(value.cast("string"))
-    if isinstance(kind, T.ArrayType):
-        return F.concat_ws(",", value)
-    if isinstance(kind, T.LongType) and name in ("date", "commit_at"):
-        # Spark 3.5 reads nanoseconds as plain numbers (nanosAsLong); other integers were rejected before.
-        return F.timestamp_micros(
-            ((value - F.pmod(value, F.lit(1000))) / 1000).cast("decimal(20,0)").cast("bigint")
-        ).cast("string")
-    return value.cast("string")
-
-
-def plain_decimal(value: Column, kind: T.DecimalType) -> Column:
-    """Return a decimal as digits at its full scale; Spark's cast writes small values of large scales with exponents."""
-    if kind.scale <= 6:
-        return value.cast("string")
-    return F.regexp_replace(F.format_number(value, kind.scale), ",", "")
-
-
-def known_places(file: Item) -> dict[str, int]:
-    """Return where a file has the columns that are read of it."""
-    names = texts_of(file["subject"])
-    return {name: place for name, place in file["format"]["places"].items() if name in names}
-
-
-def parquet_fields(spark: SparkSession, path: str, places: Iterable[int]) -> T.StructType:
-    """Return the columns at these places of a Parquet file as Spark reads them, by its own rules.
-
-    What Spark infers by itself is the schema of the whole file: it refuses a file for a column that nobody reads.
-    """
-    parquet, state = spark._jvm.org.apache.parquet, spark._jsparkSession.sessionState()
-    file = parquet.hadoop.util.HadoopInputFile.fromPath(
-        spark._jvm.org.apache.hadoop.fs.Path(path), state.newHadoopConf()
-    )
-    reader = parquet.hadoop.ParquetFileReader.open(file)
-    try:
-        whole = reader.getFileMetaData().getSchema()
-    finally:
-        reader.close()
-    kept = spark._jvm.java.util.ArrayList()
-    for place in places:
-        kept.add(whole.getType(place))
-    converter = spark._jvm.org.apache.spark.sql.execution.datasources.parquet.ParquetToSparkSchemaConverter(
-        state.conf()
-    )
-    fields = converter.convert(parquet.schema.MessageType("known", kept))
-    return T.StructType.fromJson(json.loads(fields.json()))
-
-
-def read_parquet(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
-    """Return the rows of Parquet files that all have the same columns and types, in the form of `read_csv`."""
-    names, places = texts_of(files[0]["subject"]), known_places(files[0])
-    fields = parquet_fields(spark, staging.path(files[0]), places.values())
-    source = spark.read.schema(fields).parquet(*[staging.path(file) for file in files])
-    found = dict(zip(places, fields, strict=True))
-    texts = {name: parquet_text(name, found[name]) for name in names if name in places}
-    raw = F.to_json(F.struct(*[text.alias(name) for name, text in texts.items()]), {"ignoreNullFields": "false"})
-    rows = source.select(
-        F.col("_metadata.file_name").alias("file_name"),
-        (F.col("_metadata.row_index") + 1).alias("row"),
-        raw.alias("raw"),
-        F.struct(*[texts.get(name, F.lit(None).cast("string")).alias(name) for name in names]).alias("values"),
-    )
-    values = {name: F.col("values")[name] for name in names}
-    facts = local_rows(spark, [facts_of(file, staging, names) for file in files], facts_schema(names))
-    return (
-        rows.join(F.broadcast(facts), on="file_name", how="inner")
-        .transform(with_texts, values, any_null_text=any("null_text" in file["format"] for file in files))
-        .select(
-            *ORIGIN,
-            "row",
-            F.lit(None).cast("bigint").alias("line"),
-            "raw",
-            F.lit(None).cast("string").alias("broken"),
-            *names,
-        )
-    )
-
-
-def read(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
-    """Return the rows of one subject's files as text: one read for all CSV files, one for each shape of Parquet."""
-    # The ledger has one name for INT96 and for nanoseconds, Spark two types.
-    untold = [
-        file for file in files if any(kind.startswith("timestamp[ns") for kind in file["format"].get("types", []))
-    ]
-    looks = {
-        file["file_id"]: partial(parquet_fields, spark, staging.path(file), known_places(file).values())
-        for file in untold
-    }
-    fields = {file_id: found.json() for file_id, found in at_once(looks).items()}
-    shapes: dict[str, list[Item]] = {}
-    for file in files:
-        shape = file["format"]
-        parts = [shape["columns"], shape.get("types"), shape["places"], fields.get(file["file_id"])]
-        signature = json.dumps(parts, sort_keys=True) if shape["kind"] == "parquet" else "csv"
-        shapes.setdefault(signature, []).append(file)
-    readers = [
-        (read_csv if signature == "csv" else read_parquet)(spark, members, staging)
-        for signature, members in shapes.items()
-    ]
-    # The rules would be planned and compiled once for each part of the union.
-    return readers[0] if len(readers) == 1 else settled(reduce(DataFrame.unionByName, readers))
 
 
 # ## Rules

@@ -15,10 +15,11 @@ from functools import partial
 from typing import Any
 
 import boto3
-from ledger import FencedOut, Item, Ledger, now_text
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
+
+from glue.shared.ledger import FencedOut, Item, Ledger, now_text
 
 CATALOG = "glue_catalog"
 MONEY = "decimal(18,2)"

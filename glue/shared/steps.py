@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ledger import now_text
+from glue.shared.ledger import now_text
 
 
 def log_step(layer: str, name: str, **facts: object) -> None:

@@ -18,10 +18,11 @@ from functools import cached_property
 from typing import Any
 
 import boto3
-import pyarrow as pa
-import pyarrow.parquet as pq
-from ledger import Item
-from records import join_line, split_line
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from glue.reading.fields import join_line, split_line
+from glue.shared.ledger import Item
 
 SECRET_COLUMNS = ("card_number", "cvv")
 CHECKED_COLUMNS = ("card_id", "client_id", "credit_limit", "op", "commit_at")  # rules read them: they stay as they are

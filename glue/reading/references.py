@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from publication import MONEY
+from glue.shared.publication import MONEY
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,61 @@
+"""Reads CSV files as numbered lines.
+
+Spark numbers lines by partition, so one cheap pass first counts the lines of each block of each file; from it every
+line gets its number in its file, and the driver learns which files hold blank lines or odd quotes.
+"""
+
+from __future__ import annotations
+
+from operator import itemgetter
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from glue.reading.origin import facts_of, facts_schema, local_rows
+from glue.reading.staging import Staging
+from glue.shared.ledger import Item
+
+QUOTE = '"'
+
+
+def is_blank(text: Column) -> Column:
+    """Tell whether a line holds nothing; that most lines hold a comma is seen sooner."""
+    return ~text.contains(",") & (F.btrim(text, F.lit(" \t")) == "")
+
+
+def has_odd_quotes(text: Column) -> Column:
+    without = F.replace(text, F.lit(QUOTE), F.lit(""))
+    return text.contains(QUOTE) & ((F.length(text) - F.length(without)) % 2 == 1)
+
+
+def read_lines(
+    spark: SparkSession, files: list[Item], staging: Staging, texts: tuple[str, ...]
+) -> tuple[DataFrame, bool]:
+    """Return `line, text, untidy` of all lines of CSV files beside the facts of their file; and if any is untidy."""
+    # The name of the only file need not be looked up for every line.
+    origin = {"block": "file_block_start"} | ({"file_name": "file_name"} if len(files) > 1 else {})
+    text = spark.read.text([staging.path(file) for file in files], lineSep="\n").select(
+        *[F.col(f"_metadata.{field}").alias(name) for name, field in origin.items()],
+        F.monotonically_increasing_id().alias("id"),
+        F.when(F.col("value").endswith("\r"), F.expr("left(value, length(value) - 1)"))
+        .otherwise(F.col("value"))
+        .alias("text"),
+    )
+    blocks = text.groupBy(*origin).agg(
+        F.count(F.lit(1)).alias("lines"),
+        F.min("id").alias("first_id"),
+        F.max(is_blank(F.col("text")) | has_odd_quotes(F.col("text"))).alias("untidy"),
+    )
+    facts = {staging.name(file): facts_of(file, staging, texts) for file in files}
+    found = [{"file_name": staging.name(files[0]), **block.asDict()} for block in blocks.collect()]
+    untidy = {block["file_name"] for block in found if block["untidy"]}
+    rows, next_line = [], dict.fromkeys(facts, 1)
+    for block in sorted(found, key=itemgetter("file_name", "block")):
+        name = block["file_name"]
+        shift = next_line[name] - block["first_id"]
+        rows.append({**facts[name], "block": block["block"], "shift": shift, "untidy": name in untidy})
+        next_line[name] += block["lines"]
+    numbered = local_rows(spark, rows, f"{facts_schema(texts)}, block bigint, shift bigint, untidy boolean")
+    lines = text.join(F.broadcast(numbered), on=[*origin], how="inner")
+    lines = lines.withColumn("line", F.col("id") + F.col("shift")).drop("file_name", "block", "id", "shift")
+    return lines, bool(untidy)

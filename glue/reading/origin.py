@@ -1,0 +1,76 @@
+"""What travels beside the rows of a file: the order of its object, and where each known column stands."""
+
+from __future__ import annotations
+
+import json
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from glue.reading.references import REFERENCES
+from glue.reading.staging import Staging
+from glue.shared.ledger import Item
+from glue.shared.publication import columns
+
+KNOWN = (
+    "dms_id", "amount", "date", "use_chip", "zip", "client_id", "card_id", "merchant_id", "merchant_city",
+    "merchant_state", "mcc", "errors",
+)  # fmt: skip
+CHANGE = ("op", "commit_at")
+ORIGIN = {
+    "file_id": "string", "last_modified_at": "timestamp", "object_at": "timestamp", "object_key": "string",
+    "sequencer": "string", "version_id": "string", "is_full_load": "boolean", "load_start": "timestamp",
+    "has_op": "boolean", "has_commit_at": "boolean",
+}  # fmt: skip
+LAYOUT = (
+    "file_name string, header_line bigint, field_count int, null_text string, "
+    "other_table struct<name: string, places: array<int>>"
+)
+
+
+def texts_of(subject: str) -> tuple[str, ...]:
+    """Return the columns that are read of a subject's files, as text."""
+    return (KNOWN if subject == "transactions" else REFERENCES[subject].texts) + CHANGE
+
+
+def facts_of(file: Item, staging: Staging, texts: tuple[str, ...]) -> Item:
+    """Return what the rows of a file need to know of it, in the form `facts_schema`."""
+    shape = file["format"]
+    return {
+        "file_id": file["file_id"],
+        "last_modified_at": file["last_modified_at"],
+        "object_at": file.get("as_of_at", file["last_modified_at"]),
+        "object_key": file["key"],
+        "sequencer": file["sequencer"].ljust(32, "0"),
+        "version_id": file["version_id"],
+        "is_full_load": shape["is_full_load"],
+        "load_start": file.get("load_start"),
+        "has_op": "op" in shape["places"],
+        "has_commit_at": "commit_at" in shape["places"],
+        "file_name": staging.name(file),
+        "header_line": shape.get("blank_lines_before_header", 0) + 1 if shape["has_header"] else 0,
+        "field_count": len(shape["columns"]),
+        "null_text": shape.get("null_text"),
+        "other_table": {"name": shape["table"], "places": shape["table_places"]} if "table" in shape else None,
+        "positions": {name: place for name, place in shape["places"].items() if name in texts},
+    }
+
+
+def facts_schema(texts: tuple[str, ...]) -> str:
+    positions = "positions struct<" + ", ".join(f"{name}: int" for name in texts) + ">"
+    return f"{columns(ORIGIN)}, {LAYOUT}, {positions}"
+
+
+def positions_of(files: list[Item], texts: tuple[str, ...]) -> dict[str, Column]:
+    """Return where each known column stands: a constant where all files agree, that is twice as fast."""
+    places = [{name: file["format"]["places"].get(name) for name in texts} for file in files]
+    if all(each == places[0] for each in places):
+        return {name: F.lit(place).cast("int") for name, place in places[0].items()}
+    return {name: F.col("positions")[name] for name in texts}
+
+
+def local_rows(spark: SparkSession, rows: list[Item], schema: str) -> DataFrame:
+    """Return a few rows of the driver as a DataFrame that Spark can broadcast without a Python worker."""
+    rows_of = T.ArrayType(T._parse_datatype_string(schema))
+    return spark.range(1).select(F.inline(F.from_json(F.lit(json.dumps(rows)), rows_of)))

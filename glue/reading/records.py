@@ -1,0 +1,130 @@
+"""Finds the records in the lines of CSV files (section 2 of `docs/data-contract.md`).
+
+A record is one line. In the few files with blank lines or odd quotes an odd line joins with the next odd line when both
+together parse; of a chain of such pairs every second one is real.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+
+from pyspark.sql import Column, DataFrame, SparkSession, Window, WindowSpec
+from pyspark.sql import functions as F
+
+from glue.reading.fields import FIELD
+from glue.reading.lines import QUOTE, has_odd_quotes, is_blank, read_lines
+from glue.reading.origin import ORIGIN, positions_of, texts_of
+from glue.reading.staging import Staging
+from glue.reading.texts import trimmed, with_texts
+from glue.shared.ledger import Item
+
+RECORD_LINES = 64
+WELL_QUOTED = rf"^{FIELD}(?:,{FIELD})*+\z"
+
+
+def by_line() -> WindowSpec:
+    return Window.partitionBy("file_id").orderBy("line")
+
+
+def unquoted(field: Column) -> Column:
+    """Return a field without the quotes around it."""
+    inner = F.regexp_replace(field.substr(F.lit(2), F.length(field) - 2), '""', QUOTE)
+    return F.when(field.startswith(QUOTE), inner).otherwise(field)
+
+
+def fields_of(text: Column) -> Column:
+    """Return a well-quoted record's fields, some still within quotes: a lambda here would slow down all records."""
+    quoted = F.regexp_extract_all(F.concat(F.lit(","), text), F.lit(f",({FIELD})"), F.lit(1))
+    return F.when(text.contains(QUOTE), quoted).otherwise(F.split(text, ",", -1))
+
+
+def spans(lines: DataFrame) -> DataFrame:
+    """Return `file_id, line, close, record` for each odd line that begins a record of several lines."""
+    odd = lines.where(has_odd_quotes(F.col("text"))).select(
+        "file_id", "line", "field_count", F.lead("line").over(by_line()).alias("close")
+    )
+    near = odd.where(F.col("close") - F.col("line") < RECORD_LINES)
+    parts = near.select("file_id", F.col("line").alias("open"), F.explode(F.sequence("line", "close")).alias("line"))
+    joined = (
+        parts.join(lines.select("file_id", "line", "text"), on=["file_id", "line"], how="inner")
+        .groupBy("file_id", F.col("open").alias("line"))
+        .agg(F.array_sort(F.collect_list(F.struct("line", "text"))).alias("parts"))
+        .select("file_id", "line", F.concat_ws("\n", F.col("parts.text")).alias("record"))
+    )
+    fits = F.coalesce(
+        F.col("record").rlike(WELL_QUOTED) & (F.size(fields_of(F.col("record"))) == F.col("field_count")), F.lit(False)
+    )
+    chained = odd.join(joined, on=["file_id", "line"], how="left").select(
+        "file_id", "line", "close", "record", fits.alias("fits"), F.row_number().over(by_line()).alias("place")
+    )
+    last_miss = F.max(F.when(~F.col("fits"), F.col("place"))).over(by_line().rowsBetween(Window.unboundedPreceding, -1))
+    run_length = F.col("place") - 1 - F.coalesce(last_miss, F.lit(0))
+    return (
+        chained.withColumn("run_length", run_length)
+        .where(F.col("fits") & (F.col("run_length") % 2 == 0))
+        .select("file_id", "line", "close", "record")
+    )
+
+
+def join_spans(lines: DataFrame) -> DataFrame:
+    """Return the records of untidy files: spans joined, blank lines left out, rows numbered."""
+    covered = spans(lines).select(
+        "file_id", F.explode(F.sequence("line", "close")).alias("line"), F.col("line").alias("open"), "record"
+    )
+    record = F.when(F.col("open") == F.col("line"), F.col("record")).otherwise(F.col("text"))
+    return (
+        lines.join(covered, on=["file_id", "line"], how="left")
+        .where(F.col("open").isNull() | (F.col("open") == F.col("line")))
+        .withColumn("text", record)
+        .where(F.col("open").isNotNull() | ~is_blank(F.col("text")))
+        .withColumn("row", F.row_number().over(by_line()))
+    )
+
+
+def of_other_table(fields: Column) -> Column:
+    """Tell whether a record of a file of several tables names another one than the file's."""
+    expected, places = F.col("other_table.name"), F.col("other_table.places")
+    named = [F.lower(trimmed(unquoted(F.get(fields, F.get(places, F.lit(place)))))) for place in (0, 1)]
+    found = reduce(or_, [F.coalesce(name == F.lower(expected), F.lit(False)) for name in named])
+    return F.col("other_table").isNotNull() & ~found
+
+
+def line_of(files: list[Item]) -> Column:
+    """Return the physical line of a record; a JSON object has none."""
+    of_json = [file["file_id"] for file in files if file["format"]["kind"] == "json"]
+    return (F.when(~F.col("file_id").isin(of_json), F.col("line")) if of_json else F.col("line")).alias("line")
+
+
+def read_csv(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
+    """Return one row per record: origin, `row`, `line`, `raw`, the structural rule it breaks, known columns."""
+    texts = texts_of(files[0]["subject"])
+    lines, any_untidy = read_lines(spark, files, staging, texts)
+    below = lines.where("line > header_line")
+    if not all(file["format"]["has_header"] for file in files):
+        # A byte order mark before the first record is no part of it.
+        first = F.regexp_replace("text", "^\ufeff", "")
+        below = below.withColumn("text", F.when(F.col("line") == 1, first).otherwise(F.col("text")))
+    facts = [name for name in below.columns if name not in ("line", "text", "untidy")]
+    records = below.where(~F.col("untidy")).select(
+        *facts, "line", "text", (F.col("line") - F.col("header_line")).alias("row")
+    )
+    if any_untidy:
+        records = records.unionByName(join_spans(below.where("untidy")).select(*records.columns))
+    text, fields, expected = F.col("text"), F.col("fields"), F.col("field_count")
+    broken = F.when(text.contains(QUOTE) & ~text.rlike(WELL_QUOTED), F.lit("malformed_quotes"))
+    if any("table" in file["format"] for file in files):
+        broken = broken.when(of_other_table(fields), F.lit("other_table"))
+    broken = broken.when(F.size(fields) < expected, F.lit("too_few_fields")).when(
+        F.size(fields) > expected, F.lit("too_many_fields")
+    )
+    values = {
+        name: F.when(F.col("broken").isNull(), unquoted(F.get(fields, position)))
+        for name, position in positions_of(files, texts).items()
+    }
+    return (
+        records.withColumn("fields", fields_of(text))
+        .withColumn("broken", broken)
+        .transform(with_texts, values, any_null_text=any("null_text" in file["format"] for file in files))
+        .select(*ORIGIN, "row", line_of(files), F.col("text").alias("raw"), "broken", *texts)
+    )

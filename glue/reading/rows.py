@@ -1,0 +1,39 @@
+"""Reads the rows of staged files as text, whatever kind the files are of."""
+
+from __future__ import annotations
+
+import json
+from functools import partial, reduce
+
+from pyspark.sql import DataFrame, SparkSession
+
+from glue.reading.parquet import known_places, parquet_fields, read_parquet
+from glue.reading.records import read_csv
+from glue.reading.staging import Staging
+from glue.shared.ledger import Item
+from glue.shared.publication import at_once, settled
+
+
+def read(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
+    """Return the rows of one subject's files as text: one read for all CSV files, one for each shape of Parquet."""
+    # The ledger has one name for INT96 and for nanoseconds, Spark two types.
+    untold = [
+        file for file in files if any(kind.startswith("timestamp[ns") for kind in file["format"].get("types", []))
+    ]
+    schemas = {
+        file["file_id"]: partial(parquet_fields, spark, staging.path(file), known_places(file).values())
+        for file in untold
+    }
+    fields = {file_id: found.json() for file_id, found in at_once(schemas).items()}
+    shapes: dict[str, list[Item]] = {}
+    for file in files:
+        shape = file["format"]
+        parts = [shape["columns"], shape.get("types"), shape["places"], fields.get(file["file_id"])]
+        signature = json.dumps(parts, sort_keys=True) if shape["kind"] == "parquet" else "csv"
+        shapes.setdefault(signature, []).append(file)
+    readers = [
+        (read_csv if signature == "csv" else read_parquet)(spark, members, staging)
+        for signature, members in shapes.items()
+    ]
+    # The rules would be planned and compiled once for each part of the union.
+    return readers[0] if len(readers) == 1 else settled(reduce(DataFrame.unionByName, readers))
