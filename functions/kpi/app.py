@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
-from contract import Reason, RejectedError
 from control import as_of_of_metadata
 from inspection import Inspection, inspect_file, inspect_marker
+from layout import Reason, RejectedError
 from ledger import Item, Ledger, received_item
 from mail import rejection_body, rejection_subject
 from markers import MAXIMUM_BYTES, Listed

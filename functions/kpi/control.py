@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from contract import Reason, RejectedError
 from json_text import json_of
+from layout import Reason, RejectedError
 
 SIDE_CAR_ENDING = ".control.json"
 EARLIEST_YEAR = 1900

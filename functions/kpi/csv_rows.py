@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Protocol
 
 import polars as pl
-from contract import Layout, Reason, RejectedError, Shape, layout_of, readable_header
+from layout import Layout, Reason, RejectedError, Shape, layout_of, readable_header
 
 BLOCK_BYTES = 8 << 20
 MAXIMUM_RECORD_LINES = 64

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
-from contract import TABLE_COLUMNS, Layout, Reason, RejectedError, Shape, layout_of, readable_header
+from layout import TABLE_COLUMNS, Layout, Reason, RejectedError, Shape, layout_of, readable_header
 from pins import Pin
 from rules import OPERATIONS
 from subjects import Subject

@@ -8,13 +8,13 @@ from tempfile import TemporaryDirectory
 
 import allocator  # noqa: F401 - before polars
 import polars as pl
-from contract import Layout, Reason, RejectedError, Shape
 from control import Control, control_of_metadata, control_of_side_car
 from csv_rows import BYTE_ORDER_MARK, ByteStream, CsvRows
 from dialect import Name, Record, csv_shape, named_shape, refuse_changes_in_full_load, weaknesses
 from facts import without_null_text
 from json_codes import code_frames, codes_shape
 from kpis import Kpis, count_kpis, instant_text, money_text
+from layout import Layout, Reason, RejectedError, Shape
 from markers import Listed, Load, load_of, refuse_absent
 from parquet_rows import ParquetRows
 from pins import pin_of

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 import polars as pl
-from contract import Reason, RejectedError, Shape, layout_of
 from csv_rows import ByteStream
 from json_text import json_of
+from layout import Reason, RejectedError, Shape, layout_of
 from subjects import Subject
 
 MAXIMUM_BYTES = 16 << 20

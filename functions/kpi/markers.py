@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from contract import Reason, RejectedError
 from control import SIDE_CAR_ENDING
 from json_text import json_of
+from layout import Reason, RejectedError
 from pins import PIN_NAME
 from subjects import MARKER_NAME
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
-from contract import Layout, Reason, RejectedError, Shape, layout_of
 from facts import instants_as_text
+from layout import Layout, Reason, RejectedError, Shape, layout_of
 from subjects import TRANSACTIONS, Subject
 
 BATCH_ROWS = 131_072

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from contract import Reason, RejectedError
 from json_text import json_of
+from layout import Reason, RejectedError
 
 PIN_NAME = "_dialect.json"
 _BLANKS = " \t"

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from contract import Reason
 from control import Control
 from kpis import Kpis, money_text
+from layout import Reason
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 
-from contract import Reason, Shape
+from layout import Reason, Shape
 
 LEAST_VALUES = 5
 _SHARE = (9, 10)

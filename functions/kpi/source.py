@@ -2,8 +2,8 @@
 
 import zlib
 
-from contract import Reason, RejectedError
 from csv_rows import ByteStream
+from layout import Reason, RejectedError
 
 PARQUET_MAGIC = b"PAR1"
 GZIP_MAGIC = b"\x1f\x8b"

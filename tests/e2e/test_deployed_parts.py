@@ -39,7 +39,8 @@ def test_deployed_workflow_is_the_definition_of_the_project__substituted(app: De
 
 def test_deployed_function_holds_the_modules_of_the_project(app: DeployedApp) -> None:
     function = app.client("lambda").get_function(FunctionName=app.target.stack.kpi_function)["Configuration"]
-    modules = {path.name: path.read_bytes() for path in (app.project / "functions/kpi").glob("*.py")}
+    folder = app.project / "functions/kpi"
+    modules = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.py")}
     with zipfile.ZipFile(io.BytesIO(_package(app, function["CodeSha256"]))) as package:
         assert {name: package.read(name) for name in modules} == modules
 

@@ -6,10 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from contract import RejectedError
 from dms.build import card, text, values
 from inspection import Inspection, inspect_file, read_rows
 from kpi_cloud import Cloud, handle
+from layout import RejectedError
 from pins import Pin, pin_of
 from reconcile import Policy
 from rules import Limits

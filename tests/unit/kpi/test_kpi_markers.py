@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from contract import RejectedError
 from inspection import inspect_marker
 from kpi_cloud import BRONZE, Cloud, handle
+from layout import RejectedError
 from markers import MAXIMUM_FILES, Listed, file_id, load_of
 from subjects import is_marker
 

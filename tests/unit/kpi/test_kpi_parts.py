@@ -10,12 +10,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 from botocore.exceptions import ClientError
-from contract import RejectedError, layout_of
 from control import as_of_of_metadata, control_of_metadata, control_of_side_car
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keys import DistinctKeys
 from kpis import Kpis, instant_text
+from layout import RejectedError, layout_of
 from mail import MAXIMUM_BODY_BYTES, rejection_body, rejection_subject
 from objects import ObjectVersion, UnsupportedEventError, data_records, object_version, read_pin, read_side_car
 from settings import Settings, SettingsError

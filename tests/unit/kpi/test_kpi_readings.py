@@ -8,10 +8,10 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from contract import RejectedError, Shape, layout_of
 from csv_rows import CsvRows
 from dms.build import CARD_NUMBERS, COMMIT, HEADER, LATER, deleted, text, user, values
 from inspection import Inspection, inspect_file, inspect_marker
+from layout import RejectedError, Shape, layout_of
 from pins import pin_of
 from reconcile import Policy
 from secrets_in_files import secret_columns

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import pytest
-from contract import Shape, layout_of
 from dms.build import CARD_NUMBERS
 from hypothesis import given
 from hypothesis import strategies as st
+from layout import Shape, layout_of
 from secrets_in_files import is_card_number, is_security_code, secret_columns
 
 ORDINARY = ["4111111111111112"]

@@ -1,0 +1,257 @@
+"""The ledger's items, and what runs write down, with the meaning of each attribute beside its type.
+
+DynamoDB holds text as S, counts as N, truth as BOOL, lists as L and the rest as M. Instants are text, UTC,
+`YYYY-MM-DDTHH:MM:SS.ffffffZ`; money is text with two decimals, never a number.
+"""
+
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
+LayerName = Literal["silver", "gold"]
+
+
+class StatusChange(TypedDict):
+    """A change of a file's status."""
+
+    status: StatusName
+    at: str
+
+
+class RejectionReason(TypedDict):
+    """Why a file is rejected: a code of the data contract and a sentence with the figures."""
+
+    code: str
+    text: str
+
+
+class RejectionMail(TypedDict):
+    """Who sends the mail about a rejected file, since when, and when it was sent."""
+
+    claimant: NotRequired[str]
+    claimed_at: NotRequired[str]
+    sent_at: NotRequired[str]
+
+
+class FileFailure(TypedDict):
+    """Why a file does not go on until it is resumed."""
+
+    stage: Literal["silver", "gold", "workflow"]
+    reason: str
+    attempts: int
+    at: str
+
+
+class FileFormat(TypedDict):
+    """How a file is written: all that a reader must know before its first row. A marker has its kind alone."""
+
+    kind: Annotated[str, "`csv`, `csv.gz`, `parquet`, `json`; `load` of a marker"]
+    dialect: NotRequired[Annotated[str, "see *Dialects*"]]
+    has_header: NotRequired[bool]
+    columns: NotRequired[Annotated[list[str], "names as in the file, in order; without a header those of the contract"]]
+    places: NotRequired[
+        Annotated[
+            dict[str, int],
+            "known column, by its name in the contract → place in `columns` from 0; also `op`, `commit_at`",
+        ]
+    ]
+    is_full_load: NotRequired[bool]
+    null_text: NotRequired[Annotated[str, "only where a text means null"]]
+    table: NotRequired[Annotated[str, "in lower case; only `dms cdc transactions`"]]
+    table_places: NotRequired[
+        Annotated[list[int], "a row that names `table` at none of these places is of another table"]
+    ]
+    types: NotRequired[Annotated[list[str], "Parquet only: type names"]]
+    blank_lines_before_header: NotRequired[int]
+    odd_quote_lines: NotRequired[int]
+
+
+class DeclaredLoad(TypedDict):
+    """What a marker declares."""
+
+    name: str
+    start_at: str
+    files: Annotated[list[str], "file ids"]
+
+
+class FileKpis(TypedDict):
+    """The figures of a file."""
+
+    row_count: int
+    distinct_keys: int
+    duplicate_keys: int
+    unreadable_keys: Annotated[int, "null or unreadable"]
+    unreadable_amounts: int
+    unreadable_dates: int
+    negative_amounts: int
+    zero_amounts: int
+    bad_rows: Annotated[int, "rows that break a rule"]
+    total_amount: str
+    first_at: NotRequired[Annotated[str, "readable dates; absent when none"]]
+    last_at: NotRequired[Annotated[str, "readable dates; absent when none"]]
+    operations: NotRequired[
+        Annotated[dict[str, int], "`insert`, `update`, `delete`; good rows; only with an `op` column"]
+    ]
+    channels: Annotated[dict[str, int], "`swipe`, `chip`, `online`, `unknown`; broken rows excluded"]
+
+
+class ControlTotals(TypedDict):
+    """What a file's figures were compared with."""
+
+    source: Literal["metadata", "side-car", "none"]
+    row_count: NotRequired[int]
+    total_amount: NotRequired[str]
+    proven: bool
+
+
+class SilverOfFile(TypedDict):
+    """What Silver did with a file."""
+
+    run_seq: int
+    outcomes: Annotated[dict[str, int], "all seven"]
+    amounts: Annotated[dict[str, str], "sum of the rows' amounts per outcome that occurs"]
+    effect_amount: str
+    missing: NotRequired[Annotated[int, "markers: living keys that the reload deleted"]]
+    moved: NotRequired[Annotated[int, "markers: keys whose value another row of the load now gives"]]
+    snapshots: Annotated[dict[str, int], "table → snapshot id"]
+
+
+class GoldOfFile(TypedDict):
+    """Which Gold run published a file."""
+
+    run_seq: int
+    snapshots: Annotated[dict[str, int], "table → snapshot id"]
+
+
+class FileItem(TypedDict):
+    """An item per object version."""
+
+    file_id: Annotated[str, "hex SHA-256 of bucket, key and version id, joined by NUL characters"]
+    kind: Annotated[Literal["file"], "`file`"]
+    subject: Annotated[str, "`transactions`, `cards`, `users`, `mcc_codes`, or `load` for a marker"]
+    bucket: Annotated[str, "of the object"]
+    key: Annotated[str, "of the object"]
+    version_id: Annotated[str, "of the object"]
+    sequencer: Annotated[str, "of the object's event, padded with zeros on the right"]
+    etag: Annotated[str, "of the object"]
+    size: Annotated[int, "bytes"]
+    last_modified_at: Annotated[str, "when the object was written"]
+    as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]
+    status: Annotated[StatusName, "`received → accepted → in_silver → published`, or `rejected`; only forward"]
+    in_effect: Annotated[bool, "false until accepted, then true"]
+    waiting_for: NotRequired[
+        Annotated[
+            LayerName,
+            "`silver` when accepted, `gold` when in Silver, absent otherwise and while `failed`; hash key of the "
+            "sparse index `waiting`",
+        ]
+    ]
+    waiting_since: NotRequired[Annotated[str, "instant of that status; range key of the index `waiting`"]]
+    format: NotRequired[Annotated[FileFormat, "how the file is written"]]
+    load: NotRequired[Annotated[DeclaredLoad, "markers only"]]
+    kpis: NotRequired[Annotated[FileKpis, "the figures of the file"]]
+    control: NotRequired[Annotated[ControlTotals, "what was compared"]]
+    warnings: NotRequired[Annotated[list[str], "sentences"]]
+    reasons: NotRequired[Annotated[list[RejectionReason], "only when rejected"]]
+    rejection_mail: NotRequired[
+        Annotated[
+            RejectionMail,
+            "only when rejected: who sends the mail, since when, and `sent_at` once it is sent; `sent_at` alone when "
+            "Silver rejected the file, whose workflow sends it",
+        ]
+    ]
+    failed: NotRequired[Annotated[FileFailure, "only while failed"]]
+    silver: NotRequired[Annotated[SilverOfFile, "what Silver did with it"]]
+    gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
+    execution_arn: NotRequired[Annotated[str, "of the workflow"]]
+    changes: Annotated[list[StatusChange], "each status change"]
+
+
+class PublishedRun(TypedDict):
+    """What a layer shows its readers."""
+
+    run_seq: int
+    snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    row_count: int
+    total_amount: str
+    floor: NotRequired[Annotated[str, "Silver: start of the newest complete load, absent when none"]]
+    loads: NotRequired[Annotated[dict[str, str], "Silver: marker's file id → start"]]
+    silver_run_seq: NotRequired[Annotated[int, "Gold: the Silver run that it shows"]]
+    silver_snapshots: NotRequired[Annotated[dict[str, int], "Gold: of that Silver run"]]
+
+
+class RunInProgress(TypedDict):
+    """What a run recorded before its first write."""
+
+    run_seq: int
+    token: Annotated[str, "fences out a second writer"]
+    files: list[str]
+    started_at: str
+    attempts: NotRequired[Annotated[int, "Silver"]]
+    silver: NotRequired[Annotated[PublishedRun, "Gold: the Silver run that it brings over"]]
+
+
+class RunIntent(TypedDict):
+    """The commit of a run: what is left to be carried out."""
+
+    run_seq: int
+    branch: str
+    snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report: Annotated[str, "object key in the lake"]
+
+
+class LayerItem(TypedDict):
+    """An item per layer; `file_id` is `layer#silver` or `layer#gold`."""
+
+    file_id: str
+    kind: Annotated[Literal["layer"], "`layer`"]
+    run_seq: Annotated[int, "last run that reached its commit point"]
+    in_progress: NotRequired[Annotated[RunInProgress, "while a run works"]]
+    intent: NotRequired[Annotated[RunIntent, "from the commit point until all is published"]]
+    published: NotRequired[Annotated[PublishedRun, "what readers are shown"]]
+
+
+class RangeItem(TypedDict):
+    """An item per prefix, what earlier accepted files looked like; `file_id` is `range#<first folder>`."""
+
+    file_id: str
+    kind: Annotated[Literal["range"], "`range`"]
+    files: Annotated[int, "how many"]
+    min_rows: Annotated[int, "the fewest rows"]
+    max_rows: Annotated[int, "the most rows"]
+    min_mean: Annotated[str, "the smallest mean amount"]
+    max_mean: Annotated[str, "the largest mean amount"]
+
+
+class FileReport(TypedDict):
+    """What a Silver run did with one file, as its report in the lake says."""
+
+    outcomes: dict[str, int]
+    amounts: dict[str, str]
+    effect: str
+    missing: NotRequired[int]
+    moved: NotRequired[int]
+
+
+class LayerTotals(TypedDict):
+    """The totals of a layer after a run."""
+
+    row_count: int
+    total_amount: str
+    floor: NotRequired[str]
+    loads: NotRequired[dict[str, str]]
+    silver_run_seq: NotRequired[int]
+    silver_snapshots: NotRequired[dict[str, int]]
+
+
+class SilverReport(TypedDict):
+    """A Silver run's report."""
+
+    files: dict[str, FileReport]
+    totals: LayerTotals
+
+
+class GoldReport(TypedDict):
+    """A Gold run's report."""
+
+    files: list[str]
+    totals: LayerTotals

@@ -1,0 +1,103 @@
+"""The words that files, tables, ledger and mails share, each with one spelling."""
+
+from collections.abc import Mapping
+
+CHANNELS = ("swipe", "chip", "online")
+UNKNOWN = "unknown"
+"""A channel that is null, and the member of each dimension that a fact without a value points to."""
+CHANNEL_SPELLINGS: Mapping[str, str] = {
+    f"{channel}{tail}": channel for channel in CHANNELS for tail in ("", " transaction")
+}
+"""The texts of `use_chip`, in lower case, with the channel that each means."""
+
+OPERATIONS = ("I", "U", "D")
+OPERATION_NAMES = ("insert", "update", "delete")
+OPERATION_SPELLINGS: Mapping[str, str] = {
+    spelling: operation
+    for operation, name in zip(OPERATIONS, OPERATION_NAMES, strict=True)
+    for spelling in (operation.lower(), name)
+}
+"""The texts of an operation, in lower case, with the letter that stands in the tables."""
+
+OUTCOMES: Mapping[str, str] = {
+    "quarantined": "breaks a rule of section 3.1",
+    "unchanged": (
+        "identical to the key's state before the run, whatever its order; a delete of a key that is not there"
+    ),
+    "stale": "older than the key's stored order: of its living row, its tombstone, or the floor",
+    "superseded": "not the newest row of its key in this run",
+    "inserted": "the newest, and its key was not there",
+    "updated": "the newest, and it changes the values of its key",
+    "deleted": "the newest, and it deletes its key",
+}
+"""What becomes of a row: exactly one of these, the first that applies."""
+STATUSES = ("received", "accepted", "in_silver", "published")
+"""A file's status moves along these and never back; or it ends `rejected`."""
+REJECTED = "rejected"
+LAYERS = ("silver", "gold")
+CAUSES: Mapping[str, str] = {"file": "a row of a file", "load": "the reload that a marker declares"}
+"""Why a key changed, as `transaction_effects` tells it."""
+
+UPLOAD = "upload"
+FULL_LOAD = "dms full load"
+CHANGES = "dms cdc"
+ORDERED_CHANGES = "dms cdc transactions"
+DIALECTS: Mapping[str, str] = {
+    UPLOAD: "none of the names below, and no `op` column",
+    FULL_LOAD: (
+        "the last part of the key is `LOAD`, eight hexadecimal digits and the ending, with an optional `…_` before "
+        "`LOAD`; its rows have phase 0 (section 4)"
+    ),
+    CHANGES: (
+        "the last part of the key is `YYYYMMDD-`, nine or more digits and the ending; or there is an `op` column and "
+        "none of the other names"
+    ),
+    ORDERED_CHANGES: (
+        "the last part of the key begins with `CDC_TXN-`: operation, and two columns with table and schema (in either "
+        "order) before the values"
+    ),
+}
+"""How a file is written, and by what it is told."""
+NULL_OF_DMS = "NULL"
+"""The text that means null in the three dialects of AWS DMS."""
+
+REASON_CODES: Mapping[str, str] = {
+    "object_gone": "the object version was deleted before it was read",
+    "empty_file": "zero bytes (or nothing inside the gzip)",
+    "no_rows": "a header and nothing else, or fewer rows than the parameter `MinimumRows`",
+    "missing_column": "a required column is missing",
+    "duplicate_column": "a column occurs twice",
+    "not_utf8": "the text is not UTF-8",
+    "truncated_gzip": "the gzip stream ends early, is damaged, or is followed by zeros",
+    "endless_line": ("a line of a CSV file, or what may become one record of several lines, is longer than 64 MB"),
+    "unreadable_parquet": "the Parquet footer or a page cannot be read",
+    "unreadable_json": "a file of `mcc_codes` is not one JSON object, code → description, or has a code twice",
+    "unsupported_column_type": (
+        "a Parquet column has a type that section 3.3 does not list; money as floating point is one"
+    ),
+    "row_count_mismatch": "the control total of rows differs",
+    "total_amount_mismatch": "the control total of money differs",
+    "unreadable_control": "the control totals or `as-of` cannot be read",
+    "ambiguous_dialect": "what the file holds can be read in two ways: see *Dialects*",
+    "unreadable_dialect": "the pin of the file's folder cannot be used: see *Dialects*",
+    "card_numbers": (
+        "a column of a transactions file looks like card numbers (13 to 19 digits with the check digit of ISO/IEC "
+        "7812, in nine of ten of at least five values of the first block)"
+    ),
+    "card_security_codes": (
+        "a column of a transactions file is named like a card security code (`cvv`, `cvc`, `cvv2`, `cvc2`, `cid`, "
+        "`security_code`, `card_security_code`) and holds three or four digits"
+    ),
+    "multi_line_records": (
+        "a file of cards has odd quotes: its records must be single lines, so that card numbers can be taken out of "
+        "each"
+    ),
+    "unreadable_load": "a marker is not JSON, or not of the form of section 9",
+    "load_file_missing": "a marker lists an object version that is not in Bronze, that was rejected, or that failed",
+    "would_delete": (
+        "a reload would delete a larger share of the living rows than the parameter `MaximumMissingShare`; Silver "
+        "decides this"
+    ),
+    "too_many_bad_rows": "the share of rows to be quarantined is above the parameter `MaximumBadShare`",
+}
+"""Why a file is rejected: each code with when it is given."""
