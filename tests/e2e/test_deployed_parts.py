@@ -29,7 +29,7 @@ def test_deployed_workflow_is_the_definition_of_the_project__substituted(app: De
         "GoldJob": stack.gold_job,
         "MailTopic": stack.mail_topic,
         "PollSeconds": "3",
-        "MaximumLooks": "250",
+        "MaximumPolls": "250",
     }
     for name, value in values.items():
         definition = definition.replace(f"${{{name}}}", value)

@@ -22,7 +22,7 @@ OUTCOMES = ("quarantined", "unchanged", "stale", "superseded", "inserted", "upda
 
 @dataclass(frozen=True)
 class Ending:
-    """How an execution ended and the way that it took."""
+    """How an execution ended and the states that it entered."""
 
     status: str
     error: str | None
@@ -82,6 +82,11 @@ class Pipeline:
         item.pop("waiting_for", None)
         failed = {"stage": stage, "reason": reason, "attempts": 2, "at": "2026-11-23T10:00:00.000000Z"}
         self.ledger.put_item(Item=item | {"failed": failed})
+
+    def note_error(self, layer: str, reason: str) -> None:
+        """Say why the job's run failed, as the job does whose run no single file breaks."""
+        error = {"stage": layer, "reason": reason, "at": "2026-11-23T10:00:00.000000Z"}
+        self.ledger.put_item(Item=self.item() | {"last_error": error})
 
     def reject(self, code: str, text: str) -> None:
         """Reject the file as the Silver job does with a reload that would delete too much."""

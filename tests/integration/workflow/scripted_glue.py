@@ -30,10 +30,15 @@ def succeed(effect: Callable[[], None] = lambda: None) -> Outcome:
     return outcome
 
 
-def fail(message: str | None, *, state: str = "FAILED") -> Outcome:
-    """End as a job does that raised `message`; with None, as one that died without a word."""
+def fail(message: str | None, effect: Callable[[], None] = lambda: None, *, state: str = "FAILED") -> Outcome:
+    """End as a run does for which Glue shows `message`; a job that still can changes the ledger before it dies."""
     said = {} if message is None else {"ErrorMessage": message}
-    return lambda: {"JobRunState": state, **said}
+
+    def outcome() -> dict[str, Any]:
+        effect()
+        return {"JobRunState": state, **said}
+
+    return outcome
 
 
 def time_out() -> dict[str, Any]:

@@ -12,15 +12,21 @@ READ = ["Read the file ledger", "How far is the file?"]
 START = ["Start the counts", *READ]
 SILVER = ["Run Silver", "Count the Silver attempt", *READ]
 GOLD = ["Run Gold", "Count the Gold attempt", *READ]
-BUSY = ["Wait for the running job", "Count the look", *READ]
-SAID = ["Does the last run say why?", "Read the last run", "Is there a message?", "Keep the message"]
-MARKED = ["Mark the file failed", *READ, "Mail that the file failed", "The file failed"]
-UNEXPECTED = ["Mail that the ledger is unexpected", "The ledger is unexpected"]
+BUSY = ["Wait for the running job", "Count the poll", *READ]
+QUOTED = ["Did the job say why?", "Quote the job"]
+QUOTED_ERROR = ["Did the job say why?", "Quote the error"]
+NAMED_ERROR = ["Did the job say why?", "Name the error"]
+MAIL = ["Send the mail", "How did it end?"]
+FAILED = ["Compose the mail: failed", *MAIL, "The file failed"]
+MARKED = ["Mark the file failed", *READ, *FAILED]
+REJECTED = ["Compose the mail: rejected", *MAIL, "Rejected"]
+UNEXPECTED = ["Compose the mail: ledger unexpected", *MAIL, "The ledger is unexpected"]
+UNAVAILABLE = ["Compose the mail: ledger unavailable", *MAIL, "The ledger is unavailable"]
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
 def before_update(monkeypatch: pytest.MonkeyPatch, effect: Callable[[], None]) -> None:
-    """Let `effect` happen between the workflow's last look at the ledger and its update."""
+    """Let `effect` happen between the workflow's last read of the ledger and its update."""
     update = DynamoDBBackend.update_item
 
     def update_after_effect(self: DynamoDBBackend, *args: object, **kwargs: object) -> object:
@@ -37,7 +43,7 @@ def test_workflow_mails_the_jobs_reason_and_fails__job_marked_the_file(pipeline:
 
     ending = pipeline.run()
 
-    assert ending.entered == [*START, *SILVER, "Mail that the file failed", "The file failed"]
+    assert ending.entered == [*START, *SILVER, *FAILED]
     assert (ending.status, ending.error, ending.cause) == ("FAILED", "Assay.FileFailed", broken)
     [(subject, text)] = pipeline.mails()
     assert subject == "[assay test] a file failed"
@@ -47,55 +53,94 @@ def test_workflow_mails_the_jobs_reason_and_fails__job_marked_the_file(pipeline:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "way", "reason"),
+    ("outcome", "route", "reason"),
     [
-        (fail("AnalysisException: no column"), SAID, "States.TaskFailed: AnalysisException: no column"),
-        (fail(None), [*SAID[:3], "Note that no cause came"], "States.TaskFailed: It left no message."),
-        (fail("out of time", state="TIMEOUT"), SAID, "States.TaskFailed: out of time"),
-        (time_out, [SAID[0], "Note that no cause came"], "States.Timeout: It left no message."),
+        (fail(None), QUOTED_ERROR, r'States\.TaskFailed: \{.*"JobRunState": ?"FAILED".*\}'),
         (
-            refuse("EntityNotFoundException"),
-            [SAID[0]],
-            "Glue.EntityNotFoundException: refused as scripted",
+            fail("out of time", state="TIMEOUT"),
+            QUOTED_ERROR,
+            r'States\.TaskFailed: \{.*"ErrorMessage": ?"out of time".*\}',
         ),
-        (succeed(), [SAID[0]], "Assay.NotTaken: The Silver job succeeded and left the file where it was."),
+        (time_out, NAMED_ERROR, r"States\.Timeout: It left no message\."),
+        (refuse("EntityNotFoundException"), QUOTED_ERROR, r"Glue\.EntityNotFoundException: refused as scripted"),
+        (succeed(), QUOTED_ERROR, r"Assay\.NotTaken: The Silver job succeeded and left the file where it was\."),
     ],
-    ids=["failed", "died without a word", "Glue timeout", "task timeout", "no such job", "file not taken"],
+    ids=["killed", "Glue timeout", "task timeout", "no such job", "file not taken"],
 )
-def test_workflow_marks_the_file_after_three_silver_attempts__job_never_takes_it(
-    pipeline: Pipeline, outcome: Outcome, way: list[str], reason: str
+def test_workflow_marks_the_file_with_the_error__job_died_without_a_word(
+    pipeline: Pipeline, outcome: Outcome, route: list[str], reason: str
 ) -> None:
     pipeline.put("accepted")
     pipeline.glue.script = {"silver": [outcome] * 3}
 
     ending = pipeline.run()
 
-    assert ending.entered == [*START, *SILVER * 3, "Give up on Silver", *way, *MARKED]
+    assert ending.entered == [*START, *SILVER * 3, "Give up on Silver", *route, *MARKED]
     assert (ending.status, ending.error) == ("FAILED", "Assay.FileFailed")
     item = pipeline.item()
     assert "waiting_for" not in item
-    at = item["failed"].pop("at")
-    assert INSTANT.fullmatch(at)
-    assert item["failed"] == {
-        "stage": "silver",
-        "reason": f"The Silver job was run 3 times in vain. {reason}",
-        "attempts": 3,
-    }
+    assert INSTANT.fullmatch(item["failed"]["at"])
+    assert (item["failed"]["stage"], item["failed"]["attempts"]) == ("silver", 3)
+    given = item["failed"]["reason"]
+    assert re.fullmatch(r"The Silver job ran 3 times without success\. " + reason, given, re.DOTALL)
+    assert ending.cause == given
     [(_, text)] = pipeline.mails()
-    assert f"Stage: silver, after 3 attempts\nReason: {item['failed']['reason']}\n" in text
+    assert f"Stage: silver, after 3 attempts\nReason: {given}\n" in text
 
 
-def test_workflow_marks_the_file_after_three_gold_attempts__job_always_fails(pipeline: Pipeline) -> None:
-    pipeline.to_silver()
-    pipeline.glue.script = {"gold": [fail("audit: 1 cent missing")] * 3}
+@pytest.mark.parametrize(("status", "job"), [("accepted", "Silver"), ("in_silver", "Gold")])
+def test_workflow_marks_the_file_with_the_jobs_own_reason__job_fails_three_times(
+    pipeline: Pipeline, status: str, job: str
+) -> None:
+    pipeline.to_silver() if status == "in_silver" else pipeline.put(status)
+    layer = job.lower()
+    broken = fail("Glue's message", lambda: pipeline.note_error(layer, "the audit misses 1 cent"))
+    pipeline.glue.script = {layer: [broken] * 3}
 
     ending = pipeline.run()
 
-    assert ending.entered == [*START, *GOLD * 3, "Give up on Gold", *SAID, *MARKED]
-    failed = pipeline.item()["failed"]
-    assert (failed["stage"], failed["attempts"]) == ("gold", 3)
-    assert failed["reason"] == "The Gold job was run 3 times in vain. States.TaskFailed: audit: 1 cent missing"
-    assert len(pipeline.mails()) == 1
+    attempts = (SILVER if job == "Silver" else GOLD) * 3
+    assert ending.entered == [*START, *attempts, f"Give up on {job}", *QUOTED, *MARKED]
+    item = pipeline.item()
+    assert "last_error" not in item
+    assert INSTANT.fullmatch(item["failed"].pop("at"))
+    reason = f"The {job} job ran 3 times without success. the audit misses 1 cent"
+    assert item["failed"] == {"stage": layer, "reason": reason, "attempts": 3}
+    assert (ending.status, ending.error, ending.cause) == ("FAILED", "Assay.FileFailed", reason)
+    [(_, text)] = pipeline.mails()
+    assert f"Stage: {layer}, after 3 attempts\nReason: {reason}\n" in text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (time_out, "States.Timeout: It left no message."),
+        (refuse("EntityNotFoundException"), "Glue.EntityNotFoundException: refused as scripted"),
+    ],
+    ids=["task timeout", "no such job"],
+)
+def test_workflow_quotes_no_reason_of_an_earlier_run__last_run_ended_otherwise(
+    pipeline: Pipeline, outcome: Outcome, reason: str
+) -> None:
+    pipeline.put("accepted")
+    broken = fail("Glue's message", lambda: pipeline.note_error("silver", "an earlier reason"))
+    pipeline.glue.script = {"silver": [broken, broken, outcome]}
+
+    pipeline.run()
+
+    assert pipeline.item()["failed"]["reason"] == f"The Silver job ran 3 times without success. {reason}"
+
+
+def test_workflow_quotes_no_reason_of_another_layer__gold_dies_without_a_word(pipeline: Pipeline) -> None:
+    pipeline.to_silver()
+    pipeline.note_error("silver", "what Silver said")
+    pipeline.glue.script = {"gold": [fail("Glue's message")] * 3}
+
+    pipeline.run()
+
+    reason = pipeline.item()["failed"]["reason"]
+    assert reason.startswith("The Gold job ran 3 times without success. States.TaskFailed: {")
+    assert "Glue's message" in reason
 
 
 def test_workflow_counts_attempts_of_each_job_by_themselves__both_fail_twice(pipeline: Pipeline) -> None:
@@ -110,17 +155,17 @@ def test_workflow_counts_attempts_of_each_job_by_themselves__both_fail_twice(pip
 
 @pytest.mark.parametrize(("status", "job"), [("accepted", "Silver"), ("in_silver", "Gold")])
 def test_workflow_marks_the_file__job_stays_busy(pipeline: Pipeline, status: str, job: str) -> None:
-    pipeline.substitutions["MaximumLooks"] = "3"
+    pipeline.substitutions["MaximumPolls"] = "3"
     pipeline.put(status)
     pipeline.glue.script = {job.lower(): [refuse("ConcurrentRunsExceededException")] * 3}
 
     ending = pipeline.run()
 
     waits = [f"Run {job}", *BUSY] * 3
-    assert ending.entered == [*START, *waits, "Give up waiting", SAID[0], *MARKED]
+    assert ending.entered == [*START, *waits, "Give up waiting", *QUOTED_ERROR, *MARKED]
     failed = pipeline.item()["failed"]
     assert (failed["stage"], failed["attempts"]) == ("workflow", 0)
-    assert failed["reason"].startswith("The jobs stayed busy for 3 looks. Glue.ConcurrentRunsExceededException:")
+    assert failed["reason"].startswith("The jobs stayed busy for 3 polls. Glue.ConcurrentRunsExceededException:")
 
 
 def test_workflow_follows_the_ledger__file_moved_on_while_it_was_given_up(
@@ -132,7 +177,7 @@ def test_workflow_follows_the_ledger__file_moved_on_while_it_was_given_up(
 
     ending = pipeline.run()
 
-    after = ["Mark the file failed", *READ, *GOLD, "Mail that the file is published", "Published"]
+    after = ["Mark the file failed", *READ, *GOLD, "Compose the mail: published", *MAIL, "Published"]
     assert ending.entered[-len(after) :] == after
     assert "failed" not in pipeline.item()
 
@@ -158,7 +203,7 @@ def test_workflow_mails_and_fails__status_that_no_execution_should_see(pipeline:
 
     assert (ending.status, ending.error) == ("FAILED", "Assay.LedgerUnexpected")
     assert ending.entered == [*START, *UNEXPECTED]
-    assert [subject for subject, _ in pipeline.mails()] == ["[assay test] a file needs a look"]
+    assert [subject for subject, _ in pipeline.mails()] == ["[assay test] a file needs attention"]
 
 
 def test_workflow_mails_the_reason_and_fails__silver_rejected_the_reload(pipeline: Pipeline) -> None:
@@ -168,7 +213,7 @@ def test_workflow_mails_the_reason_and_fails__silver_rejected_the_reload(pipelin
 
     ending = pipeline.run()
 
-    assert ending.entered == [*START, *SILVER, "Mail that the file was rejected", "Rejected"]
+    assert ending.entered == [*START, *SILVER, *REJECTED]
     assert (ending.status, ending.error, ending.cause) == ("FAILED", "Assay.FileRejected", reason)
     [(subject, text)] = pipeline.mails()
     assert subject == "[assay test] a file was rejected"
@@ -185,7 +230,7 @@ def test_workflow_mails_the_reason_and_fails__rejected_while_it_was_given_up(
 
     ending = pipeline.run()
 
-    assert ending.entered[-2:] == ["Mail that the file was rejected", "Rejected"]
+    assert ending.entered[-4:] == REJECTED
     assert "failed" not in pipeline.item()
 
 
@@ -213,10 +258,10 @@ def test_workflow_mails_and_fails__ledger_cannot_be_read(pipeline: Pipeline) -> 
 
     ending = pipeline.run()
 
-    assert (ending.status, ending.error) == ("FAILED", "Assay.LedgerOutOfReach")
+    assert (ending.status, ending.error) == ("FAILED", "Assay.LedgerUnavailable")
     assert "ResourceNotFoundException" in (ending.cause or "")
     [(subject, text)] = pipeline.mails()
-    assert subject == "[assay test] the ledger is out of reach"
+    assert subject == "[assay test] the ledger is unavailable"
     assert "ResourceNotFoundException" in text
 
 
@@ -229,8 +274,8 @@ def test_workflow_mails_and_fails__ledger_cannot_be_written(
 
     ending = pipeline.run()
 
-    last = ["Mark the file failed", "Mail that the ledger is out of reach", "The ledger is out of reach"]
-    assert ending.entered[-3:] == last
+    last = ["Mark the file failed", *UNAVAILABLE]
+    assert ending.entered[-5:] == last
     assert len(pipeline.mails()) == 1
 
 
@@ -253,11 +298,11 @@ def unexpected(pipeline: Pipeline) -> None:
     pipeline.put("received")
 
 
-def out_of_reach(pipeline: Pipeline) -> None:
+def unavailable(pipeline: Pipeline) -> None:
     pipeline.substitutions["LedgerTable"] = "elsewhere"
 
 
-@pytest.mark.parametrize("situation", [published, failed, rejected, unexpected, out_of_reach])
+@pytest.mark.parametrize("situation", [published, failed, rejected, unexpected, unavailable])
 def test_workflow_ends_in_failure__mail_cannot_be_sent(
     pipeline: Pipeline, situation: Callable[[Pipeline], None]
 ) -> None:
@@ -267,5 +312,5 @@ def test_workflow_ends_in_failure__mail_cannot_be_sent(
     ending = pipeline.run()
 
     assert (ending.status, ending.error) == ("FAILED", "Assay.NotMailed")
-    assert ending.entered[-1] == "No mail could be sent"
+    assert ending.entered[-2:] == ["Send the mail", "No mail could be sent"]
     assert "SNS.NotFoundException" in (ending.cause or "")

@@ -6,9 +6,9 @@ from scripted_glue import fail, refuse, succeed
 READ = ["Read the file ledger", "How far is the file?"]
 SILVER = ["Run Silver", "Count the Silver attempt", *READ]
 GOLD = ["Run Gold", "Count the Gold attempt", *READ]
-BUSY = ["Wait for the running job", "Count the look", *READ]
+BUSY = ["Wait for the running job", "Count the poll", *READ]
 START = ["Start the counts", *READ]
-PUBLISHED = ["Mail that the file is published", "Published"]
+PUBLISHED = ["Compose the mail: published", "Send the mail", "How did it end?", "Published"]
 
 
 def test_workflow_runs_silver_then_gold__accepted_file(pipeline: Pipeline) -> None:
@@ -65,7 +65,7 @@ def test_workflow_runs_gold_only__file_in_silver(pipeline: Pipeline) -> None:
     assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *GOLD, *PUBLISHED])
 
 
-def test_workflow_looks_again_and_starts_no_run_of_its_own__busy_run_takes_the_file_along(pipeline: Pipeline) -> None:
+def test_workflow_polls_and_starts_no_run_of_its_own__busy_run_takes_the_file_along(pipeline: Pipeline) -> None:
     pipeline.put("accepted")
     busy = "ConcurrentRunsExceededException"
     pipeline.glue.script = {

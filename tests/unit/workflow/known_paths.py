@@ -1,7 +1,7 @@
 """Which paths of its data a state machine reads without knowing that they are there.
 
 AWS ends an execution at such a path with States.Runtime, which nothing catches; the local Step Functions are kinder and
-take a Choice's Default. So the ways through the machine are followed here, with what is known to be present on each:
+take a Choice's Default. So every route through the machine is followed here, with what is known to be present on each:
 what a state wrote itself, and what a Choice asked for by IsPresent.
 """
 
@@ -15,14 +15,14 @@ PATH = re.compile(r"(?<!\$)\$\.[\w.\[\]]+")
 
 
 def unguarded(machine: dict[str, Any], *, given: set[str]) -> set[tuple[str, str]]:
-    """Return (state, path) for every path that some way reaches unknown; `given` are the paths of the input."""
+    """Return (state, path) for every path that some route reaches unknown; `given` are the paths of the input."""
     known = {machine["StartAt"]: frozenset(given)}
     ahead, missing = [machine["StartAt"]], set[tuple[str, str]]()
     while ahead:
         name = ahead.pop()
         state = machine["States"][name]
         missing |= {(name, path) for path in _reads(state) if path not in known[name]}
-        for successor, after in _ways(name, state, known[name], missing):
+        for successor, after in _successors(name, state, known[name], missing):
             met = known.get(successor, after) & after
             if successor not in known or met != known[successor]:
                 known[successor] = met
@@ -42,20 +42,20 @@ def _paths(node: Any, key: str = "") -> set[str]:
     return set(PATH.findall(node)) if is_read else set()
 
 
-def _ways(name: str, state: dict[str, Any], known: Known, missing: set[tuple[str, str]]) -> list[tuple[str, Known]]:
-    """Return each successor with what is known on the way there; note what the rules of a Choice read unknown."""
-    ways = []
+def _successors(name: str, state: dict[str, Any], known: Known, missing: set[tuple[str, str]]) -> list[tuple[str, Known]]:
+    """Return each successor with what is known there; note what the rules of a Choice read unknown."""
+    found = []
     for rule in state.get("Choices", []):
         after, unknown = _asked(rule, known)
         missing |= {(name, path) for path in unknown}
-        ways.append((rule["Next"], after))
+        found.append((rule["Next"], after))
     for caught in state.get("Catch", []):
-        ways.append((caught["Next"], _written(known, caught["ResultPath"], {"Error": ""})))
+        found.append((caught["Next"], _written(known, caught["ResultPath"], {"Error": ""})))
     if "Default" in state:
-        ways.append((state["Default"], known))
+        found.append((state["Default"], known))
     if "Next" in state:
-        ways.append((state["Next"], _result(state, known)))
-    return ways
+        found.append((state["Next"], _result(state, known)))
+    return found
 
 
 def _asked(rule: dict[str, Any], known: Known) -> tuple[Known, set[str]]:

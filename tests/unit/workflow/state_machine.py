@@ -1,4 +1,4 @@
-"""The state machine as it is written, and the ways through it."""
+"""The state machine as it is written, and how its states follow each other."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import pytest
 from state_machine import definition, states, successors, text
 
 TASKS = states("Task")
+MAILS = {name: state["Parameters"] for name, state in states("Pass").items() if state.get("ResultPath") == "$.mail"}
 TRANSIENT = re.compile(
     r"(Thrott|Exceeded|InternalServ|InternalError|OperationTimeout|Unavailable|SdkClient)|States\.Timeout"
     # The general names of a service's errors, under which throttling comes too.
@@ -60,7 +61,7 @@ def test_task_retries_named_transient_errors_with_backoff_and_jitter(name: str) 
     assert retry["BackoffRate"] > 1
     assert retry["JitterStrategy"] == "FULL"
     assert retry["MaxDelaySeconds"] <= 60
-    assert "Glue.ConcurrentRunsExceededException" not in retry["ErrorEquals"], "a busy job is waited for, with a look"
+    assert "Glue.ConcurrentRunsExceededException" not in retry["ErrorEquals"], "a busy job is waited for, with polls"
 
 
 def test_job_tasks_give_up_later_than_the_jobs_themselves() -> None:
@@ -74,6 +75,10 @@ def test_machine_has_no_limit_of_its_own__it_would_end_without_a_mail() -> None:
     assert "TimeoutSeconds" not in definition()
 
 
+def test_no_state_digs_in_a_cause() -> None:
+    assert "StringToJson" not in text()
+
+
 def test_machine_calls_services_directly() -> None:
     called = {task["Resource"].rpartition(":::")[2] for task in TASKS.values()}
 
@@ -84,28 +89,56 @@ def test_ledger_is_read_consistently() -> None:
     assert TASKS["Read the file ledger"]["Parameters"]["ConsistentRead"] is True
 
 
-def test_every_end_but_the_unmailed_one_follows_a_mail() -> None:
-    mails = {name for name, task in TASKS.items() if task["Resource"].endswith("sns:publish")}
+def before(state: str) -> set[str]:
+    """Return the states from which one leads to `state`."""
+    return {name for name, found in states().items() if state in successors(found)}
+
+
+def test_every_end_but_the_unmailed_one_follows_the_mail() -> None:
     ends = set(states("Succeed")) | set(states("Fail"))
 
-    before = {end: {name for name, state in states().items() if end in successors(state)} for end in ends}
-    assert {end for end, names in before.items() if not names <= mails} == set()
-    # A mail that cannot be sent never ends green: outside of the good way it leads to the one unmailed failure.
-    assert {caught["Next"] for name in mails for caught in TASKS[name]["Catch"]} == {"No mail could be sent"}
+    assert {end for end in ends if before(end) != {"How did it end?"}} == {"No mail could be sent"}
+    assert before("How did it end?") == {"Send the mail"}
 
 
-@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if "Subject" in task["Parameters"]])
+def test_one_state_mails__composed_before() -> None:
+    assert [name for name, task in TASKS.items() if task["Resource"].endswith("sns:publish")] == ["Send the mail"]
+    assert before("Send the mail") == set(MAILS)
+
+
+def test_mail_that_cannot_be_sent_ends_in_failure() -> None:
+    [caught] = TASKS["Send the mail"]["Catch"]
+
+    assert caught["Next"] == "No mail could be sent"
+    assert states()["No mail could be sent"]["Type"] == "Fail"
+
+
+def test_each_mail_has_an_ending_of_its_own() -> None:
+    choice = states()["How did it end?"]
+    endings = {rule["StringEquals"]: rule["Next"] for rule in choice["Choices"]}
+    composed = [mail["ending"] for mail in MAILS.values()]
+
+    assert len(set(composed)) == len(composed)
+    assert {ending for ending in composed if ending not in endings} == {"ledger unexpected"}, "this one is the Default"
+    assert set(endings) < set(composed)
+    assert states()[endings["published"]]["Type"] == "Succeed"
+    others = {choice["Default"], *endings.values()} - {endings["published"]}
+    assert {states()[end]["Type"] for end in others} == {"Fail"}
+    assert len(others) == len(composed) - 1
+
+
+@pytest.mark.parametrize("name", MAILS)
 def test_subject_is_what_sns_takes(name: str) -> None:
-    subject = TASKS[name]["Parameters"]["Subject"].replace("${Stage}", "x" * 10)
+    subject = MAILS[name]["subject"].replace("${Stage}", "x" * 10)
 
     assert subject.isascii()
     assert subject.isprintable()
     assert len(subject) < 100
 
 
-@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if "Message.$" in task["Parameters"]])
+@pytest.mark.parametrize("name", MAILS)
 def test_mail_has_a_value_for_each_gap_and_says_what_to_do(name: str) -> None:
-    message = TASKS[name]["Parameters"]["Message.$"]
+    message = MAILS[name]["message.$"]
 
     [template] = re.findall(r"^States\.Format\('([^']*)', ", message)
     values = re.findall(r"\$\$?\.[\w.]+", message)
@@ -138,6 +171,6 @@ def test_definition_passes_the_linter(tmp_path: Path) -> None:
 
 def test_linter_opens_the_definition__state_without_successor(tmp_path: Path) -> None:
     machine = substituted()
-    del machine["States"]["Count the look"]["Next"]
+    del machine["States"]["Count the poll"]["Next"]
 
     assert "E3601" in linted(machine, tmp_path).stdout

@@ -53,7 +53,7 @@ def test_check_finds__path_inside_of_a_function() -> None:
     assert unguarded(machine(task(), "States.Format('{}', $.nothing)"), given=INPUT) == {("Use", "$.nothing")}
 
 
-def test_check_finds__path_known_on_one_way_only() -> None:
+def test_check_finds__path_known_on_one_route_only() -> None:
     caught = [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Use"}]
 
     assert unguarded(machine(task(Catch=caught), "$.answer"), given=INPUT) == {("Use", "$.answer")}
@@ -61,11 +61,11 @@ def test_check_finds__path_known_on_one_way_only() -> None:
 
 
 def test_check_finds__cause_of_an_error_that_may_have_none() -> None:
-    only_way = {"Type": "Task", "Next": "End", "ResultPath": None}
-    only_way["Catch"] = [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Use"}]
+    only_route = {"Type": "Task", "Next": "End", "ResultPath": None}
+    only_route["Catch"] = [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Use"}]
 
-    assert unguarded(machine(only_way, "$.error.Error"), given=INPUT) == set()
-    assert unguarded(machine(only_way, "$.error.Cause"), given=INPUT) == {("Use", "$.error.Cause")}
+    assert unguarded(machine(only_route, "$.error.Error"), given=INPUT) == set()
+    assert unguarded(machine(only_route, "$.error.Cause"), given=INPUT) == {("Use", "$.error.Cause")}
 
 
 def test_check_finds__path_lost_when_its_parent_is_written_again() -> None:

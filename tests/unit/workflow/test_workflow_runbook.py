@@ -44,7 +44,7 @@ def test_runbook_answers_each_stage_at_which_a_file_fails() -> None:
 
 
 def test_runbook_lists_each_subject() -> None:
-    subjects = re.findall(r'"Subject": "\[assay \$\{Stage\}\] ([^"]+)"', text())
+    subjects = re.findall(r'"subject": "\[assay \$\{Stage\}\] ([^"]+)"', text())
 
     assert len(subjects) == 5
     assert [subject for subject in subjects if f"`… {subject}`" not in RUNBOOK] == []

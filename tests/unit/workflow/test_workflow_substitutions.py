@@ -40,19 +40,19 @@ def test_template_substitutes_what_the_definition_names_and_no_more() -> None:
 def test_substituted_limits_become_numbers() -> None:
     counts = states()["Start the counts"]["Parameters"]
 
-    assert counts["limits"] == {"looks.$": "States.MathAdd(${MaximumLooks}, 0)"}
-    assert counts["looks"] == {"made": 0, "pause.$": "States.MathAdd(${PollSeconds}, 0)"}
+    assert counts["limits"] == {"polls.$": "States.MathAdd(${MaximumPolls}, 0)"}
+    assert counts["polls"] == {"made": 0, "pause.$": "States.MathAdd(${PollSeconds}, 0)"}
 
 
 def test_each_pause_is_a_second_longer_than_the_one_before() -> None:
-    assert states()["Wait for the running job"]["SecondsPath"] == "$.looks.pause"
-    assert states()["Count the look"]["Parameters"]["pause.$"] == "States.MathAdd($.looks.pause, 1)"
+    assert states()["Wait for the running job"]["SecondsPath"] == "$.polls.pause"
+    assert states()["Count the poll"]["Parameters"]["pause.$"] == "States.MathAdd($.polls.pause, 1)"
 
 
-def test_looks_fit_into_an_executions_history() -> None:
-    # A look enters and leaves Wait, Pass, getItem, Choice and startJobRun, for a load also a whole run and three more
+def test_polls_fit_into_an_executions_history() -> None:
+    # A poll enters and leaves Wait, Pass, getItem, Choice and startJobRun, for a load also a whole run and three more
     # states: at most 28 events of 25,000.
-    assert workflow()["DefinitionSubstitutions"]["MaximumLooks"] * 28 < 20_000
+    assert workflow()["DefinitionSubstitutions"]["MaximumPolls"] * 28 < 20_000
 
 
 def test_workflow_may_do_what_its_states_call() -> None:
