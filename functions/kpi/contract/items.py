@@ -41,6 +41,14 @@ class FileFailure(TypedDict):
     at: str
 
 
+class RunError(TypedDict):
+    """Why a run for a file failed as a whole; the file waits on, and its workflow tries again."""
+
+    stage: LayerName
+    reason: str
+    at: str
+
+
 class FileFormat(TypedDict):
     """How a file is written: all that a reader must know before its first row. A marker has its kind alone."""
 
@@ -160,6 +168,7 @@ class FileItem(TypedDict):
         ]
     ]
     failed: NotRequired[Annotated[FileFailure, "only while failed"]]
+    last_error: NotRequired[Annotated[RunError, "only while it waits, after a run that its workflow started failed"]]
     silver: NotRequired[Annotated[SilverOfFile, "what Silver did with it"]]
     gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
     execution_arn: NotRequired[Annotated[str, "of the workflow"]]

@@ -22,6 +22,16 @@ def test_workflow_runs_silver_then_gold__accepted_file(pipeline: Pipeline) -> No
     assert pipeline.glue.starts == [("silver", {"--file_id": FILE_ID}), ("gold", {"--file_id": FILE_ID})]
 
 
+def test_workflow_runs_both_jobs__file_resumed_after_a_failure(pipeline: Pipeline) -> None:
+    pipeline.put("accepted")
+    pipeline.note_error("silver", "why an earlier run failed")
+    pipeline.glue.script = {"silver": [succeed(pipeline.to_silver)], "gold": [succeed(pipeline.to_gold)]}
+
+    ending = pipeline.run()
+
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *SILVER, *GOLD, *PUBLISHED])
+
+
 def test_workflow_mails_key_counts_and_cents__published(pipeline: Pipeline) -> None:
     pipeline.put("accepted")
     pipeline.glue.script = {"silver": [succeed(pipeline.to_silver)], "gold": [succeed(pipeline.to_gold)]}

@@ -3,9 +3,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import Any
 
 from sam_template import TEMPLATE, transformed, written
+from samcli.commands._utils.template import move_template
+from samcli.yamlhelper import yaml_parse
 
 OUTPUTS = {
     *("BronzeBucket", "LakeBucket", "LedgerTable", "KpiFunction", "MailTopic"),
@@ -46,6 +49,28 @@ def test_template_has_no_circle_of_resources() -> None:
 
     assert len(order) == len(made)
     assert graph["BronzeBucket"], "the trigger must hang on the function's permission, or the test sees no edges"
+
+
+def test_sam_build_writes_out_merge_keys_and_finds_each_script(tmp_path: Path) -> None:
+    source, built = tmp_path / "template.yaml", tmp_path / ".aws-sam" / "build" / "template.yaml"
+    source.write_text(TEMPLATE.read_text(encoding="utf-8"), encoding="utf-8")
+    built.parent.mkdir(parents=True)
+
+    move_template(str(source), str(built), yaml_parse(source.read_text(encoding="utf-8")))
+
+    assert "<<: *" in source.read_text(encoding="utf-8")
+    assert "<<" not in built.read_text(encoding="utf-8"), "CloudFormation takes no merge keys"
+    scripts = {
+        name: (built.parent / job["Properties"]["Command"]["ScriptLocation"]).resolve().relative_to(tmp_path)
+        for name, job in yaml_parse(built.read_text(encoding="utf-8"))["Resources"].items()
+        if job["Type"] == "AWS::Glue::Job"
+    }
+    assert {name: str(path) for name, path in scripts.items()} == {
+        "SilverJob": "glue/scripts/silver.py",
+        "GoldJob": "glue/scripts/gold.py",
+        "ReplaySilverJob": "glue/scripts/silver.py",
+        "ReplayGoldJob": "glue/scripts/gold.py",
+    }
 
 
 def test_template_outputs_the_agreed_names_by_reference() -> None:

@@ -42,7 +42,9 @@ def _paths(node: Any, key: str = "") -> set[str]:
     return set(PATH.findall(node)) if is_read else set()
 
 
-def _successors(name: str, state: dict[str, Any], known: Known, missing: set[tuple[str, str]]) -> list[tuple[str, Known]]:
+def _successors(
+    name: str, state: dict[str, Any], known: Known, missing: set[tuple[str, str]]
+) -> list[tuple[str, Known]]:
     """Return each successor with what is known there; note what the rules of a Choice read unknown."""
     found = []
     for rule in state.get("Choices", []):
