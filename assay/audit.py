@@ -180,5 +180,15 @@ def render(found: list[Check]) -> Table:
     return grid
 
 
+def report_differences(wrong: list[Check]) -> None:
+    """Print the comparisons that differ, on stderr."""
+    for check in wrong:
+        console.note(f"difference: {check.what}: {check.expected:,} against {check.found:,}", style="bold red")
+    if wrong and wrong[0].what == GOLD_HAS_TAKEN:
+        console.note(
+            "Gold has not taken Silver's last run yet; if files are still being processed (assay status), audit again."
+        )
+
+
 def differences(found: list[Check]) -> list[Check]:
     return [check for check in found if not check.good]

@@ -1,64 +1,45 @@
-"""The `assay` command line; exit codes: 0 as wished, 1 not as it must be, 2 cannot be done so, 130 interrupted."""
+"""The `assay` command line. Exit codes: 0 success, 1 a check failed, 2 usage or environment, 130 interrupted.
 
+Each command imports what it needs when it runs, so that help and usage errors answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
 
-from assay import console, follow, passport, status, upload, watch
-from assay.errors import UserError, explain
-from assay.ledger import Item
+from assay import workshop
+from assay.errors import UserError
 from assay.load import cli as load
-from assay.options import (
-    CANNOT,
-    NOT_AS_IT_MUST_BE,
-    AsJson,
-    Profile,
-    Region,
-    StackName,
-    open_ledger,
-    open_target,
-    project,
-)
+from assay.options import CHECK_FAILED, UNUSABLE, AsJson, Profile, Region, StackName, open_ledger, open_target
 from assay.replay import cli as replay
-from devcloud.local import deploy as local_deploy
-from devcloud.local import lifecycle
 
-SAMPLE = "sample"
+if TYPE_CHECKING:
+    from assay.ledger import Item
 
 
 class Group(TyperGroup):
-    """Tells expected errors in two lines, without a traceback; loads what only one command needs when it is called."""
+    """Reports expected errors in two lines, without a traceback; imports `sample` when it is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [*super().list_commands(ctx), SAMPLE]
+        return [*super().list_commands(ctx), workshop.SAMPLE]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name != SAMPLE:
-            return super().get_command(ctx, cmd_name)
-        from devcloud.sample import cli as sample  # brings numpy and polars
-
-        return typer.main.get_command(sample.app)
+        return workshop.sample_command() if cmd_name == workshop.SAMPLE else super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except UserError as error:
-            complain(error)
-        except (lifecycle.CloudStartError, local_deploy.DeployError) as error:
-            complain(UserError(str(error), "the lines above say why; then try again"))
-        except (BotoCoreError, ClientError) as error:
-            known = explain(error)
+        except Exception as error:
+            known = expected(error)
             if known is None:
                 raise
             complain(known)
-        except OSError as error:
-            if error.filename is None:
-                raise
-            complain(UserError(f"{error.filename}: {error.strerror}", "check the name, and your rights there"))
-        raise typer.Exit(CANNOT)
+        raise typer.Exit(UNUSABLE)
 
 
 app = typer.Typer(
@@ -67,62 +48,57 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Uploads files of transactions, follows them to Gold, and accounts for every row and every cent.",
+    help="Upload files of transactions, follow them to Gold, and account for every row and every cent.",
 )
 
 app.add_typer(load.app, name="load")
 
 
+def expected(error: Exception) -> UserError | None:
+    """Return what a person can do about an error; None for a fault of the program."""
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, OSError) and error.filename is not None:
+        return UserError(f"{error.filename}: {error.strerror}", "check the name and your permissions")
+    if "botocore" not in sys.modules:
+        return None
+    from assay.aws_errors import explain
+
+    return explain(error)
+
+
 def complain(error: UserError) -> None:
+    """Print what is wrong and what to do about it, on stderr."""
+    from assay import console
+
     console.note(f"error: {error.what}", style="bold red")
     console.note(f"  do: {error.do}", style="")
 
 
-@app.command()
-def up(
-    port: Annotated[int | None, typer.Option(help="The port to listen on; a free one if not named.")] = None,
-) -> None:
-    """Start the local cloud of this project."""
-    cloud = lifecycle.start(project(), port=port)
-    if port not in (None, 0, cloud.port):
-        raise UserError(f"this project's local cloud runs already, at {cloud.endpoint}", "stop it first: assay down")
-    console.out().print(f"The local cloud runs at {cloud.endpoint}. Next: assay deploy")
-
-
-@app.command()
-def down() -> None:
-    """Stop the local cloud of this project; what it holds is gone with it."""
-    stopped = lifecycle.stop(project())
-    console.out().print("The local cloud has stopped." if stopped else "No local cloud is running here.")
-
-
-@app.command()
-def deploy() -> None:
-    """Build the stack and deploy it to the local cloud (to AWS: sam build && sam deploy --guided)."""
-    cloud = lifecycle.running(project())
-    if cloud is None:
-        raise UserError("no local cloud is running here", "start it: assay up (for AWS: sam deploy --guided)")
-    local_deploy.deploy(project(), cloud, on_line=lambda line: console.out().print(line, soft_wrap=True))
-    console.out().print("Deployed. Next: assay upload FILE --wait")
+app.command("up")(workshop.up)
+app.command("down")(workshop.down)
+app.command("deploy")(workshop.deploy)
 
 
 @app.command("upload")
 def upload_files(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files; a folder stands for its files.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files; a folder stands for the files in it.")],
     prefix: Annotated[
         str, typer.Option(help="The folder in Bronze, below transactions/, cards/, users/ or mcc_codes/.")
     ] = "transactions/",
     wait: Annotated[
-        bool, typer.Option("--wait", help="Show each file's way, and end 0 only if all are published.")
+        bool, typer.Option("--wait", help="Show each file's progress; exit 0 only if all are published.")
     ] = False,
     control: Annotated[str | None, typer.Option(metavar="ROWS:AMOUNT", help="Control totals of the file.")] = None,
     as_of: Annotated[str | None, typer.Option(metavar="INSTANT", help="When the extract was taken (ISO 8601).")] = None,
-    timeout: Annotated[float, typer.Option(help="Minutes to wait at most.")] = 30,
+    timeout: Annotated[float, typer.Option(help="The longest time to wait, in minutes.")] = 30,
     stack: StackName = "assay",
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Put files into Bronze; they go to Gold by themselves."""
+    """Put files into Bronze; the pipeline takes them from there to Gold."""
+    from assay import console, upload, watch
+
     sources = upload.find_sources(files, prefix)
     if control and sum(1 for source in sources if not source.is_companion) != 1:
         raise UserError(
@@ -134,22 +110,24 @@ def upload_files(
     if not wait:
         for file in sent:
             console.out().print(f"{file.key}  version {file.version_id}", soft_wrap=True)
-        console.note("They go on by themselves: assay status")
+        console.note("The pipeline takes them from here. Follow them: assay status")
         return
-    ways = [watch.Way(file) for file in sent if not upload.is_companion(file.key)]
-    raise typer.Exit(follow.follow(target, open_ledger(target), ways, timeout_s=timeout * 60))
+    followed = [watch.FileProgress(file) for file in sent if not upload.is_companion(file.key)]
+    raise typer.Exit(watch.follow(target, open_ledger(target), followed, timeout_s=timeout * 60))
 
 
 @app.command("status")
 def show_status(
-    key: Annotated[str | None, typer.Argument(help="One file: its versions and their ways.")] = None,
+    key: Annotated[str | None, typer.Argument(help="One file: list its versions.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many files to list.")] = 20,
     as_json: AsJson = False,
     stack: StackName = "assay",
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Show the files and how far they are; reads the whole ledger."""
+    """List the files and their status; scans the ledger."""
+    from assay import console, status
+
     target = open_target(stack, region, profile)
     ledger = open_ledger(target)
     items = ledger.versions(key) if key else ledger.files()
@@ -166,23 +144,26 @@ def show_status(
 @app.command("passport")
 def show_passport(
     key: Annotated[str, typer.Argument(help="The key of the file, or the end of it.")],
-    version: Annotated[str | None, typer.Option(help="The object version; the newest if not named.")] = None,
+    version: Annotated[str | None, typer.Option(help="The object version; the newest one by default.")] = None,
     as_json: AsJson = False,
     stack: StackName = "assay",
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Show what became of a file's rows and cents; ends 1 if they do not add up."""
+    """Show what became of a file's rows and cents; exit 1 if they do not add up."""
+    from assay import console, passport
+
     item = choose_version(open_ledger(open_target(stack, region, profile)).versions(key), version)
     if as_json:
         console.print_json(passport.as_json(item))
     else:
         console.out().print(passport.render(item))
     if not all(check.good for check in passport.checks(item)):
-        raise typer.Exit(NOT_AS_IT_MUST_BE)
+        raise typer.Exit(CHECK_FAILED)
 
 
 def choose_version(items: list[Item], version: str | None) -> Item:
+    """Return the item of a version, the newest by default; raise UserError if there is no such version."""
     if version is None:
         return items[0]
     found = [item for item in items if item["version_id"] == version]
@@ -195,21 +176,21 @@ def choose_version(items: list[Item], version: str | None) -> Item:
 @app.command("query")
 def ask(
     statement: Annotated[
-        str | None, typer.Argument(metavar="SQL", help="One SELECT; without it: which tables there are.")
+        str | None, typer.Argument(metavar="SQL", help="One SELECT; without it, list the tables.")
     ] = None,
     form: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="How to print the rows.")] = "table",
     stack: StackName = "assay",
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Ask SQL of silver.* and gold.*, as they are published; instants are UTC."""
-    from assay import answers, query  # these libraries take a second to load
+    """Run SQL over the published tables silver.* and gold.*; instants are UTC."""
+    from assay import console, query, query_output
 
     with query.lake(open_target(stack, region, profile)) as lake:
         if statement is None:
             console.out().print("\n".join(lake.tables()) or "nothing published yet")
             return
-        printers = {"table": answers.print_table, "csv": answers.print_csv, "json": answers.print_json}
+        printers = {"table": query_output.print_table, "csv": query_output.print_csv, "json": query_output.print_json}
         printers[form](lake.ask(statement))
 
 
@@ -221,8 +202,8 @@ def run_audit(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Compare Gold, Silver and the sum of all effects, to the cent; ends 1 on any difference."""
-    from assay import audit, query
+    """Compare Gold, Silver and the sum of all effects, to the cent; exit 1 on any difference."""
+    from assay import audit, console, query
 
     target = open_target(stack, region, profile)
     ledger = open_ledger(target)
@@ -236,14 +217,9 @@ def run_audit(
         console.print_json({"agrees": not wrong, "full": full, "comparisons": [check.as_json() for check in found]})
     else:
         console.out().print(audit.render(found))
-    for check in wrong:
-        console.note(f"difference: {check.what}: {check.expected:,} against {check.found:,}", style="bold red")
-    if wrong and wrong[0].what == audit.GOLD_HAS_TAKEN:
-        console.note(
-            "Gold has not taken Silver's last run yet; if files are under way (assay status), audit again later."
-        )
+    audit.report_differences(wrong)
     if wrong:
-        raise typer.Exit(NOT_AS_IT_MUST_BE)
+        raise typer.Exit(CHECK_FAILED)
 
 
 app.command("replay")(replay.replay)
@@ -256,8 +232,8 @@ def maintain_tables(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Compact small files and deletes of all tables now; the jobs do so by themselves once enough have gathered."""
-    from assay import maintain  # brings pyiceberg
+    """Compact small files and deletes of all tables now; the jobs also do so once enough have gathered."""
+    from assay import console, maintain
 
     before, after = maintain.maintain(open_target(stack, region, profile))
     if as_json:
@@ -266,12 +242,7 @@ def maintain_tables(
         console.out().print(maintain.render(before, after) if after else "nothing published yet")
 
 
-@app.command()
-def demo() -> None:
-    """Show it all in a local cloud: five generated files, their passports, Gold's totals and the audit."""
-    from devcloud.demo.play import play
-
-    raise typer.Exit(play(project()))
+app.command("demo")(workshop.demo)
 
 
 def main() -> None:

@@ -1,29 +1,42 @@
-"""What several commands take and open in the same way: the target of a command, and how it prints."""
+"""What several commands share: their common options, the target that they work on, and the exit codes.
+
+Exit codes: 0 success, 1 a check failed, 2 usage or environment, 130 interrupted. Nothing here imports an AWS client or
+a printer before a command runs, so that help and usage errors answer at once.
+"""
+
+from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay import console
-from assay.ledger import Ledger
-from assay.target import Target, describe, find_project, find_target
+if TYPE_CHECKING:
+    from assay.ledger import Ledger
+    from assay.target import Target
 
-NOT_AS_IT_MUST_BE = 1
-CANNOT = 2
+CHECK_FAILED = 1
+UNUSABLE = 2
 INTERRUPTED = 130
 
 StackName = Annotated[str, typer.Option("--stack", envvar="ASSAY_STACK", help="The name of the stack.")]
-Region = Annotated[str | None, typer.Option(help="The region in AWS; a local cloud has its own.")]
-Profile = Annotated[str | None, typer.Option(help="An AWS profile; naming one, here or in AWS_PROFILE, chooses AWS.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs; money as text.")]
+Region = Annotated[str | None, typer.Option(help="The AWS region; a local cloud has its own.")]
+Profile = Annotated[str | None, typer.Option(help="The AWS profile. Naming one, here or in AWS_PROFILE, selects AWS.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs, with money as text.")]
 
 
 def project() -> Path:
+    """Return the nearest folder, from the current one upwards, that holds template.yaml; else the current one."""
+    from assay.target import find_project
+
     return find_project(Path.cwd())
 
 
 def open_target(stack: str, region: str | None, profile: str | None) -> Target:
+    """Return the stack that a command works on; name it on stderr when it is in AWS."""
+    from assay import console
+    from assay.target import describe, find_target
+
     target = find_target(stack=stack, region=region, profile=profile, project=project())
     if not target.is_local:
         console.note(f"target: {describe(target)}")
@@ -31,4 +44,6 @@ def open_target(stack: str, region: str | None, profile: str | None) -> Target:
 
 
 def open_ledger(target: Target) -> Ledger:
+    from assay.ledger import Ledger
+
     return Ledger(target.dynamodb, target.stack.ledger_table)

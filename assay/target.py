@@ -12,13 +12,14 @@ import boto3
 from botocore.exceptions import ClientError
 
 from assay.errors import UserError
-from devcloud.local import lifecycle
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
+
+    from devcloud.local.lifecycle import Cloud
 
 DEPLOY = "deploy it: assay deploy (local cloud), or sam deploy --guided (AWS)"
 
@@ -111,16 +112,23 @@ class Target:
 
 
 def find_project(start: Path) -> Path:
-    """Give the nearest folder, from `start` upwards, that holds template.yaml; else `start` itself."""
+    """Return the nearest folder, from `start` upwards, that holds template.yaml; else `start` itself."""
     return next((folder for folder in (start, *start.parents) if (folder / "template.yaml").is_file()), start)
 
 
+def running_cloud(project: Path) -> Cloud | None:
+    """Return the local cloud of a project, if it runs."""
+    from devcloud.local import lifecycle
+
+    return lifecycle.running(project)
+
+
 def find_target(*, stack: str, region: str | None, profile: str | None, project: Path) -> Target:
-    """Choose the cloud: a named AWS profile, else the project's running local cloud, else the AWS environment."""
+    """Return the stack to work on: by a named profile, else the running local cloud, else the AWS environment."""
     profile = profile or os.environ.get("AWS_PROFILE")
     if profile:
         return Target(stack, boto3.Session(profile_name=profile, region_name=region), None, project)
-    cloud = lifecycle.running(project)
+    cloud = running_cloud(project)
     if cloud:
         return local_target(cloud, stack=stack, project=project)
     session = boto3.Session(region_name=region)
@@ -132,8 +140,8 @@ def find_target(*, stack: str, region: str | None, profile: str | None, project:
     return Target(stack, session, None, project)
 
 
-def local_target(cloud: lifecycle.Cloud, *, stack: str, project: Path) -> Target:
-    """Give a stack of a local cloud; its own variables make the session, so that an AWS environment plays no part."""
+def local_target(cloud: Cloud, *, stack: str, project: Path) -> Target:
+    """Return a stack of a local cloud, with a session of the cloud's own variables instead of the AWS environment."""
     environment = cloud.environment()
     session = boto3.Session(
         aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],

@@ -1,4 +1,4 @@
-"""Shows each file's way through the layers until all have ended; the ledger is the only source."""
+"""Follow uploaded files through the layers until all have ended; the ledger is the only source."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ from rich.text import Text
 
 from assay import console
 from assay.ledger import STATUSES, Item, Ledger, ending
+from assay.options import CHECK_FAILED, INTERRUPTED
 from assay.upload import Uploaded
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
+
+    from assay.target import Target
 
 UNSUCCESSFUL = {"FAILED", "TIMED_OUT", "ABORTED"}
 CHECK_WORKFLOW_EVERY = 10  # polls: a workflow that ends without a word in the ledger is rare
 
 
 @dataclass
-class Way:
+class FileProgress:
     """How far an uploaded file has come."""
 
     file: Uploaded
     item: Item | None = None
-    workflow: str | None = None  # its status, when it ended without the ledger saying so
+    workflow: str | None = None  # its status, when it ended and the ledger does not say so
 
     @property
     def end(self) -> str | None:
@@ -48,18 +51,18 @@ class Way:
         return console.count(kpis["row_count"]) if kpis else ""
 
     def instants(self) -> list[tuple[str, datetime]]:
-        """Give each status and when it began, from the upload on."""
+        """Return each status and when it began, from the upload on."""
         changes = (self.item or {}).get("changes", [])
         reached = [(change["status"], parse_instant(change["at"])) for change in changes]
         return [("uploaded", self.file.uploaded_at), *reached]
 
     def last_instant(self) -> datetime:
-        """Give when the file came to the status that it has."""
+        """Return when the file reached its current status."""
         failed = (self.item or {}).get("failed")
         return parse_instant(failed["at"]) if failed else self.instants()[-1][1]
 
     def seconds(self, now: datetime) -> dict[str, float]:
-        """Give for each status how long the file took to reach it; the one to come counts up to `now`."""
+        """Return how many seconds the file took to reach each status; the next one counts up to `now`."""
         instants = self.instants()
         took = {after[0]: (after[1] - before[1]).total_seconds() for before, after in pairwise(instants)}
         last = instants[-1][0]
@@ -69,7 +72,7 @@ class Way:
         return {status: max(0.0, value) for status, value in took.items()}
 
     def result(self) -> str:
-        """Say in words how the file ended, or why."""
+        """Return in words how the file ended, or why."""
         if self.workflow:
             return f"the workflow ended {self.workflow}"
         item = self.item or {}
@@ -83,13 +86,13 @@ class Way:
 
 
 class Show(Protocol):
-    """Something that shows the ways of files as they change."""
+    """Something that shows the progress of files."""
 
-    def __call__(self, ways: Sequence[Way], now: datetime) -> None: ...
+    def __call__(self, files: Sequence[FileProgress], now: datetime) -> None: ...
 
 
 def outcomes_in_words(item: Item) -> str:
-    """Tell what became of a file's rows; of a reload, what became of keys that were there."""
+    """Return in words what became of a file's rows; for a reload, of the keys that it deleted or moved."""
     silver = item.get("silver", {})
     told = sorted(silver.get("outcomes", {}).items()) + [(name, silver.get(name)) for name in ("missing", "moved")]
     return ", ".join(f"{console.count(number)} {outcome}" for outcome, number in told if number)
@@ -100,7 +103,7 @@ def parse_instant(text: str) -> datetime:
 
 
 def wait(
-    ways: Sequence[Way],
+    files: Sequence[FileProgress],
     ledger: Ledger,
     workflows: SFNClient,
     show: Show,
@@ -113,14 +116,14 @@ def wait(
     began = now()
     polls = 0
     while True:
-        waiting = [way for way in ways if not way.end]
-        items = ledger.get(way.file.file_id for way in waiting)
-        for way in waiting:
-            way.item = items.get(way.file.file_id)
+        waiting = [progress for progress in files if not progress.end]
+        items = ledger.get(progress.file.file_id for progress in waiting)
+        for progress in waiting:
+            progress.item = items.get(progress.file.file_id)
             if polls % CHECK_WORKFLOW_EVERY == CHECK_WORKFLOW_EVERY - 1:
-                _check_workflow(way, ledger, workflows)
-        show(ways, now())
-        if all(way.end for way in ways):
+                _check_workflow(progress, ledger, workflows)
+        show(files, now())
+        if all(progress.end for progress in files):
             return True
         if (now() - began).total_seconds() >= timeout_s:
             return False
@@ -128,28 +131,28 @@ def wait(
         time.sleep(poll_s)
 
 
-def _check_workflow(way: Way, ledger: Ledger, workflows: SFNClient) -> None:
-    arn = (way.item or {}).get("execution_arn")
-    if not arn or way.end:
+def _check_workflow(progress: FileProgress, ledger: Ledger, workflows: SFNClient) -> None:
+    arn = (progress.item or {}).get("execution_arn")
+    if not arn or progress.end:
         return
     status = workflows.describe_execution(executionArn=arn)["status"]
     if status not in UNSUCCESSFUL:
         return
     # The ledger may have been written between the two reads; what it says goes first.
-    way.item = ledger.get([way.file.file_id]).get(way.file.file_id, way.item)
-    if not way.end:
-        way.workflow = status
+    progress.item = ledger.get([progress.file.file_id]).get(progress.file.file_id, progress.item)
+    if not progress.end:
+        progress.workflow = status
 
 
 @contextmanager
 def showing() -> Iterator[Show]:
-    """Choose how to show: a live table on a terminal, else a plain line for each change."""
+    """Show files in a live table on a terminal, else with a plain line for each change."""
     screen = console.out()
     if not screen.is_terminal:
         yield Lines()
         return
     with Live(console=screen, auto_refresh=False, vertical_overflow="ellipsis") as live:
-        yield lambda ways, now: live.update(live_table(ways, now, height=screen.height), refresh=True)
+        yield lambda files, now: live.update(live_table(files, now, height=screen.height), refresh=True)
 
 
 @dataclass
@@ -158,36 +161,36 @@ class Lines:
 
     shown: dict[str, str] = field(default_factory=dict)
 
-    def __call__(self, ways: Sequence[Way], now: datetime) -> None:
-        for way in ways:
-            if self.shown.get(way.file.file_id) == way.status:
+    def __call__(self, files: Sequence[FileProgress], now: datetime) -> None:
+        for progress in files:
+            if self.shown.get(progress.file.file_id) == progress.status:
                 continue
-            self.shown[way.file.file_id] = way.status
-            console.out().print(line(way, now), soft_wrap=True)
+            self.shown[progress.file.file_id] = progress.status
+            console.out().print(line(progress, now), soft_wrap=True)
 
 
-def line(way: Way, now: datetime) -> str:
-    elapsed = (way.last_instant() if way.item else now) - way.file.uploaded_at
-    rows = f", {way.rows} rows" if way.rows else ""
-    result = f": {way.result()}" if way.result() else ""
-    return f"{max(0.0, elapsed.total_seconds()):7.1f} s  {way.file.key}  {way.status}{rows}{result}"
+def line(progress: FileProgress, now: datetime) -> str:
+    elapsed = (progress.last_instant() if progress.item else now) - progress.file.uploaded_at
+    rows = f", {progress.rows} rows" if progress.rows else ""
+    result = f": {progress.result()}" if progress.result() else ""
+    return f"{max(0.0, elapsed.total_seconds()):7.1f} s  {progress.file.key}  {progress.status}{rows}{result}"
 
 
-def live_table(ways: Sequence[Way], now: datetime, *, height: int) -> Table:
-    """Draw the files' ways, those still under way first where the screen is too small for all."""
+def live_table(files: Sequence[FileProgress], now: datetime, *, height: int) -> Table:
+    """Draw a table of the files, those still in progress first where the screen is too small for all."""
     room = max(3, height - 6)
-    shown = list(ways) if len(ways) <= room else sorted(ways, key=lambda way: way.end is not None)[:room]
-    ended = sum(1 for way in ways if way.end)
+    shown = list(files) if len(files) <= room else sorted(files, key=lambda progress: progress.end is not None)[:room]
+    ended = sum(1 for progress in files if progress.end)
     grid = console.table("", ("file", "rows", *STATUSES, "end"), right=("rows", *STATUSES))
-    grid.caption = f"{ended} of {len(ways)} files have ended"
-    for way in shown:
-        grid.add_row(way.file.key, way.rows, *_stage_cells(way, now), _end_cell(way))
+    grid.caption = f"{ended} of {len(files)} files have ended"
+    for progress in shown:
+        grid.add_row(progress.file.key, progress.rows, *_stage_cells(progress, now), _end_cell(progress))
     return grid
 
 
-def _stage_cells(way: Way, now: datetime) -> list[Text]:
-    seconds = way.seconds(now)
-    reached = {status for status, _ in way.instants()}
+def _stage_cells(progress: FileProgress, now: datetime) -> list[Text]:
+    seconds = progress.seconds(now)
+    reached = {status for status, _ in progress.instants()}
     return [
         Text(f"{seconds[status]:.1f} s", style="green" if status in reached else "yellow")
         if status in seconds
@@ -196,9 +199,40 @@ def _stage_cells(way: Way, now: datetime) -> list[Text]:
     ]
 
 
-def _end_cell(way: Way) -> Text:
-    if not way.end:
+def _end_cell(progress: FileProgress) -> Text:
+    if not progress.end:
         return Text("…", style="dim")
-    good = way.end == "published"
-    words = way.result() if good else f"{way.end}: {way.result()}"
+    good = progress.end == "published"
+    words = progress.result() if good else f"{progress.end}: {progress.result()}"
     return Text.assemble(console.mark(good), " ", words)
+
+
+def follow(target: Target, ledger: Ledger, files: Sequence[FileProgress], *, timeout_s: float) -> int:
+    """Show files until all have ended; return the exit code."""
+    poll_s = 0.5 if target.is_local else 2.0
+    try:
+        with showing() as show:
+            in_time = wait(files, ledger, target.stepfunctions, show, timeout_s=timeout_s, poll_s=poll_s)
+    except KeyboardInterrupt:
+        console.note("Stopped waiting; the files are still being processed: assay status", style="yellow")
+        return INTERRUPTED
+    for progress in files:
+        _report_failure(progress)
+    if not in_time:
+        minutes = f"{timeout_s / 60:g}"
+        console.note(
+            f"Not all files have ended after {minutes} minutes; they are still being processed: assay status",
+            style="red",
+        )
+    if all(progress.end == "published" for progress in files):
+        return 0
+    for place in target.logs():
+        console.note(f"logs: {place}")
+    return CHECK_FAILED
+
+
+def _report_failure(progress: FileProgress) -> None:
+    if progress.end in ("rejected", "failed"):
+        console.note(f"{progress.end}: {progress.file.key}: {progress.result()}", style="red")
+    elif progress.end is None:
+        console.note(f"not ended: {progress.file.key} is {progress.status}", style="red")

@@ -17,7 +17,7 @@ from benchmarks import results
 from benchmarks.cloud import BenchmarkError
 from benchmarks.forms import Form
 from benchmarks.samples import Samples
-from devcloud.local.spark import aws_environment
+from devcloud.local.environment import aws_environment
 
 READERS = Path(__file__).with_name("kpi_readers.py")
 COST = Path(__file__).with_name("process_cost.py")

@@ -17,7 +17,7 @@ from benchmarks.forms import Form
 from benchmarks.job_runs import JobRun
 from benchmarks.samples import Samples
 from benchmarks.snapshots import Snapshots
-from devcloud.sample.increment import Keys
+from devcloud.sample.extent import Keys
 
 KEYS: tuple[Keys, ...] = ("recent", "scattered")
 ENGINES = ("delta", "duckdb")

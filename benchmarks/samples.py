@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from devcloud.sample.history import DAYS, FIRST_ON, Extent, History
-from devcloud.sample.increment import Keys, Mix, increment
+from devcloud.sample.extent import DAYS, FIRST_ON, Extent, Keys
+from devcloud.sample.history import History
+from devcloud.sample.increment import Mix, increment
 from devcloud.sample.writers import write
 
 CHANGED_PERCENT = 20

@@ -1,46 +1,49 @@
-"""`assay load`: reloads, as AWS DMS makes them."""
+"""`assay load`: declare reloads of AWS DMS."""
+
+from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from assay import console, follow, watch
-from assay.load import declare as declaring
 from assay.options import Profile, Region, StackName, open_ledger, open_target
-from assay.upload import instant_text, read_instant
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Declare full loads of AWS DMS, so that rows which they lack are deleted.",
+    help="Declare full loads of AWS DMS, which delete the older rows that they lack.",
 )
 
 
 @app.callback()
 def load() -> None:
-    """Keep `declare` a command of its own, though it is the only one."""
+    """Keep `declare` a sub-command although it is the only one."""
 
 
 @app.command()
 def declare(
     prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="The load's folder below transactions/.")],
     start: Annotated[str, typer.Option(metavar="INSTANT", help="When the load began (ISO 8601).")],
-    name: Annotated[str | None, typer.Option(help="What to call the load.")] = None,
+    name: Annotated[str | None, typer.Option(help="The name of the load; folder and start by default.")] = None,
     file: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY", help="A file of the load, if not all LOAD files; may be repeated."),
+        typer.Option(metavar="KEY", help="A file of the load (repeatable); by default all LOAD files of the folder."),
     ] = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Show the marker's way, and end 0 only if it is published.")
+        bool, typer.Option("--wait", help="Show the marker's progress; exit 0 only if it is published.")
     ] = False,
-    timeout: Annotated[int, typer.Option(min=1, help="Minutes to wait at most.")] = 30,
+    timeout: Annotated[int, typer.Option(min=1, help="The longest time to wait, in minutes.")] = 30,
     stack: StackName = "assay",
     region: Region = None,
     profile: Profile = None,
 ) -> None:
     """Declare that the files of a folder are one full load: older rows that they lack are deleted."""
+    from assay import console, watch
+    from assay.load import declare as declaring
+    from assay.upload import instant_text, read_instant
+
     start_at = read_instant("--start", start)
     declaring.refuse_future(start_at, datetime.now(UTC))
     target = open_target(stack, region, profile)
@@ -51,5 +54,5 @@ def declare(
     sent = declaring.put_marker(target.s3, bucket, folder, declared)
     console.out().print(f"{sent.key}  version {sent.version_id}", soft_wrap=True)
     if wait:
-        raise typer.Exit(follow.follow(target, ledger, [watch.Way(sent)], timeout_s=timeout * 60))
-    console.note(f"The load counts as soon as all its files are in Silver: assay passport {sent.key}")
+        raise typer.Exit(watch.follow(target, ledger, [watch.FileProgress(sent)], timeout_s=timeout * 60))
+    console.note(f"The load takes effect once all its files are in Silver: assay passport {sent.key}")

@@ -1,4 +1,4 @@
-"""`assay replay`: the layers once more from Bronze, to compare them or to put them in place."""
+"""`assay replay`: rebuild the layers from Bronze, to compare them or to replace them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay import console
 from assay.errors import UserError
-from assay.ledger import Ledger
 from assay.options import (
+    CHECK_FAILED,
     INTERRUPTED,
-    NOT_AS_IT_MUST_BE,
     AsJson,
     Profile,
     Region,
@@ -22,43 +20,44 @@ from assay.options import (
     open_ledger,
     open_target,
 )
-from assay.target import Target
 
 if TYPE_CHECKING:
+    from assay.ledger import Ledger
     from assay.replay.report import Report
+    from assay.target import Target
 
 LARGEST_SEED = 2**31 - 1
 
 
 def replay(
-    check: Annotated[bool, typer.Option("--check", help="Rebuild beside the layers, and compare.")] = False,
-    apply: Annotated[bool, typer.Option("--apply", help="Rebuild, and put the result in the layers' place.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Rebuild beside the published layers and compare.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Rebuild and replace the published layers.")] = False,
     seed: Annotated[
-        int | None, typer.Option(min=0, max=LARGEST_SEED, help="The order of the files and their batches.")
+        int | None, typer.Option(min=0, max=LARGEST_SEED, help="Fixes the order and the batches of the files.")
     ] = None,
     as_json: AsJson = False,
     stack: StackName = "assay",
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Rebuild Silver and Gold from Bronze in another order; ends 1 if they differ from what is published."""
+    """Rebuild Silver and Gold from Bronze in another order; exit 1 if they differ from what is published."""
     if check == apply:
-        raise UserError("say what the replay is for", "either --check or --apply")
+        raise UserError("replay needs --check or --apply", "choose one of them")
     target = open_target(stack, region, profile)
     chosen = random.randint(0, LARGEST_SEED) if seed is None else seed  # noqa: S311 - an order to try, nothing secret
     report = _replay(target, open_ledger(target), chosen, apply=apply, as_json=as_json)
     _tell(report, as_json=as_json)
     if not report.agrees:
-        raise typer.Exit(NOT_AS_IT_MUST_BE)
+        raise typer.Exit(CHECK_FAILED)
 
 
 def _replay(target: Target, ledger: Ledger, seed: int, *, apply: bool, as_json: bool) -> Report:
-    """Check, and apply if so wished; give the last comparison."""
-    from assay.audit import read_layers  # these bring DuckDB and pyiceberg
+    """Rebuild and compare, and replace the layers with `apply`; return the last comparison."""
+    from assay.audit import read_layers
     from assay.replay import rebuild
 
-    with _when_interrupted("Readers see no change; the next replay begins afresh."):
-        # What is to be mended may be at rest in any state: a failed run, or Gold behind a Silver already in place.
+    with _when_interrupted("Readers see no change; the next replay starts over."):
+        # What is to be repaired may be at rest in any state: a failed run, or Gold behind a Silver already in place.
         layers = read_layers(ledger) if apply else rebuild.comparable_layers(ledger)
         rebuilt = rebuild.Rebuild(target, ledger, seed).rebuild(layers)
         report = rebuild.compare(target, ledger, rebuilt, seed)
@@ -67,12 +66,12 @@ def _replay(target: Target, ledger: Ledger, seed: int, *, apply: bool, as_json: 
         return report
     if report.lost:
         raise UserError(
-            f"{len(report.lost):,} files did not come through the replay; nothing is put in place",
+            f"{len(report.lost):,} files were lost in the replay; nothing is replaced",
             "see why: assay replay --check",
         )
     if not as_json:
         _tell(report, as_json=False)
-    with _when_interrupted("Silver may be in place and Gold not: assay replay --apply puts both in place."):
+    with _when_interrupted("Silver may be replaced and Gold not: run assay replay --apply again."):
         rebuild.put_in_place(target, ledger, rebuilt)
         return rebuild.compare_in_place(target, ledger, rebuilt, seed)
 
@@ -82,11 +81,14 @@ def _when_interrupted(consequence: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
+        from assay import console
+
         console.note(f"Stopped. {consequence}", style="yellow")
         raise typer.Exit(INTERRUPTED) from None
 
 
 def _tell(report: Report, *, as_json: bool) -> None:
+    from assay import console
     from assay.replay.report import render
 
     if as_json:

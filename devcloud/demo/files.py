@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from devcloud.sample import broken
-from devcloud.sample.history import Extent, History
+from devcloud.sample.extent import Extent
+from devcloud.sample.history import History
 from devcloud.sample.increment import Mix, increment
 from devcloud.sample.writers import Totals, write
 

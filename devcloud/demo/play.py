@@ -66,7 +66,7 @@ def play(project: Path) -> int:
         console.out().print(f"  {file.path.name:<22} {file.totals.rows:>7,} rows  {file.story}")
     target = local_target(cloud, stack=STACK, project=project)
     stage = prepare(target, files)
-    heading("4. Upload them, one after the other, and watch each one's way to Gold")
+    heading("4. Upload them, one after the other, and follow each to Gold")
     items = [(file, send(stage, file)) for file in files]
     heading("5. The passports")
     show_passports(stage, items)
@@ -129,18 +129,20 @@ def is_that(file: DemoFile, item: Item) -> bool:
 
 
 def send(stage: Stage, file: DemoFile) -> Item:
-    """Upload a file, show its way, and give its ledger item at the end."""
+    """Upload a file, show its progress, and return its ledger item at the end."""
     rows, amount = file.control
     metadata = upload.control_metadata(f"{rows}:{amount}") | upload.as_of_metadata(file.as_of)
     source = upload.Source(file.path, file.key)
     sent = upload.upload(stage.target.s3, stage.target.stack.bronze_bucket, [source], metadata)
-    way = watch.Way(sent[0])
+    progress = watch.FileProgress(sent[0])
     with watch.showing() as show:
-        watch.wait([way], stage.ledger, stage.target.stepfunctions, show, timeout_s=TIMEOUT_S, poll_s=POLL_S)
+        watch.wait([progress], stage.ledger, stage.target.stepfunctions, show, timeout_s=TIMEOUT_S, poll_s=POLL_S)
     must = "rejected" if file.rejected else "published"
-    if way.end != must:
+    if progress.end != must:
         logs = ", ".join(stage.target.logs())
-        raise UserError(f"{file.key} must be {must}, but is {way.status}: {way.result()}", f"see the logs: {logs}")
+        raise UserError(
+            f"{file.key} must be {must}, but is {progress.status}: {progress.result()}", f"see the logs: {logs}"
+        )
     return stage.ledger.get([sent[0].file_id])[sent[0].file_id]
 
 

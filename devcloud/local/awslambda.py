@@ -18,10 +18,10 @@ from moto.awslambda.utils import get_backend
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
+from devcloud.local.environment import aws_environment
 from devcloud.local.home import Home
 from devcloud.local.lambda_pool import Definition, Outcome, Pool
 from devcloud.local.patching import Function, wrap, wrap_classmethod
-from devcloud.local.spark import aws_environment
 
 _LOG = logging.getLogger(__name__)
 # AWS retries an asynchronous event twice, after one and two minutes; nobody waits that long locally.

@@ -23,9 +23,9 @@ from devcloud.local import (
     sns,
     stepfunctions,
 )
+from devcloud.local.environment import aws_environment
 from devcloud.local.home import Home
 from devcloud.local.patching import wrap
-from devcloud.local.spark import aws_environment
 
 # moto collects CloudFormation types from the subclasses that exist; the import is the declaration.
 DECLARED = (glue_resources.GlueJob, glue_resources.GlueDatabase, secret_resources.Secret)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import boto3
 
+from assay.errors import UserError
 from devcloud.local import resources
+from devcloud.local.environment import inherited_environment
 from devcloud.local.lifecycle import Cloud
-from devcloud.local.spark import inherited_environment
 
 # `sam deploy --resolve-s3` would make a stack of its own for it, from a template that moto cannot deploy.
 ARTEFACT_BUCKET = "assay-local-artefacts"
@@ -22,11 +23,14 @@ ARTEFACT_BUCKET = "assay-local-artefacts"
 _SAM = {"SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.2"}
 
 
-class DeployError(RuntimeError):
+class DeployError(UserError):
     """A command of the deployment failed; its output was handed on line by line."""
 
     def __init__(self, *, command: list[str], code: int) -> None:
-        super().__init__(f"`{' '.join(command)}` ended with exit code {code}")
+        super().__init__(
+            f"`{' '.join(command)}` exited with code {code}",
+            "fix what the lines above name, then try again: assay deploy",
+        )
         self.code = code
 
 

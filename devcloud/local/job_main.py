@@ -1,4 +1,4 @@
-"""Runs a job's script, unmodified, on the Spark context that its JVM keeps: `python -m devcloud.local.job_main SCRIPT …`.
+"""Run a job's script, unmodified, on its JVM's Spark context: `python -m devcloud.local.job_main SCRIPT …`.
 
 Spark keeps the code that it generates by class loader, and each Spark context brings a loader of its own: with a new
 context for each run a warm JVM would compile everything anew. So a script that stops its session leaves the context

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 
-from devcloud.local import archive
+from devcloud.local import jvm_options
 from devcloud.local.home import Home
 from devcloud.local.jvm import Jvm, JvmStartError
 from devcloud.local.spark import process_environment
@@ -131,7 +131,7 @@ class JvmPool:
 
     def _start(self, conf: Mapping[str, str]) -> Jvm:
         log = self._home.glue_log("jvm", run_id=str(next(self._numbers)))
-        jvm = Jvm(conf, environment=self.environment(), log=log, java_options=archive.java_options())
+        jvm = Jvm(conf, environment=self.environment(), log=log, java_options=jvm_options.java_options())
         with self._lock:
             if not self._closed:
                 self._all.add(jvm)

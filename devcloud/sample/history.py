@@ -14,18 +14,15 @@ import numpy as np
 import polars as pl
 
 from devcloud.sample import days as calendar
-from devcloud.sample import figures, purchases
+from devcloud.sample import purchases
 from devcloud.sample.draws import Integers, Weighted, draw, stream
+from devcloud.sample.extent import Extent
 from devcloud.sample.population import Population, populate
 from devcloud.sample.purchases import MINUTES_PER_DAY, Purchases, together
 from devcloud.sample.rows import frame
 
-FIRST_ON = date(2010, 1, 1)
-DAYS = 3591
 FIRST_ID = 7_475_327
 BLOCK_ROWS = 40_000
-_ROWS_PER_CLIENT_DAY = 3
-_FEWEST_CLIENTS = 50
 
 
 @dataclass(frozen=True)
@@ -40,27 +37,6 @@ class Ids:
     def at(self, row: int) -> int:
         """Return the first id that row number `row` (from 0) may have."""
         return self.first + (row * self.step + row * row * self.growth // (2 * self.rows)) // 100_000
-
-
-@dataclass(frozen=True)
-class Extent:
-    """Which rows a history holds: how many, from which seed, over which days, of how many clients."""
-
-    rows: int
-    seed: int
-    first_on: date = FIRST_ON
-    days: int = DAYS
-    clients: int = 0
-
-    def __post_init__(self) -> None:
-        if self.rows < 1 or self.days < 1 or not 0 <= self.clients <= figures.ACTIVE_CLIENTS:
-            raise ValueError(f"needs rows and days of at least 1 and at most {figures.ACTIVE_CLIENTS} clients: {self}")
-
-    @property
-    def client_count(self) -> int:
-        """As given, else as many as make the source's three rows a day, but at least 50."""
-        usual = self.rows // (self.days * _ROWS_PER_CLIENT_DAY)
-        return self.clients or min(max(usual, _FEWEST_CLIENTS), figures.ACTIVE_CLIENTS)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ counts are exact, so that what must become of a file's rows is known beforehand.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -15,11 +14,10 @@ import polars as pl
 from assay.errors import UserError
 from devcloud.sample import places
 from devcloud.sample.draws import Draws, Integers, below, draw, lower, stream
-from devcloud.sample.history import BLOCK_ROWS, Extent, History, Ids
+from devcloud.sample.extent import Extent, Keys
+from devcloud.sample.history import BLOCK_ROWS, History, Ids
 from devcloud.sample.merchants import FIRST_MERCHANT, MERCHANT_RANGE
 from devcloud.sample.rows import MICROSECONDS_PER_MINUTE
-
-Keys: TypeAlias = Literal["recent", "scattered"]
 
 # Recent keys are every second one of the history's last rows.
 _RECENT_SPREAD = 2

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Literal, TypeAlias
+from typing import IO
 
 import numpy as np
 import polars as pl
@@ -18,8 +18,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 
 from assay.errors import UserError
-
-AmountType: TypeAlias = Literal["decimal", "text"]
+from devcloud.sample.extent import AmountType
 
 _TWO_DIGITS = pl.Series([f"{cents:02d}" for cents in range(100)], dtype=pl.String)
 _DATE_FORM = "%Y-%m-%d %H:%M:%S"

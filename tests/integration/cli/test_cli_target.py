@@ -7,13 +7,13 @@ from botocore.exceptions import ClientError
 from deployed_stack import KEYS, REGION, DeployedStack
 
 from assay import target
-from assay.errors import explain
+from assay.aws_errors import explain
 
 
 @pytest.fixture
 def no_cloud(bare: DeployedStack, monkeypatch: pytest.MonkeyPatch) -> DeployedStack:
     """The account is there, as AWS; no local cloud runs."""
-    monkeypatch.setattr(target.lifecycle, "running", lambda project: None)
+    monkeypatch.setattr(target, "running_cloud", lambda project: None)
     monkeypatch.setenv("AWS_ENDPOINT_URL", bare.endpoint)
     return bare
 

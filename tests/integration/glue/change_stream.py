@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from devcloud.sample.history import Extent, History
+from devcloud.sample.extent import Extent
+from devcloud.sample.history import History
 from devcloud.sample.writers import csv_bytes
 
 REAL = Path(__file__).parents[3] / "../shared/data/transactions_12_clients.csv.gz"

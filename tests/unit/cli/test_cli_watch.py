@@ -1,4 +1,4 @@
-"""A file's way as the ledger tells it, without a cloud."""
+"""A file's progress as the ledger shows it, without a cloud."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from assay.upload import Uploaded
-from assay.watch import Way, line, live_table, wait
+from assay.watch import FileProgress, line, live_table, wait
 
 BEGAN = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 
@@ -45,15 +45,15 @@ class FakeWorkflows:
 
 
 def follow(
-    ledger: FakeLedger, *ways: Way, status: str = "RUNNING", timeout_s: float = 60
+    ledger: FakeLedger, *files: FileProgress, status: str = "RUNNING", timeout_s: float = 60
 ) -> tuple[bool, list[list[str]]]:
     shown: list[list[str]] = []
     clock = iter(range(10_000))
     in_time = wait(
-        list(ways),
+        list(files),
         ledger,  # type: ignore[arg-type]
         FakeWorkflows(status),  # type: ignore[arg-type]
-        lambda ways, now: shown.append([way.status for way in ways]),
+        lambda files, now: shown.append([progress.status for progress in files]),
         timeout_s=timeout_s,
         poll_s=0,
         now=lambda: BEGAN + timedelta(seconds=next(clock)),
@@ -62,29 +62,31 @@ def follow(
 
 
 def test_way_counts_seconds_per_stage__on_its_way() -> None:
-    way = Way(uploaded(), item(("received", 1), ("accepted", 3.5)))
+    progress = FileProgress(uploaded(), item(("received", 1), ("accepted", 3.5)))
 
-    assert way.seconds(BEGAN + timedelta(seconds=10)) == {"received": 1, "accepted": 2.5, "in_silver": 6.5}
+    assert progress.seconds(BEGAN + timedelta(seconds=10)) == {"received": 1, "accepted": 2.5, "in_silver": 6.5}
 
 
 def test_way_stops_counting__rejected() -> None:
-    way = Way(uploaded(), item(("received", 1), ("rejected", 2), reasons=[{"code": "no_rows", "text": "no rows"}]))
+    progress = FileProgress(
+        uploaded(), item(("received", 1), ("rejected", 2), reasons=[{"code": "no_rows", "text": "no rows"}])
+    )
 
-    assert way.seconds(BEGAN + timedelta(seconds=10)) == {"received": 1, "rejected": 1}
-    assert way.result() == "no rows"
+    assert progress.seconds(BEGAN + timedelta(seconds=10)) == {"received": 1, "rejected": 1}
+    assert progress.result() == "no rows"
 
 
 def test_way_never_shows_less_than_nothing__clocks_differ() -> None:
-    way = Way(uploaded(), item(("received", -5)))
+    progress = FileProgress(uploaded(), item(("received", -5)))
 
-    assert way.seconds(BEGAN)["received"] == 0
+    assert progress.seconds(BEGAN)["received"] == 0
 
 
 def test_wait_shows_each_status__until_published() -> None:
-    way = Way(uploaded())
+    progress = FileProgress(uploaded())
     ledger = FakeLedger({}, {"id-a.csv": item(("received", 1))}, {"id-a.csv": item(("published", 2))})
 
-    assert follow(ledger, way) == (True, [["uploaded"], ["received"], ["published"]])
+    assert follow(ledger, progress) == (True, [["uploaded"], ["received"], ["published"]])
 
 
 def test_wait_asks_only_for_files_under_way__some_have_ended() -> None:
@@ -93,41 +95,41 @@ def test_wait_asks_only_for_files_under_way__some_have_ended() -> None:
         {"id-b.csv": item(("rejected", 2), name="b.csv")},
     )
 
-    follow(ledger, Way(uploaded()), Way(uploaded("b.csv")))
+    follow(ledger, FileProgress(uploaded()), FileProgress(uploaded("b.csv")))
 
     assert ledger.asked == [["id-a.csv", "id-b.csv"], ["id-b.csv"]]
 
 
 def test_wait_ends_a_file__failed_in_a_stage() -> None:
     failed = {"stage": "silver", "reason": "page is damaged", "attempts": 1, "at": at(9)}
-    way = Way(uploaded())
+    progress = FileProgress(uploaded())
 
-    in_time, _ = follow(FakeLedger({"id-a.csv": item(("accepted", 1), failed=failed)}), way)
+    in_time, _ = follow(FakeLedger({"id-a.csv": item(("accepted", 1), failed=failed)}), progress)
 
-    assert (in_time, way.end, way.result()) == (True, "failed", "in silver: page is damaged")
-    assert line(way, BEGAN) == "    9.0 s  transactions/a.csv  failed: in silver: page is damaged"
+    assert (in_time, progress.end, progress.result()) == (True, "failed", "in silver: page is damaged")
+    assert line(progress, BEGAN) == "    9.0 s  transactions/a.csv  failed: in silver: page is damaged"
 
 
 def test_wait_ends_a_file__workflow_ended_without_a_word() -> None:
-    way = Way(uploaded())
+    progress = FileProgress(uploaded())
     silent = item(("accepted", 1), execution_arn="arn:x")
 
-    in_time, _ = follow(FakeLedger({"id-a.csv": silent}), way, status="TIMED_OUT")
+    in_time, _ = follow(FakeLedger({"id-a.csv": silent}), progress, status="TIMED_OUT")
 
-    assert (in_time, way.end, way.result()) == (True, "failed", "the workflow ended TIMED_OUT")
+    assert (in_time, progress.end, progress.result()) == (True, "failed", "the workflow ended TIMED_OUT")
 
 
 def test_wait_gives_up__time_limit() -> None:
-    in_time, shown = follow(FakeLedger({}), Way(uploaded()), timeout_s=5)
+    in_time, shown = follow(FakeLedger({}), FileProgress(uploaded()), timeout_s=5)
 
     assert not in_time
     assert shown
 
 
 def test_live_table_keeps_files_under_way__small_screen() -> None:
-    ended = [Way(uploaded(f"{n}.csv"), item(("published", 1))) for n in range(30)]
+    ended = [FileProgress(uploaded(f"{n}.csv"), item(("published", 1))) for n in range(30)]
 
-    grid = live_table([*ended, Way(uploaded("last.csv"))], BEGAN, height=10)
+    grid = live_table([*ended, FileProgress(uploaded("last.csv"))], BEGAN, height=10)
 
     assert grid.row_count == 4
     assert "transactions/last.csv" in list(grid.columns[0].cells)
@@ -135,9 +137,11 @@ def test_live_table_keeps_files_under_way__small_screen() -> None:
 
 
 def test_way_tells_what_it_deleted_and_moved__reload() -> None:
-    way = Way(uploaded(), item(("published", 1), silver={"outcomes": {"inserted": 0}, "missing": 1200, "moved": 7}))
+    progress = FileProgress(
+        uploaded(), item(("published", 1), silver={"outcomes": {"inserted": 0}, "missing": 1200, "moved": 7})
+    )
 
-    assert way.result() == "1,200 missing, 7 moved"
+    assert progress.result() == "1,200 missing, 7 moved"
 
 
 @pytest.mark.parametrize(
@@ -145,6 +149,6 @@ def test_way_tells_what_it_deleted_and_moved__reload() -> None:
     [({"inserted": 1200, "stale": 0}, "1,200 inserted"), ({"updated": 2, "inserted": 1}, "1 inserted, 2 updated")],
 )
 def test_way_tells_outcomes__published(outcomes: dict[str, int], words: str) -> None:
-    way = Way(uploaded(), item(("published", 1), silver={"outcomes": outcomes}))
+    progress = FileProgress(uploaded(), item(("published", 1), silver={"outcomes": outcomes}))
 
-    assert way.result() == words
+    assert progress.result() == words

@@ -17,7 +17,7 @@ INTEGRAL = "pandas writes integers with nulls as floating point; ids only, and o
 ALLOWED = {
     ("assay/cli.py", "upload_files"): WAITING,
     ("devcloud/demo/play.py", "POLL_S"): WAITING,
-    ("assay/follow.py", "follow"): WAITING,
+    ("assay/watch.py", "follow"): WAITING,
     ("devcloud/local/awslambda.py", "RETRY_SECONDS"): WAITING,
     ("devcloud/local/job_run.py", "Order"): WAITING,
     ("devcloud/local/jvm.py", "_POLL_SECONDS"): WAITING,

@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from moto.s3.models import FakeKey
 from moto.server import ThreadedMotoServer
 
-from devcloud.local import object_ranges, spark
+from devcloud.local import environment as variables
+from devcloud.local import object_ranges
 from devcloud.local.patching import wrap_property
 
 SIZE = 17 << 20  # moto keeps up to 16 MB in memory
@@ -25,7 +26,7 @@ def s3() -> Iterator[Any]:
     object_ranges.install()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    environment = spark.aws_environment(f"http://localhost:{server.get_host_and_port()[1]}")
+    environment = variables.aws_environment(f"http://localhost:{server.get_host_and_port()[1]}")
     client = boto3.client(
         "s3",
         endpoint_url=environment["AWS_ENDPOINT_URL"],

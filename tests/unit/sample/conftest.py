@@ -3,7 +3,8 @@
 import polars as pl
 import pytest
 
-from devcloud.sample.history import Extent, History
+from devcloud.sample.extent import Extent
+from devcloud.sample.history import History
 
 ROWS = 300_000
 

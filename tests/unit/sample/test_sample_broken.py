@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 from devcloud.sample.broken import RULES, write_broken
-from devcloud.sample.history import Extent, History
+from devcloud.sample.extent import Extent
+from devcloud.sample.history import History
 from devcloud.sample.writers import csv_bytes, text_frame
 
 FRAME = pl.concat(list(History(Extent(400, seed=6))))

