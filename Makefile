@@ -31,10 +31,11 @@ demo: setup ## Bring up the local cloud, deploy, and see files flow from Bronze 
 test: setup lint types ## Run all checks and tests but the slowest
 	@$(BIN)/python -m pytest
 
-lint: setup ## Check style and that the scripts are the notebooks' export
+lint: setup ## Check style, and that all generated files are up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/python tools/export_notebooks.py --check
+	@$(BIN)/python tools/write_contract.py --check
 
 types: setup ## Check types
 	@$(BIN)/mypy
@@ -48,8 +49,9 @@ fuzz: setup ## Hold Silver and Gold to the model on random histories (HISTORIES=
 unit: setup ## Run the fast tests alone
 	@$(BIN)/python -m pytest tests/unit
 
-export: setup ## Export the notebooks to glue/scripts
+export: setup ## Write all generated files: the notebooks' scripts, the contract's documents
 	@$(BIN)/python tools/export_notebooks.py
+	@$(BIN)/python tools/write_contract.py
 
 bench: $(BENCH) ## Measure the pipeline in its short form (a few minutes); docs/benchmarks.md shows it then
 	@$(BIN)/python -m benchmarks short

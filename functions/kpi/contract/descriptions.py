@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from contract.dimensions import DIMENSIONS
 from contract.subjects import SUBJECTS
 
 TABLE_COLUMNS: Mapping[str, str] = {
@@ -20,10 +21,6 @@ TABLE_COLUMNS: Mapping[str, str] = {
     "raw": "The record's text (section 2), of Parquet a JSON object of its known columns.",
     "rules": "The names of all broken rules, in the order of section 3.1.",
     "repaired_by": "Reserved for the file that repairs the row.",
-    "channel_key": "Key of `dim_channel`; 0 is `unknown`.",
-    "location_key": "Key of `dim_location`; 0 is `unknown`.",
-    "merchant_key": "Key of `dim_merchant`; 0 is `unknown`.",
-    "mcc_key": "Key of `dim_mcc`; 0 is `unknown`.",
     "card_key": "Key of the version in `dim_card`; 0 is `unknown`.",
     "client_key": "Key of the version in `dim_client`, in an aggregate of the client's first version; 0 is `unknown`.",
     "date_key": "The day as the number `yyyymmdd`; 0 is unknown.",
@@ -51,10 +48,11 @@ def column_description(name: str) -> str:
     """Return what a column of a table means; raise KeyError for one that nothing describes."""
     if name in TABLE_COLUMNS:
         return TABLE_COLUMNS[name]
+    of_keys = {each.key: f"Key of `{each.name}`; 0 is `unknown`." for each in DIMENSIONS.values()}
     of_images = {
         image: column.description
         for subject in SUBJECTS.values()
         for column in subject.columns
         for image in column.image_names
     }
-    return of_images[name]
+    return {**of_images, **of_keys}[name]

@@ -196,7 +196,7 @@ class RunInProgress(TypedDict):
     files: list[str]
     started_at: str
     attempts: NotRequired[Annotated[int, "Silver"]]
-    silver: NotRequired[Annotated[PublishedRun, "Gold: the Silver run that it brings over"]]
+    silver: NotRequired[Annotated[PublishedRun, "Gold: `published` of the Silver run that it brings over"]]
 
 
 class RunIntent(TypedDict):
@@ -209,9 +209,9 @@ class RunIntent(TypedDict):
 
 
 class LayerItem(TypedDict):
-    """An item per layer; `file_id` is `layer#silver` or `layer#gold`."""
+    """An item per layer."""
 
-    file_id: str
+    file_id: Annotated[str, "`layer#silver` or `layer#gold`"]
     kind: Annotated[Literal["layer"], "`layer`"]
     run_seq: Annotated[int, "last run that reached its commit point"]
     in_progress: NotRequired[Annotated[RunInProgress, "while a run works"]]
@@ -220,9 +220,9 @@ class LayerItem(TypedDict):
 
 
 class RangeItem(TypedDict):
-    """An item per prefix, what earlier accepted files looked like; `file_id` is `range#<first folder>`."""
+    """An item per prefix, what earlier accepted files looked like."""
 
-    file_id: str
+    file_id: Annotated[str, "`range#<first folder>`"]
     kind: Annotated[Literal["range"], "`range`"]
     files: Annotated[int, "how many"]
     min_rows: Annotated[int, "the fewest rows"]
