@@ -1,8 +1,9 @@
 """Export the Glue notebooks to self-contained scripts, one way, byte for byte the same each time.
 
-A cell tagged `interactive` stays behind; markdown becomes comments. The modules of this project's packages are inlined,
-with all that they import in turn, because SAM packages a job's script but not its extra Python files. As one script has
-one namespace, two names that collide are refused. `--check` compares and writes nothing.
+A cell tagged `interactive` stays behind; markdown becomes comments. A raw cell, which no kernel runs, is code of the
+script alone: the entry of the job. The modules of this project's packages are inlined, with all that they import in
+turn, because SAM packages a job's script but not its extra Python files. As one script has one namespace, two names
+that collide are refused. `--check` compares and writes nothing.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ class Imports:
         self._modules: set[str] = set()
         self._names: dict[str, set[str]] = {}
 
-    def add(self, node: ast.Import | ast.ImportFrom) -> None:
+    def add(self, node: ast.Import | ast.ImportFrom, line: str) -> None:
+        """Add a statement; `line` is its source, whose comment stays with a module that it imports."""
         names = {alias.name + (f" as {alias.asname}" if alias.asname else "") for alias in node.names}
         if isinstance(node, ast.Import):
-            self._modules |= names
+            _, mark, comment = line.partition("  #")
+            self._modules |= {name + mark + comment for name in names}
         elif node.module != "__future__":
             self._names.setdefault(str(node.module), set()).update(names)
 
@@ -66,7 +69,7 @@ class Script:
         for node in imported:
             package = _package(node)
             if package is None:
-                self.imports.add(node)
+                self.imports.add(node, lines[node.lineno - 1])
             elif not isinstance(node, ast.ImportFrom) or any(alias.asname for alias in node.names):
                 raise ExportError(f"{origin}: import names of {package} as they are, `from {package}.… import …`")
             else:

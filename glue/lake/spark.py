@@ -1,12 +1,78 @@
-"""What the layers ask of Spark itself."""
+"""How the layers use Spark: the session of a job, rows that are computed once, files and tasks of a good size."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
+SCAN_BYTES = 64 << 20  # a file of a first load has 30 to 40 MB; half of Spark's own setting
+BROADCAST_KEYS = 1_000_000  # some 100 MB of hash table
+ALWAYS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "false"}
+Result = TypeVar("Result")
+
+
+def session(name: str, settings: Mapping[str, str]) -> SparkSession:
+    """Return the session of a job, with the settings that its layer needs."""
+    builder = SparkSession.builder.appName(name)
+    for setting, value in {**ALWAYS, **settings}.items():
+        builder = builder.config(setting, value)
+    return builder.getOrCreate()
 
 
 def jvm(spark: SparkSession) -> Any:
     """Return the JVM behind a session."""
     return spark._jvm
+
+
+def in_parallel(tasks: Mapping[str, Callable[[], Result]]) -> dict[str, Result]:
+    """Return the results of independent tasks, carried out side by side; the first error is raised.
+
+    For small ones the driver mostly plans, and waits for storage.
+    """
+    with ThreadPoolExecutor(4) as pool:
+        begun = {name: pool.submit(task) for name, task in tasks.items()}
+        return {name: task.result() for name, task in begun.items()}
+
+
+def checkpointed(rows: DataFrame) -> DataFrame:
+    """Return rows that are computed once, by the first use; later plans begin at the result and stay small.
+
+    They are kept as bytes: a large run has more rows than memory holds as objects.
+    """
+    kept = rows.localCheckpoint(eager=False)
+    levels = jvm(rows.sparkSession).org.apache.spark.storage.StorageLevel
+    kept._jdf.logicalPlan().rdd().persist(levels.MEMORY_AND_DISK_SER())
+    return kept
+
+
+def broadcast_if_small(keys: DataFrame, most: int) -> DataFrame:
+    """Return at most `most` keys, to be joined by a lookup in each task if they are few."""
+    return F.broadcast(keys) if most <= BROADCAST_KEYS else keys
+
+
+def laid_out(rows: DataFrame, count: int, *by: str) -> DataFrame:
+    """Return about `count` rows as files shall hold them: few in one; many by an order over all files, if one is given.
+
+    Within a file the table's own order rules.
+    """
+    if count <= ROWS_A_PARTITION:
+        return rows.coalesce(1)
+    return rows.orderBy(*by) if by else rows
+
+
+def size_shuffles(spark: SparkSession, rows: int) -> None:
+    """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
+    spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
+
+
+def size_scans(spark: SparkSession) -> None:
+    """Let each task read one of a table's usual files: the last one of a few long tasks leaves cores idle.
+
+    To be called once the run's input is read, whose tasks each become a file of the tables.
+    """
+    spark.conf.set("spark.sql.files.maxPartitionBytes", str(SCAN_BYTES))

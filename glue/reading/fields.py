@@ -1,10 +1,12 @@
-"""What a field of a CSV record is (section 2 of `docs/data-contract.md`), in a form that Java and Python read alike."""
+"""Takes a record on one line apart into its fields (section 2 of `docs/data-contract.md`), and puts it together."""
 
 from __future__ import annotations
 
 import re
 
-FIELD = r'(?:"[^"]*+(?:""[^"]*+)*+"|[^",]*+)'
+from contract.patterns import CSV_FIELD
+
+FIELD = CSV_FIELD.replace("*", "*+")  # possessive, or long records exhaust Java's stack
 _RECORD = re.compile(rf"{FIELD}(?:,{FIELD})*+")
 _FIELDS = re.compile(rf"(?:^|,)({FIELD})")
 

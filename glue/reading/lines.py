@@ -6,14 +6,15 @@ line gets its number in its file, and the driver learns which files hold blank l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import itemgetter
 
+from contract.items import FileItem
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from glue.reading.origin import facts_of, facts_schema, local_rows
+from glue.reading.origin import local_rows, origin_of, origin_schema
 from glue.reading.staging import Staging
-from glue.shared.ledger import Item
 
 QUOTE = '"'
 
@@ -29,9 +30,9 @@ def has_odd_quotes(text: Column) -> Column:
 
 
 def read_lines(
-    spark: SparkSession, files: list[Item], staging: Staging, texts: tuple[str, ...]
+    spark: SparkSession, files: Sequence[FileItem], staging: Staging, texts: Sequence[str]
 ) -> tuple[DataFrame, bool]:
-    """Return `line, text, untidy` of all lines of CSV files beside the facts of their file; and if any is untidy."""
+    """Return `line, text, untidy` of all lines of CSV files beside what their file tells; and if any is untidy."""
     # The name of the only file need not be looked up for every line.
     origin = {"block": "file_block_start"} | ({"file_name": "file_name"} if len(files) > 1 else {})
     text = spark.read.text([staging.path(file) for file in files], lineSep="\n").select(
@@ -46,16 +47,16 @@ def read_lines(
         F.min("id").alias("first_id"),
         F.max(is_blank(F.col("text")) | has_odd_quotes(F.col("text"))).alias("untidy"),
     )
-    facts = {staging.name(file): facts_of(file, staging, texts) for file in files}
+    origins = {staging.name(file): origin_of(file, staging, texts) for file in files}
     found = [{"file_name": staging.name(files[0]), **block.asDict()} for block in blocks.collect()]
     untidy = {block["file_name"] for block in found if block["untidy"]}
-    rows, next_line = [], dict.fromkeys(facts, 1)
+    rows, next_line = [], dict.fromkeys(origins, 1)
     for block in sorted(found, key=itemgetter("file_name", "block")):
         name = block["file_name"]
         shift = next_line[name] - block["first_id"]
-        rows.append({**facts[name], "block": block["block"], "shift": shift, "untidy": name in untidy})
+        rows.append({**origins[name], "block": block["block"], "shift": shift, "untidy": name in untidy})
         next_line[name] += block["lines"]
-    numbered = local_rows(spark, rows, f"{facts_schema(texts)}, block bigint, shift bigint, untidy boolean")
+    numbered = local_rows(spark, rows, f"{origin_schema(texts)}, block bigint, shift bigint, untidy boolean")
     lines = text.join(F.broadcast(numbered), on=[*origin], how="inner")
     lines = lines.withColumn("line", F.col("id") + F.col("shift")).drop("file_name", "block", "id", "shift")
     return lines, bool(untidy)

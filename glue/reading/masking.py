@@ -20,13 +20,18 @@ from typing import Any
 import boto3
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
+from contract.columns import CARD_COLUMNS, CHANGE_COLUMNS
+from contract.items import FileFormat, FileItem
+from contract.kinds import SECURITY_CODE
+from contract.patterns import CARD_NUMBER_FORM
+from contract.subjects import REFERENCES
 
 from glue.reading.fields import join_line, split_line
-from glue.shared.ledger import Item
 
-SECRET_COLUMNS = ("card_number", "cvv")
-CHECKED_COLUMNS = ("card_id", "client_id", "credit_limit", "op", "commit_at")  # rules read them: they stay as they are
-CARD_NUMBER = re.compile(r"[0-9]{13,19}")
+SECRET_COLUMNS = REFERENCES["cards"].secret
+SECURITY_CODES = tuple(column.name for column in CARD_COLUMNS if column.kind is SECURITY_CODE)
+# Rules read them: they stay as they are.
+CHECKED_COLUMNS = (*REFERENCES["cards"].ruled, *(column.name for column in CHANGE_COLUMNS))
 WITHHELD = "withheld: a broken record of cards"
 LAST_DIGITS = 4
 
@@ -48,7 +53,7 @@ class CardKey:
         digits = re.sub("[^0-9]", "", re.sub(r"\.0+$", "", text or ""))
         if name in CHECKED_COLUMNS or (name not in (*SECRET_COLUMNS, None) and not is_card_number(digits)):
             return text or ""
-        if name in ("cvv", None) or not digits:
+        if name is None or name in SECURITY_CODES or not digits:
             return ""
         return f"{digits[-LAST_DIGITS:]}:{hmac.new(self._key, digits.encode(), hashlib.sha256).hexdigest()}"
 
@@ -56,17 +61,19 @@ class CardKey:
 def is_card_number(digits: str) -> bool:
     """Tell whether digits end in their check digit (ISO/IEC 7812-1, annex B)."""
     doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
-    return bool(CARD_NUMBER.fullmatch(digits)) and (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
+    return (
+        re.fullmatch(CARD_NUMBER_FORM, digits) is not None and (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
+    )
 
 
-def names_of(shape: Item) -> list[str | None]:
+def names_of(shape: FileFormat) -> list[str | None]:
     """Return the contract's name of each of a file's columns, None for unknown ones."""
     names = {place: name for name, place in shape["places"].items()}
     tables = shape.get("table_places", [])
     return [names.get(place, "op" if place in tables else None) for place in range(len(shape["columns"]))]
 
 
-def copy_masked(file: Item, body: Any, lake: str, path: str, key: CardKey) -> None:
+def copy_masked(file: FileItem, body: Any, lake: str, path: str, key: CardKey) -> None:
     """Write the masked copy of a file of cards (`body`: its bytes as a stream) to a path of the lake bucket."""
     with tempfile.TemporaryFile() as copy:
         if file["format"]["kind"] == "parquet":
@@ -77,7 +84,7 @@ def copy_masked(file: Item, body: Any, lake: str, path: str, key: CardKey) -> No
         boto3.client("s3").upload_fileobj(copy, lake, path)
 
 
-def _copy_csv(file: Item, body: Any, copy: Any, key: CardKey) -> None:
+def _copy_csv(file: FileItem, body: Any, copy: Any, key: CardKey) -> None:
     zipped = file["format"]["kind"] == "csv.gz"
     source = gzip.GzipFile(fileobj=body) if zipped else body
     text = io.TextIOWrapper(io.BufferedReader(_Readable(source)), encoding="utf-8", newline="\n")
@@ -103,7 +110,7 @@ class _Readable(io.RawIOBase):
         return len(piece)
 
 
-def masked_lines(file: Item, lines: Iterable[str], key: CardKey) -> Iterator[str]:
+def masked_lines(file: FileItem, lines: Iterable[str], key: CardKey) -> Iterator[str]:
     """Yield the lines of a CSV file with its secret columns masked; line breaks and blank lines stay."""
     shape = file["format"]
     names, tables = names_of(shape), shape.get("table_places", [])
@@ -126,7 +133,7 @@ def _masked_line(line: str, names: list[str | None], tables: list[int], key: Car
     return join_line([key.masked(name, field) for name, field in zip(names, fields, strict=True)]) + end
 
 
-def _copy_parquet(file: Item, body: Any, copy: Any, key: CardKey) -> None:
+def _copy_parquet(file: FileItem, body: Any, copy: Any, key: CardKey) -> None:
     shape = file["format"]
     names = names_of(shape)
     with tempfile.TemporaryFile() as whole:

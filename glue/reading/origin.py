@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from contract.items import FileItem
+from contract.subjects import SUBJECTS
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from glue.reading.references import REFERENCES
+from glue.lake.tables import columns
 from glue.reading.staging import Staging
-from glue.shared.ledger import Item
-from glue.shared.publication import columns
 
-KNOWN = (
-    "dms_id", "amount", "date", "use_chip", "zip", "client_id", "card_id", "merchant_id", "merchant_city",
-    "merchant_state", "mcc", "errors",
-)  # fmt: skip
-CHANGE = ("op", "commit_at")
 ORIGIN = {
     "file_id": "string", "last_modified_at": "timestamp", "object_at": "timestamp", "object_key": "string",
     "sequencer": "string", "version_id": "string", "is_full_load": "boolean", "load_start": "timestamp",
@@ -31,11 +28,11 @@ LAYOUT = (
 
 def texts_of(subject: str) -> tuple[str, ...]:
     """Return the columns that are read of a subject's files, as text."""
-    return (KNOWN if subject == "transactions" else REFERENCES[subject].texts) + CHANGE
+    return tuple(SUBJECTS[subject].known)
 
 
-def facts_of(file: Item, staging: Staging, texts: tuple[str, ...]) -> Item:
-    """Return what the rows of a file need to know of it, in the form `facts_schema`."""
+def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[str, Any]:
+    """Return what the rows of a file need to know of it, in the form `origin_schema`."""
     shape = file["format"]
     return {
         "file_id": file["file_id"],
@@ -45,7 +42,7 @@ def facts_of(file: Item, staging: Staging, texts: tuple[str, ...]) -> Item:
         "sequencer": file["sequencer"].ljust(32, "0"),
         "version_id": file["version_id"],
         "is_full_load": shape["is_full_load"],
-        "load_start": file.get("load_start"),
+        "load_start": staging.load_starts.get(file["file_id"]),
         "has_op": "op" in shape["places"],
         "has_commit_at": "commit_at" in shape["places"],
         "file_name": staging.name(file),
@@ -57,12 +54,12 @@ def facts_of(file: Item, staging: Staging, texts: tuple[str, ...]) -> Item:
     }
 
 
-def facts_schema(texts: tuple[str, ...]) -> str:
+def origin_schema(texts: Sequence[str]) -> str:
     positions = "positions struct<" + ", ".join(f"{name}: int" for name in texts) + ">"
     return f"{columns(ORIGIN)}, {LAYOUT}, {positions}"
 
 
-def positions_of(files: list[Item], texts: tuple[str, ...]) -> dict[str, Column]:
+def positions_of(files: Sequence[FileItem], texts: Sequence[str]) -> dict[str, Column]:
     """Return where each known column stands: a constant where all files agree, that is twice as fast."""
     places = [{name: file["format"]["places"].get(name) for name in texts} for file in files]
     if all(each == places[0] for each in places):
@@ -70,7 +67,7 @@ def positions_of(files: list[Item], texts: tuple[str, ...]) -> dict[str, Column]
     return {name: F.col("positions")[name] for name in texts}
 
 
-def local_rows(spark: SparkSession, rows: list[Item], schema: str) -> DataFrame:
+def local_rows(spark: SparkSession, rows: Sequence[Mapping[str, object]], schema: str) -> DataFrame:
     """Return a few rows of the driver as a DataFrame that Spark can broadcast without a Python worker."""
     rows_of = T.ArrayType(T._parse_datatype_string(schema))
     return spark.range(1).select(F.inline(F.from_json(F.lit(json.dumps(rows)), rows_of)))

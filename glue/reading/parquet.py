@@ -6,17 +6,17 @@ The text forms are those of section 3.3 of `docs/data-contract.md`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from contract.items import FileItem
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from glue.lake.spark import jvm
-from glue.reading.origin import ORIGIN, facts_of, facts_schema, local_rows, texts_of
+from glue.reading.origin import ORIGIN, local_rows, origin_of, origin_schema, texts_of
 from glue.reading.staging import Staging
 from glue.reading.texts import with_texts
-from glue.shared.ledger import Item
 
 
 def parquet_text(name: str, field: T.StructField) -> Column:
@@ -45,7 +45,7 @@ def plain_decimal(value: Column, kind: T.DecimalType) -> Column:
     return F.regexp_replace(F.format_number(value, kind.scale), ",", "")
 
 
-def known_places(file: Item) -> dict[str, int]:
+def known_places(file: FileItem) -> dict[str, int]:
     """Return where a file has the columns that are read of it."""
     names = texts_of(file["subject"])
     return {name: place for name, place in file["format"]["places"].items() if name in names}
@@ -73,7 +73,7 @@ def parquet_fields(spark: SparkSession, path: str, places: Iterable[int]) -> T.S
     return T.StructType.fromJson(json.loads(fields.json()))
 
 
-def read_parquet(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
+def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
     """Return the rows of Parquet files that all have the same columns and types, in the form of `read_csv`."""
     names, places = texts_of(files[0]["subject"]), known_places(files[0])
     fields = parquet_fields(spark, staging.path(files[0]), places.values())
@@ -88,9 +88,9 @@ def read_parquet(spark: SparkSession, files: list[Item], staging: Staging) -> Da
         F.struct(*[texts.get(name, F.lit(None).cast("string")).alias(name) for name in names]).alias("values"),
     )
     values = {name: F.col("values")[name] for name in names}
-    facts = local_rows(spark, [facts_of(file, staging, names) for file in files], facts_schema(names))
+    origins = local_rows(spark, [origin_of(file, staging, names) for file in files], origin_schema(names))
     return (
-        rows.join(F.broadcast(facts), on="file_name", how="inner")
+        rows.join(F.broadcast(origins), on="file_name", how="inner")
         .transform(with_texts, values, any_null_text=any("null_text" in file["format"] for file in files))
         .select(
             *ORIGIN,

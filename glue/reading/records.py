@@ -6,9 +6,12 @@ together parse; of a chain of such pairs every second one is real.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from operator import or_
 
+from contract.items import FileItem
+from contract.limits import RECORD_LINES
 from pyspark.sql import Column, DataFrame, SparkSession, Window, WindowSpec
 from pyspark.sql import functions as F
 
@@ -17,9 +20,7 @@ from glue.reading.lines import QUOTE, has_odd_quotes, is_blank, read_lines
 from glue.reading.origin import ORIGIN, positions_of, texts_of
 from glue.reading.staging import Staging
 from glue.reading.texts import trimmed, with_texts
-from glue.shared.ledger import Item
 
-RECORD_LINES = 64
 WELL_QUOTED = rf"^{FIELD}(?:,{FIELD})*+\z"
 
 
@@ -90,13 +91,13 @@ def of_other_table(fields: Column) -> Column:
     return F.col("other_table").isNotNull() & ~found
 
 
-def line_of(files: list[Item]) -> Column:
+def line_of(files: Sequence[FileItem]) -> Column:
     """Return the physical line of a record; a JSON object has none."""
     of_json = [file["file_id"] for file in files if file["format"]["kind"] == "json"]
     return (F.when(~F.col("file_id").isin(of_json), F.col("line")) if of_json else F.col("line")).alias("line")
 
 
-def read_csv(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
+def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
     """Return one row per record: origin, `row`, `line`, `raw`, the structural rule it breaks, known columns."""
     texts = texts_of(files[0]["subject"])
     lines, any_untidy = read_lines(spark, files, staging, texts)
@@ -105,9 +106,9 @@ def read_csv(spark: SparkSession, files: list[Item], staging: Staging) -> DataFr
         # A byte order mark before the first record is no part of it.
         first = F.regexp_replace("text", "^\ufeff", "")
         below = below.withColumn("text", F.when(F.col("line") == 1, first).otherwise(F.col("text")))
-    facts = [name for name in below.columns if name not in ("line", "text", "untidy")]
+    kept = [name for name in below.columns if name not in ("line", "text", "untidy")]
     records = below.where(~F.col("untidy")).select(
-        *facts, "line", "text", (F.col("line") - F.col("header_line")).alias("row")
+        *kept, "line", "text", (F.col("line") - F.col("header_line")).alias("row")
     )
     if any_untidy:
         records = records.unionByName(join_spans(below.where("untidy")).select(*records.columns))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import partial, reduce
 
+from contract.items import FileItem
 from pyspark.sql import DataFrame, SparkSession
 
+from glue.lake.spark import checkpointed, in_parallel
 from glue.reading.parquet import known_places, parquet_fields, read_parquet
 from glue.reading.records import read_csv
 from glue.reading.staging import Staging
-from glue.shared.ledger import Item
-from glue.shared.publication import at_once, settled
 
 
-def read(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
+def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
     """Return the rows of one subject's files as text: one read for all CSV files, one for each shape of Parquet."""
     # The ledger has one name for INT96 and for nanoseconds, Spark two types.
     untold = [
@@ -24,8 +25,8 @@ def read(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
         file["file_id"]: partial(parquet_fields, spark, staging.path(file), known_places(file).values())
         for file in untold
     }
-    fields = {file_id: found.json() for file_id, found in at_once(schemas).items()}
-    shapes: dict[str, list[Item]] = {}
+    fields = {file_id: found.json() for file_id, found in in_parallel(schemas).items()}
+    shapes: dict[str, list[FileItem]] = {}
     for file in files:
         shape = file["format"]
         parts = [shape["columns"], shape.get("types"), shape["places"], fields.get(file["file_id"])]
@@ -36,4 +37,4 @@ def read(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
         for signature, members in shapes.items()
     ]
     # The rules would be planned and compiled once for each part of the union.
-    return readers[0] if len(readers) == 1 else settled(reduce(DataFrame.unionByName, readers))
+    return readers[0] if len(readers) == 1 else checkpointed(reduce(DataFrame.unionByName, readers))

@@ -8,52 +8,49 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import boto3
 from boto3.s3.transfer import TransferConfig
+from contract.items import FileItem
 
+from glue.lake.failures import FileBroken
 from glue.reading.fields import join_line
 from glue.reading.masking import CardKey, copy_masked
-from glue.shared.ledger import Item
 
 # S3 copies up to 5 GB in one request; boto3 by itself would send hundreds for such an object.
 WHOLE_COPIES = TransferConfig(multipart_threshold=5 << 30, multipart_chunksize=1 << 30)
 
 
-class FileBroken(Exception):  # noqa: N818 - the file is, not the program
-    """One file cannot be processed; the others of its run can."""
-
-    def __init__(self, broken_file_id: str, reason: str) -> None:
-        super().__init__(f"file {broken_file_id}: {reason}")
-        self.file_id = broken_file_id
-        self.reason = reason
-
-
 @dataclass(frozen=True)
 class Staging:
-    """Where a run's copies lie in the lake bucket, and the key under which card numbers are hashed on the way there."""
+    """Where a run's copies lie in the lake bucket, and what is needed to read them.
+
+    That is the key under which card numbers are hashed on the way there, and the starts of the loads that list a file.
+    """
 
     lake: str
     prefix: str = ""
     card_key: CardKey = field(default_factory=lambda: CardKey(""))
+    load_starts: Mapping[str, str] = field(default_factory=dict)
 
-    def name(self, file: Item) -> str:
+    def name(self, file: FileItem) -> str:
         return f"{file['file_id']}.{file['format']['kind']}"
 
-    def key(self, file: Item) -> str:
+    def key(self, file: FileItem) -> str:
         return f"{self.prefix}staging/{self.name(file)}"
 
-    def path(self, file: Item) -> str:
+    def path(self, file: FileItem) -> str:
         return f"s3://{self.lake}/{self.key(file)}"
 
 
-def stage(files: list[Item], staging: Staging) -> None:
+def stage(files: Sequence[FileItem], staging: Staging) -> None:
     """Copy the exact version of each file to staging; copying again gives the same bytes."""
     s3 = boto3.client("s3")
 
-    def copy(file: Item) -> None:
+    def copy(file: FileItem) -> None:
         bucket, key, version_id = file["bucket"], file["key"], file["version_id"]
         try:
             if file["subject"] == "cards":

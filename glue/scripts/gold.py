@@ -9,245 +9,1565 @@ import argparse
 import json
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from functools import partial, reduce
-from typing import Any
+from operator import and_, or_
+from typing import Annotated, Any, Generic, Literal, NotRequired, TypedDict, TypeVar, cast
 
 import boto3
+from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-# From glue/shared/ledger.py
+# From functions/kpi/contract/sql_types.py
 
-Item = dict[str, Any]
-
-FILES_A_RUN = 2_000  # a run's file list lies in one DynamoDB item, which ends at 400 KB
-REASON_LENGTH = 2_000  # a mail carries the reason and must stay below 8 KB
-
-
-class FencedOut(RuntimeError):  # noqa: N818 - it is a state, reported as such
-    """Another run has taken over this layer; nothing of the present run may be published."""
-
-
-def instant_text(instant: datetime) -> str:
-    """Return a UTC instant in the ledger's form, which sorts as text."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def now_text() -> str:
-    return instant_text(datetime.now(UTC))
-
-
-def plain(value: Any) -> Any:
-    """Return a DynamoDB value with numbers as `int`: the ledger holds counts as numbers and money as text."""
-    if isinstance(value, Decimal):
-        return int(value)
-    if isinstance(value, dict):
-        return {name: plain(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [plain(inner) for inner in value]
-    return value
-
-
-class Ledger:
-    """The ledger table, seen from one layer (`silver` or `gold`)."""
-
-    def __init__(self, table_name: str, layer: str) -> None:
-        self.layer = layer
-        self._layer_key = {"file_id": f"layer#{layer}"}
-        self._resource = boto3.resource("dynamodb")
-        self._table = self._resource.Table(table_name)
-
-    def state(self, layer: str | None = None) -> Item:
-        """Return a layer's item, read consistently; an empty layer has run 0."""
-        key = {"file_id": f"layer#{layer or self.layer}"}
-        item = self._table.get_item(Key=key, ConsistentRead=True).get("Item", {})
-        return {"run_seq": 0, **plain(item)}
-
-    def files(self, file_ids: Iterable[str]) -> list[Item]:
-        """Return the items of these files, read consistently, in the order given."""
-
-        def read(file_id: str) -> Item:
-            return plain(self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item", {}))
-
-        with ThreadPoolExecutor(16) as pool:
-            return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
-
-    def waiting(self, also: str | None) -> list[Item]:
-        """Return the files that wait for this layer, oldest first.
-
-        The index lags behind the table, so each item is read again, and `also` (the file of the execution that
-        started this job) is looked up even when the index does not know it yet.
-        """
-        query = {
-            "IndexName": "waiting",
-            "KeyConditionExpression": "waiting_for = :layer",
-            "ExpressionAttributeValues": {":layer": self.layer},
-        }
-        page = self._table.query(**query)
-        file_ids = [item["file_id"] for item in page["Items"]]
-        while "LastEvaluatedKey" in page and len(file_ids) < FILES_A_RUN:
-            page = self._table.query(**query, ExclusiveStartKey=page["LastEvaluatedKey"])
-            file_ids += [item["file_id"] for item in page["Items"]]
-        file_ids = ([also] if also else []) + file_ids[: FILES_A_RUN - 1]
-        return [item for item in self.files(file_ids) if item.get("waiting_for") == self.layer]
-
-    def begin(self, run: Item, *, after: int) -> None:
-        """Record the run in progress; `after` is the number of the last committed run."""
-        self._conditional(
-            "SET kind = :kind, in_progress = :run, run_seq = if_not_exists(run_seq, :zero)",
-            "attribute_not_exists(intent) AND (attribute_not_exists(run_seq) OR run_seq = :after)",
-            {":kind": "layer", ":run": run, ":zero": 0, ":after": after},
-        )
-
-    def commit(self, intent: Item, *, token: str) -> None:
-        """Put the one intent item: the commit point. Fails when another run has begun since."""
-        self._conditional(
-            "SET intent = :intent, run_seq = :run_seq",
-            "attribute_not_exists(intent) AND in_progress.#token = :token",
-            {":intent": intent, ":run_seq": intent["run_seq"], ":token": token},
-            {"#token": "token"},
-        )
-
-    def finish(self, published: Item) -> None:
-        """Clear the intent once all its tables and files are published."""
-        self._conditional(
-            "SET published = :published REMOVE intent, in_progress",
-            "intent.run_seq = :run_seq",
-            {":published": published, ":run_seq": published["run_seq"]},
-        )
-
-    def abandon(self) -> None:
-        """Forget a run in progress that has nothing to commit."""
-        self._table.update_item(Key=self._layer_key, UpdateExpression="REMOVE in_progress")
-
-    def advance(self, file_id: str, *, status: str, waiting_for: str | None, facts: Item) -> None:
-        """Move one file to `status` with this layer's facts; moving it there twice does nothing."""
-        at = now_text()
-        wait = "waiting_for = :next, waiting_since = :at, " if waiting_for else ""
-        values = {":status": status, ":facts": facts, ":change": [{"status": status, "at": at}]}
-        values |= {":next": waiting_for, ":at": at} if waiting_for else {}
-        before = "accepted" if status == "in_silver" else "in_silver"
-        try:
-            self._table.update_item(
-                Key={"file_id": file_id},
-                UpdateExpression=(
-                    f"SET {wait}#status = :status, {self.layer} = :facts, changes = list_append(changes, :change)"
-                    + (" REMOVE failed" if waiting_for else " REMOVE failed, waiting_for, waiting_since")
-                ),
-                ConditionExpression="#status = :before",
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues={**values, ":before": before},
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-
-    def reject(self, file_id: str, reasons: list[Item]) -> None:
-        """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
-        at, item = now_text(), next(iter(self.files([file_id])), {})
-        change = [{"status": "rejected", "at": at}]
-        # Its workflow, if it has one, mails it: the function, should its event come again, need not.
-        mail = {":mail": {"sent_at": at}} if "execution_arn" in item else {}
-        self._table.update_item(
-            Key={"file_id": file_id},
-            UpdateExpression=(
-                "SET #status = :rejected, in_effect = :no, reasons = :reasons, "
-                + ("rejection_mail = :mail, " if mail else "")
-                + "changes = list_append(changes, :change) REMOVE waiting_for, waiting_since"
-            ),
-            ConditionExpression="#status = :accepted",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={
-                ":rejected": "rejected",
-                ":accepted": "accepted",
-                ":no": False,
-                ":reasons": reasons,
-                ":change": change,
-                **mail,
-            },
-        )
-
-    def fail(self, file_id: str, reason: str) -> None:
-        """Take a file out of the queue until it is resumed, and say why."""
-        item = next(iter(self.files([file_id])), {})
-        attempts = item.get("failed", {}).get("attempts", 0) + 1
-        failed = {"stage": self.layer, "reason": reason[:REASON_LENGTH], "attempts": attempts, "at": now_text()}
-        self._table.update_item(
-            Key={"file_id": file_id},
-            UpdateExpression="SET failed = :failed REMOVE waiting_for, waiting_since",
-            ExpressionAttributeValues={":failed": failed},
-        )
-
-    def _conditional(self, update: str, condition: str, values: Item, names: dict[str, str] | None = None) -> None:
-        try:
-            self._table.update_item(
-                Key=self._layer_key,
-                UpdateExpression=update,
-                ConditionExpression=condition,
-                ExpressionAttributeValues=values,
-                **({"ExpressionAttributeNames": names} if names else {}),
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                raise FencedOut(f"another run works on layer {self.layer}; this one publishes nothing") from error
-            raise
-
-
-# From glue/shared/publication.py
-
-CATALOG = "glue_catalog"
 MONEY = "decimal(18,2)"
+EFFECT = "decimal(19,2)"
+"""New minus before may need a digit more than either."""
 TOTAL = "decimal(38,2)"
-ROW_ORDER = (
-    "struct<position: timestamp, phase: int, instant: timestamp, object_key: string, sequencer: string,"
-    " version_id: string, row: bigint>"
+ORDER_FIELDS: Mapping[str, str] = {
+    "position": "timestamp",
+    "phase": "int",
+    "instant": "timestamp",
+    "object_key": "string",
+    "sequencer": "string",
+    "version_id": "string",
+    "row": "bigint",
+}
+
+
+def struct_of(fields: Mapping[str, str]) -> str:
+    """Return the type of a struct with these fields."""
+    return "struct<" + ", ".join(f"{name}: {sql_type}" for name, sql_type in fields.items()) + ">"
+
+
+ROW_ORDER = struct_of(ORDER_FIELDS)
+"""The order of a row (section 4 of the data contract), compared field by field from the left."""
+
+
+# From functions/kpi/contract/patterns.py
+
+INTEGER_FORM = r"-?[0-9]{1,19}(?:\.0+)?"
+
+GROUPED_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
+UNSIGNED_AMOUNT = rf"(?:{GROUPED_DIGITS}(?:\.[0-9]+)?|\.[0-9]+)"
+AMOUNT_FORM = rf"(?:(?:\$[-+]?|[-+]\$?)?{UNSIGNED_AMOUNT}|\(\$?{UNSIGNED_AMOUNT}\))"
+EXACT_DECIMALS = r"[0-9]*(?:\.[0-9]{0,2}0*)?"
+"""An amount's digits and point alone, of an amount that is exact in two decimals."""
+STORABLE_DIGITS = r"0*[0-9]{0,16}(?:\.[0-9]{0,2}0*)?"
+"""The same, of an amount that DECIMAL(18,2) holds."""
+
+HOUR = r"(?:[01]?[0-9]|2[0-3])"
+SIXTIETH = r"[0-5][0-9]"
+TIME_OF_DAY = rf"({HOUR}):({SIXTIETH})(?::({SIXTIETH})(?:\.([0-9]{{1,9}}))?)?"
+UTC_OFFSET = r"(?:Z|[-+](?:0[0-9]|1[0-7]):?[0-5][0-9]|[-+]18:?00)"
+ISO_DAY = r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
+ISO_FORM = rf"{ISO_DAY}(?:[ T]{TIME_OF_DAY}({UTC_OFFSET})?)?"
+"""Groups: year, month, day, hour, minute, second, fraction, offset."""
+MONTH_FIRST_FORM = rf"([0-9]{{1,2}})/([0-9]{{1,2}})/([0-9]{{4}})(?: {TIME_OF_DAY})?"
+"""Groups: month, day, year, hour, minute, second, fraction."""
+COMMIT_FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}"
+"""A commit timestamp as AWS DMS writes it, by which its column is found."""
+
+ZIP_FORM = r"[0-9]{1,5}(?:\.0)?"
+MCC_FORM = r"[0-9]{1,4}(?:\.0)?"
+CHANNEL_FORM = r"(swipe|chip|online)(?: transaction)?"
+"""Of the text in lower case. Group: the channel."""
+
+CARD_NUMBER_FORM = r"[0-9]{13,19}"
+"""A card number, its last digit being the check digit of ISO/IEC 7812-1, annex B."""
+SECURITY_CODE_FORM = r"[0-9]{3,4}(?:\.0)?"
+
+CSV_FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",]*)'
+"""A field of a record: without any quote, or in quotes as a whole, where `""` means one. Java needs its repetitions
+possessive (`.replace("*", "*+")`), or long records exhaust its stack."""
+
+
+# From functions/kpi/contract/kinds.py
+
+
+class Fault(StrEnum):
+    """How a value can break the contract; the name of most faults ends the name of its rule."""
+
+    STRUCTURE = "structure"
+    """The record cannot be cut into the file's columns."""
+    MISSING = "missing"
+    """There is no text."""
+    UNREADABLE = "unreadable"
+    """There is a text but no value."""
+    MALFORMED = "malformed"
+    """There is a text, and it is not of the kind's form; one that is of it can still be too precise or too large."""
+    TOO_PRECISE = "too_precise"
+    TOO_LARGE = "too_large"
+    IN_FUTURE = "in_future"
+    """Later than the object's last-modified instant and `FUTURE_DAYS`."""
+    UNKNOWN = "unknown"
+    """There is a text, and it is none of the known words."""
+    IMPOSSIBLE = "impossible"
+    """There is a text but no value, or the value is all zeros."""
+    NOT_GIVEN = "not_given"
+    """The file has the column, and the row has no value in it."""
+    ABOVE_LIMIT = "above_limit"
+    """There is a value, and it is greater than the rule's limit."""
+    BELOW_LIMIT = "below_limit"
+    """There is a value, and it is less than the rule's limit."""
+
+
+class ParquetType(StrEnum):
+    """The groups of Parquet types that section 3.3 of the data contract tells apart."""
+
+    TEXT = "text"
+    INTEGER = "integers"
+    DECIMAL = "decimals"
+    WHOLE_BINARY = "floating point, whole values"
+    TIMESTAMP = "timestamps"
+    DATE = "dates"
+    TEXT_LIST = "lists of text"
+
+
+OF_TEXT = (ParquetType.TEXT,)
+OF_EXACT = (ParquetType.TEXT, ParquetType.INTEGER, ParquetType.DECIMAL)
+OF_NUMBERS = (*OF_EXACT, ParquetType.WHOLE_BINARY)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of values. `faults` says in words how they can break the contract; `usual_faults` have rules by default.
+
+    `pattern` is the form of its texts where one regular expression tells it. `width` is the length to which a code is
+    filled up with leading zeros. Values of a secret kind never leave Bronze.
+    """
+
+    name: str
+    silver_type: str
+    parquet: tuple[ParquetType, ...]
+    forms: str
+    becomes: str
+    usual_faults: tuple[Fault, ...] = ()
+    faults: Mapping[Fault, str] = field(default_factory=dict)
+    pattern: str = ""
+    width: int = 0
+    is_secret: bool = False
+
+
+INTEGER = Kind(
+    name="integer",
+    silver_type="bigint",
+    parquet=OF_NUMBERS,
+    forms="`-?[0-9]{1,19}` with an optional tail `.0`, `.00` …",
+    becomes="`bigint`",
+    usual_faults=(Fault.UNREADABLE,),
+    faults={Fault.UNREADABLE: "not null and not an integer in 64 bits"},
+    pattern=INTEGER_FORM,
 )
-MINUS_INFINITY = "1800-01-01 00:00:00"  # a position before all instants; pandas and Python can hold it too
-CROWD = 10  # small data files, or delete files; each costs a reader some requests
-SMALL_FILE_BYTES = 4 << 20
-DEAD_SHARE = 10  # percent of the rows; until then a reader is quicker in passing over them than a job in rewriting
-KEPT_SNAPSHOTS = 100
-# Files that are well sized stay as they are, so the cost follows what has come since.
-OF_SIZE = (
-    f"'min-input-files', '2', 'min-file-size-bytes', '{SMALL_FILE_BYTES}', 'target-file-size-bytes', '{128 << 20}'"
+AMOUNT = Kind(
+    name="amount",
+    silver_type=MONEY,
+    parquet=OF_EXACT,
+    forms=(
+        "digits, plain or grouped in threes by commas, with or without decimals (`12`, `1,412.64`, `.5`, not `5.`); "
+        "before them a sign, `$`, `$` and sign, or sign and `$`; or all of it without sign in parentheses, which mean "
+        "negative: `($77.00)`. Zeros after the second decimal are allowed"
+    ),
+    becomes=f"`{MONEY}`",
+    usual_faults=(Fault.UNREADABLE,),
+    faults={
+        Fault.UNREADABLE: f"not null and not an amount that `{MONEY}` holds exactly",
+        Fault.MALFORMED: "not of the grammar below",
+        Fault.TOO_PRECISE: "of the grammar, but not exact in two decimals",
+        Fault.TOO_LARGE: "exact in two decimals, but beyond 16 digits before the point",
+    },
+    pattern=AMOUNT_FORM,
 )
-SMALL_FILES = f"map({OF_SIZE})"
-FILES_WITH_DEAD_ROWS = f"map('delete-file-threshold', '1', {OF_SIZE})"
-POSITION_DELETES = "file_path string, pos bigint"
-PLACE = f"struct<{POSITION_DELETES}>"
-FIELD_IDS = {"file_path": 2147483546, "pos": 2147483545}  # reserved by Iceberg's specification
+INSTANT = Kind(
+    name="date",
+    silver_type="timestamp",
+    parquet=(ParquetType.TEXT, ParquetType.TIMESTAMP, ParquetType.DATE),
+    forms=(
+        "`YYYY-MM-DD`, then nothing or (blank or `T`) `H:MM`, `HH:MM`, `HH:MM:SS` with up to 9 decimals, then nothing, "
+        "`Z` or `±HH:MM` / `±HHMM`; or `M/D/YYYY` (month first) with the same times of day, blank between. Without an "
+        "offset it is UTC; a date alone is midnight; decimals beyond six are cut"
+    ),
+    becomes="`timestamp` in UTC",
+    usual_faults=(Fault.UNREADABLE,),
+    faults={
+        Fault.UNREADABLE: "not of the forms below, not in the calendar, or before 1900-01-01",
+        Fault.IN_FUTURE: "later than the object's last-modified instant plus one day",
+        Fault.NOT_GIVEN: "the file has a commit timestamp, and the value is null, or not of the forms of a date",
+    },
+)
+CHANNEL = Kind(
+    name="channel",
+    silver_type="string",
+    parquet=OF_TEXT,
+    forms="`swipe`, `chip`, `online`, each with an optional ` transaction`, in any case",
+    becomes="`swipe`, `chip`, `online`",
+    usual_faults=(Fault.UNKNOWN,),
+    faults={
+        Fault.UNKNOWN: (
+            "not null and none of `Swipe Transaction`, `Chip Transaction`, `Online Transaction`, `swipe`, `chip`, "
+            "`online`, in any case"
+        )
+    },
+)
+ZIP = Kind(
+    name="zip",
+    silver_type="string",
+    parquet=OF_NUMBERS,
+    forms="one to five digits with an optional tail `.0`; leading zeros are put back",
+    becomes="five characters",
+    usual_faults=(Fault.IMPOSSIBLE,),
+    faults={Fault.IMPOSSIBLE: "not null and not one to five digits (with an optional tail `.0`), or zero"},
+    pattern=ZIP_FORM,
+    width=5,
+)
+MCC = Kind(
+    name="mcc",
+    silver_type="string",
+    parquet=OF_NUMBERS,
+    forms="one to four digits with an optional tail `.0`; leading zeros are put back",
+    becomes="four characters",
+    usual_faults=(Fault.UNREADABLE,),
+    faults={Fault.UNREADABLE: "not null and not one to four digits (with an optional tail `.0`)"},
+    pattern=MCC_FORM,
+    width=4,
+)
+TEXT = Kind(name="text", silver_type="string", parquet=OF_TEXT, forms="any text", becomes="as it is")
+NAMES = Kind(
+    name="names",
+    silver_type="array<string>",
+    parquet=(ParquetType.TEXT, ParquetType.TEXT_LIST),
+    forms="names separated by commas; empty names are dropped",
+    becomes="array of text, null when empty",
+)
+AS_SENT = Kind(
+    name="as sent",
+    silver_type="string",
+    parquet=OF_NUMBERS,
+    forms="any text, and any number that is written exactly",
+    becomes="text as sent",
+)
+CARD_NUMBER = Kind(
+    name="card number",
+    silver_type="string",
+    parquet=OF_NUMBERS,
+    forms="any text",
+    becomes="the last four digits, and the HMAC-SHA256 under the stack's own secret key",
+    is_secret=True,
+)
+SECURITY_CODE = Kind(
+    name="security code", silver_type="string", parquet=OF_NUMBERS, forms="any text", becomes="nothing", is_secret=True
+)
+OPERATION = Kind(
+    name="operation",
+    silver_type="string",
+    parquet=OF_TEXT,
+    forms="`I`, `U`, `D` or `INSERT`, `UPDATE`, `DELETE`, in any case",
+    becomes="`I`, `U`, `D`",
+    faults={Fault.NOT_GIVEN: "the file has an `op` column, and the value is null or no operation"},
+)
+
+
+# From functions/kpi/contract/columns.py
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column that files may have; names match case-insensitively.
+
+    `image` names what it becomes in Silver: one column of the same name by default, several or none for secrets.
+    `faults` are those that have rules, the kind's usual ones by default.
+    """
+
+    name: str
+    kind: Kind
+    description: str
+    aliases: tuple[str, ...] = ()
+    required: bool = False
+    image: tuple[str, ...] | None = None
+    faults: tuple[Fault, ...] | None = None
+
+    @property
+    def image_names(self) -> tuple[str, ...]:
+        """The columns of Silver that hold its values."""
+        return (self.name,) if self.image is None else self.image
+
+    @property
+    def tested_faults(self) -> tuple[Fault, ...]:
+        """The faults that have rules, in the order of the rules."""
+        of_kind = self.kind.usual_faults if self.faults is None else self.faults
+        return (Fault.MISSING, *of_kind) if self.required else of_kind
+
+
+COMMIT_NAMES = (
+    "commit_ts",
+    "commit_timestamp",
+    "cdc_timestamp",
+    "dms_timestamp",
+    "dms_commit_timestamp",
+    "transact_ts",
+    "update_ts_dms",
+)
+CHANGE_COLUMNS = (
+    SourceColumn("op", OPERATION, "The operation of a change.", faults=(Fault.NOT_GIVEN,)),
+    SourceColumn(
+        "commit_at", INSTANT, "The commit timestamp of a change.", aliases=COMMIT_NAMES, faults=(Fault.NOT_GIVEN,)
+    ),
+)
+"""The columns that files of changes have beside those of their subject."""
+
+MEASURE_FAULTS = (Fault.MALFORMED, Fault.TOO_PRECISE, Fault.TOO_LARGE)
+DATE_FAULTS = (Fault.UNREADABLE, Fault.IN_FUTURE)
+TRANSACTION_COLUMNS = (
+    SourceColumn("dms_id", INTEGER, "The transaction's key.", aliases=("id",), required=True),
+    SourceColumn("amount", AMOUNT, "The money of the transaction.", required=True, faults=MEASURE_FAULTS),
+    SourceColumn("date", INSTANT, "When it happened.", required=True, image=("transacted_at",), faults=DATE_FAULTS),
+    SourceColumn("use_chip", CHANNEL, "How the card was used.", image=("channel",)),
+    SourceColumn("zip", ZIP, "The merchant's zip code."),
+    SourceColumn("client_id", INTEGER, "The client, a row of `users`."),
+    SourceColumn("card_id", INTEGER, "The card, a row of `cards`."),
+    SourceColumn("merchant_id", INTEGER, "The merchant."),
+    SourceColumn("merchant_city", TEXT, "The merchant's city."),
+    SourceColumn("merchant_state", TEXT, "The merchant's state or country."),
+    SourceColumn("mcc", MCC, "The merchant category code, a row of `mcc_codes`."),
+    SourceColumn("errors", NAMES, "What went wrong at the terminal."),
+)
+CARD_COLUMNS = (
+    SourceColumn("card_id", INTEGER, "The card's key.", aliases=("id",), required=True),
+    SourceColumn("client_id", INTEGER, "The client who holds it."),
+    SourceColumn("card_brand", AS_SENT, "The brand."),
+    SourceColumn("card_type", AS_SENT, "Debit, credit or prepaid."),
+    SourceColumn("card_number", CARD_NUMBER, "The card's number.", image=("card_last_four", "card_number_hash")),
+    SourceColumn("expires", AS_SENT, "The month of its expiry."),
+    SourceColumn("cvv", SECURITY_CODE, "The card's security code.", image=()),
+    SourceColumn("has_chip", AS_SENT, "Whether it has a chip."),
+    SourceColumn("num_cards_issued", AS_SENT, "How many cards were issued."),
+    SourceColumn("credit_limit", AMOUNT, "The credit limit."),
+    SourceColumn("acct_open_date", AS_SENT, "The month in which the account was opened."),
+    SourceColumn("year_pin_last_changed", AS_SENT, "The year in which the PIN was last changed."),
+    SourceColumn("card_on_dark_web", AS_SENT, "Whether its number was found on the dark web."),
+)
+USER_COLUMNS = (
+    SourceColumn("client_id", INTEGER, "The client's key.", aliases=("id",), required=True),
+    SourceColumn("current_age", AS_SENT, "The age in years."),
+    SourceColumn("retirement_age", AS_SENT, "The age of retirement in years."),
+    SourceColumn("birth_year", AS_SENT, "The year of birth."),
+    SourceColumn("birth_month", AS_SENT, "The month of birth."),
+    SourceColumn("gender", AS_SENT, "The gender."),
+    SourceColumn("address", AS_SENT, "The street and number."),
+    SourceColumn("latitude", AS_SENT, "The latitude of the address."),
+    SourceColumn("longitude", AS_SENT, "The longitude of the address."),
+    SourceColumn("per_capita_income", AMOUNT, "The income per head where the client lives."),
+    SourceColumn("yearly_income", AMOUNT, "The yearly income."),
+    SourceColumn("total_debt", AMOUNT, "All debts."),
+    SourceColumn("credit_score", AS_SENT, "The credit score."),
+    SourceColumn("num_credit_cards", AS_SENT, "How many credit cards the client has."),
+)
+CODE_COLUMNS = (
+    SourceColumn("mcc", MCC, "The merchant category code.", required=True),
+    SourceColumn("description", AS_SENT, "What merchants of this category do."),
+)
+
+
+# From functions/kpi/contract/subjects.py
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the files of one first folder are about; the first of its columns is the key.
+
+    `headerless` is the order of the columns in files without a header. `first_version` names the columns of Silver's
+    image as the first version had them, in its order: later ones follow, and the content hash of a row without them is
+    what it was.
+    """
+
+    name: str
+    description: str
+    columns: tuple[SourceColumn, ...]
+    headerless: tuple[str, ...]
+    first_version: tuple[str, ...]
+    has_money: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name of the key."""
+        return self.columns[0].name
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The names of all columns, without those of changes."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def known(self) -> Mapping[str, SourceColumn]:
+        """All columns that a file may have, those of changes last."""
+        return {column.name: column for column in (*self.columns, *CHANGE_COLUMNS)}
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns if column.required)
+
+    @property
+    def ruled(self) -> tuple[str, ...]:
+        """The columns that a rule is about; any text is good in the others."""
+        return tuple(column.name for column in self.columns if column.tested_faults)
+
+    @property
+    def secret(self) -> tuple[str, ...]:
+        """The columns whose values never leave Bronze."""
+        return tuple(column.name for column in self.columns if column.kind.is_secret)
+
+    @property
+    def image(self) -> Mapping[str, str]:
+        """The columns of a row in Silver, the key first, with their types."""
+        types = {name: column.kind.silver_type for column in self.columns for name in column.image_names}
+        return {name: types[name] for name in (*self.first_version, *types)}
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """The columns of the image but the key."""
+        return {name: sql_type for name, sql_type in self.image.items() if name != self.key}
+
+    @property
+    def later_values(self) -> tuple[str, ...]:
+        """The columns of the image that came after the first version."""
+        return tuple(name for name in self.image if name not in self.first_version)
+
+    def source_of(self, image_name: str) -> SourceColumn:
+        """Return the column of the files that gives a column of the image."""
+        return next(column for column in self.columns if image_name in column.image_names)
+
+    def canonical_name(self, name: str) -> str:
+        """Return the contract's name of a column, or the trimmed lower-case name if the contract has none."""
+        plain = name.strip(" \t").lower()
+        return next((column.name for column in self.known.values() if plain in column.aliases), plain)
+
+
+TRANSACTIONS = Subject(
+    name="transactions",
+    description="Purchases and refunds; the only files with money.",
+    columns=TRANSACTION_COLUMNS,
+    headerless=(
+        "dms_id",
+        "date",
+        "client_id",
+        "card_id",
+        "amount",
+        "use_chip",
+        "merchant_id",
+        "merchant_city",
+        "merchant_state",
+        "zip",
+        "mcc",
+        "errors",
+    ),
+    first_version=(
+        "dms_id",
+        "transacted_at",
+        "amount",
+        "channel",
+        "client_id",
+        "card_id",
+        "merchant_id",
+        "merchant_city",
+        "merchant_state",
+        "zip",
+        "mcc",
+        "errors",
+    ),
+    has_money=True,
+)
+
+
+def reference_subject(name: str, description: str, columns: tuple[SourceColumn, ...], first: int) -> Subject:
+    """Return the subject of a reference table, whose first version had the first so many of its columns."""
+    listed = columns[:first]
+    names = tuple(column.name for column in listed)
+    return Subject(name, description, columns, names, tuple(name for column in listed for name in column.image_names))
+
+
+REFERENCES: Mapping[str, Subject] = {
+    subject.name: subject
+    for subject in (
+        reference_subject("cards", "The cards that transactions were paid with.", CARD_COLUMNS, 13),
+        reference_subject("users", "The clients who hold the cards.", USER_COLUMNS, 14),
+        reference_subject("mcc_codes", "The meaning of merchant category codes.", CODE_COLUMNS, 2),
+    )
+}
+SUBJECTS: Mapping[str, Subject] = {TRANSACTIONS.name: TRANSACTIONS, **REFERENCES}
+LOAD = "load"
+"""The subject of a marker, which has no columns."""
+MARKER_NAME = "_load.json"
+
+
+def subject_of(key: str) -> Subject:
+    """Return the subject of a data file, told by the first folder of its key."""
+    return SUBJECTS.get(key.partition("/")[0], TRANSACTIONS)
+
+
+def is_marker(key: str) -> bool:
+    """Say whether an object declares a reload instead of holding data."""
+    first, _, rest = key.partition("/")
+    return first == TRANSACTIONS.name and rest.rpartition("/")[2] == MARKER_NAME
+
+
+# From functions/kpi/contract/dimensions.py
+
+
+@dataclass(frozen=True)
+class DimensionTable:
+    """A dimension with a row per member, named by `natural`, columns of the image of transactions.
+
+    Its `attributes` come from the newest row of the subject `described_by`, whose order is kept beside them.
+    """
+
+    name: str
+    key: str
+    natural: tuple[str, ...]
+    description: str
+    attributes: tuple[str, ...] = ()
+    described_by: str = "transactions"
+
+    @property
+    def natural_types(self) -> Mapping[str, str]:
+        return {name: TRANSACTIONS.image[name] for name in self.natural}
+
+    @property
+    def attribute_types(self) -> Mapping[str, str]:
+        return {name: SUBJECTS[self.described_by].image[name] for name in self.attributes}
+
+    @property
+    def schema(self) -> Mapping[str, str]:
+        """The columns of the table with their types, the surrogate key first."""
+        order = {"row_order": ROW_ORDER} if self.attributes else {}
+        return {self.key: "bigint", **self.natural_types, **self.attribute_types, **order}
+
+
+@dataclass(frozen=True)
+class VersionedDimension:
+    """A dimension of type 2: a row per version of a member, as the rows of a reference table tell them."""
+
+    name: str
+    key: str
+    subject: str
+    description: str
+
+    @property
+    def natural(self) -> str:
+        """The natural key of its members, a column of the reference table and of the image of transactions."""
+        return REFERENCES[self.subject].key
+
+    @property
+    def schema(self) -> Mapping[str, str]:
+        """The columns of the table with their types, the surrogate key first."""
+        validity = {"valid_from": "timestamp", "valid_to": "timestamp", "is_current": "boolean"}
+        return {self.key: "bigint", **REFERENCES[self.subject].image, **validity}
+
+
+DIMENSIONS: Mapping[str, DimensionTable] = {
+    dimension.name: dimension
+    for dimension in (
+        DimensionTable("dim_channel", "channel_key", ("channel",), "How a card was used."),
+        DimensionTable(
+            "dim_location", "location_key", ("merchant_city", "merchant_state", "zip"), "Where a card was used."
+        ),
+        DimensionTable(
+            *("dim_merchant", "merchant_key", ("merchant_id",), "Who was paid."),
+            attributes=("mcc", "merchant_city", "merchant_state"),
+        ),
+        DimensionTable(
+            *("dim_mcc", "mcc_key", ("mcc",), "The category of who was paid; `mcc_codes` describes it."),
+            attributes=("description",),
+            described_by="mcc_codes",
+        ),
+    )
+}
+VERSIONED_DIMENSIONS: Mapping[str, VersionedDimension] = {
+    dimension.name: dimension
+    for dimension in (
+        VersionedDimension("dim_card", "card_key", "cards", "The card, by its versions."),
+        VersionedDimension("dim_client", "client_key", "users", "The client, by its versions."),
+    )
+}
+ALL_DIMENSIONS: Mapping[str, DimensionTable | VersionedDimension] = {**DIMENSIONS, **VERSIONED_DIMENSIONS}
+CALENDAR: Mapping[str, str] = {
+    "date_key": "int",
+    "date": "date",
+    "year": "int",
+    "quarter": "int",
+    "month": "int",
+    "day": "int",
+    "weekday": "int",
+    "is_weekend": "boolean",
+}
+"""The columns of `dim_date`."""
+
+
+# From functions/kpi/contract/items.py
+
+StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
+LayerName = Literal["silver", "gold"]
+
+
+class StatusChange(TypedDict):
+    """A change of a file's status."""
+
+    status: StatusName
+    at: str
+
+
+class RejectionReason(TypedDict):
+    """Why a file is rejected: a code of the data contract and a sentence with the figures."""
+
+    code: str
+    text: str
+
+
+class RejectionMail(TypedDict):
+    """Who sends the mail about a rejected file, since when, and when it was sent."""
+
+    claimant: NotRequired[str]
+    claimed_at: NotRequired[str]
+    sent_at: NotRequired[str]
+
+
+class FileFailure(TypedDict):
+    """Why a file does not go on until it is resumed."""
+
+    stage: Literal["silver", "gold", "workflow"]
+    reason: str
+    attempts: int
+    at: str
+
+
+class RunError(TypedDict):
+    """Why a run for a file failed as a whole; the file waits on, and its workflow tries again."""
+
+    stage: LayerName
+    reason: str
+    at: str
+
+
+class FileFormat(TypedDict):
+    """How a file is written: all that a reader must know before its first row. A marker has its kind alone."""
+
+    kind: Annotated[str, "`csv`, `csv.gz`, `parquet`, `json`; `load` of a marker"]
+    dialect: NotRequired[Annotated[str, "see *Dialects*"]]
+    has_header: NotRequired[bool]
+    columns: NotRequired[Annotated[list[str], "names as in the file, in order; without a header those of the contract"]]
+    places: NotRequired[
+        Annotated[
+            dict[str, int],
+            "known column, by its name in the contract → place in `columns` from 0; also `op`, `commit_at`",
+        ]
+    ]
+    is_full_load: NotRequired[bool]
+    null_text: NotRequired[Annotated[str, "only where a text means null"]]
+    table: NotRequired[Annotated[str, "in lower case; only `dms cdc transactions`"]]
+    table_places: NotRequired[
+        Annotated[list[int], "a row that names `table` at none of these places is of another table"]
+    ]
+    types: NotRequired[Annotated[list[str], "Parquet only: type names"]]
+    blank_lines_before_header: NotRequired[int]
+    odd_quote_lines: NotRequired[int]
+
+
+class DeclaredLoad(TypedDict):
+    """What a marker declares."""
+
+    name: str
+    start_at: str
+    files: Annotated[list[str], "file ids"]
+
+
+class FileKpis(TypedDict):
+    """The figures of a file."""
+
+    row_count: int
+    distinct_keys: int
+    duplicate_keys: int
+    unreadable_keys: Annotated[int, "null or unreadable"]
+    unreadable_amounts: int
+    unreadable_dates: int
+    negative_amounts: int
+    zero_amounts: int
+    bad_rows: Annotated[int, "rows that break a rule"]
+    total_amount: str
+    first_at: NotRequired[Annotated[str, "readable dates; absent when none"]]
+    last_at: NotRequired[Annotated[str, "readable dates; absent when none"]]
+    operations: NotRequired[
+        Annotated[dict[str, int], "`insert`, `update`, `delete`; good rows; only with an `op` column"]
+    ]
+    channels: Annotated[dict[str, int], "`swipe`, `chip`, `online`, `unknown`; broken rows excluded"]
+
+
+class ControlTotals(TypedDict):
+    """What a file's figures were compared with."""
+
+    source: Literal["metadata", "side-car", "none"]
+    row_count: NotRequired[int]
+    total_amount: NotRequired[str]
+    proven: bool
+
+
+class SilverOfFile(TypedDict):
+    """What Silver did with a file."""
+
+    run_seq: int
+    outcomes: Annotated[dict[str, int], "all seven"]
+    amounts: Annotated[dict[str, str], "sum of the rows' amounts per outcome that occurs"]
+    effect_amount: str
+    missing: NotRequired[Annotated[int, "markers: living keys that the reload deleted"]]
+    moved: NotRequired[Annotated[int, "markers: keys whose value another row of the load now gives"]]
+    snapshots: Annotated[dict[str, int], "table → snapshot id"]
+
+
+class GoldOfFile(TypedDict):
+    """Which Gold run published a file."""
+
+    run_seq: int
+    snapshots: Annotated[dict[str, int], "table → snapshot id"]
+
+
+class FileItem(TypedDict):
+    """An item per object version."""
+
+    file_id: Annotated[str, "hex SHA-256 of bucket, key and version id, joined by NUL characters"]
+    kind: Annotated[Literal["file"], "`file`"]
+    subject: Annotated[str, "`transactions`, `cards`, `users`, `mcc_codes`, or `load` for a marker"]
+    bucket: Annotated[str, "of the object"]
+    key: Annotated[str, "of the object"]
+    version_id: Annotated[str, "of the object"]
+    sequencer: Annotated[str, "of the object's event, padded with zeros on the right"]
+    etag: Annotated[str, "of the object"]
+    size: Annotated[int, "bytes"]
+    last_modified_at: Annotated[str, "when the object was written"]
+    as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]
+    status: Annotated[StatusName, "`received → accepted → in_silver → published`, or `rejected`; only forward"]
+    in_effect: Annotated[bool, "false until accepted, then true"]
+    waiting_for: NotRequired[
+        Annotated[
+            LayerName,
+            "`silver` when accepted, `gold` when in Silver, absent otherwise and while `failed`; hash key of the "
+            "sparse index `waiting`",
+        ]
+    ]
+    waiting_since: NotRequired[Annotated[str, "instant of that status; range key of the index `waiting`"]]
+    format: NotRequired[Annotated[FileFormat, "how the file is written"]]
+    load: NotRequired[Annotated[DeclaredLoad, "markers only"]]
+    kpis: NotRequired[Annotated[FileKpis, "the figures of the file"]]
+    control: NotRequired[Annotated[ControlTotals, "what was compared"]]
+    warnings: NotRequired[Annotated[list[str], "sentences"]]
+    reasons: NotRequired[Annotated[list[RejectionReason], "only when rejected"]]
+    rejection_mail: NotRequired[
+        Annotated[
+            RejectionMail,
+            "only when rejected: who sends the mail, since when, and `sent_at` once it is sent; `sent_at` alone when "
+            "Silver rejected the file, whose workflow sends it",
+        ]
+    ]
+    failed: NotRequired[Annotated[FileFailure, "only while failed"]]
+    last_error: NotRequired[Annotated[RunError, "only while it waits, after a run that its workflow started failed"]]
+    silver: NotRequired[Annotated[SilverOfFile, "what Silver did with it"]]
+    gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
+    execution_arn: NotRequired[Annotated[str, "of the workflow"]]
+    changes: Annotated[list[StatusChange], "each status change"]
+
+
+class PublishedRun(TypedDict):
+    """What a layer shows its readers."""
+
+    run_seq: int
+    snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    row_count: int
+    total_amount: str
+    floor: NotRequired[Annotated[str, "Silver: start of the newest complete load, absent when none"]]
+    loads: NotRequired[Annotated[dict[str, str], "Silver: marker's file id → start"]]
+    silver_run_seq: NotRequired[Annotated[int, "Gold: the Silver run that it shows"]]
+    silver_snapshots: NotRequired[Annotated[dict[str, int], "Gold: of that Silver run"]]
+
+
+class RunInProgress(TypedDict):
+    """What a run recorded before its first write."""
+
+    run_seq: int
+    token: Annotated[str, "fences out a second writer"]
+    files: list[str]
+    started_at: str
+    attempts: NotRequired[Annotated[int, "Silver"]]
+    silver: NotRequired[Annotated[PublishedRun, "Gold: `published` of the Silver run that it brings over"]]
+
+
+class RunIntent(TypedDict):
+    """The commit of a run: what is left to be carried out."""
+
+    run_seq: int
+    branch: str
+    snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report: Annotated[str, "object key in the lake"]
+
+
+class LayerItem(TypedDict):
+    """An item per layer."""
+
+    file_id: Annotated[str, "`layer#silver` or `layer#gold`"]
+    kind: Annotated[Literal["layer"], "`layer`"]
+    run_seq: Annotated[int, "last run that reached its commit point"]
+    in_progress: NotRequired[Annotated[RunInProgress, "while a run works"]]
+    intent: NotRequired[Annotated[RunIntent, "from the commit point until all is published"]]
+    published: NotRequired[Annotated[PublishedRun, "what readers are shown"]]
+
+
+class RangeItem(TypedDict):
+    """An item per prefix, what earlier accepted files looked like."""
+
+    file_id: Annotated[str, "`range#<first folder>`"]
+    kind: Annotated[Literal["range"], "`range`"]
+    files: Annotated[int, "how many"]
+    min_rows: Annotated[int, "the fewest rows"]
+    max_rows: Annotated[int, "the most rows"]
+    min_mean: Annotated[str, "the smallest mean amount"]
+    max_mean: Annotated[str, "the largest mean amount"]
+
+
+class FileReport(TypedDict):
+    """What a Silver run did with one file, as its report in the lake says."""
+
+    outcomes: dict[str, int]
+    amounts: dict[str, str]
+    effect: str
+    missing: NotRequired[int]
+    moved: NotRequired[int]
+
+
+class LayerTotals(TypedDict):
+    """The totals of a layer after a run."""
+
+    row_count: int
+    total_amount: str
+    floor: NotRequired[str]
+    loads: NotRequired[dict[str, str]]
+    silver_run_seq: NotRequired[int]
+    silver_snapshots: NotRequired[dict[str, int]]
+
+
+class SilverReport(TypedDict):
+    """A Silver run's report."""
+
+    files: dict[str, FileReport]
+    totals: LayerTotals
+
+
+class GoldReport(TypedDict):
+    """A Gold run's report."""
+
+    files: list[str]
+    totals: LayerTotals
+
+
+# From functions/kpi/contract/limits.py
+
+EARLIEST_YEAR = 1900
+EARLIEST_INSTANT = "1900-01-01 00:00:00"
+"""No date, commit timestamp, `as-of` or start of a load may lie before it."""
+BEGINNING_OF_TIME = "1800-01-01 00:00:00"
+"""Minus infinity as the tables write it: the position of an undeclared full load, the start of a first version."""
+END_OF_TIME = "9999-12-31 00:00:00"
+"""The end of a version that no later one ends."""
+FUTURE_DAYS = 1
+"""A date may be so many days later than its object's last-modified instant."""
+
+RECORD_LINES = 64
+"""A record of a CSV file has at most so many lines."""
+LINE_BYTES = 64 << 20
+"""A line of a CSV file, or what may become one record of several lines, has at most so many bytes."""
+SAMPLE_RECORDS = 1_000
+"""The first block: so many records are looked at to tell how a file is written."""
+CODES_BYTES = 16 << 20
+"""A JSON file of `mcc_codes` has at most so many bytes."""
+MARKER_BYTES = 4 << 20
+MARKER_FILES = 2_000
+"""A marker lists at most so many files."""
+RUN_FILES = 2_000
+"""A run takes at most so many files: its list lies in one DynamoDB item, which ends at 400 KB."""
+
+AMOUNT_DIGITS = 16
+"""An amount has at most so many significant digits before its point."""
+AMOUNT_DECIMALS = 2
+SEQUENCER_CHARACTERS = 32
+"""Sequencers are padded on the right with zeros to so many characters."""
+FAILURE_CHARACTERS = 2_000
+"""The reason of a failure is cut to so many: the mail that carries it must stay below 8 KB."""
+
+
+# From functions/kpi/contract/aggregates.py
+
+
+class Period(StrEnum):
+    """The time over which an aggregate sums; its value is the name of the column with the period's first day."""
+
+    DAY = "transacted_on"
+    WEEK = "week"
+    """From Monday, also where it lies in two months."""
+    MONTH = "month"
+    QUARTER = "quarter"
+    ALL_TIME = ""
+    """No column: one sum over all facts of a group."""
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """What an aggregate may tell apart: its columns, the first being the group's key, and the fact's column behind it.
+
+    A client's or a card's sums do not fall apart where a new version begins: all versions count under the key of the
+    first one, so the fact's natural key is what they are grouped by.
+    """
+
+    columns: Mapping[str, str]
+    of_fact: str
+
+    @property
+    def key(self) -> str:
+        return next(iter(self.columns))
+
+
+GROUPINGS: Mapping[str, Grouping] = {
+    **{name.removeprefix("dim_"): Grouping({each.key: "bigint"}, each.key) for name, each in DIMENSIONS.items()},
+    **{
+        name.removeprefix("dim_"): Grouping({each.key: "bigint", each.natural: "bigint"}, each.natural)
+        for name, each in VERSIONED_DIMENSIONS.items()
+    },
+    "channel": Grouping({"channel": "string"}, "channel_key"),
+}
+"""By dimension, without `dim_`; of a channel the name is shown, `unknown` when it is null."""
+MEASURES: Mapping[str, str] = {"row_count": "bigint", "total_amount": TOTAL}
+"""What each aggregate holds of a group: how many facts, and their money."""
+
+
+@dataclass(frozen=True)
+class AggregateTable:
+    """An aggregate of the facts by period and by dimensions, the names of `GROUPINGS`."""
+
+    name: str
+    period: Period
+    dimensions: tuple[str, ...]
+    description: str
+
+    @property
+    def groupings(self) -> tuple[Grouping, ...]:
+        return tuple(GROUPINGS[name] for name in self.dimensions)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that tell its rows apart; they are in this order, too."""
+        period = (str(self.period),) if self.period else ()
+        return (*period, *(grouping.key for grouping in self.groupings))
+
+    @property
+    def schema(self) -> Mapping[str, str]:
+        """The columns of the table with their types."""
+        period = {str(self.period): "date"} if self.period else {}
+        groups = {name: sql_type for grouping in self.groupings for name, sql_type in grouping.columns.items()}
+        return {**period, **groups, **MEASURES}
+
+
+AGGREGATES: Mapping[str, AggregateTable] = {
+    aggregate.name: aggregate
+    for aggregate in (
+        AggregateTable("daily_totals", Period.DAY, ("channel",), "Each day by channel."),
+        AggregateTable("monthly_merchant_totals", Period.MONTH, ("merchant",), "Each month by merchant."),
+        AggregateTable("monthly_client_totals", Period.MONTH, ("client",), "Each month by client."),
+    )
+}
+
+
+# From functions/kpi/contract/tables.py
+
+
+@dataclass(frozen=True)
+class LakeTable:
+    """A table: its columns with their types, and how its files are laid out.
+
+    `key` tells its rows apart. A replay compares all columns but `of_the_run`, which tell of the run that wrote a row
+    and not of the row; a table that is only what runs changed is not compared at all. Of a table that keeps each
+    accepted or rejected row of a file, `amount_of_file` gives the money that counts for the file, `0` for none.
+    """
+
+    name: str
+    layer: str
+    schema: Mapping[str, str]
+    description: str
+    key: tuple[str, ...]
+    partitioning: str = ""
+    sort_order: str = ""
+    of_the_run: frozenset[str] = frozenset()
+    is_compared: bool = True
+    amount_of_file: str | None = None
+
+    @property
+    def column_list(self) -> str:
+        """The columns as a CREATE TABLE lists them."""
+        return ", ".join(f"{name} {sql_type}" for name, sql_type in self.schema.items())
+
+
+IMAGE = TRANSACTIONS.image
+VALUES = TRANSACTIONS.values
+WRITER = {"file_id": "string", "row": "bigint"}
+STATE = {**IMAGE, "content_hash": "bigint", "row_order": ROW_ORDER, **WRITER}
+HISTORY = {**STATE, "op": "string", "line": "bigint", "outcome": "string", "effect_amount": EFFECT, "run_seq": "bigint"}
+BEFORE_AFTER = struct_of(VALUES)
+EFFECTS = {
+    "run_seq": "bigint",
+    "cause": "string",
+    "dms_id": "bigint",
+    "before": BEFORE_AFTER,
+    "after": BEFORE_AFTER,
+    "effect_amount": EFFECT,
+    **WRITER,
+}
+QUARANTINE = {
+    **WRITER,
+    "line": "bigint",
+    "raw": "string",
+    "rules": "array<string>",
+    "amount": MONEY,
+    "row_order": ROW_ORDER,
+    "run_seq": "bigint",
+    "repaired_by": "string",
+}
+TOMBSTONES = {"dms_id": "bigint", "row_order": ROW_ORDER, **WRITER}
+OF_A_REFERENCE_ROW = {
+    "op": "string",
+    "content_hash": "bigint",
+    "row_order": ROW_ORDER,
+    **WRITER,
+    "line": "bigint",
+    "outcome": "string",
+    "run_seq": "bigint",
+}
+"""What a row of a reference table has beside its image."""
+BY_RUN = "PARTITIONED BY (truncate(1000, run_seq))"
+OF_ITS_TAKING = frozenset({"outcome", "effect_amount", "run_seq"})
+PLACE_IN_FILE = ("file_id", "row")
+
+SILVER_TABLES: Mapping[str, LakeTable] = {
+    table.name: table
+    for table in (
+        LakeTable(
+            *("transaction_history", "silver", HISTORY),
+            "One row per accepted input row, append-only: the image after it, its order and its outcome.",
+            key=PLACE_IN_FILE,
+            partitioning=BY_RUN,
+            of_the_run=OF_ITS_TAKING,
+            amount_of_file="amount",
+        ),
+        LakeTable(
+            *("quarantine", "silver", QUARANTINE),
+            "One row per rejected input row: its place, its raw text, and the names of all broken rules.",
+            key=PLACE_IN_FILE,
+            partitioning=BY_RUN,
+            of_the_run=frozenset({"run_seq"}),
+            amount_of_file="amount",
+        ),
+        LakeTable(
+            *("transaction_effects", "silver", EFFECTS),
+            "One row per key that a run changed, append-only: its image before and after.",
+            key=("run_seq", "dms_id"),
+            partitioning=BY_RUN,
+            is_compared=False,
+        ),
+        *(
+            LakeTable(
+                *(name, "silver", {**reference.image, **OF_A_REFERENCE_ROW}),
+                "One row per accepted input row, append-only: the newest by `row_order` is the state of its key.",
+                key=PLACE_IN_FILE,
+                of_the_run=frozenset({"outcome", "run_seq"}),
+                amount_of_file="0",
+            )
+            for name, reference in REFERENCES.items()
+        ),
+        LakeTable(
+            *("tombstones", "silver", TOMBSTONES), "One row per deleted key: the order of its delete.", key=("dms_id",)
+        ),
+        LakeTable(
+            *("transactions", "silver", STATE),
+            "One row per living `dms_id`: its values, its order and its last writer.",
+            key=("dms_id",),
+            sort_order="dms_id",
+        ),
+    )
+}
+"""History goes first when a run is published: a reader never sees a state whose cause is missing."""
+
+FACT_IMAGE: tuple[str, ...] = ("card_id", "client_id", "amount")
+"""The columns of Silver's image that a fact has as they are."""
+LATER_FACT_IMAGE: tuple[str, ...] = ()
+"""The same, of those that came after the first version."""
+FACT = {
+    "dms_id": "bigint",
+    "transacted_at": "timestamp",
+    "transacted_on": "date",
+    "date_key": "int",
+    **{dimension.key: "bigint" for dimension in ALL_DIMENSIONS.values()},
+    **{name: IMAGE[name] for name in FACT_IMAGE},
+    "has_error": "boolean",
+    **{name: IMAGE[name] for name in LATER_FACT_IMAGE},
+}
+
+GOLD_TABLES: Mapping[str, LakeTable] = {
+    table.name: table
+    for table in (
+        LakeTable("dim_date", "gold", CALENDAR, "The calendar.", key=("date_key",), sort_order="date_key"),
+        *(
+            LakeTable(
+                name, "gold", dimension.schema, dimension.description, key=(dimension.key,), sort_order=dimension.key
+            )
+            for name, dimension in ALL_DIMENSIONS.items()
+        ),
+        LakeTable(
+            *("fact_transactions", "gold", FACT),
+            "One row per living `dms_id`: its measures and the keys of all dimensions.",
+            key=("dms_id",),
+            sort_order="transacted_on, dms_id",
+        ),
+        *(
+            LakeTable(
+                *(name, "gold", aggregate.schema, aggregate.description),
+                key=aggregate.key,
+                sort_order=", ".join(aggregate.key),
+            )
+            for name, aggregate in AGGREGATES.items()
+        ),
+    )
+}
+"""Dimensions go first when a run is published: a fact never points to a member that readers do not see yet."""
+TABLES: Mapping[str, LakeTable] = {
+    f"{table.layer}.{table.name}": table for table in (*SILVER_TABLES.values(), *GOLD_TABLES.values())
+}
+
+
+# From functions/kpi/contract/vocabulary.py
+
+CHANNELS = ("swipe", "chip", "online")
+UNKNOWN = "unknown"
+"""A channel that is null, and the member of each dimension that a fact without a value points to."""
+CHANNEL_SPELLINGS: Mapping[str, str] = {
+    f"{channel}{tail}": channel for channel in CHANNELS for tail in ("", " transaction")
+}
+"""The texts of `use_chip`, in lower case, with the channel that each means."""
+
+OPERATIONS = ("I", "U", "D")
+OPERATION_NAMES = ("insert", "update", "delete")
+OPERATION_SPELLINGS: Mapping[str, str] = {
+    spelling: operation
+    for operation, name in zip(OPERATIONS, OPERATION_NAMES, strict=True)
+    for spelling in (operation.lower(), name)
+}
+"""The texts of an operation, in lower case, with the letter that stands in the tables."""
+
+OUTCOMES: Mapping[str, str] = {
+    "quarantined": "breaks a rule of section 3.1",
+    "unchanged": (
+        "identical to the key's state before the run, whatever its order; a delete of a key that is not there"
+    ),
+    "stale": "older than the key's stored order: of its living row, its tombstone, or the floor",
+    "superseded": "not the newest row of its key in this run",
+    "inserted": "the newest, and its key was not there",
+    "updated": "the newest, and it changes the values of its key",
+    "deleted": "the newest, and it deletes its key",
+}
+"""What becomes of a row: exactly one of these, the first that applies."""
+STATUSES = ("received", "accepted", "in_silver", "published")
+"""A file's status moves along these and never back; or it ends `rejected`."""
+REJECTED = "rejected"
+LAYERS = ("silver", "gold")
+CAUSES: Mapping[str, str] = {"file": "a row of a file", "load": "the reload that a marker declares"}
+"""Why a key changed, as `transaction_effects` tells it."""
+
+UPLOAD = "upload"
+FULL_LOAD = "dms full load"
+CHANGES = "dms cdc"
+ORDERED_CHANGES = "dms cdc transactions"
+DIALECTS: Mapping[str, str] = {
+    UPLOAD: "none of the names below, and no `op` column",
+    FULL_LOAD: (
+        "the last part of the key is `LOAD`, eight hexadecimal digits and the ending, with an optional `…_` before "
+        "`LOAD`; its rows have phase 0 (section 4)"
+    ),
+    CHANGES: (
+        "the last part of the key is `YYYYMMDD-`, nine or more digits and the ending; or there is an `op` column and "
+        "none of the other names"
+    ),
+    ORDERED_CHANGES: (
+        "the last part of the key begins with `CDC_TXN-`: operation, and two columns with table and schema (in either "
+        "order) before the values"
+    ),
+}
+"""How a file is written, and by what it is told."""
+NULL_OF_DMS = "NULL"
+"""The text that means null in the three dialects of AWS DMS."""
+
+REASON_CODES: Mapping[str, str] = {
+    "object_gone": "the object version was deleted before it was read",
+    "empty_file": "zero bytes (or nothing inside the gzip)",
+    "no_rows": "a header and nothing else, or fewer rows than the parameter `MinimumRows`",
+    "missing_column": "a required column is missing",
+    "duplicate_column": "a column occurs twice",
+    "not_utf8": "the text is not UTF-8",
+    "truncated_gzip": "the gzip stream ends early, is damaged, or is followed by zeros",
+    "endless_line": ("a line of a CSV file, or what may become one record of several lines, is longer than 64 MB"),
+    "unreadable_parquet": "the Parquet footer or a page cannot be read",
+    "unreadable_json": "a file of `mcc_codes` is not one JSON object, code → description, or has a code twice",
+    "unsupported_column_type": (
+        "a Parquet column has a type that section 3.3 does not list; money as floating point is one"
+    ),
+    "row_count_mismatch": "the control total of rows differs",
+    "total_amount_mismatch": "the control total of money differs",
+    "unreadable_control": "the control totals or `as-of` cannot be read",
+    "ambiguous_dialect": "what the file holds can be read in two ways: see *Dialects*",
+    "unreadable_dialect": "the pin of the file's folder cannot be used: see *Dialects*",
+    "card_numbers": (
+        "a column of a transactions file looks like card numbers (13 to 19 digits with the check digit of ISO/IEC "
+        "7812, in nine of ten of at least five values of the first block)"
+    ),
+    "card_security_codes": (
+        "a column of a transactions file is named like a card security code (`cvv`, `cvc`, `cvv2`, `cvc2`, `cid`, "
+        "`security_code`, `card_security_code`) and holds three or four digits"
+    ),
+    "multi_line_records": (
+        "a file of cards has odd quotes: its records must be single lines, so that card numbers can be taken out of "
+        "each"
+    ),
+    "unreadable_load": "a marker is not JSON, or not of the form of section 9",
+    "load_file_missing": "a marker lists an object version that is not in Bronze, that was rejected, or that failed",
+    "would_delete": (
+        "a reload would delete a larger share of the living rows than the parameter `MaximumMissingShare`; Silver "
+        "decides this"
+    ),
+    "too_many_bad_rows": "the share of rows to be quarantined is above the parameter `MaximumBadShare`",
+}
+"""Why a file is rejected: each code with when it is given."""
+
+
+# From glue/lake/spark.py
+
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
 SCAN_BYTES = 64 << 20  # a file of a first load has 30 to 40 MB; half of Spark's own setting
 BROADCAST_KEYS = 1_000_000  # some 100 MB of hash table
+ALWAYS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "false"}
+Result = TypeVar("Result")
 
 
-class AuditFailed(Exception):  # noqa: N818 - the audit did
-    """Rows or cents do not add up; nothing of the run is published."""
+def session(name: str, settings: Mapping[str, str]) -> SparkSession:
+    """Return the session of a job, with the settings that its layer needs."""
+    builder = SparkSession.builder.appName(name)
+    for setting, value in {**ALWAYS, **settings}.items():
+        builder = builder.config(setting, value)
+    return builder.getOrCreate()
 
 
-def require(what: str, *, found: object, expected: object) -> None:
-    """Raise `AuditFailed` with both figures unless they are equal."""
-    if found != expected:
-        raise AuditFailed(f"{what}: found {found}, expected {expected}")
+def jvm(spark: SparkSession) -> Any:
+    """Return the JVM behind a session."""
+    return spark._jvm
 
 
-def at_once(questions: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
-    """Return the answers to independent questions, asked side by side; the first error is raised."""
+def in_parallel(tasks: Mapping[str, Callable[[], Result]]) -> dict[str, Result]:
+    """Return the results of independent tasks, carried out side by side; the first error is raised.
+
+    For small ones the driver mostly plans, and waits for storage.
+    """
     with ThreadPoolExecutor(4) as pool:
-        asked = {name: pool.submit(question) for name, question in questions.items()}
-        return {name: answer.result() for name, answer in asked.items()}
+        begun = {name: pool.submit(task) for name, task in tasks.items()}
+        return {name: task.result() for name, task in begun.items()}
 
 
-def together(writes: Iterable[Callable[[], None]]) -> None:
-    """Carry out independent writes side by side: for small ones the driver mostly plans, and waits for storage."""
-    at_once({str(number): write for number, write in enumerate(writes)})
+def checkpointed(rows: DataFrame) -> DataFrame:
+    """Return rows that are computed once, by the first use; later plans begin at the result and stay small.
+
+    They are kept as bytes: a large run has more rows than memory holds as objects.
+    """
+    kept = rows.localCheckpoint(eager=False)
+    levels = jvm(rows.sparkSession).org.apache.spark.storage.StorageLevel
+    kept._jdf.logicalPlan().rdd().persist(levels.MEMORY_AND_DISK_SER())
+    return kept
+
+
+def broadcast_if_small(keys: DataFrame, most: int) -> DataFrame:
+    """Return at most `most` keys, to be joined by a lookup in each task if they are few."""
+    return F.broadcast(keys) if most <= BROADCAST_KEYS else keys
+
+
+def laid_out(rows: DataFrame, count: int, *by: str) -> DataFrame:
+    """Return about `count` rows as files shall hold them: few in one; many by an order over all files, if one is given.
+
+    Within a file the table's own order rules.
+    """
+    if count <= ROWS_A_PARTITION:
+        return rows.coalesce(1)
+    return rows.orderBy(*by) if by else rows
+
+
+def size_shuffles(spark: SparkSession, rows: int) -> None:
+    """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
+    spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
+
+
+def size_scans(spark: SparkSession) -> None:
+    """Let each task read one of a table's usual files: the last one of a few long tasks leaves cores idle.
+
+    To be called once the run's input is read, whose tasks each become a file of the tables.
+    """
+    spark.conf.set("spark.sql.files.maxPartitionBytes", str(SCAN_BYTES))
+
+
+# From glue/lake/positions.py
+
+POSITION_DELETES = "file_path string, pos bigint"
+PLACE = f"struct<{POSITION_DELETES}>"
+FIELD_IDS = {"file_path": 2147483546, "pos": 2147483545}  # reserved by Iceberg's specification
+
+
+def iceberg_table(spark: SparkSession, name: str) -> Any:
+    """Return a table as Iceberg's Java API has it, at its newest state."""
+    iceberg = jvm(spark).org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, name)
+    iceberg.refresh()
+    return iceberg
+
+
+def place_of_row() -> Column:
+    """Return the place of a row that Iceberg has read."""
+    return F.struct(F.col("_file").alias("file_path"), F.col("_pos").alias("pos")).alias("place")
+
+
+def ancestry(iceberg: Any, snapshot: Any) -> Iterator[Any]:
+    """Yield a snapshot and those before it, as far as they have not expired; none for a table without snapshots."""
+    while snapshot is not None:
+        yield snapshot
+        snapshot = iceberg.snapshot(snapshot.parentId()) if snapshot.parentId() is not None else None
+
+
+def planned_files(scan: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the data files of a scan, and their files of position deletes, as Iceberg describes them, by path."""
+    planned = scan.planFiles()
+    tasks = planned.iterator()
+    files: dict[str, Any] = {}
+    deletes: dict[str, Any] = {}
+    while tasks.hasNext():
+        task = tasks.next()
+        files[str(task.file().location())] = task.file()
+        deletes |= {str(delete.location()): delete for delete in task.deletes()}
+    planned.close()
+    return files, deletes
+
+
+def read_files(spark: SparkSession, schema: str | StructType, paths: Iterable[str]) -> DataFrame:
+    """Read files of a table without Iceberg, which counts days before 1582 as Spark does since version 3."""
+    return spark.read.schema(schema).option("datetimeRebaseMode", "CORRECTED").parquet(*paths)
+
+
+def rows_of_keys(
+    spark: SparkSession,
+    iceberg: Any,
+    name: str,
+    keys: DataFrame,
+    names: Iterable[str],
+    *,
+    between: tuple[int, int],
+    most: int,
+) -> DataFrame:
+    """Return columns of a table's rows under the keys of another one, and the `place` of each row.
+
+    `keys` has one column and at most `most` rows, in a range. Iceberg reads structs and lists row by row, and keys may
+    lie in all files. So it only tells which files may hold the keys and which of their rows are dead; Spark's own
+    reader, which takes columns, reads them. A MERGE would join all the table holds.
+    """
+    (key,), (low, high), as_seen = keys.columns, between, spark.table(name)
+    files, deletes, is_wide = _files_between(spark, iceberg, key, low, high)
+    if not files:
+        return as_seen.where(F.lit(False)).select(*names, F.lit(None).cast(PLACE).alias("place"))
+    rows = read_files(spark, as_seen.schema, files)
+    if not is_wide:
+        # A reader passes over pages by the range. But its limits stand in the code that Spark generates, and a
+        # loop that is new with each run has read millions of rows before the JVM has compiled it.
+        rows = rows.where(F.col(key).between(low, high))
+    places = {"file_name": F.col("_metadata.file_name"), "pos": F.col("_metadata.row_index")}
+    found = rows.withColumns(places).join(broadcast_if_small(keys, most), on=key, how="left_semi")
+    if deletes:
+        dead = read_files(spark, POSITION_DELETES, deletes)
+        dead = dead.select(F.substring_index("file_path", "/", -1).alias("file_name"), "pos")
+        found = found.join(dead, on=["file_name", "pos"], how="left_anti")
+    path_of = F.create_map(*[F.lit(text) for path in files for text in (path.rpartition("/")[2], path)])
+    place = F.struct(path_of[F.col("file_name")].alias("file_path"), "pos")
+    return found.select(*names, place.alias("place"))
+
+
+def _files_between(
+    spark: SparkSession, iceberg: Any, key: str, low: int, high: int
+) -> tuple[list[str], dict[str, Any], bool]:
+    """Return the published data files that may hold keys of a range, and their files of deletes by path.
+
+    The third part tells whether most of the rows are in files all of whose keys lie in the range.
+    """
+    expressions = jvm(spark).org.apache.iceberg.expressions
+    within = getattr(expressions.Expressions, "and")(
+        expressions.Expressions.greaterThanOrEqual(key, low), expressions.Expressions.lessThanOrEqual(key, high)
+    )
+    files, deletes = planned_files(iceberg.newScan().filter(within).includeColumnStats([key]))
+    lies_within = expressions.StrictMetricsEvaluator(iceberg.schema(), within)
+    rows = {path: file.recordCount() for path, file in files.items()}
+    rows_within = sum(rows[path] for path, file in files.items() if lies_within.eval(file))
+    return list(files), deletes, 2 * rows_within > sum(rows.values())
+
+
+def delete_rows(spark: SparkSession, iceberg: Any, places: DataFrame, count: int, *, branch: str) -> None:
+    """Delete the rows at these `count` places (`file_path, pos`) from a branch.
+
+    A MERGE would look for the rows a second time, and one that also inserts sorts all that the table holds.
+    """
+    delta = iceberg.newRowDelta().toBranch(branch)
+    for file in put_deletes(spark, iceberg, laid_out(places, count)):
+        delta = delta.addDeletes(file)
+    delta.commit()
+
+
+def put_deletes(spark: SparkSession, iceberg: Any, places: DataFrame) -> list[Any]:
+    """Write position deletes, a file for each partition; return the files as Iceberg describes them."""
+    with_ids = [F.col(name).alias(name, metadata={"parquet.field.id": number}) for name, number in FIELD_IDS.items()]
+    folder = f"{iceberg.location()}/data/deletes-{uuid.uuid4().hex}/"
+    ordered = places.sortWithinPartitions("file_path", "pos").select(*with_ids)
+    # Nobody knows of the folder yet, so its files need no second renaming.
+    committer = {"marksuccessfuljobs": "false", "algorithm.version": "2"}
+    settings = {f"mapreduce.fileoutputcommitter.{name}": value for name, value in committer.items()}
+    ordered.write.options(**settings).parquet(folder)
+    return _described_deletes(spark, iceberg, folder)
+
+
+def _described_deletes(spark: SparkSession, iceberg: Any, folder: str) -> list[Any]:
+    """Return the files of position deletes in a folder as Iceberg describes them."""
+    packages, described = jvm(spark).org.apache.iceberg, []
+    config = packages.MetricsConfig.forPositionDelete(iceberg)
+    found = iceberg.io().listPrefix(folder).iterator()
+    while found.hasNext():
+        listed = found.next()
+        if not listed.location().endswith(".parquet"):
+            continue
+        written = iceberg.io().newInputFile(listed.location(), listed.size())
+        metrics = packages.parquet.ParquetUtil.fileMetrics(written, config)
+        if metrics.recordCount():
+            file = packages.FileMetadata.deleteFileBuilder(iceberg.spec()).ofPositionDeletes()
+            file = file.withPath(listed.location()).withFormat("parquet").withFileSizeInBytes(listed.size())
+            described.append(file.withMetrics(metrics).build())
+    return described
+
+
+def delete_files(spark: SparkSession, iceberg: Any) -> dict[str, Any]:
+    """Return all delete files of a table by path; a scan does not name those whose data files are gone."""
+    manifests = jvm(spark).org.apache.iceberg.ManifestFiles
+    found: dict[str, Any] = {}
+    for manifest in iceberg.currentSnapshot().deleteManifests(iceberg.io()):
+        reader = manifests.readDeleteManifest(manifest, iceberg.io(), iceberg.specs())
+        entries = reader.iterator()
+        while entries.hasNext():
+            delete = entries.next().copyWithoutStats()
+            found[str(delete.location())] = delete
+        reader.close()
+    return found
+
+
+def merge_deletes(spark: SparkSession, iceberg: Any) -> None:
+    """Put one file with the deletes of present data files in the place of all delete files of a table.
+
+    Iceberg 1.10 has `rewrite_position_delete_files` for this, but for a table with a list among its columns that fails
+    ("Invalid partition field parent"): it takes the list's elements for a partition field. Until it does not.
+    """
+    deletes = delete_files(spark, iceberg)
+    if not deletes:
+        return
+    files, _ = planned_files(iceberg.newScan())
+    living = read_files(spark, POSITION_DELETES, deletes).where(F.col("file_path").isin(list(files)))
+    rewrite = iceberg.newRewrite().validateFromSnapshot(iceberg.currentSnapshot().snapshotId())
+    for delete in deletes.values():
+        rewrite.deleteFile(delete)
+    for file in put_deletes(spark, iceberg, living.coalesce(1)):
+        rewrite.addFile(file)
+    rewrite.commit()
+
+
+# From glue/lake/tables.py
+
+CATALOG = "glue_catalog"
+
+
+def columns(schema: Mapping[str, str]) -> str:
+    """Return a schema as the column list of a CREATE TABLE."""
+    return ", ".join(f"{name} {kind}" for name, kind in schema.items())
+
+
+def conform(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
+    """Select exactly the schema's columns, cast to its types: the contract on leaving a step."""
+    return rows.select(*[F.col(name).cast(kind).alias(name) for name, kind in schema.items()])
+
+
+def columns_or_null(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
+    """Select the schema's columns, cast to its types; those that the rows lack are null."""
+    values = {name: F.col(name) if name in rows.columns else F.lit(None) for name in schema}
+    return rows.select(*[values[name].cast(kind).alias(name) for name, kind in schema.items()])
+
+
+def with_gone(schema: Mapping[str, str]) -> str:
+    """Return the clauses of a merge whose source marks what is `gone`."""
+    names, values = ", ".join(schema), ", ".join(f"s.{name}" for name in schema)
+    updates = ", ".join(f"t.{name} = s.{name}" for name in schema)
+    return (
+        f"WHEN MATCHED AND s.gone THEN DELETE WHEN MATCHED THEN UPDATE SET {updates} "
+        f"WHEN NOT MATCHED AND NOT s.gone THEN INSERT ({names}) VALUES ({values})"
+    )
+
+
+def create_tables(
+    spark: SparkSession, database: str, tables: Mapping[str, LakeTable], *, row_group_bytes: int = 128 << 20
+) -> None:
+    """Create the tables that do not exist yet.
+
+    A reader passes over row groups that cannot hold what it looks for. Their bytes are those of compressed pages, and
+    of the last pages, of up to 20,000 rows, as they are.
+    """
+    existing = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.{database}").collect()}
+    for table in tables.values():
+        if table.name in existing:
+            continue
+        name = f"{CATALOG}.{database}.{table.name}"
+        spark.sql(
+            f"CREATE TABLE IF NOT EXISTS {name} ({table.column_list}) "
+            f"USING iceberg {table.partitioning} TBLPROPERTIES ("
+            "'format-version'='2', 'write.delete.mode'='merge-on-read', 'write.update.mode'='merge-on-read', "
+            "'write.merge.mode'='merge-on-read', 'write.parquet.compression-codec'='zstd', "
+            f"'write.parquet.row-group-size-bytes'='{row_group_bytes}', "
+            # One delete file a commit. By data file, each commit would write the deletes of earlier ones again.
+            "'write.delete.granularity'='partition')"
+        )
+        if table.sort_order:
+            spark.sql(f"ALTER TABLE {name} WRITE LOCALLY ORDERED BY {table.sort_order}")
+
+
+def total(amount: str) -> Column:
+    """Return the exact sum of a money column, 0 for no rows."""
+    return F.coalesce(F.sum(F.col(amount).cast(TOTAL)), F.lit(Decimal(0))).cast(TOTAL)
+
+
+def cents(amount: Decimal | None) -> str:
+    """Return an exact amount as the ledger writes it: text with two decimals."""
+    return f"{(amount or Decimal(0)).quantize(Decimal('0.01'))}"
+
+
+# From glue/lake/branches.py
 
 
 class Branches:
@@ -320,97 +1640,23 @@ class Branches:
         if snapshot is not None:
             self._seen[table] = snapshot.snapshotId()
             rows = rows.option("snapshot-id", self._seen[table])
-        place = F.struct(F.col("_file").alias("file_path"), F.col("_pos").alias("pos"))
-        return rows.table(self.table(table)).select("*", place.alias("place"))
+        return rows.table(self.table(table)).select("*", place_of_row())
 
     def published_rows_of(
         self, table: str, keys: DataFrame, names: Iterable[str], *, between: tuple[int, int], most: int
     ) -> DataFrame:
-        """Return columns of the rows that readers see under the keys of another table, and the `place` of each row.
-
-        `keys` has one column and at most `most` rows, in a range. Iceberg reads structs and lists row by row, and keys
-        may lie in all files. So it only tells which files may hold the keys and which of their rows are dead; Spark's
-        own reader, which takes columns, reads them.
-        """
-        (key,), (low, high), as_seen = keys.columns, between, self._spark.table(self.table(table))
-        files, deletes, is_wide = self._files_between(table, key, low, high)
-        if not files:
-            return as_seen.where(F.lit(False)).select(*names, F.lit(None).cast(PLACE).alias("place"))
-        rows = self._parquet(as_seen.schema, files)
-        if not is_wide:
-            # A reader passes over pages by the range. But its limits stand in the code that Spark generates, and a
-            # loop that is new with each run has read millions of rows before the JVM has compiled it.
-            rows = rows.where(F.col(key).between(low, high))
-        places = {"file_name": F.col("_metadata.file_name"), "pos": F.col("_metadata.row_index")}
-        found = rows.withColumns(places).join(looked_up(keys, most), on=key, how="left_semi")
-        if deletes:
-            dead = self._parquet(POSITION_DELETES, deletes)
-            dead = dead.select(F.substring_index("file_path", "/", -1).alias("file_name"), "pos")
-            found = found.join(dead, on=["file_name", "pos"], how="left_anti")
-        path_of = F.create_map(*[F.lit(text) for path in files for text in (path.rpartition("/")[2], path)])
-        place = F.struct(path_of[F.col("file_name")].alias("file_path"), "pos")
-        return found.select(*names, place.alias("place"))
-
-    def _parquet(self, schema: str | StructType, paths: Iterable[str]) -> DataFrame:
-        """Read files of a table without Iceberg, which counts days before 1582 as Spark does since version 3."""
-        return self._spark.read.schema(schema).option("datetimeRebaseMode", "CORRECTED").parquet(*paths)
-
-    def _files_between(self, table: str, key: str, low: int, high: int) -> tuple[list[str], dict[str, Any], bool]:
-        """Return the published data files that may hold keys of a range, and their files of deletes by path.
-
-        The third part tells whether most of the rows are in files all of whose keys lie in the range.
-        """
-        iceberg, expressions = self._iceberg(table), self._spark._jvm.org.apache.iceberg.expressions
+        """Return columns of the rows that readers see under keys, and the `place` of each, for `remove`."""
+        iceberg = self._iceberg(table)
         self._seen[table] = iceberg.currentSnapshot().snapshotId()
-        within = getattr(expressions.Expressions, "and")(
-            expressions.Expressions.greaterThanOrEqual(key, low), expressions.Expressions.lessThanOrEqual(key, high)
-        )
-        files, deletes = _planned(iceberg.newScan().filter(within).includeColumnStats([key]))
-        lies_within = expressions.StrictMetricsEvaluator(iceberg.schema(), within)
-        rows = {path: file.recordCount() for path, file in files.items()}
-        rows_within = sum(rows[path] for path, file in files.items() if lies_within.eval(file))
-        return list(files), deletes, 2 * rows_within > sum(rows.values())
+        return rows_of_keys(self._spark, iceberg, self.table(table), keys, names, between=between, most=most)
 
     def remove(self, table: str, places: DataFrame, count: int) -> None:
-        """Delete the rows at these `count` places (`file_path, pos`) of published rows from the run's branch.
-
-        A MERGE would look for the rows a second time, and one that also inserts sorts all that the table holds.
-        """
+        """Delete the rows at these `count` places (`file_path, pos`) of published rows from the run's branch."""
         self.open(table)
         if self._opened[table] != self._seen[table]:
             # The places are those of files that a compaction has replaced.
             raise RuntimeError(f"{table} was compacted by another job while this run read it: run it again")
-        iceberg = self._iceberg(table)
-        delta = iceberg.newRowDelta().toBranch(self.name)
-        for file in self._put_deletes(iceberg, laid_out(places, count)):
-            delta = delta.addDeletes(file)
-        delta.commit()
-
-    def _put_deletes(self, iceberg: Any, places: DataFrame) -> list[Any]:
-        """Write position deletes, a file for each partition; return the files as Iceberg describes them."""
-        with_ids = [
-            F.col(name).alias(name, metadata={"parquet.field.id": number}) for name, number in FIELD_IDS.items()
-        ]
-        folder = f"{iceberg.location()}/data/deletes-{uuid.uuid4().hex}/"
-        ordered = places.sortWithinPartitions("file_path", "pos").select(*with_ids)
-        # Nobody knows of the folder yet, so its files need no second renaming.
-        committer = {"marksuccessfuljobs": "false", "algorithm.version": "2"}
-        settings = {f"mapreduce.fileoutputcommitter.{name}": value for name, value in committer.items()}
-        ordered.write.options(**settings).parquet(folder)
-        packages, described = self._spark._jvm.org.apache.iceberg, []
-        config = packages.MetricsConfig.forPositionDelete(iceberg)
-        found = iceberg.io().listPrefix(folder).iterator()
-        while found.hasNext():
-            listed = found.next()
-            if not listed.location().endswith(".parquet"):
-                continue
-            written = iceberg.io().newInputFile(listed.location(), listed.size())
-            metrics = packages.parquet.ParquetUtil.fileMetrics(written, config)
-            if metrics.recordCount():
-                file = packages.FileMetadata.deleteFileBuilder(iceberg.spec()).ofPositionDeletes()
-                file = file.withPath(listed.location()).withFormat("parquet").withFileSizeInBytes(listed.size())
-                described.append(file.withMetrics(metrics).build())
-        return described
+        delete_rows(self._spark, self._iceberg(table), places, count, branch=self.name)
 
     def take_over(self, tables: Iterable[str], database: str, *, last_run: int) -> None:
         """Put the rows of another database's tables in the place of these; runs count as no later than `last_run`."""
@@ -442,7 +1688,7 @@ class Branches:
 
     def _commits(self, iceberg: Any, table: str) -> Iterator[Any]:
         """Yield the snapshots that this run has committed to its branch of a table, the newest first."""
-        for snapshot in _ancestry(iceberg, iceberg.snapshot(self.name)):
+        for snapshot in ancestry(iceberg, iceberg.snapshot(self.name)):
             if snapshot.snapshotId() == self._opened[table]:
                 return
             yield snapshot
@@ -453,8 +1699,9 @@ class Branches:
 
     def added(self, table: str, money: str) -> tuple[int, Decimal]:
         """Return count and money of the rows that this run's commits added to a table."""
-        found = self.new_rows(table).agg(F.count(F.lit(1)).alias("row_count"), total(money).alias("amount")).first()
-        return found.row_count, found.amount
+        count = F.count(F.lit(1)).alias("row_count")
+        ((row_count, amount),) = self.new_rows(table).agg(count, total(money).alias("amount")).collect()
+        return row_count, amount
 
     def new_rows(self, table: str) -> DataFrame:
         """Return the rows that this run's commits added to a table, from the data files that they name.
@@ -464,7 +1711,7 @@ class Branches:
         iceberg, schema = self._iceberg(table), self._spark.table(self.table(table)).schema
         added = [snapshot.addedDataFiles(iceberg.io()) for snapshot in self._commits(iceberg, table)]
         paths = [str(file.location()) for files in added for file in files]
-        return self._parquet(schema, paths) if paths else self._spark.createDataFrame([], schema)
+        return read_files(self._spark, schema, paths) if paths else self._spark.createDataFrame([], schema)
 
     def fast_forward(self, snapshots: Mapping[str, int]) -> None:
         """Publish the promised snapshots in the order given; doing it twice is harmless."""
@@ -486,143 +1733,133 @@ class Branches:
 
         A second job that ran at the same time may have compacted: that changes files, never rows.
         """
-        begun = {snapshot.snapshotId() for snapshot in _ancestry(iceberg, iceberg.snapshot(self.name))}
+        begun = {snapshot.snapshotId() for snapshot in ancestry(iceberg, iceberg.snapshot(self.name))}
         main = iceberg.currentSnapshot()
         if main.snapshotId() in begun:
             return True
-        for snapshot in _ancestry(iceberg, main):
+        for snapshot in ancestry(iceberg, main):
             if snapshot.snapshotId() in begun:
                 break
             if snapshot.operation() != "replace":
                 raise RuntimeError(f"somebody else has committed to {iceberg.name()} since run {self.name} began")
         return False
 
-    def compact(self, tables: Iterable[str]) -> list[str]:
-        """Rewrite the small files and the deletes of tables that have gathered too many; return their names.
-
-        Each commit is a whole one and changes no row, so a kill between them does no harm.
-        """
-        return self._compact_each(tables, CROWD, DEAD_SHARE)
-
-    def compact_all(self, tables: Iterable[str]) -> list[str]:
-        """Merge the small files of tables and free their dead rows, however few there are; return their names."""
-        return self._compact_each([table for table in tables if self.rows_at_most(table)], 1, 0)
-
-    def _compact_each(self, tables: Iterable[str], crowd: int, dead_share: int) -> list[str]:
-        done = at_once({table: partial(self._compact, table, crowd, dead_share) for table in tables})
-        return [table for table, is_compacted in done.items() if is_compacted]
-
-    def _compact(self, table: str, crowd: int, dead_share: int) -> bool:
-        iceberg = self._iceberg(table)
-        summary = iceberg.currentSnapshot().summary()
-        rows, dead, deletes = (
-            int(summary.get(f"total-{kind}") or 0) for kind in ("records", "position-deletes", "delete-files")
-        )
-        if deletes >= crowd and 100 * dead > dead_share * rows:
-            self._call("rewrite_data_files", table, options=FILES_WITH_DEAD_ROWS)
-        elif _small_files(iceberg) >= max(crowd, 2):
-            self._call("rewrite_data_files", table, options=SMALL_FILES)
-        elif deletes < crowd:
-            return False
-        if deletes:
-            self._merge_deletes(table)
-        self._expire(table)
-        return True
-
-    def _merge_deletes(self, table: str) -> None:
-        """Put one file with the deletes of present data files in the place of all delete files of a table.
-
-        Iceberg 1.10 has `rewrite_position_delete_files` for this, but for a table with a list among its columns that
-        fails ("Invalid partition field parent"): it takes the list's elements for a partition field. Until it does not.
-        """
-        iceberg = self._iceberg(table)
-        deletes = self._delete_files(iceberg)
-        if not deletes:
-            return
-        files, _ = _planned(iceberg.newScan())
-        living = self._parquet(POSITION_DELETES, deletes).where(F.col("file_path").isin(list(files)))
-        rewrite = iceberg.newRewrite().validateFromSnapshot(iceberg.currentSnapshot().snapshotId())
-        for delete in deletes.values():
-            rewrite.deleteFile(delete)
-        for file in self._put_deletes(iceberg, living.coalesce(1)):
-            rewrite.addFile(file)
-        rewrite.commit()
-
-    def _delete_files(self, iceberg: Any) -> dict[str, Any]:
-        """Return all delete files of a table by path; a scan does not name those whose data files are gone."""
-        manifests, found = self._spark._jvm.org.apache.iceberg.ManifestFiles, {}
-        for manifest in iceberg.currentSnapshot().deleteManifests(iceberg.io()):
-            reader = manifests.readDeleteManifest(manifest, iceberg.io(), iceberg.specs())
-            entries = reader.iterator()
-            while entries.hasNext():
-                delete = entries.next().copyWithoutStats()
-                found[str(delete.location())] = delete
-            reader.close()
-        return found
-
-    def _call(self, procedure: str, table: str, *, options: str) -> None:
-        self._spark.sql(f"CALL {CATALOG}.system.{procedure}(table => '{self.table(table)}', options => {options})")
-
-    def _expire(self, table: str) -> None:
-        """Forget old snapshots, but for those of branches: the last run's, at which Gold may be reading."""
-        iceberg = self._iceberg(table)
-        snapshots = [snapshot.timestampMillis() for snapshot in iceberg.snapshots()]
-        if len(snapshots) > 2 * KEPT_SNAPSHOTS:
-            oldest_kept = sorted(snapshots)[-KEPT_SNAPSHOTS]
-            iceberg.expireSnapshots().expireOlderThan(oldest_kept).retainLast(KEPT_SNAPSHOTS).commit()
-
     def drop_older(self, tables: Iterable[str]) -> None:
         """Drop the branches of earlier runs and tries; this one stays, it keeps its snapshot and totals from expiry."""
-        number = len("run_00000000")
+        in_parallel({table: partial(self._drop_older_of, table) for table in tables})
 
-        def drop(table: str) -> None:
-            iceberg = self._iceberg(table)
-            references = iceberg.manageSnapshots()
-            runs = [name for name in iceberg.refs() if name.startswith("run_") and name != self.name]
-            older = [name for name in runs if name[:number] <= self.name[:number]]
-            for name in older:
-                references = references.removeBranch(name)
-            if older:
-                references.commit()
-
-        together([partial(drop, table) for table in tables])
+    def _drop_older_of(self, table: str) -> None:
+        iceberg, number = self._iceberg(table), len("run_00000000")
+        references = iceberg.manageSnapshots()
+        runs = [name for name in iceberg.refs() if name.startswith("run_") and name != self.name]
+        older = [name for name in runs if name[:number] <= self.name[:number]]
+        for name in older:
+            references = references.removeBranch(name)
+        if older:
+            references.commit()
 
     def _iceberg(self, table: str) -> Any:
-        loader = self._spark._jvm.org.apache.iceberg.spark.Spark3Util
-        iceberg = loader.loadIcebergTable(self._spark._jsparkSession, self.table(table))
-        iceberg.refresh()
-        return iceberg
+        return iceberg_table(self._spark, self.table(table))
 
     def _head(self, table: str) -> Any:
         return self._iceberg(table).snapshot(self.name)
 
 
-def _planned(scan: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the data files of a scan, and their files of position deletes, as Iceberg describes them, by path."""
-    planned = scan.planFiles()
-    tasks, files, deletes = planned.iterator(), {}, {}
-    while tasks.hasNext():
-        task = tasks.next()
-        files[str(task.file().location())] = task.file()
-        deletes |= {str(delete.location()): delete for delete in task.deletes()}
-    planned.close()
-    return files, deletes
+# From glue/lake/failures.py
 
 
-def _ancestry(iceberg: Any, snapshot: Any) -> Iterator[Any]:
-    """Yield a snapshot and those before it, as far as they have not expired; none for a table without snapshots."""
-    while snapshot is not None:
-        yield snapshot
-        snapshot = iceberg.snapshot(snapshot.parentId()) if snapshot.parentId() is not None else None
+class AuditFailed(Exception):  # noqa: N818 - the audit did
+    """Rows or cents do not add up; nothing of the run is published."""
 
 
-def _small_files(iceberg: Any) -> int:
+class FencedOut(RuntimeError):  # noqa: N818 - it is a state, reported as such
+    """Another run has taken over this layer; nothing of the present run may be published."""
+
+
+class FileBroken(Exception):  # noqa: N818 - the file is, not the program
+    """One file cannot be processed; the others of its run can."""
+
+    def __init__(self, broken_file_id: str, reason: str) -> None:
+        super().__init__(f"file {broken_file_id}: {reason}")
+        self.file_id = broken_file_id
+        self.reason = reason
+
+
+def require(what: str, *, found: object, expected: object) -> None:
+    """Raise `AuditFailed` with both figures unless they are equal."""
+    if found != expected:
+        raise AuditFailed(f"{what}: found {found}, expected {expected}")
+
+
+def root_cause(error: BaseException) -> str:
+    """Return the innermost message of an error, through Java's causes."""
+    cause = getattr(error, "java_exception", None)
+    if cause is None:
+        return f"{type(error).__name__}: {error}"
+    while cause.getCause() is not None:
+        cause = cause.getCause()
+    return str(cause.toString())
+
+
+# From glue/lake/compaction.py
+
+CROWD = 10  # small data files, or delete files; each costs a reader some requests
+SMALL_FILE_BYTES = 4 << 20
+DEAD_SHARE = 10  # percent of the rows; until then a reader is quicker in passing over them than a job in rewriting
+KEPT_SNAPSHOTS = 100
+# Files that are well sized stay as they are, so the cost follows what has come since.
+OF_SIZE = (
+    f"'min-input-files', '2', 'min-file-size-bytes', '{SMALL_FILE_BYTES}', 'target-file-size-bytes', '{128 << 20}'"
+)
+SMALL_FILES = f"map({OF_SIZE})"
+FILES_WITH_DEAD_ROWS = f"map('delete-file-threshold', '1', {OF_SIZE})"
+
+
+def compact(spark: SparkSession, database: str, tables: Iterable[str]) -> list[str]:
+    """Rewrite the small files and the deletes of tables that have gathered too many; return their names."""
+    return _compact_each(spark, database, tables, CROWD, DEAD_SHARE)
+
+
+def compact_all(spark: SparkSession, database: str, tables: Iterable[str]) -> list[str]:
+    """Merge the small files of tables and free their dead rows, however few there are; return their names."""
+    return _compact_each(spark, database, tables, 1, 0)
+
+
+def _compact_each(spark: SparkSession, database: str, tables: Iterable[str], crowd: int, dead_share: int) -> list[str]:
+    names = {table: f"{CATALOG}.{database}.{table}" for table in tables}
+    tasks = {table: partial(_compact_one, spark, name, crowd, dead_share) for table, name in names.items()}
+    return [table for table, is_compacted in in_parallel(tasks).items() if is_compacted]
+
+
+def _compact_one(spark: SparkSession, name: str, crowd: int, dead_share: int) -> bool:
+    iceberg = iceberg_table(spark, name)
+    if iceberg.currentSnapshot() is None:
+        return False
+    summary = iceberg.currentSnapshot().summary()
+    rows, dead, deletes = (
+        int(summary.get(f"total-{kind}") or 0) for kind in ("records", "position-deletes", "delete-files")
+    )
+    if not rows:
+        return False
+    if deletes >= crowd and 100 * dead > dead_share * rows:
+        _rewrite_data_files(spark, name, FILES_WITH_DEAD_ROWS)
+    elif small_files(iceberg) >= max(crowd, 2):
+        _rewrite_data_files(spark, name, SMALL_FILES)
+    elif deletes < crowd:
+        return False
+    if deletes:
+        merge_deletes(spark, iceberg_table(spark, name))
+    _expire(iceberg_table(spark, name))
+    return True
+
+
+def small_files(iceberg: Any) -> int:
     """Return how many small files have come since data files were last rewritten, from the snapshots' summaries.
 
     A compaction of delete files alone replaces no data file, so it does not end the count.
     """
     files = 0
-    for snapshot in _ancestry(iceberg, iceberg.currentSnapshot()):
+    for snapshot in ancestry(iceberg, iceberg.currentSnapshot()):
         summary = snapshot.summary()
         if int(summary.get("deleted-data-files") or 0):
             break
@@ -632,212 +1869,443 @@ def _small_files(iceberg: Any) -> int:
     return files
 
 
-def begin_rebuild(ledger: Ledger, before: Item, job: argparse.Namespace) -> tuple[int, str]:
-    """Begin the run that takes over another database; return its number and its token."""
-    if before["run_seq"] != job.expected_run_seq or "published" not in before:
-        raise FencedOut(
-            f"{job.rebuild_from} holds the runs up to {job.expected_run_seq}, "
-            f"but run {before['run_seq']} is published: rebuild it again"
+def _rewrite_data_files(spark: SparkSession, name: str, options: str) -> None:
+    spark.sql(f"CALL {CATALOG}.system.rewrite_data_files(table => '{name}', options => {options})")
+
+
+def _expire(iceberg: Any) -> None:
+    """Forget old snapshots, but for those of branches: the last run's, at which Gold may be reading."""
+    snapshots = [snapshot.timestampMillis() for snapshot in iceberg.snapshots()]
+    if len(snapshots) > 2 * KEPT_SNAPSHOTS:
+        oldest_kept = sorted(snapshots)[-KEPT_SNAPSHOTS]
+        iceberg.expireSnapshots().expireOlderThan(oldest_kept).retainLast(KEPT_SNAPSHOTS).commit()
+
+
+# From glue/lake/ledger.py
+
+
+def instant_text(instant: datetime) -> str:
+    """Return a UTC instant in the ledger's form, which sorts as text."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def now_text() -> str:
+    return instant_text(datetime.now(UTC))
+
+
+def plain(value: Any) -> Any:
+    """Return a DynamoDB value with numbers as `int`: the ledger holds counts as numbers and money as text."""
+    if isinstance(value, Decimal):
+        return int(value)
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return value
+
+
+def is_refused(error: ClientError) -> bool:
+    """Tell whether a conditional write failed because its condition does not hold."""
+    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+
+
+class Ledger:
+    """The ledger table, seen from one layer."""
+
+    def __init__(self, table_name: str, layer: LayerName) -> None:
+        self.layer = layer
+        self._layer_key = {"file_id": f"layer#{layer}"}
+        self._resource = boto3.resource("dynamodb")
+        self._table = self._resource.Table(table_name)
+
+    def state(self, layer: LayerName | None = None) -> LayerItem:
+        """Return a layer's item, read consistently; an empty layer has run 0."""
+        file_id = f"layer#{layer or self.layer}"
+        item = self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item", {})
+        return cast(LayerItem, {"file_id": file_id, "kind": "layer", "run_seq": 0, **plain(item)})
+
+    def files(self, file_ids: Iterable[str]) -> list[FileItem]:
+        """Return the items of these files, read consistently, in the order given."""
+
+        def read(file_id: str) -> FileItem | None:
+            item = self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item")
+            return cast(FileItem, plain(item)) if item else None
+
+        with ThreadPoolExecutor(16) as pool:
+            return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
+
+    def waiting(self, also: str | None) -> list[FileItem]:
+        """Return the files that wait for this layer, oldest first.
+
+        The index lags behind the table, so each item is read again, and `also` (the file of the execution that
+        started this job) is looked up even when the index does not know it yet.
+        """
+        mine = Key("waiting_for").eq(self.layer)
+        page = self._table.query(IndexName="waiting", KeyConditionExpression=mine)
+        file_ids = [str(item["file_id"]) for item in page["Items"]]
+        while "LastEvaluatedKey" in page and len(file_ids) < RUN_FILES:
+            after = page["LastEvaluatedKey"]
+            page = self._table.query(IndexName="waiting", KeyConditionExpression=mine, ExclusiveStartKey=after)
+            file_ids += [str(item["file_id"]) for item in page["Items"]]
+        file_ids = ([also] if also else []) + file_ids[: RUN_FILES - 1]
+        return [item for item in self.files(file_ids) if item.get("waiting_for") == self.layer]
+
+    def begin(self, run: RunInProgress, *, after: int) -> None:
+        """Record the run in progress; `after` is the number of the last committed run."""
+        self._conditional(
+            "SET kind = :kind, in_progress = :run, run_seq = if_not_exists(run_seq, :zero)",
+            "attribute_not_exists(intent) AND (attribute_not_exists(run_seq) OR run_seq = :after)",
+            {":kind": "layer", ":run": run, ":zero": 0, ":after": after},
         )
-    run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
-    begun = {"run_seq": run_seq, "token": token, "files": [], "attempts": 1, "started_at": now_text()}
-    ledger.begin(begun, after=before["run_seq"])
-    return run_seq, token
 
-
-def settled(rows: DataFrame) -> DataFrame:
-    """Return rows that are computed once, by the first use; later plans begin at the result and stay small.
-
-    They are kept as bytes: a large run has more rows than memory holds as objects.
-    """
-    kept = rows.localCheckpoint(eager=False)
-    levels = rows.sparkSession._jvm.org.apache.spark.storage.StorageLevel
-    kept._jdf.logicalPlan().rdd().persist(levels.MEMORY_AND_DISK_SER())
-    return kept
-
-
-def looked_up(keys: DataFrame, most: int) -> DataFrame:
-    """Return at most `most` keys, to be joined by a lookup in each task if they are few."""
-    return F.broadcast(keys) if most <= BROADCAST_KEYS else keys
-
-
-def laid_out(rows: DataFrame, count: int, *by: str) -> DataFrame:
-    """Return about `count` rows as files shall hold them: few in one; many by an order over all files, if one is given.
-
-    Within a file the table's own order rules.
-    """
-    if count <= ROWS_A_PARTITION:
-        return rows.coalesce(1)
-    return rows.orderBy(*by) if by else rows
-
-
-def size_shuffles(spark: SparkSession, rows: int) -> None:
-    """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
-    spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
-
-
-def size_scans(spark: SparkSession) -> None:
-    """Let each task read one of a table's usual files: the last one of a few long tasks leaves cores idle.
-
-    To be called once the run's input is read, whose tasks each become a file of the tables.
-    """
-    spark.conf.set("spark.sql.files.maxPartitionBytes", str(SCAN_BYTES))
-
-
-def columns(schema: Mapping[str, str]) -> str:
-    """Return a schema as the column list of a CREATE TABLE."""
-    return ", ".join(f"{name} {kind}" for name, kind in schema.items())
-
-
-def conform(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
-    """Select exactly the schema's columns, cast to its types: the contract on leaving a step."""
-    return rows.select(*[F.col(name).cast(kind).alias(name) for name, kind in schema.items()])
-
-
-def columns_or_null(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
-    """Select the schema's columns, cast to its types; those that the rows lack are null."""
-    values = {name: F.col(name) if name in rows.columns else F.lit(None) for name in schema}
-    return rows.select(*[values[name].cast(kind).alias(name) for name, kind in schema.items()])
-
-
-def put_report(job: argparse.Namespace, layer: str, branches: Branches, report: Item) -> str:
-    """Keep what a run did, for its publication, under the name of its branches; return where."""
-    key = f"{job.prefix}reports/{layer}/{branches.name}.json"
-    body = json.dumps(report, sort_keys=True, default=cents).encode()
-    boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=key, Body=body)
-    return key
-
-
-def put_passport(job: argparse.Namespace, item: Item) -> None:
-    """Leave the ledger item of a file at its end in the lake."""
-    body = json.dumps(item, sort_keys=True, indent=1).encode()
-    key = f"{job.prefix}passports/{item['file_id']}.json"
-    boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=key, Body=body)
-
-
-def with_gone(schema: Mapping[str, str]) -> str:
-    """Return the clauses of a merge whose source marks what is `gone`."""
-    names, values = ", ".join(schema), ", ".join(f"s.{name}" for name in schema)
-    updates = ", ".join(f"t.{name} = s.{name}" for name in schema)
-    return (
-        f"WHEN MATCHED AND s.gone THEN DELETE WHEN MATCHED THEN UPDATE SET {updates} "
-        f"WHEN NOT MATCHED AND NOT s.gone THEN INSERT ({names}) VALUES ({values})"
-    )
-
-
-def create_tables(
-    spark: SparkSession, database: str, tables: Mapping[str, tuple[str, str, str]], *, row_group_bytes: int = 128 << 20
-) -> None:
-    """Create the tables that do not exist yet: name to (columns, partitioning or "", sort order or "").
-
-    A reader passes over row groups that cannot hold what it looks for. Their bytes are those of compressed pages, and
-    of the last pages, of up to 20,000 rows, as they are.
-    """
-    existing = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.{database}").collect()}
-    for table, (columns, partitioning, order) in tables.items():
-        if table in existing:
-            continue
-        name = f"{CATALOG}.{database}.{table}"
-        spark.sql(
-            f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING iceberg {partitioning} TBLPROPERTIES ("
-            "'format-version'='2', 'write.delete.mode'='merge-on-read', 'write.update.mode'='merge-on-read', "
-            "'write.merge.mode'='merge-on-read', 'write.parquet.compression-codec'='zstd', "
-            f"'write.parquet.row-group-size-bytes'='{row_group_bytes}', "
-            # One delete file a commit. By data file, each commit would write the deletes of earlier ones again.
-            "'write.delete.granularity'='partition')"
+    def commit(self, intent: RunIntent, *, token: str) -> None:
+        """Put the one intent item: the commit point. Fails when another run has begun since."""
+        self._conditional(
+            "SET intent = :intent, run_seq = :run_seq",
+            Attr("intent").not_exists() & Attr("in_progress.token").eq(token),
+            {":intent": intent, ":run_seq": intent["run_seq"]},
         )
-        if order:
-            spark.sql(f"ALTER TABLE {name} WRITE LOCALLY ORDERED BY {order}")
+
+    def finish(self, published: PublishedRun) -> None:
+        """Clear the intent once all its tables and files are published."""
+        self._conditional(
+            "SET published = :published REMOVE intent, in_progress",
+            "intent.run_seq = :run_seq",
+            {":published": published, ":run_seq": published["run_seq"]},
+        )
+
+    def abandon(self) -> None:
+        """Forget a run in progress that has nothing to commit."""
+        self._table.update_item(Key=self._layer_key, UpdateExpression="REMOVE in_progress")
+
+    def advance(
+        self, file_id: str, *, status: StatusName, waiting_for: LayerName | None, found: SilverOfFile | GoldOfFile
+    ) -> None:
+        """Move one file to `status` with what this layer found; moving it there twice does nothing."""
+        at = now_text()
+        wait = "waiting_for = :next, waiting_since = :at, " if waiting_for else ""
+        values: dict[str, Any] = {":status": status, ":found": found, ":change": [{"status": status, "at": at}]}
+        values |= {":next": waiting_for, ":at": at} if waiting_for else {}
+        before = "accepted" if status == "in_silver" else "in_silver"
+        try:
+            self._table.update_item(
+                Key={"file_id": file_id},
+                UpdateExpression=(
+                    f"SET {wait}#status = :status, {self.layer} = :found, changes = list_append(changes, :change)"
+                    " REMOVE failed, last_error" + ("" if waiting_for else ", waiting_for, waiting_since")
+                ),
+                ConditionExpression="#status = :before",
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues={**values, ":before": before},
+            )
+        except ClientError as error:
+            if not is_refused(error):
+                raise
+
+    def reject(self, file_id: str, reasons: list[RejectionReason]) -> None:
+        """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
+        at, found = now_text(), self.files([file_id])
+        change = [{"status": "rejected", "at": at}]
+        # Its workflow, if it has one, mails it: the function, should its event come again, need not.
+        mail: dict[str, Any] = {":mail": {"sent_at": at}} if found and "execution_arn" in found[0] else {}
+        self._table.update_item(
+            Key={"file_id": file_id},
+            UpdateExpression=(
+                "SET #status = :rejected, in_effect = :no, reasons = :reasons, "
+                + ("rejection_mail = :mail, " if mail else "")
+                + "changes = list_append(changes, :change) REMOVE waiting_for, waiting_since"
+            ),
+            ConditionExpression="#status = :accepted",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={
+                ":rejected": "rejected",
+                ":accepted": "accepted",
+                ":no": False,
+                ":reasons": reasons,
+                ":change": change,
+                **mail,
+            },
+        )
+
+    def fail(self, file_id: str, reason: str) -> None:
+        """Take a file out of the queue until it is resumed, and say why."""
+        found = self.files([file_id])
+        attempts = found[0]["failed"]["attempts"] + 1 if found and "failed" in found[0] else 1
+        failed = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "attempts": attempts, "at": now_text()}
+        self._table.update_item(
+            Key={"file_id": file_id},
+            UpdateExpression="SET failed = :failed REMOVE waiting_for, waiting_since, last_error",
+            ExpressionAttributeValues={":failed": failed},
+        )
+
+    def note_error(self, file_id: str, reason: str) -> None:
+        """Leave the reason of a run that failed on the file whose execution started it, as long as it waits here.
+
+        The file keeps its place in the queue: the fault need not be its own, and its execution tries again.
+        """
+        error = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "at": now_text()}
+        try:
+            self._table.update_item(
+                Key={"file_id": file_id},
+                UpdateExpression="SET last_error = :error",
+                ConditionExpression="waiting_for = :layer",
+                ExpressionAttributeValues={":error": error, ":layer": self.layer},
+            )
+        except ClientError as refusal:
+            if not is_refused(refusal):
+                raise
+
+    def _conditional(self, update: str, condition: str | ConditionBase, values: dict[str, Any]) -> None:
+        try:
+            self._table.update_item(
+                Key=self._layer_key,
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeValues=values,
+            )
+        except ClientError as error:
+            if is_refused(error):
+                raise FencedOut(f"another run works on layer {self.layer}; this one publishes nothing") from error
+            raise
 
 
-def total(amount: str) -> Column:
-    """Return the exact sum of a money column, 0 for no rows."""
-    return F.coalesce(F.sum(F.col(amount).cast(TOTAL)), F.lit(Decimal(0))).cast(TOTAL)
+# From glue/lake/run.py
 
-
-def cents(amount: Decimal | None) -> str:
-    """Return an exact amount as the ledger writes it: text with two decimals."""
-    return f"{(amount or Decimal(0)).quantize(Decimal('0.01'))}"
-
-
-# From glue/reading/references.py
+Written = TypeVar("Written")
+Report = TypeVar("Report", SilverReport, GoldReport)
+COMMON_ARGUMENTS = ("lake_bucket", "ledger_table", "silver_database")
 
 
 @dataclass(frozen=True)
-class Reference:
-    """A reference table: its key, the columns of its files in their usual order, and those that Silver keeps."""
+class Layer(Generic[Written, Report]):
+    """What tells one layer from the other.
 
-    key: str
-    texts: tuple[str, ...]
-    image: dict[str, str]
+    `state_table` holds its current rows. `take` starts a run over what waits, `repeat` one that was killed before its
+    commit point; both by `process`. `write` puts a run's rows into its branches, `prove` holds them to what was decided
+    and returns the run's report, `advance` moves the files of a published report. Of a rebuild, `expected_totals` says
+    what the tables must hold (and refuses one that comes too late), `report_of_rebuild` what is noted of it.
+    `options` are the layer's own arguments with their defaults, `numbers` those that are whole numbers.
+    """
+
+    name: LayerName
+    tables: Mapping[str, LakeTable]
+    state_table: str
+    take: Callable[[Job], None]
+    repeat: Callable[[Job, RunInProgress], None]
+    write: Callable[[Run], Written]
+    prove: Callable[[Run, Written], Report]
+    advance: Callable[[Job, RunIntent, Report], None]
+    expected_totals: Callable[[Job], Mapping[str, object]]
+    report_of_rebuild: Callable[[Job, LayerItem, LayerTotals], Report]
+    required: tuple[str, ...] = COMMON_ARGUMENTS
+    options: Mapping[str, str | None] = field(default_factory=dict)
+    numbers: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    row_group_bytes: int = 128 << 20
+
+
+@dataclass(frozen=True)
+class Job:
+    """A layer's job: its session, its ledger, and what it was asked to do."""
+
+    layer: Layer[Any, Any]
+    spark: SparkSession
+    ledger: Ledger
+    arguments: argparse.Namespace
 
     @property
-    def values(self) -> tuple[str, ...]:
-        """Return the columns of the image but the key."""
-        return tuple(name for name in self.image if name != self.key)
+    def database(self) -> str:
+        """Return the database of the layer's tables."""
+        return str(getattr(self.arguments, f"{self.layer.name}_database"))
+
+    def branches(self, name: str) -> Branches:
+        return Branches(self.spark, self.database, name)
+
+    def step(self, name: str, **found: object) -> None:
+        """Log one step as a line of JSON; never row contents, card or client ids."""
+        line = {"layer": self.layer.name, "step": name, "at": now_text(), **found}
+        print(json.dumps(line, default=str), flush=True)
 
 
-CARDS = (
-    "card_id", "client_id", "card_brand", "card_type", "card_number", "expires", "cvv", "has_chip", "num_cards_issued",
-    "credit_limit", "acct_open_date", "year_pin_last_changed", "card_on_dark_web",
-)  # fmt: skip
-USERS = (
-    "client_id", "current_age", "retirement_age", "birth_year", "birth_month", "gender", "address", "latitude",
-    "longitude", "per_capita_income", "yearly_income", "total_debt", "credit_score", "num_credit_cards",
-)  # fmt: skip
-REFERENCES = {
-    "cards": Reference(
-        key="card_id",
-        texts=CARDS,
-        image={
-            "card_id": "bigint",
-            "client_id": "bigint",
-            "card_brand": "string",
-            "card_type": "string",
-            "card_last_four": "string",
-            "card_number_hash": "string",
-            "expires": "string",
-            "has_chip": "string",
-            "num_cards_issued": "string",
-            "credit_limit": MONEY,
-            "acct_open_date": "string",
-            "year_pin_last_changed": "string",
-            "card_on_dark_web": "string",
-        },
-    ),
-    "users": Reference(
-        key="client_id",
-        texts=USERS,
-        image={
-            name: "bigint"
-            if name == "client_id"
-            else MONEY
-            if name in ("per_capita_income", "yearly_income", "total_debt")
-            else "string"
-            for name in USERS
-        },
-    ),
-    "mcc_codes": Reference(key="mcc", texts=("mcc", "description"), image={"mcc": "string", "description": "string"}),
-}
+@dataclass(frozen=True)
+class Run:
+    """A run that has begun: what the ledger recorded of it, the layer's item before it, its files, its branches."""
+
+    job: Job
+    record: RunInProgress
+    before: LayerItem
+    files: Sequence[FileItem]
+    branches: Branches
+
+    @property
+    def run_seq(self) -> int:
+        return self.record["run_seq"]
+
+    @property
+    def spark(self) -> SparkSession:
+        return self.job.spark
+
+    @property
+    def totals_before(self) -> LayerTotals:
+        """Return the totals of the layer before the run."""
+        if "published" in self.before:
+            return cast(LayerTotals, self.before["published"])
+        return {"row_count": 0, "total_amount": "0.00"}
 
 
-# From glue/shared/steps.py
+def begin(job: Job, files: Sequence[FileItem], before: LayerItem, **note: object) -> Run:
+    """Record the run that follows the last committed one; `note` is what its layer needs to do it again."""
+    run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
+    file_ids = [file["file_id"] for file in files]
+    begun = {"run_seq": run_seq, "token": token, "files": file_ids, "started_at": now_text(), **note}
+    record = cast(RunInProgress, begun)
+    job.ledger.begin(record, after=before["run_seq"])
+    job.step("begun", run_seq=run_seq, files=len(files))
+    return Run(job, record, before, files, job.branches(Branches.name_of_run(run_seq, token)))
 
 
-def log_step(layer: str, name: str, **facts: object) -> None:
-    """Log one step of a run as a line of JSON; never row contents, card or client ids."""
-    print(json.dumps({"layer": layer, "step": name, "at": now_text(), **facts}, default=str), flush=True)
+def process(job: Job, files: Sequence[FileItem], **note: object) -> None:
+    """Do one run; leave the readers' tables alone on any error."""
+    run = begin(job, files, job.ledger.state(), **note)
+    report = job.layer.prove(run, job.layer.write(run))
+    job.step("proved", **totals_of(report))
+    commit(run, report)
 
 
-# The job's arguments. Glue passes them as `--name value`; a notebook run sets them here.
+def commit(run: Run, report: SilverReport | GoldReport) -> None:
+    """Put the intent, the commit point, and carry it out."""
+    intent: RunIntent = {
+        "run_seq": run.run_seq,
+        "branch": run.branches.name,
+        "snapshots": run.branches.snapshots(),
+        "report": put_report(run, report),
+    }
+    run.job.step("before_intent")
+    run.job.ledger.commit(intent, token=run.record["token"])
+    run.job.step("after_intent")
+    publish(run.job, intent)
 
 
-lake_bucket = ""
-ledger_table = ""
-silver_database = ""
-gold_database = ""
-file_id = ""
-prefix = ""
+def put_report(run: Run, report: SilverReport | GoldReport) -> str:
+    """Keep what a run did, for its publication, under the name of its branches; return where."""
+    job = run.job
+    key = f"{job.arguments.prefix}reports/{job.layer.name}/{run.branches.name}.json"
+    body = json.dumps(report, sort_keys=True).encode()
+    boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=body)
+    return key
+
+
+def publish(job: Job, intent: RunIntent) -> None:
+    """Carry out a committed intent; every step may be done twice, so that the next run can finish what a kill left."""
+    branches, ledger = job.branches(intent["branch"]), job.ledger
+    promised = {table: intent["snapshots"][table] for table in job.layer.tables if table in intent["snapshots"]}
+    for table, snapshot_id in promised.items():
+        branches.fast_forward({table: snapshot_id})
+        job.step("fast_forwarded", table=table)
+    body = boto3.client("s3").get_object(Bucket=job.arguments.lake_bucket, Key=intent["report"])["Body"]
+    report = json.loads(body.read())
+    job.layer.advance(job, {**intent, "snapshots": promised}, report)
+    job.step("files_advanced")
+    state = ledger.state()
+    snapshots = {**(state["published"]["snapshots"] if "published" in state else {}), **promised}
+    totals: LayerTotals = report["totals"]
+    published = cast(PublishedRun, {"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
+    ledger.finish(published)
+    branches.drop_older(promised)
+    job.step("published", run_seq=intent["run_seq"], **totals_of(report))
+    job.step("compacted", tables=compact(job.spark, job.database, promised))
+
+
+def totals_of(report: SilverReport | GoldReport) -> dict[str, object]:
+    """Return rows and money of a layer after a run."""
+    return {name: report["totals"][name] for name in ("row_count", "total_amount")}
+
+
+def put_passport(job: Job, item: FileItem) -> None:
+    """Leave the ledger item of a file at its end in the lake."""
+    body = json.dumps(item, sort_keys=True, indent=1).encode()
+    key = f"{job.arguments.prefix}passports/{item['file_id']}.json"
+    boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=body)
+
+
+def recover(job: Job) -> None:
+    """Finish what a killed run left: roll forward after its commit point, else leave it to the layer to repeat it."""
+    state = job.ledger.state()
+    if "intent" in state:
+        job.step("rolling_forward", run_seq=state["intent"]["run_seq"])
+        publish(job, state["intent"])
+    elif job.arguments.rebuild_from:
+        job.ledger.abandon()  # a rebuild mends what a failed run has left
+    elif "in_progress" in state:
+        job.step("running_again", run_seq=state["in_progress"]["run_seq"])
+        job.layer.repeat(job, state["in_progress"])
+
+
+def rebuild(job: Job) -> None:
+    """Publish the tables of another database as this layer's, in one commit.
+
+    A replay has rebuilt them from Bronze. They are refused unless they hold all runs that are published.
+    """
+    layer, before, contained = job.layer, job.ledger.state(), job.arguments.expected_run_seq
+    expected = layer.expected_totals(job)
+    if before["run_seq"] != contained or "published" not in before:
+        raise FencedOut(
+            f"{job.arguments.rebuild_from} holds the runs up to {contained}, "
+            f"but run {before['run_seq']} is published: rebuild it again"
+        )
+    run = begin(job, [], before, attempts=1)
+    run.branches.take_over(layer.tables, job.arguments.rebuild_from, last_run=before["run_seq"])
+    rows = job.spark.table(run.branches.open(layer.state_table))
+    ((row_count, amount),) = rows.agg(F.count(F.lit(1)), total("amount")).collect()
+    totals: LayerTotals = {"row_count": row_count, "total_amount": cents(amount)}
+    require("rows and money taken over", found=totals, expected={**totals, **expected})
+    job.step("proved", **totals)
+    commit(run, layer.report_of_rebuild(job, before, totals))
+
+
+def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace:
+    """Read a job's arguments; Glue adds some of its own, which are passed over."""
+    parser = argparse.ArgumentParser(prog=layer.name, allow_abbrev=False)
+    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", **layer.options}
+    for name, default in options.items():
+        parser.add_argument(f"--{name}", default=default)
+    for name in ("expected_run_seq", *layer.numbers):
+        parser.add_argument(f"--{name}", type=int, help="with --rebuild_from: what the tables must contain")
+    parser.add_argument("--file_id", default="", help="the file whose execution started this run")
+    parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
+    parser.add_argument("--maintain", choices=["true"], help="compact all tables, and take no file")
+    parsed, _ = parser.parse_known_args(argv)
+    for name in layer.required:
+        if not getattr(parsed, name):
+            parser.error(f"--{name} is required")
+    return parsed
+
+
+def work(job: Job) -> None:
+    """Finish what was left, then do what was asked: rebuild, compact, or take what waits."""
+    recover(job)
+    if job.arguments.rebuild_from:
+        rebuild(job)
+    elif job.arguments.maintain:
+        job.step("compacted", tables=compact_all(job.spark, job.database, job.layer.tables))
+    else:
+        job.layer.take(job)
+
+
+def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
+    """Run a layer's job; leave the reason of a failure on the file whose execution started it."""
+    spark = session(layer.name, layer.settings)
+    job = Job(layer, spark, Ledger(given.ledger_table, layer.name), given)
+    try:
+        create_tables(spark, job.database, layer.tables, row_group_bytes=layer.row_group_bytes)
+        job.step("started")
+        work(job)
+    except Exception as error:
+        if given.file_id:
+            job.ledger.note_error(given.file_id, root_cause(error))
+        raise
+    job.step("done")
+    spark.stop()
 
 
 # ## Dimensions
@@ -846,95 +2314,23 @@ prefix = ""
 # Key 0 is the member `unknown`.
 
 
-step = partial(log_step, "gold")
-
-
-@dataclass(frozen=True)
-class Dimension:
-    """A dimension: its key, the natural key that this is made from, and attributes taken from the newest row."""
-
-    key: str
-    natural: dict[str, str]
-    attributes: dict[str, str]
-
-    def columns(self) -> dict[str, str]:
-        order = {"row_order": ROW_ORDER} if self.attributes else {}
-        return {self.key: "bigint", **self.natural, **self.attributes, **order}
-
-    def surrogate(self) -> Column:
-        return surrogate(self.key, *self.natural)
-
-
 def surrogate(key: str, *natural: str) -> Column:
     """Return the key of a row; nulls inside a natural key are told apart, all nulls are `unknown`."""
     parts = [F.coalesce(F.col(name).cast("string"), F.lit("")) for name in natural]
-    known = reduce(Column.__or__, [F.col(name).isNotNull() for name in natural])
+    known = reduce(or_, [F.col(name).isNotNull() for name in natural])
     return F.when(known, F.xxhash64(F.lit(key), *parts)).otherwise(F.lit(0).cast("bigint"))
 
 
-DIMENSIONS = {
-    "dim_channel": Dimension("channel_key", {"channel": "string"}, {}),
-    "dim_location": Dimension(
-        "location_key", {"merchant_city": "string", "merchant_state": "string", "zip": "string"}, {}
-    ),
-    "dim_merchant": Dimension(
-        "merchant_key",
-        {"merchant_id": "bigint"},
-        {"mcc": "string", "merchant_city": "string", "merchant_state": "string"},
-    ),
-    "dim_mcc": Dimension("mcc_key", {"mcc": "string"}, {"description": "string"}),
-}
-
-
-@dataclass(frozen=True)
-class History:
-    """A dimension of type 2: one row per version of a member, as a reference table tells them."""
-
-    key: str
-    subject: str
-
-    @property
-    def natural(self) -> str:
-        return REFERENCES[self.subject].key
-
-    def columns(self) -> dict[str, str]:
-        validity = {"valid_from": "timestamp", "valid_to": "timestamp", "is_current": "boolean"}
-        return {self.key: "bigint", **REFERENCES[self.subject].image, **validity}
-
-
-HISTORIES = {"dim_card": History("card_key", "cards"), "dim_client": History("client_key", "users")}
-NO_END = "9999-12-31 00:00:00"
-DIM_DATE = {
-    "date_key": "int",
-    "date": "date",
-    "year": "int",
-    "quarter": "int",
-    "month": "int",
-    "day": "int",
-    "weekday": "int",
-    "is_weekend": "boolean",
-}
+def key_of(dimension: DimensionTable) -> Column:
+    """Return the key of the member that a row names."""
+    return surrogate(dimension.key, *dimension.natural)
 
 
 # ## Facts and aggregates
 
 
-FACT = {
-    "dms_id": "bigint",
-    "transacted_at": "timestamp",
-    "transacted_on": "date",
-    "date_key": "int",
-    **{dimension.key: "bigint" for dimension in DIMENSIONS.values()},
-    **{history.key: "bigint" for history in HISTORIES.values()},
-    "card_id": "bigint",
-    "client_id": "bigint",
-    "amount": MONEY,
-    "has_error": "boolean",
-}
-
-
 @dataclass(frozen=True)
-class Aggregate:
+class GroupedFacts:
     """An aggregate of the facts over a period and the members of one dimension; of which member, `of_fact` tells."""
 
     period: str
@@ -942,43 +2338,37 @@ class Aggregate:
     member: str
     member_kind: str
     of_fact: str
-    natural: dict[str, str] = field(default_factory=dict)
-
-    def columns(self) -> dict[str, str]:
-        sums = {"row_count": "bigint", "total_amount": TOTAL}
-        return {self.period: "date", self.member: self.member_kind, **self.natural, **sums}
+    natural: tuple[str, ...] = ()
 
 
 DAY, MONTH = "date_key", "date_key div 100"  # numbers: a lookup costs less than to cut a date
 LISTED_MONTHS = 36  # of more touched months, Iceberg is told the first and the last
 ROW_GROUP_BYTES = 5 << 19  # some 100,000 facts: groups are summed from the facts of single months
-CHANNELS = ("swipe", "chip", "online")
 # A client's months do not fall apart where the client changes: all its versions count under the key of the first.
-AGGREGATES = {
-    "daily_totals": Aggregate("transacted_on", DAY, "channel", "string", "channel_key"),
-    "monthly_merchant_totals": Aggregate("month", MONTH, "merchant_key", "bigint", "merchant_key"),
-    "monthly_client_totals": Aggregate("month", MONTH, "client_key", "bigint", "client_id", {"client_id": "bigint"}),
+GROUPED_FACTS = {
+    "daily_totals": GroupedFacts("transacted_on", DAY, "channel", "string", "channel_key"),
+    "monthly_merchant_totals": GroupedFacts("month", MONTH, "merchant_key", "bigint", "merchant_key"),
+    "monthly_client_totals": GroupedFacts("month", MONTH, "client_key", "bigint", "client_id", ("client_id",)),
 }
 GROUP = ("aggregate", "period", "member")
 
 
-# Dimensions go first when a run is published: a fact never points to a member that readers do not see yet.
-TABLES = {
-    "dim_date": (columns(DIM_DATE), "", "date_key"),
-    **{name: (columns(dimension.columns()), "", dimension.key) for name, dimension in (DIMENSIONS | HISTORIES).items()},
-    "fact_transactions": (columns(FACT), "", "transacted_on, dms_id"),
-    **{
-        name: (columns(aggregate.columns()), "", f"{aggregate.period}, {aggregate.member}")
-        for name, aggregate in AGGREGATES.items()
-    },
-}
-
-SCHEMAS = {"dim_date": DIM_DATE, **{name: dimension.columns() for name, dimension in DIMENSIONS.items()}}
+SCHEMAS = {"dim_date": CALENDAR, **{name: dimension.schema for name, dimension in DIMENSIONS.items()}}
 KEYS = {name: next(iter(schema)) for name, schema in SCHEMAS.items()}
 NEWER_WINS = (
     "WHEN MATCHED AND (t.row_order IS NULL OR s.row_order > t.row_order) THEN UPDATE SET * "
     "WHEN NOT MATCHED THEN INSERT *"
 )
+
+
+class Change(TypedDict):
+    """What the changes of a run amount to: keys and money before and after, and the months that they touch."""
+
+    had: int
+    have: int
+    amount_before: Decimal
+    amount_after: Decimal
+    months: list[str]
 
 
 # ## Reading Silver
@@ -989,14 +2379,17 @@ NEWER_WINS = (
 class Silver:
     """Silver as one of its runs left it, and what Gold has not taken of it yet."""
 
-    spark: SparkSession
-    database: str
-    run: Item
-    taken: Item
+    job: Job
+    run: PublishedRun
+    taken: LayerTotals
+
+    @property
+    def spark(self) -> SparkSession:
+        return self.job.spark
 
     def whole(self, table: str) -> DataFrame:
         """Return all rows that were appended to a table up to the named run."""
-        name = f"glue_catalog.{self.database}.{table}"
+        name = f"glue_catalog.{self.job.arguments.silver_database}.{table}"
         if table not in self.run["snapshots"]:
             return self.spark.table(name).limit(0)
         rows = self.spark.read.option("snapshot-id", self.run["snapshots"][table]).table(name)
@@ -1062,20 +2455,20 @@ def dates(accepted: DataFrame) -> DataFrame:
         weekday.alias("weekday"),
         (weekday >= 6).alias("is_weekend"),
     )
-    return conform(calendar, DIM_DATE)
+    return conform(calendar, CALENDAR)
 
 
-def members(accepted: DataFrame, dimension: Dimension) -> DataFrame:
+def members(accepted: DataFrame, dimension: DimensionTable) -> DataFrame:
     """Return the members that accepted rows name, each once, with attributes and order of its newest row."""
-    rows = accepted.withColumn(dimension.key, dimension.surrogate())
+    rows = accepted.withColumn(dimension.key, key_of(dimension))
     if not dimension.attributes:
         return rows.select(dimension.key, *dimension.natural).distinct()
     newest = F.max_by(F.struct(*dimension.natural, *dimension.attributes, "row_order"), "row_order").alias("newest")
     known = rows.where(F.col(dimension.key) != 0).groupBy(dimension.key).agg(newest).select(dimension.key, "newest.*")
-    return conform(known, dimension.columns())
+    return conform(known, dimension.schema)
 
 
-def unknown_member(spark: SparkSession, schema: dict[str, str]) -> DataFrame:
+def unknown_member(spark: SparkSession, schema: Mapping[str, str]) -> DataFrame:
     key = next(iter(schema))
     return spark.range(1).select(
         *[(F.lit(0) if name == key else F.lit(None)).cast(kind).alias(name) for name, kind in schema.items()]
@@ -1097,7 +2490,7 @@ def descriptions(silver: Silver) -> DataFrame:
 def missing_members(spark: SparkSession, branches: Branches, accepted: DataFrame) -> DataFrame:
     """Return `dimension, key` of the members that accepted rows name and the dimensions lack, in one pass for all."""
     keys = {"dim_date": date_key(F.to_date("transacted_at")).cast("bigint")}
-    keys |= {name: dimension.surrogate() for name, dimension in DIMENSIONS.items()}
+    keys |= {name: key_of(dimension) for name, dimension in DIMENSIONS.items()}
     pairs = [F.struct(F.lit(name).alias("dimension"), key.alias("key")) for name, key in keys.items()]
     unknown = [F.struct(F.lit(name).alias("dimension"), F.lit(0).cast("bigint").alias("key")) for name in keys]
     named = accepted.select(F.inline(F.array(*pairs))).unionByName(spark.range(1).select(F.inline(F.array(*unknown))))
@@ -1116,7 +2509,7 @@ def missing_of(name: str, accepted: DataFrame, missing: DataFrame, unknown: Data
         found = dates(accepted)
     else:
         dimension = DIMENSIONS[name]
-        named = accepted.withColumn(key, dimension.surrogate()).select(key, *dimension.natural).distinct()
+        named = accepted.withColumn(key, key_of(dimension)).select(key, *dimension.natural).distinct()
         absent = {column: F.lit(None) for column in schema if column not in named.columns}
         found = conform(named.withColumns(absent), schema)
     known = found.where(F.col(key) != 0).join(F.broadcast(fresh), on=key, how="left_semi")
@@ -1125,7 +2518,7 @@ def missing_of(name: str, accepted: DataFrame, missing: DataFrame, unknown: Data
 
 def write_dimensions(branches: Branches, silver: Silver, accepted: DataFrame) -> None:
     """Add missing members, and attributes of newer rows; a dimension without news is not touched."""
-    missing = settled(missing_members(silver.spark, branches, accepted))
+    missing = checkpointed(missing_members(silver.spark, branches, accepted))
     counts = {row.dimension: row["count"] for row in missing.groupBy("dimension").count().collect()}
     any_accepted = silver.has_news("transaction_history")
 
@@ -1145,8 +2538,8 @@ def write_dimensions(branches: Branches, silver: Silver, accepted: DataFrame) ->
             branches.merge(name, newer.unionByName(lacking), on=f"t.{key} = s.{key}", clauses=NEWER_WINS)
 
     attributes = {"dim_merchant": any_accepted, "dim_mcc": silver.has_news("mcc_codes")}
-    together([partial(write_dimension, name) for name in KEYS if name in counts or attributes.get(name)])
-    step("dimensions_written", **counts)
+    in_parallel({name: partial(write_dimension, name) for name in KEYS if name in counts or attributes.get(name)})
+    silver.job.step("dimensions_written", **counts)
 
 
 # ## Versions of cards and clients
@@ -1156,7 +2549,7 @@ def write_dimensions(branches: Branches, silver: Silver, accepted: DataFrame) ->
 # does not matter.
 
 
-def versions(rows: DataFrame, history: History) -> DataFrame:
+def versions(rows: DataFrame, history: VersionedDimension) -> DataFrame:
     """Return the versions of members from all accepted rows that name them."""
     natural, of_member = history.natural, Window.partitionBy(history.natural)
     in_order = of_member.orderBy("row_order")
@@ -1172,7 +2565,7 @@ def versions(rows: DataFrame, history: History) -> DataFrame:
     )
     is_version = F.col("op") != "D"
     first_begins = F.min(F.when(is_version, begins)).over(of_member)
-    beginning, no_end = (F.lit(text).cast("timestamp") for text in (MINUS_INFINITY, NO_END))
+    beginning, no_end = (F.lit(text).cast("timestamp") for text in (BEGINNING_OF_TIME, END_OF_TIME))
     spans = changes.withColumns(
         {
             "valid_from": F.when(begins == first_begins, beginning).otherwise(begins),
@@ -1182,20 +2575,20 @@ def versions(rows: DataFrame, history: History) -> DataFrame:
     later = F.xxhash64(F.lit(history.key), F.col(natural).cast("string"), F.col("valid_from").cast("string"))
     key = F.when(F.col("valid_from") == beginning, surrogate(history.key, natural)).otherwise(later)
     living = spans.where(is_version)
-    return conform(living.withColumns({history.key: key, "is_current": F.col("valid_to") == no_end}), history.columns())
+    return conform(living.withColumns({history.key: key, "is_current": F.col("valid_to") == no_end}), history.schema)
 
 
 def write_history(branches: Branches, silver: Silver, name: str) -> None:
     """Make the versions of all touched members anew; put the member `unknown` in at first."""
-    history = HISTORIES[name]
-    schema, rows = history.columns(), []
+    history = VERSIONED_DIMENSIONS[name]
+    schema, rows = history.schema, []
     if not branches.rows_at_most(name):
-        valid = {"valid_from": F.lit(MINUS_INFINITY), "valid_to": F.lit(NO_END), "is_current": F.lit(True)}
+        valid = {"valid_from": F.lit(BEGINNING_OF_TIME), "valid_to": F.lit(END_OF_TIME), "is_current": F.lit(True)}
         rows.append(conform(unknown_member(silver.spark, schema).withColumns(valid), schema))
     if silver.has_news(history.subject):
         touched = silver.feed(history.subject).select(history.natural).distinct()
         all_rows = silver.whole(history.subject).join(touched, on=history.natural, how="left_semi")
-        rows.append(settled(versions(all_rows, history)))
+        rows.append(checkpointed(versions(all_rows, history)))
     if not rows:
         return
     fresh = reduce(DataFrame.unionByName, rows)
@@ -1212,7 +2605,7 @@ def write_history(branches: Branches, silver: Silver, name: str) -> None:
 
 def with_versions(spark: SparkSession, branches: Branches, rows: DataFrame) -> DataFrame:
     """Add the keys of the versions of card and client that are valid at each row's instant; 0 where none is known."""
-    for name, history in HISTORIES.items():
+    for name, history in VERSIONED_DIMENSIONS.items():
         if branches.rows_at_most(name) <= 1:
             rows = rows.withColumn(history.key, F.lit(0).cast("bigint"))
             continue
@@ -1238,7 +2631,7 @@ def with_versions(spark: SparkSession, branches: Branches, rows: DataFrame) -> D
 def keyed(images: DataFrame) -> DataFrame:
     """Add day and keys to images of transactions (columns of Silver's image); the versions are not among them."""
     day = F.to_date("transacted_at")
-    keys = {dimension.key: dimension.surrogate() for dimension in DIMENSIONS.values()}
+    keys = {dimension.key: key_of(dimension) for dimension in DIMENSIONS.values()}
     return images.withColumns({**keys, "transacted_on": day, "date_key": date_key(day)})
 
 
@@ -1253,7 +2646,7 @@ def mended(branches: Branches, silver: Silver, net: DataFrame) -> DataFrame | No
 
     This alone reads facts that no transaction has changed, and only in the run that brings the reference rows.
     """
-    news = [history for history in HISTORIES.values() if silver.has_news(history.subject)]
+    news = [history for history in VERSIONED_DIMENSIONS.values() if silver.has_news(history.subject)]
     if not news or not branches.rows_at_most("fact_transactions"):
         return None
     stored = silver.spark.table(branches.table("fact_transactions"))
@@ -1262,13 +2655,13 @@ def mended(branches: Branches, silver: Silver, net: DataFrame) -> DataFrame | No
         members = silver.feed(history.subject).select(history.natural).distinct()
         touched.append(stored.join(F.broadcast(members), on=history.natural, how="left_semi").select(*FACT))
     near = reduce(DataFrame.unionByName, touched).dropDuplicates(["dms_id"])
-    keys = [history.key for history in HISTORIES.values()]
+    keys = [history.key for history in VERSIONED_DIMENSIONS.values()]
     before = near.join(net.select("dms_id"), on="dms_id", how="left_anti").withColumns(
         {f"{key}_before": F.col(key) for key in keys}
     )
     fresh = with_versions(silver.spark, branches, before.drop(*keys))
-    moved = reduce(Column.__or__, [F.col(key) != F.col(f"{key}_before") for key in keys])
-    return settled(conform(fresh.where(moved), FACT))
+    moved = reduce(or_, [F.col(key) != F.col(f"{key}_before") for key in keys])
+    return checkpointed(conform(fresh.where(moved), FACT))
 
 
 def images(net: DataFrame, side: str) -> DataFrame:
@@ -1276,32 +2669,33 @@ def images(net: DataFrame, side: str) -> DataFrame:
     return net.where(F.col(side).isNotNull()).select("dms_id", f"{side}.*")
 
 
-def summarise(net: DataFrame) -> Item:
+def summarise(net: DataFrame) -> Change:
     """Return what the changes amount to: keys, money, and the months by which stored rows are pruned."""
     before, after = F.col("before.transacted_at"), F.col("after.transacted_at")
     months = [F.collect_set(F.trunc(F.to_date(side), "MONTH")) for side in (before, after)]
-    found = net.agg(
+    (found,) = net.agg(
         F.count("before").alias("had"),
         F.count("after").alias("have"),
         total("before.amount").alias("amount_before"),
         total("after.amount").alias("amount_after"),
         F.array_sort(F.array_union(*months)).cast("array<string>").alias("months"),
-    ).first()
-    return found.asDict()
+    ).collect()
+    return cast(Change, found.asDict())
 
 
-def write_facts(branches: Branches, silver: Silver, net: DataFrame, change: Item, stored: DataFrame | None) -> None:
+def write_facts(branches: Branches, silver: Silver, net: DataFrame, change: Change, stored: DataFrame | None) -> None:
     """Refresh the facts of the changed keys, and of cards and clients that have other versions now; no other."""
     fresh = facts(silver.spark, branches, images(net, "after"))
     repaired = mended(branches, silver, net)
-    expected, replaced = {"rows": change["have"], "amount": change["amount_after"]}, change["had"]
+    expected: dict[str, Any] = {"rows": change["have"], "amount": change["amount_after"]}
+    replaced = change["had"]
     gone = [] if stored is None else [stored.where(F.col("file_path").isNotNull()).select("file_path", "pos")]
     if repaired is not None:
-        more = repaired.agg(F.count(F.lit(1)).alias("rows"), total("amount").alias("amount")).first()
+        (more,) = repaired.agg(F.count(F.lit(1)).alias("rows"), total("amount").alias("amount")).collect()
         expected = {name: value + more[name] for name, value in expected.items()}
         replaced += more["rows"]
         fresh = fresh.unionByName(repaired)
-        keys = looked_up(repaired.select("dms_id"), more["rows"])
+        keys = broadcast_if_small(repaired.select("dms_id"), more["rows"])
         outdated = branches.published_rows("fact_transactions").join(keys, on="dms_id", how="left_semi")
         gone.append(outdated.select("place.*"))
     if replaced:
@@ -1314,7 +2708,7 @@ def write_facts(branches: Branches, silver: Silver, net: DataFrame, change: Item
             found=branches.added("fact_transactions", "amount"),
             expected=(expected["rows"], expected["amount"]),
         )
-    step("facts_written", keys=change["have"], mended=expected["rows"] - change["have"])
+    silver.job.step("facts_written", keys=change["have"], mended=expected["rows"] - change["have"])
 
 
 # ## Aggregates
@@ -1322,7 +2716,7 @@ def write_facts(branches: Branches, silver: Silver, net: DataFrame, change: Item
 # last fact goes.
 
 
-def group_of(aggregate: Aggregate, name: str) -> list[Column]:
+def group_of(aggregate: GroupedFacts, name: str) -> list[Column]:
     """Return a fact's group in one aggregate, in the form that all aggregates share: numbers, found quickly."""
     return [
         F.lit(name).alias("aggregate"),
@@ -1336,19 +2730,19 @@ def count_and_sum() -> list[Column]:
     return [F.count("amount").alias("row_count"), total("amount").alias("total_amount")]
 
 
-def touched_groups(net: DataFrame, change: Item) -> DataFrame:
+def touched_groups(net: DataFrame, change: Change) -> DataFrame:
     """Return the groups that the changes leave or enter, with count and sum of the facts that enter."""
     sides = [side for side, count in (("before", change["had"]), ("after", change["have"])) if count]
     moved = [images(net, side).withColumn("enters", F.lit(side == "after")) for side in sides]
     entering = F.when(F.col("enters"), F.col("amount")).alias("amount")
-    groups = [F.struct(*group_of(aggregate, name), entering) for name, aggregate in AGGREGATES.items()]
+    groups = [F.struct(*group_of(aggregate, name), entering) for name, aggregate in GROUPED_FACTS.items()]
     rows = reduce(DataFrame.unionByName, moved).transform(keyed).select(F.inline(F.array(*groups)))
     return rows.groupBy(*GROUP).agg(*count_and_sum())
 
 
 def in_table(groups: DataFrame, name: str) -> DataFrame:
     """Return the groups of one aggregate with period and member as its table has them."""
-    aggregate = AGGREGATES[name]
+    aggregate = GROUPED_FACTS[name]
     day = "period" if aggregate.period_of_fact == DAY else "(period * 100 + 1)"
     date = f"make_date(int({day} div 10000), int({day} div 100 % 100), int({day} % 100))"
     member = {"channel": channel_name(), "client_key": surrogate("client_key", "member")}
@@ -1366,7 +2760,7 @@ def of_months(day: str, months: list[str]) -> str:
     return f"{day} BETWEEN DATE'{months[0]}' AND last_day(DATE'{months[-1]}')"
 
 
-def near_facts(stored_facts: DataFrame, change: Item) -> DataFrame:
+def near_facts(stored_facts: DataFrame, change: Change) -> DataFrame:
     """Return the facts of the touched months."""
     months = change["months"]
     if len(months) > LISTED_MONTHS:
@@ -1374,7 +2768,7 @@ def near_facts(stored_facts: DataFrame, change: Item) -> DataFrame:
     return stored_facts.where(" OR ".join(of_months("transacted_on", [month]) for month in months))
 
 
-def stored_facts(branches: Branches, net: DataFrame, groups: DataFrame, change: Item) -> DataFrame:
+def stored_facts(branches: Branches, net: DataFrame, groups: DataFrame, change: Change) -> DataFrame:
     """Return count and sum of the stored facts that stay in each touched group, and the places of those replaced.
 
     One look at the facts of the touched months finds both: a row has either a group or a place. Facts are looked up by
@@ -1383,16 +2777,16 @@ def stored_facts(branches: Branches, net: DataFrame, groups: DataFrame, change: 
     """
     named = [
         column.alias(f"{name}_{part}")
-        for name, aggregate in AGGREGATES.items()
+        for name, aggregate in GROUPED_FACTS.items()
         for part, column in zip(GROUP, group_of(aggregate, name), strict=True)
     ]
     rows = near_facts(branches.published_rows("fact_transactions"), change).select("dms_id", "amount", "place", *named)
-    replaced = looked_up(net.where(F.col("before").isNotNull()).select("dms_id"), change["had"])
+    replaced = broadcast_if_small(net.where(F.col("before").isNotNull()).select("dms_id"), change["had"])
     rows = rows.join(replaced.withColumn("goes", F.lit(True)), on="dms_id", how="left")
     goes, nowhere = F.coalesce("goes", F.lit(False)), F.lit(None).cast(PLACE).alias("place")
     no_group = [F.lit(None).alias(part) for part in GROUP]
     parts = [F.when(goes, F.struct(*no_group, F.lit(None).alias("amount"), "place"))]
-    for name in AGGREGATES:
+    for name in GROUPED_FACTS:
         hashed, is_touched = f"{name}_hash", f"is_of_{name}"
         wanted = (
             groups.where(F.col("aggregate") == name).select(F.xxhash64("period", "member").alias(hashed)).distinct()
@@ -1403,7 +2797,7 @@ def stored_facts(branches: Branches, net: DataFrame, groups: DataFrame, change: 
         of_group = F.struct(*[F.col(f"{name}_{part}").alias(part) for part in GROUP], "amount", nowhere)
         parts.append(F.when(F.col(is_touched) & ~goes, of_group))
     return (
-        rows.where(F.coalesce("goes", *[F.col(f"is_of_{name}") for name in AGGREGATES]))
+        rows.where(F.coalesce("goes", *[F.col(f"is_of_{name}") for name in GROUPED_FACTS]))
         .select(F.inline(F.array(*parts)))
         .where(F.col("aggregate").isNotNull() | F.col("place").isNotNull())
         .groupBy(*GROUP, "place.file_path", "place.pos")
@@ -1425,10 +2819,10 @@ def recomputed(groups: DataFrame, stored: DataFrame | None) -> DataFrame:
     return sums.where("is_touched").drop("is_touched")
 
 
-def held_groups(branches: Branches, groups: DataFrame, change: Item) -> DataFrame:
+def held_groups(branches: Branches, groups: DataFrame, change: Change) -> DataFrame:
     """Return the touched groups as the aggregates hold them before the run, with the place of each."""
     held = []
-    for name, aggregate in AGGREGATES.items():
+    for name, aggregate in GROUPED_FACTS.items():
         stored = branches.published_rows(name).where(of_months(aggregate.period, change["months"]))
         as_fact = stored.withColumn("date_key", date_key(F.col(aggregate.period)))
         if aggregate.member == "channel":
@@ -1440,7 +2834,7 @@ def held_groups(branches: Branches, groups: DataFrame, change: Item) -> DataFram
 
 def same_group(one: str, other: str) -> Column:
     """Return the condition that groups of two sides are the same; a client may be unknown."""
-    return reduce(Column.__and__, [F.col(f"{one}.{part}").eqNullSafe(F.col(f"{other}.{part}")) for part in GROUP])
+    return reduce(and_, [F.col(f"{one}.{part}").eqNullSafe(F.col(f"{other}.{part}")) for part in GROUP])
 
 
 def stored_channel_key() -> Column:
@@ -1457,7 +2851,7 @@ def channel_name() -> Column:
     return F.coalesce(*names, F.lit("unknown"))
 
 
-def prove_groups(fresh: DataFrame, held: DataFrame, change: Item) -> dict[str, Item]:
+def prove_groups(fresh: DataFrame, held: DataFrame, change: Change) -> dict[str, Any]:
     """Prove that each aggregate's groups move by the effects, to the row and the cent; return what was counted."""
     after, before = fresh.withColumn("side", F.lit("after")), held.withColumn("side", F.lit("before"))
     sides = after.unionByName(before.drop("place"))
@@ -1467,7 +2861,7 @@ def prove_groups(fresh: DataFrame, held: DataFrame, change: Item) -> dict[str, I
         total("total_amount").alias("amount"),
     )
     nothing = {"groups": 0, "row_count": 0, "amount": Decimal(0)}
-    found: dict[str, Item] = {name: {"after": nothing, "before": nothing} for name in AGGREGATES}
+    found: dict[str, Any] = {name: {"after": nothing, "before": nothing} for name in GROUPED_FACTS}
     for row in counted.collect():
         found[row.aggregate][row.side] = row.asDict()
     for name, sides_of in found.items():
@@ -1478,132 +2872,86 @@ def prove_groups(fresh: DataFrame, held: DataFrame, change: Item) -> dict[str, I
     return found
 
 
-def write_aggregates(branches: Branches, groups: DataFrame, stored: DataFrame | None, change: Item) -> None:
+def write_aggregates(job: Job, branches: Branches, groups: DataFrame, stored: DataFrame | None, change: Change) -> None:
     """Bring the touched groups of all aggregates up to date."""
-    sides = at_once(
+    sides = in_parallel(
         {
-            "after": lambda: settled(recomputed(groups, stored)),
-            "before": lambda: settled(held_groups(branches, groups, change)),
+            "after": lambda: checkpointed(recomputed(groups, stored)),
+            "before": lambda: checkpointed(held_groups(branches, groups, change)),
         }
     )
     fresh, held = sides["after"], sides["before"]
     counted = prove_groups(fresh, held, change)
 
     def write_aggregate(name: str) -> None:
-        aggregate, before, after = AGGREGATES[name], counted[name]["before"], counted[name]["after"]
+        aggregate, before, after = GROUPED_FACTS[name], counted[name]["before"], counted[name]["after"]
         if before["groups"]:
             branches.remove(name, held.where(F.col("aggregate") == name).select("place.*"), before["groups"])
         if after["groups"]:
-            rows = conform(in_table(fresh.where("row_count > 0"), name), aggregate.columns())
+            rows = conform(in_table(fresh.where("row_count > 0"), name), GOLD_TABLES[name].schema)
             branches.append(name, laid_out(rows, after["groups"], aggregate.period, aggregate.member))
         require(f"groups written to {name}", found=branches.added_rows(name), expected=after["groups"])
-        step("aggregate_written", table=name)
+        job.step("aggregate_written", table=name)
 
-    together([partial(write_aggregate, name) for name in AGGREGATES])
+    in_parallel({name: partial(write_aggregate, name) for name in GROUPED_FACTS})
 
 
 # ## One run
 
 
-def write(branches: Branches, silver: Silver) -> Item:
+def write(run: Run) -> Change:
     """Write dimensions, facts and aggregates to the run's branches; return what the changes amount to."""
-    accepted = settled(named_members(silver))
-    net = settled(net_changes(silver))
-    together([partial(write_history, branches, silver, name) for name in HISTORIES])
+    size_shuffles(run.spark, sum(file["kpis"]["row_count"] for file in run.files))
+    branches, silver = run.branches, Silver(run.job, run.record["silver"], run.totals_before)
+    accepted = checkpointed(named_members(silver))
+    net = checkpointed(net_changes(silver))
+    in_parallel({name: partial(write_history, branches, silver, name) for name in VERSIONED_DIMENSIONS})
     change = summarise(net)
-    together(
-        [
-            partial(write_dimensions, branches, silver, accepted),
-            partial(write_facts_and_aggregates, branches, silver, net, change),
-        ]
+    in_parallel(
+        {
+            "dimensions": partial(write_dimensions, branches, silver, accepted),
+            "facts": partial(write_facts_and_aggregates, branches, silver, net, change),
+        }
     )
     return change
 
 
-def write_facts_and_aggregates(branches: Branches, silver: Silver, net: DataFrame, change: Item) -> None:
+def write_facts_and_aggregates(branches: Branches, silver: Silver, net: DataFrame, change: Change) -> None:
     """Write the facts and the aggregates of the touched groups, each held to the effects of the run."""
     if change["had"] + change["have"] == 0:
-        if any(silver.has_news(history.subject) for history in HISTORIES.values()):
+        if any(silver.has_news(history.subject) for history in VERSIONED_DIMENSIONS.values()):
             write_facts(branches, silver, net, change, None)
         return
-    groups, stored = settled(touched_groups(net, change)), None
+    groups, stored = checkpointed(touched_groups(net, change)), None
     if change["had"] or branches.rows_at_most("fact_transactions"):
-        stored = settled(stored_facts(branches, net, groups, change))
-    together(
-        [
-            partial(write_facts, branches, silver, net, change, stored),
-            partial(write_aggregates, branches, groups, stored, change),
-        ]
+        stored = checkpointed(stored_facts(branches, net, groups, change))
+    in_parallel(
+        {
+            "facts": partial(write_facts, branches, silver, net, change, stored),
+            "aggregates": partial(write_aggregates, silver.job, branches, groups, stored, change),
+        }
     )
 
 
-def prove(branches: Branches, change: Item, before: Item, silver: Item) -> Item:
-    """Hold the facts to Silver: as many rows, as many cents as Silver had after the named run; return the totals."""
-    published = before.get("published", {"row_count": 0, "total_amount": "0.00"})
-    row_count = published["row_count"] + change["have"] - change["had"]
-    total_amount = Decimal(published["total_amount"]) + change["amount_after"] - change["amount_before"]
+def prove(run: Run, change: Change) -> GoldReport:
+    """Hold the facts to Silver: as many rows, as many cents as Silver had after the named run."""
+    branches, before, silver = run.branches, run.totals_before, run.record["silver"]
+    row_count = before["row_count"] + change["have"] - change["had"]
+    total_amount = Decimal(before["total_amount"]) + change["amount_after"] - change["amount_before"]
     require("rows in Gold against Silver", found=row_count, expected=silver["row_count"])
     require("money in Gold against Silver", found=cents(total_amount), expected=silver["total_amount"])
     if branches.is_open("fact_transactions"):
-        require("facts moved", found=branches.rows_moved("fact_transactions"), expected=change["have"] - change["had"])
+        moved = branches.rows_moved("fact_transactions")
+        require("facts moved", found=moved, expected=change["have"] - change["had"])
         carried = {"assay.row-count": str(row_count), "assay.total-amount": cents(total_amount)}
         branches.note("fact_transactions", carried)
-    return {"row_count": row_count, "total_amount": cents(total_amount)}
+    totals: LayerTotals = {"row_count": row_count, "total_amount": cents(total_amount)}
+    return {"files": list(run.record["files"]), "totals": showing(silver, totals)}
 
 
-def publish(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, intent: Item) -> None:
-    """Carry out a committed intent; every step may be done twice, so that the next run can finish what a kill left."""
-    branches = Branches(spark, job.gold_database, intent["branch"])
-    promised = {table: intent["snapshots"][table] for table in TABLES if table in intent["snapshots"]}
-    for table, snapshot_id in promised.items():
-        branches.fast_forward({table: snapshot_id})
-        step("fast_forwarded", table=table)
-    report = json.loads(boto3.client("s3").get_object(Bucket=job.lake_bucket, Key=intent["report"])["Body"].read())
-    snapshots = {**ledger.state().get("published", {}).get("snapshots", {}), **promised}
-    published = {"run_seq": intent["run_seq"], "snapshots": snapshots, **report["totals"]}
-    advance(ledger, job, report["files"], {"run_seq": intent["run_seq"], "snapshots": promised})
-    step("files_advanced")
-    ledger.finish(published)
-    branches.drop_older(promised)
-    step("published", run_seq=intent["run_seq"], **report["totals"])
-    step("compacted", tables=branches.compact(promised))
-
-
-def advance(ledger: Ledger, job: argparse.Namespace, file_ids: list[str], run: Item) -> None:
-    """Mark files as published and leave their passports in the lake."""
-
-    def advance_one(published_id: str) -> None:
-        ledger.advance(published_id, status="published", waiting_for=None, facts=run)
-        put_passport(job, ledger.files([published_id])[0])
-
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(advance_one, file_ids))
-
-
-def taken(silver: Item) -> Item:
-    """Return what Gold keeps of the Silver run that it shows."""
-    return {"silver_run_seq": silver["run_seq"], "silver_snapshots": silver["snapshots"]}
-
-
-def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, silver: Item, file_ids: list[str]) -> None:
-    """Bring Gold to the named Silver run; leave the readers' tables alone on any error."""
-    before = ledger.state()
-    run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
-    begun = {"run_seq": run_seq, "token": token, "files": file_ids, "silver": silver, "started_at": now_text()}
-    size_shuffles(spark, sum(file["kpis"]["row_count"] for file in ledger.files(file_ids)))
-    ledger.begin(begun, after=before["run_seq"])
-    step("begun", run_seq=run_seq, silver_run_seq=silver["run_seq"], files=len(file_ids))
-
-    branches = Branches(spark, job.gold_database, Branches.name_of_run(run_seq, token))
-    change = write(branches, Silver(spark, job.silver_database, silver, before.get("published", {})))
-    totals = prove(branches, change, before, silver)
-    step("proved", **totals)
-    report = put_report(job, "gold", branches, {"files": file_ids, "totals": {**totals, **taken(silver)}})
-    intent = {"run_seq": run_seq, "branch": branches.name, "snapshots": branches.snapshots(), "report": report}
-    step("before_intent")
-    ledger.commit(intent, token=token)
-    step("after_intent")
-    publish(spark, ledger, job, intent)
+def showing(silver: PublishedRun, totals: LayerTotals) -> LayerTotals:
+    """Add to Gold's totals which Silver run it shows."""
+    return {**totals, "silver_run_seq": silver["run_seq"], "silver_snapshots": silver["snapshots"]}
 
 
 # ## The job
@@ -1611,102 +2959,73 @@ def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, silver
 # Silver run.
 
 
-def recover(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> None:
-    """Finish what a killed run left."""
-    state = ledger.state()
-    if "intent" in state:
-        step("rolling_forward", run_seq=state["intent"]["run_seq"])
-        publish(spark, ledger, job, state["intent"])
-    elif job.rebuild_from or "silver" not in state.get("in_progress", {"silver": None}):
-        # A rebuild mends what a failed run has left; one that was killed before its commit point is asked for again.
-        ledger.abandon()
-    elif "in_progress" in state:
-        step("running_again", run_seq=state["in_progress"]["run_seq"])
-        process(spark, ledger, job, state["in_progress"]["silver"], state["in_progress"]["files"])
+def advance(job: Job, intent: RunIntent, report: GoldReport) -> None:
+    """Mark the files of a run as published."""
+    mark_published(job, report["files"], {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"]})
 
 
-def take_waiting(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> None:
+def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
+    """Mark files as published and leave their passports in the lake."""
+
+    def mark(published_id: str) -> None:
+        job.ledger.advance(published_id, status="published", waiting_for=None, found=run)
+        put_passport(job, job.ledger.files([published_id])[0])
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(mark, file_ids))
+
+
+def repeat(job: Job, killed: RunInProgress) -> None:
+    """Do a killed run again, for the same Silver run; a rebuild is asked for again."""
+    if "silver" in killed:
+        process(job, job.ledger.files(killed["files"]), silver=killed["silver"])
+    else:
+        job.ledger.abandon()
+
+
+def take(job: Job) -> None:
     """Bring Gold to the last published Silver run; files of that run or an earlier one become published."""
-    silver = ledger.state("silver").get("published")
+    silver, gold = job.ledger.state("silver").get("published"), job.ledger.state().get("published")
     if silver is None:
         return
-    waiting = [
-        file["file_id"]
-        for file in ledger.waiting(job.file_id or None)
-        if file["silver"]["run_seq"] <= silver["run_seq"]
-    ]
-    published = ledger.state().get("published", {})
-    if published.get("silver_run_seq") == silver["run_seq"]:
+    waiting = job.ledger.waiting(job.arguments.file_id or None)
+    ready = [file for file in waiting if file["silver"]["run_seq"] <= silver["run_seq"]]
+    if gold is not None and gold["silver_run_seq"] == silver["run_seq"]:
         # The files' rows are in Gold already: the index had not shown them to the run that took them.
-        advance(ledger, job, waiting, {"run_seq": published["run_seq"], "snapshots": {}})
+        file_ids = [file["file_id"] for file in ready]
+        mark_published(job, file_ids, {"run_seq": gold["run_seq"], "snapshots": {}})
     else:
-        process(spark, ledger, job, silver, waiting)
+        process(job, ready, silver=silver)
 
 
-def rebuild(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> None:
-    """Publish the tables of another database as this layer's, in one commit; Silver was put in place before."""
-    before, silver = ledger.state(), ledger.state("silver")["published"]
-    if job.expected_silver_run not in (None, silver["run_seq"]):
-        raise FencedOut(f"Silver is at run {silver['run_seq']}, not at {job.expected_silver_run}: rebuild it again")
-    run_seq, token = begin_rebuild(ledger, before, job)
-    branches = Branches(spark, job.gold_database, Branches.name_of_run(run_seq, token))
-    branches.take_over(TABLES, job.rebuild_from, last_run=before["run_seq"])
-    rows = spark.table(branches.open("fact_transactions"))
-    found = rows.agg(F.count(F.lit(1)).alias("row_count"), total("amount").alias("amount")).first()
-    totals = {"row_count": found.row_count, "total_amount": cents(found.amount)}
-    require("Gold against Silver", found=totals, expected={name: silver[name] for name in totals})
-    step("proved", **totals)
-    report = put_report(job, "gold", branches, {"files": [], "totals": {**totals, **taken(silver)}})
-    intent = {"run_seq": run_seq, "branch": branches.name, "snapshots": branches.snapshots(), "report": report}
-    ledger.commit(intent, token=token)
-    publish(spark, ledger, job, intent)
+def expected_totals(job: Job) -> dict[str, object]:
+    """Return what rebuilt facts must hold; Silver was put in place before."""
+    silver, contained = job.ledger.state("silver")["published"], job.arguments.expected_silver_run
+    if contained not in (None, silver["run_seq"]):
+        raise FencedOut(f"Silver is at run {silver['run_seq']}, not at {contained}: rebuild it again")
+    return {"row_count": silver["row_count"], "total_amount": silver["total_amount"]}
 
 
-def arguments(argv: list[str]) -> argparse.Namespace:
-    """Read the job's arguments; Glue adds some of its own, which are passed over."""
-    parser = argparse.ArgumentParser(prog="gold", allow_abbrev=False)
-    required = ("lake_bucket", "ledger_table", "silver_database", "gold_database")
-    for name in (*required, "prefix"):
-        parser.add_argument(f"--{name}", default=globals()[name])
-    parser.add_argument("--file_id", default=file_id, help="the file whose execution started this run")
-    parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
-    parser.add_argument("--expected_run_seq", type=int, help="with --rebuild_from: the last run that it contains")
-    parser.add_argument("--expected_silver_run", type=int, help="with --rebuild_from: the Silver run that it shows")
-    parser.add_argument("--maintain", choices=["true"], help="compact all tables, and take no file")
-    job, _ = parser.parse_known_args(argv)
-    for name in required:
-        if not getattr(job, name):
-            parser.error(f"--{name} is required")
-    return job
+def report_of_rebuild(job: Job, before: LayerItem, totals: LayerTotals) -> GoldReport:
+    return {"files": [], "totals": showing(job.ledger.state("silver")["published"], totals)}
 
 
-def session() -> SparkSession:
-    settings = {
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.ansi.enabled": "false",
-    }
-    builder = SparkSession.builder.appName("gold")
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    return builder.getOrCreate()
-
-
-def main(job: argparse.Namespace) -> None:
-    """Finish what was left, then bring Gold to the last published Silver run."""
-    spark = session()
-    ledger = Ledger(job.ledger_table, "gold")
-    create_tables(spark, job.gold_database, TABLES, row_group_bytes=ROW_GROUP_BYTES)
-    step("started")
-    recover(spark, ledger, job)
-    if job.rebuild_from:
-        rebuild(spark, ledger, job)
-    elif job.maintain:
-        step("compacted", tables=Branches(spark, job.gold_database, "maintain").compact_all(TABLES))
-    else:
-        take_waiting(spark, ledger, job)
-    step("done")
-    spark.stop()
+LAYER = Layer(
+    name="gold",
+    tables=GOLD_TABLES,
+    state_table="fact_transactions",
+    take=take,
+    repeat=repeat,
+    write=write,
+    prove=prove,
+    advance=advance,
+    expected_totals=expected_totals,
+    report_of_rebuild=report_of_rebuild,
+    required=(*COMMON_ARGUMENTS, "gold_database"),
+    numbers=("expected_silver_run",),
+    row_group_bytes=ROW_GROUP_BYTES,
+)
 
 
 if __name__ == "__main__":
-    main(arguments(sys.argv[1:]))
+    main(LAYER, arguments(LAYER, sys.argv[1:]))

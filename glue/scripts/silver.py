@@ -15,19 +15,21 @@ import re
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from functools import cached_property, partial, reduce
 from itertools import pairwise
-from operator import itemgetter, or_
-from typing import Any
+from operator import and_, itemgetter, or_
+from typing import Annotated, Any, Generic, Literal, NotRequired, TypedDict, TypeVar, cast
 
 import boto3
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 from pyspark.sql import Column, DataFrame, SparkSession, Window, WindowSpec
@@ -35,381 +37,1548 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.types import StructType
 
-# From glue/shared/ledger.py
+# From functions/kpi/contract/patterns.py
+
+INTEGER_FORM = r"-?[0-9]{1,19}(?:\.0+)?"
+
+GROUPED_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
+UNSIGNED_AMOUNT = rf"(?:{GROUPED_DIGITS}(?:\.[0-9]+)?|\.[0-9]+)"
+AMOUNT_FORM = rf"(?:(?:\$[-+]?|[-+]\$?)?{UNSIGNED_AMOUNT}|\(\$?{UNSIGNED_AMOUNT}\))"
+EXACT_DECIMALS = r"[0-9]*(?:\.[0-9]{0,2}0*)?"
+"""An amount's digits and point alone, of an amount that is exact in two decimals."""
+STORABLE_DIGITS = r"0*[0-9]{0,16}(?:\.[0-9]{0,2}0*)?"
+"""The same, of an amount that DECIMAL(18,2) holds."""
+
+HOUR = r"(?:[01]?[0-9]|2[0-3])"
+SIXTIETH = r"[0-5][0-9]"
+TIME_OF_DAY = rf"({HOUR}):({SIXTIETH})(?::({SIXTIETH})(?:\.([0-9]{{1,9}}))?)?"
+UTC_OFFSET = r"(?:Z|[-+](?:0[0-9]|1[0-7]):?[0-5][0-9]|[-+]18:?00)"
+ISO_DAY = r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
+ISO_FORM = rf"{ISO_DAY}(?:[ T]{TIME_OF_DAY}({UTC_OFFSET})?)?"
+"""Groups: year, month, day, hour, minute, second, fraction, offset."""
+MONTH_FIRST_FORM = rf"([0-9]{{1,2}})/([0-9]{{1,2}})/([0-9]{{4}})(?: {TIME_OF_DAY})?"
+"""Groups: month, day, year, hour, minute, second, fraction."""
+COMMIT_FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}"
+"""A commit timestamp as AWS DMS writes it, by which its column is found."""
+
+ZIP_FORM = r"[0-9]{1,5}(?:\.0)?"
+MCC_FORM = r"[0-9]{1,4}(?:\.0)?"
+CHANNEL_FORM = r"(swipe|chip|online)(?: transaction)?"
+"""Of the text in lower case. Group: the channel."""
+
+CARD_NUMBER_FORM = r"[0-9]{13,19}"
+"""A card number, its last digit being the check digit of ISO/IEC 7812-1, annex B."""
+SECURITY_CODE_FORM = r"[0-9]{3,4}(?:\.0)?"
+
+CSV_FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",]*)'
+"""A field of a record: without any quote, or in quotes as a whole, where `""` means one. Java needs its repetitions
+possessive (`.replace("*", "*+")`), or long records exhaust its stack."""
+
+
+# From functions/kpi/contract/sql_types.py
 
-Item = dict[str, Any]
-
-FILES_A_RUN = 2_000  # a run's file list lies in one DynamoDB item, which ends at 400 KB
-REASON_LENGTH = 2_000  # a mail carries the reason and must stay below 8 KB
-
-
-class FencedOut(RuntimeError):  # noqa: N818 - it is a state, reported as such
-    """Another run has taken over this layer; nothing of the present run may be published."""
-
-
-def instant_text(instant: datetime) -> str:
-    """Return a UTC instant in the ledger's form, which sorts as text."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def now_text() -> str:
-    return instant_text(datetime.now(UTC))
-
-
-def plain(value: Any) -> Any:
-    """Return a DynamoDB value with numbers as `int`: the ledger holds counts as numbers and money as text."""
-    if isinstance(value, Decimal):
-        return int(value)
-    if isinstance(value, dict):
-        return {name: plain(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [plain(inner) for inner in value]
-    return value
-
-
-class Ledger:
-    """The ledger table, seen from one layer (`silver` or `gold`)."""
-
-    def __init__(self, table_name: str, layer: str) -> None:
-        self.layer = layer
-        self._layer_key = {"file_id": f"layer#{layer}"}
-        self._resource = boto3.resource("dynamodb")
-        self._table = self._resource.Table(table_name)
-
-    def state(self, layer: str | None = None) -> Item:
-        """Return a layer's item, read consistently; an empty layer has run 0."""
-        key = {"file_id": f"layer#{layer or self.layer}"}
-        item = self._table.get_item(Key=key, ConsistentRead=True).get("Item", {})
-        return {"run_seq": 0, **plain(item)}
-
-    def files(self, file_ids: Iterable[str]) -> list[Item]:
-        """Return the items of these files, read consistently, in the order given."""
-
-        def read(file_id: str) -> Item:
-            return plain(self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item", {}))
-
-        with ThreadPoolExecutor(16) as pool:
-            return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
-
-    def waiting(self, also: str | None) -> list[Item]:
-        """Return the files that wait for this layer, oldest first.
-
-        The index lags behind the table, so each item is read again, and `also` (the file of the execution that
-        started this job) is looked up even when the index does not know it yet.
-        """
-        query = {
-            "IndexName": "waiting",
-            "KeyConditionExpression": "waiting_for = :layer",
-            "ExpressionAttributeValues": {":layer": self.layer},
-        }
-        page = self._table.query(**query)
-        file_ids = [item["file_id"] for item in page["Items"]]
-        while "LastEvaluatedKey" in page and len(file_ids) < FILES_A_RUN:
-            page = self._table.query(**query, ExclusiveStartKey=page["LastEvaluatedKey"])
-            file_ids += [item["file_id"] for item in page["Items"]]
-        file_ids = ([also] if also else []) + file_ids[: FILES_A_RUN - 1]
-        return [item for item in self.files(file_ids) if item.get("waiting_for") == self.layer]
-
-    def begin(self, run: Item, *, after: int) -> None:
-        """Record the run in progress; `after` is the number of the last committed run."""
-        self._conditional(
-            "SET kind = :kind, in_progress = :run, run_seq = if_not_exists(run_seq, :zero)",
-            "attribute_not_exists(intent) AND (attribute_not_exists(run_seq) OR run_seq = :after)",
-            {":kind": "layer", ":run": run, ":zero": 0, ":after": after},
-        )
-
-    def commit(self, intent: Item, *, token: str) -> None:
-        """Put the one intent item: the commit point. Fails when another run has begun since."""
-        self._conditional(
-            "SET intent = :intent, run_seq = :run_seq",
-            "attribute_not_exists(intent) AND in_progress.#token = :token",
-            {":intent": intent, ":run_seq": intent["run_seq"], ":token": token},
-            {"#token": "token"},
-        )
-
-    def finish(self, published: Item) -> None:
-        """Clear the intent once all its tables and files are published."""
-        self._conditional(
-            "SET published = :published REMOVE intent, in_progress",
-            "intent.run_seq = :run_seq",
-            {":published": published, ":run_seq": published["run_seq"]},
-        )
-
-    def abandon(self) -> None:
-        """Forget a run in progress that has nothing to commit."""
-        self._table.update_item(Key=self._layer_key, UpdateExpression="REMOVE in_progress")
-
-    def advance(self, file_id: str, *, status: str, waiting_for: str | None, facts: Item) -> None:
-        """Move one file to `status` with this layer's facts; moving it there twice does nothing."""
-        at = now_text()
-        wait = "waiting_for = :next, waiting_since = :at, " if waiting_for else ""
-        values = {":status": status, ":facts": facts, ":change": [{"status": status, "at": at}]}
-        values |= {":next": waiting_for, ":at": at} if waiting_for else {}
-        before = "accepted" if status == "in_silver" else "in_silver"
-        try:
-            self._table.update_item(
-                Key={"file_id": file_id},
-                UpdateExpression=(
-                    f"SET {wait}#status = :status, {self.layer} = :facts, changes = list_append(changes, :change)"
-                    + (" REMOVE failed" if waiting_for else " REMOVE failed, waiting_for, waiting_since")
-                ),
-                ConditionExpression="#status = :before",
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues={**values, ":before": before},
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
-                raise
-
-    def reject(self, file_id: str, reasons: list[Item]) -> None:
-        """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
-        at, item = now_text(), next(iter(self.files([file_id])), {})
-        change = [{"status": "rejected", "at": at}]
-        # Its workflow, if it has one, mails it: the function, should its event come again, need not.
-        mail = {":mail": {"sent_at": at}} if "execution_arn" in item else {}
-        self._table.update_item(
-            Key={"file_id": file_id},
-            UpdateExpression=(
-                "SET #status = :rejected, in_effect = :no, reasons = :reasons, "
-                + ("rejection_mail = :mail, " if mail else "")
-                + "changes = list_append(changes, :change) REMOVE waiting_for, waiting_since"
-            ),
-            ConditionExpression="#status = :accepted",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={
-                ":rejected": "rejected",
-                ":accepted": "accepted",
-                ":no": False,
-                ":reasons": reasons,
-                ":change": change,
-                **mail,
-            },
-        )
-
-    def fail(self, file_id: str, reason: str) -> None:
-        """Take a file out of the queue until it is resumed, and say why."""
-        item = next(iter(self.files([file_id])), {})
-        attempts = item.get("failed", {}).get("attempts", 0) + 1
-        failed = {"stage": self.layer, "reason": reason[:REASON_LENGTH], "attempts": attempts, "at": now_text()}
-        self._table.update_item(
-            Key={"file_id": file_id},
-            UpdateExpression="SET failed = :failed REMOVE waiting_for, waiting_since",
-            ExpressionAttributeValues={":failed": failed},
-        )
-
-    def _conditional(self, update: str, condition: str, values: Item, names: dict[str, str] | None = None) -> None:
-        try:
-            self._table.update_item(
-                Key=self._layer_key,
-                UpdateExpression=update,
-                ConditionExpression=condition,
-                ExpressionAttributeValues=values,
-                **({"ExpressionAttributeNames": names} if names else {}),
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                raise FencedOut(f"another run works on layer {self.layer}; this one publishes nothing") from error
-            raise
-
-
-# From glue/reading/fields.py
-
-FIELD = r'(?:"[^"]*+(?:""[^"]*+)*+"|[^",]*+)'
-_RECORD = re.compile(rf"{FIELD}(?:,{FIELD})*+")
-_FIELDS = re.compile(rf"(?:^|,)({FIELD})")
-
-
-def split_line(text: str) -> list[str] | None:
-    """Return the fields of a record on one line, without the quotes around them; None if a quote is misused."""
-    if not _RECORD.fullmatch(text):
-        return None
-    fields = [match[1] for match in _FIELDS.finditer(text)]
-    return [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
-
-
-def join_line(fields: list[str]) -> str:
-    """Return a record on one line, quoted where it must be."""
-    return ",".join('"' + field.replace('"', '""') + '"' if re.search('[",]', field) else field for field in fields)
-
-
-# From glue/reading/masking.py
-
-SECRET_COLUMNS = ("card_number", "cvv")
-CHECKED_COLUMNS = ("card_id", "client_id", "credit_limit", "op", "commit_at")  # rules read them: they stay as they are
-CARD_NUMBER = re.compile(r"[0-9]{13,19}")
-WITHHELD = "withheld: a broken record of cards"
-LAST_DIGITS = 4
-
-
-class CardKey:
-    """The secret key of a stack, fetched when it is first needed."""
-
-    def __init__(self, secret_id: str) -> None:
-        self._secret_id = secret_id
-
-    @cached_property
-    def _key(self) -> bytes:
-        if not self._secret_id:
-            raise RuntimeError("a file of cards needs the job's argument --card_key_secret")
-        return str(boto3.client("secretsmanager").get_secret_value(SecretId=self._secret_id)["SecretString"]).encode()
-
-    def masked(self, name: str | None, text: str | None) -> str:
-        """Return what may leave Bronze of a value in the column of this name; None is one that the contract lacks."""
-        digits = re.sub("[^0-9]", "", re.sub(r"\.0+$", "", text or ""))
-        if name in CHECKED_COLUMNS or (name not in (*SECRET_COLUMNS, None) and not is_card_number(digits)):
-            return text or ""
-        if name in ("cvv", None) or not digits:
-            return ""
-        return f"{digits[-LAST_DIGITS:]}:{hmac.new(self._key, digits.encode(), hashlib.sha256).hexdigest()}"
-
-
-def is_card_number(digits: str) -> bool:
-    """Tell whether digits end in their check digit (ISO/IEC 7812-1, annex B)."""
-    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
-    return bool(CARD_NUMBER.fullmatch(digits)) and (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
-
-
-def names_of(shape: Item) -> list[str | None]:
-    """Return the contract's name of each of a file's columns, None for unknown ones."""
-    names = {place: name for name, place in shape["places"].items()}
-    tables = shape.get("table_places", [])
-    return [names.get(place, "op" if place in tables else None) for place in range(len(shape["columns"]))]
-
-
-def copy_masked(file: Item, body: Any, lake: str, path: str, key: CardKey) -> None:
-    """Write the masked copy of a file of cards (`body`: its bytes as a stream) to a path of the lake bucket."""
-    with tempfile.TemporaryFile() as copy:
-        if file["format"]["kind"] == "parquet":
-            _copy_parquet(file, body, copy, key)
-        else:
-            _copy_csv(file, body, copy, key)
-        copy.seek(0)
-        boto3.client("s3").upload_fileobj(copy, lake, path)
-
-
-def _copy_csv(file: Item, body: Any, copy: Any, key: CardKey) -> None:
-    zipped = file["format"]["kind"] == "csv.gz"
-    source = gzip.GzipFile(fileobj=body) if zipped else body
-    text = io.TextIOWrapper(io.BufferedReader(_Readable(source)), encoding="utf-8", newline="\n")
-    target = gzip.GzipFile(fileobj=copy, mode="wb", mtime=0) if zipped else copy
-    for line in masked_lines(file, text, key):
-        target.write(line.encode())
-    if zipped:
-        target.close()
-
-
-class _Readable(io.RawIOBase):
-    """Gives a stream that only knows `read` the interface that text needs."""
-
-    def __init__(self, source: Any) -> None:
-        self._source = source
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        piece = self._source.read(len(buffer))
-        buffer[: len(piece)] = piece
-        return len(piece)
-
-
-def masked_lines(file: Item, lines: Iterable[str], key: CardKey) -> Iterator[str]:
-    """Yield the lines of a CSV file with its secret columns masked; line breaks and blank lines stay."""
-    shape = file["format"]
-    names, tables = names_of(shape), shape.get("table_places", [])
-    header = shape.get("blank_lines_before_header", 0) if shape["has_header"] else -1
-    for number, line in enumerate(lines):
-        blank = not line.strip(" \t\r\n\ufeff")
-        yield line if number <= header or blank else _masked_line(line, names, tables, key)
-
-
-def _masked_line(line: str, names: list[str | None], tables: list[int], key: CardKey) -> str:
-    text = line.rstrip("\r\n")
-    end = line[len(text) :]
-    fields = split_line(text)
-    if fields is None:
-        return f'"{WITHHELD}"!{end}'  # still breaks the rule of quotes
-    if len(fields) != len(names):
-        # Still too few or too many, and still of the table that it names.
-        kept = [field if place in tables else "" for place, field in enumerate(fields)]
-        return join_line([WITHHELD, *kept[1:]]) + end
-    return join_line([key.masked(name, field) for name, field in zip(names, fields, strict=True)]) + end
-
-
-def _copy_parquet(file: Item, body: Any, copy: Any, key: CardKey) -> None:
-    shape = file["format"]
-    names = names_of(shape)
-    with tempfile.TemporaryFile() as whole:
-        while piece := body.read(1 << 20):
-            whole.write(piece)
-        source = pq.ParquetFile(whole)
-        # All but the columns that rules read become text: what stands in them is masked as text.
-        kept = [name in CHECKED_COLUMNS for name in names]
-        fields = zip(kept, source.schema_arrow, strict=True)
-        schema = pa.schema([field if as_it_is else pa.field(field.name, pa.string()) for as_it_is, field in fields])
-        with pq.ParquetWriter(copy, schema) as writer:
-            for batch in source.iter_batches():
-                columns = [
-                    column
-                    if as_it_is
-                    else pa.array([key.masked(name, _text(value)) for value in column.to_pylist()], pa.string())
-                    for as_it_is, name, column in zip(kept, names, batch.columns, strict=True)
-                ]
-                writer.write_batch(pa.record_batch(columns, schema=schema))
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-# From glue/shared/publication.py
-
-CATALOG = "glue_catalog"
 MONEY = "decimal(18,2)"
+EFFECT = "decimal(19,2)"
+"""New minus before may need a digit more than either."""
 TOTAL = "decimal(38,2)"
-ROW_ORDER = (
-    "struct<position: timestamp, phase: int, instant: timestamp, object_key: string, sequencer: string,"
-    " version_id: string, row: bigint>"
+ORDER_FIELDS: Mapping[str, str] = {
+    "position": "timestamp",
+    "phase": "int",
+    "instant": "timestamp",
+    "object_key": "string",
+    "sequencer": "string",
+    "version_id": "string",
+    "row": "bigint",
+}
+
+
+def struct_of(fields: Mapping[str, str]) -> str:
+    """Return the type of a struct with these fields."""
+    return "struct<" + ", ".join(f"{name}: {sql_type}" for name, sql_type in fields.items()) + ">"
+
+
+ROW_ORDER = struct_of(ORDER_FIELDS)
+"""The order of a row (section 4 of the data contract), compared field by field from the left."""
+
+
+# From functions/kpi/contract/kinds.py
+
+
+class Fault(StrEnum):
+    """How a value can break the contract; the name of most faults ends the name of its rule."""
+
+    STRUCTURE = "structure"
+    """The record cannot be cut into the file's columns."""
+    MISSING = "missing"
+    """There is no text."""
+    UNREADABLE = "unreadable"
+    """There is a text but no value."""
+    MALFORMED = "malformed"
+    """There is a text, and it is not of the kind's form; one that is of it can still be too precise or too large."""
+    TOO_PRECISE = "too_precise"
+    TOO_LARGE = "too_large"
+    IN_FUTURE = "in_future"
+    """Later than the object's last-modified instant and `FUTURE_DAYS`."""
+    UNKNOWN = "unknown"
+    """There is a text, and it is none of the known words."""
+    IMPOSSIBLE = "impossible"
+    """There is a text but no value, or the value is all zeros."""
+    NOT_GIVEN = "not_given"
+    """The file has the column, and the row has no value in it."""
+    ABOVE_LIMIT = "above_limit"
+    """There is a value, and it is greater than the rule's limit."""
+    BELOW_LIMIT = "below_limit"
+    """There is a value, and it is less than the rule's limit."""
+
+
+class ParquetType(StrEnum):
+    """The groups of Parquet types that section 3.3 of the data contract tells apart."""
+
+    TEXT = "text"
+    INTEGER = "integers"
+    DECIMAL = "decimals"
+    WHOLE_BINARY = "floating point, whole values"
+    TIMESTAMP = "timestamps"
+    DATE = "dates"
+    TEXT_LIST = "lists of text"
+
+
+OF_TEXT = (ParquetType.TEXT,)
+OF_EXACT = (ParquetType.TEXT, ParquetType.INTEGER, ParquetType.DECIMAL)
+OF_NUMBERS = (*OF_EXACT, ParquetType.WHOLE_BINARY)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of values. `faults` says in words how they can break the contract; `usual_faults` have rules by default.
+
+    `pattern` is the form of its texts where one regular expression tells it. `width` is the length to which a code is
+    filled up with leading zeros. Values of a secret kind never leave Bronze.
+    """
+
+    name: str
+    silver_type: str
+    parquet: tuple[ParquetType, ...]
+    forms: str
+    becomes: str
+    usual_faults: tuple[Fault, ...] = ()
+    faults: Mapping[Fault, str] = field(default_factory=dict)
+    pattern: str = ""
+    width: int = 0
+    is_secret: bool = False
+
+
+INTEGER = Kind(
+    name="integer",
+    silver_type="bigint",
+    parquet=OF_NUMBERS,
+    forms="`-?[0-9]{1,19}` with an optional tail `.0`, `.00` …",
+    becomes="`bigint`",
+    usual_faults=(Fault.UNREADABLE,),
+    faults={Fault.UNREADABLE: "not null and not an integer in 64 bits"},
+    pattern=INTEGER_FORM,
 )
-MINUS_INFINITY = "1800-01-01 00:00:00"  # a position before all instants; pandas and Python can hold it too
-CROWD = 10  # small data files, or delete files; each costs a reader some requests
-SMALL_FILE_BYTES = 4 << 20
-DEAD_SHARE = 10  # percent of the rows; until then a reader is quicker in passing over them than a job in rewriting
-KEPT_SNAPSHOTS = 100
-# Files that are well sized stay as they are, so the cost follows what has come since.
-OF_SIZE = (
-    f"'min-input-files', '2', 'min-file-size-bytes', '{SMALL_FILE_BYTES}', 'target-file-size-bytes', '{128 << 20}'"
+AMOUNT = Kind(
+    name="amount",
+    silver_type=MONEY,
+    parquet=OF_EXACT,
+    forms=(
+        "digits, plain or grouped in threes by commas, with or without decimals (`12`, `1,412.64`, `.5`, not `5.`); "
+        "before them a sign, `$`, `$` and sign, or sign and `$`; or all of it without sign in parentheses, which mean "
+        "negative: `($77.00)`. Zeros after the second decimal are allowed"
+    ),
+    becomes=f"`{MONEY}`",
+    usual_faults=(Fault.UNREADABLE,),
+    faults={
+        Fault.UNREADABLE: f"not null and not an amount that `{MONEY}` holds exactly",
+        Fault.MALFORMED: "not of the grammar below",
+        Fault.TOO_PRECISE: "of the grammar, but not exact in two decimals",
+        Fault.TOO_LARGE: "exact in two decimals, but beyond 16 digits before the point",
+    },
+    pattern=AMOUNT_FORM,
 )
-SMALL_FILES = f"map({OF_SIZE})"
-FILES_WITH_DEAD_ROWS = f"map('delete-file-threshold', '1', {OF_SIZE})"
-POSITION_DELETES = "file_path string, pos bigint"
-PLACE = f"struct<{POSITION_DELETES}>"
-FIELD_IDS = {"file_path": 2147483546, "pos": 2147483545}  # reserved by Iceberg's specification
+INSTANT = Kind(
+    name="date",
+    silver_type="timestamp",
+    parquet=(ParquetType.TEXT, ParquetType.TIMESTAMP, ParquetType.DATE),
+    forms=(
+        "`YYYY-MM-DD`, then nothing or (blank or `T`) `H:MM`, `HH:MM`, `HH:MM:SS` with up to 9 decimals, then nothing, "
+        "`Z` or `±HH:MM` / `±HHMM`; or `M/D/YYYY` (month first) with the same times of day, blank between. Without an "
+        "offset it is UTC; a date alone is midnight; decimals beyond six are cut"
+    ),
+    becomes="`timestamp` in UTC",
+    usual_faults=(Fault.UNREADABLE,),
+    faults={
+        Fault.UNREADABLE: "not of the forms below, not in the calendar, or before 1900-01-01",
+        Fault.IN_FUTURE: "later than the object's last-modified instant plus one day",
+        Fault.NOT_GIVEN: "the file has a commit timestamp, and the value is null, or not of the forms of a date",
+    },
+)
+CHANNEL = Kind(
+    name="channel",
+    silver_type="string",
+    parquet=OF_TEXT,
+    forms="`swipe`, `chip`, `online`, each with an optional ` transaction`, in any case",
+    becomes="`swipe`, `chip`, `online`",
+    usual_faults=(Fault.UNKNOWN,),
+    faults={
+        Fault.UNKNOWN: (
+            "not null and none of `Swipe Transaction`, `Chip Transaction`, `Online Transaction`, `swipe`, `chip`, "
+            "`online`, in any case"
+        )
+    },
+)
+ZIP = Kind(
+    name="zip",
+    silver_type="string",
+    parquet=OF_NUMBERS,
+    forms="one to five digits with an optional tail `.0`; leading zeros are put back",
+    becomes="five characters",
+    usual_faults=(Fault.IMPOSSIBLE,),
+    faults={Fault.IMPOSSIBLE: "not null and not one to five digits (with an optional tail `.0`), or zero"},
+    pattern=ZIP_FORM,
+    width=5,
+)
+MCC = Kind(
+    name="mcc",
+    silver_type="string",
+    parquet=OF_NUMBERS,
+    forms="one to four digits with an optional tail `.0`; leading zeros are put back",
+    becomes="four characters",
+    usual_faults=(Fault.UNREADABLE,),
+    faults={Fault.UNREADABLE: "not null and not one to four digits (with an optional tail `.0`)"},
+    pattern=MCC_FORM,
+    width=4,
+)
+TEXT = Kind(name="text", silver_type="string", parquet=OF_TEXT, forms="any text", becomes="as it is")
+NAMES = Kind(
+    name="names",
+    silver_type="array<string>",
+    parquet=(ParquetType.TEXT, ParquetType.TEXT_LIST),
+    forms="names separated by commas; empty names are dropped",
+    becomes="array of text, null when empty",
+)
+AS_SENT = Kind(
+    name="as sent",
+    silver_type="string",
+    parquet=OF_NUMBERS,
+    forms="any text, and any number that is written exactly",
+    becomes="text as sent",
+)
+CARD_NUMBER = Kind(
+    name="card number",
+    silver_type="string",
+    parquet=OF_NUMBERS,
+    forms="any text",
+    becomes="the last four digits, and the HMAC-SHA256 under the stack's own secret key",
+    is_secret=True,
+)
+SECURITY_CODE = Kind(
+    name="security code", silver_type="string", parquet=OF_NUMBERS, forms="any text", becomes="nothing", is_secret=True
+)
+OPERATION = Kind(
+    name="operation",
+    silver_type="string",
+    parquet=OF_TEXT,
+    forms="`I`, `U`, `D` or `INSERT`, `UPDATE`, `DELETE`, in any case",
+    becomes="`I`, `U`, `D`",
+    faults={Fault.NOT_GIVEN: "the file has an `op` column, and the value is null or no operation"},
+)
+
+
+# From functions/kpi/contract/columns.py
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A column that files may have; names match case-insensitively.
+
+    `image` names what it becomes in Silver: one column of the same name by default, several or none for secrets.
+    `faults` are those that have rules, the kind's usual ones by default.
+    """
+
+    name: str
+    kind: Kind
+    description: str
+    aliases: tuple[str, ...] = ()
+    required: bool = False
+    image: tuple[str, ...] | None = None
+    faults: tuple[Fault, ...] | None = None
+
+    @property
+    def image_names(self) -> tuple[str, ...]:
+        """The columns of Silver that hold its values."""
+        return (self.name,) if self.image is None else self.image
+
+    @property
+    def tested_faults(self) -> tuple[Fault, ...]:
+        """The faults that have rules, in the order of the rules."""
+        of_kind = self.kind.usual_faults if self.faults is None else self.faults
+        return (Fault.MISSING, *of_kind) if self.required else of_kind
+
+
+COMMIT_NAMES = (
+    "commit_ts",
+    "commit_timestamp",
+    "cdc_timestamp",
+    "dms_timestamp",
+    "dms_commit_timestamp",
+    "transact_ts",
+    "update_ts_dms",
+)
+CHANGE_COLUMNS = (
+    SourceColumn("op", OPERATION, "The operation of a change.", faults=(Fault.NOT_GIVEN,)),
+    SourceColumn(
+        "commit_at", INSTANT, "The commit timestamp of a change.", aliases=COMMIT_NAMES, faults=(Fault.NOT_GIVEN,)
+    ),
+)
+"""The columns that files of changes have beside those of their subject."""
+
+MEASURE_FAULTS = (Fault.MALFORMED, Fault.TOO_PRECISE, Fault.TOO_LARGE)
+DATE_FAULTS = (Fault.UNREADABLE, Fault.IN_FUTURE)
+TRANSACTION_COLUMNS = (
+    SourceColumn("dms_id", INTEGER, "The transaction's key.", aliases=("id",), required=True),
+    SourceColumn("amount", AMOUNT, "The money of the transaction.", required=True, faults=MEASURE_FAULTS),
+    SourceColumn("date", INSTANT, "When it happened.", required=True, image=("transacted_at",), faults=DATE_FAULTS),
+    SourceColumn("use_chip", CHANNEL, "How the card was used.", image=("channel",)),
+    SourceColumn("zip", ZIP, "The merchant's zip code."),
+    SourceColumn("client_id", INTEGER, "The client, a row of `users`."),
+    SourceColumn("card_id", INTEGER, "The card, a row of `cards`."),
+    SourceColumn("merchant_id", INTEGER, "The merchant."),
+    SourceColumn("merchant_city", TEXT, "The merchant's city."),
+    SourceColumn("merchant_state", TEXT, "The merchant's state or country."),
+    SourceColumn("mcc", MCC, "The merchant category code, a row of `mcc_codes`."),
+    SourceColumn("errors", NAMES, "What went wrong at the terminal."),
+)
+CARD_COLUMNS = (
+    SourceColumn("card_id", INTEGER, "The card's key.", aliases=("id",), required=True),
+    SourceColumn("client_id", INTEGER, "The client who holds it."),
+    SourceColumn("card_brand", AS_SENT, "The brand."),
+    SourceColumn("card_type", AS_SENT, "Debit, credit or prepaid."),
+    SourceColumn("card_number", CARD_NUMBER, "The card's number.", image=("card_last_four", "card_number_hash")),
+    SourceColumn("expires", AS_SENT, "The month of its expiry."),
+    SourceColumn("cvv", SECURITY_CODE, "The card's security code.", image=()),
+    SourceColumn("has_chip", AS_SENT, "Whether it has a chip."),
+    SourceColumn("num_cards_issued", AS_SENT, "How many cards were issued."),
+    SourceColumn("credit_limit", AMOUNT, "The credit limit."),
+    SourceColumn("acct_open_date", AS_SENT, "The month in which the account was opened."),
+    SourceColumn("year_pin_last_changed", AS_SENT, "The year in which the PIN was last changed."),
+    SourceColumn("card_on_dark_web", AS_SENT, "Whether its number was found on the dark web."),
+)
+USER_COLUMNS = (
+    SourceColumn("client_id", INTEGER, "The client's key.", aliases=("id",), required=True),
+    SourceColumn("current_age", AS_SENT, "The age in years."),
+    SourceColumn("retirement_age", AS_SENT, "The age of retirement in years."),
+    SourceColumn("birth_year", AS_SENT, "The year of birth."),
+    SourceColumn("birth_month", AS_SENT, "The month of birth."),
+    SourceColumn("gender", AS_SENT, "The gender."),
+    SourceColumn("address", AS_SENT, "The street and number."),
+    SourceColumn("latitude", AS_SENT, "The latitude of the address."),
+    SourceColumn("longitude", AS_SENT, "The longitude of the address."),
+    SourceColumn("per_capita_income", AMOUNT, "The income per head where the client lives."),
+    SourceColumn("yearly_income", AMOUNT, "The yearly income."),
+    SourceColumn("total_debt", AMOUNT, "All debts."),
+    SourceColumn("credit_score", AS_SENT, "The credit score."),
+    SourceColumn("num_credit_cards", AS_SENT, "How many credit cards the client has."),
+)
+CODE_COLUMNS = (
+    SourceColumn("mcc", MCC, "The merchant category code.", required=True),
+    SourceColumn("description", AS_SENT, "What merchants of this category do."),
+)
+
+
+# From functions/kpi/contract/items.py
+
+StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
+LayerName = Literal["silver", "gold"]
+
+
+class StatusChange(TypedDict):
+    """A change of a file's status."""
+
+    status: StatusName
+    at: str
+
+
+class RejectionReason(TypedDict):
+    """Why a file is rejected: a code of the data contract and a sentence with the figures."""
+
+    code: str
+    text: str
+
+
+class RejectionMail(TypedDict):
+    """Who sends the mail about a rejected file, since when, and when it was sent."""
+
+    claimant: NotRequired[str]
+    claimed_at: NotRequired[str]
+    sent_at: NotRequired[str]
+
+
+class FileFailure(TypedDict):
+    """Why a file does not go on until it is resumed."""
+
+    stage: Literal["silver", "gold", "workflow"]
+    reason: str
+    attempts: int
+    at: str
+
+
+class RunError(TypedDict):
+    """Why a run for a file failed as a whole; the file waits on, and its workflow tries again."""
+
+    stage: LayerName
+    reason: str
+    at: str
+
+
+class FileFormat(TypedDict):
+    """How a file is written: all that a reader must know before its first row. A marker has its kind alone."""
+
+    kind: Annotated[str, "`csv`, `csv.gz`, `parquet`, `json`; `load` of a marker"]
+    dialect: NotRequired[Annotated[str, "see *Dialects*"]]
+    has_header: NotRequired[bool]
+    columns: NotRequired[Annotated[list[str], "names as in the file, in order; without a header those of the contract"]]
+    places: NotRequired[
+        Annotated[
+            dict[str, int],
+            "known column, by its name in the contract → place in `columns` from 0; also `op`, `commit_at`",
+        ]
+    ]
+    is_full_load: NotRequired[bool]
+    null_text: NotRequired[Annotated[str, "only where a text means null"]]
+    table: NotRequired[Annotated[str, "in lower case; only `dms cdc transactions`"]]
+    table_places: NotRequired[
+        Annotated[list[int], "a row that names `table` at none of these places is of another table"]
+    ]
+    types: NotRequired[Annotated[list[str], "Parquet only: type names"]]
+    blank_lines_before_header: NotRequired[int]
+    odd_quote_lines: NotRequired[int]
+
+
+class DeclaredLoad(TypedDict):
+    """What a marker declares."""
+
+    name: str
+    start_at: str
+    files: Annotated[list[str], "file ids"]
+
+
+class FileKpis(TypedDict):
+    """The figures of a file."""
+
+    row_count: int
+    distinct_keys: int
+    duplicate_keys: int
+    unreadable_keys: Annotated[int, "null or unreadable"]
+    unreadable_amounts: int
+    unreadable_dates: int
+    negative_amounts: int
+    zero_amounts: int
+    bad_rows: Annotated[int, "rows that break a rule"]
+    total_amount: str
+    first_at: NotRequired[Annotated[str, "readable dates; absent when none"]]
+    last_at: NotRequired[Annotated[str, "readable dates; absent when none"]]
+    operations: NotRequired[
+        Annotated[dict[str, int], "`insert`, `update`, `delete`; good rows; only with an `op` column"]
+    ]
+    channels: Annotated[dict[str, int], "`swipe`, `chip`, `online`, `unknown`; broken rows excluded"]
+
+
+class ControlTotals(TypedDict):
+    """What a file's figures were compared with."""
+
+    source: Literal["metadata", "side-car", "none"]
+    row_count: NotRequired[int]
+    total_amount: NotRequired[str]
+    proven: bool
+
+
+class SilverOfFile(TypedDict):
+    """What Silver did with a file."""
+
+    run_seq: int
+    outcomes: Annotated[dict[str, int], "all seven"]
+    amounts: Annotated[dict[str, str], "sum of the rows' amounts per outcome that occurs"]
+    effect_amount: str
+    missing: NotRequired[Annotated[int, "markers: living keys that the reload deleted"]]
+    moved: NotRequired[Annotated[int, "markers: keys whose value another row of the load now gives"]]
+    snapshots: Annotated[dict[str, int], "table → snapshot id"]
+
+
+class GoldOfFile(TypedDict):
+    """Which Gold run published a file."""
+
+    run_seq: int
+    snapshots: Annotated[dict[str, int], "table → snapshot id"]
+
+
+class FileItem(TypedDict):
+    """An item per object version."""
+
+    file_id: Annotated[str, "hex SHA-256 of bucket, key and version id, joined by NUL characters"]
+    kind: Annotated[Literal["file"], "`file`"]
+    subject: Annotated[str, "`transactions`, `cards`, `users`, `mcc_codes`, or `load` for a marker"]
+    bucket: Annotated[str, "of the object"]
+    key: Annotated[str, "of the object"]
+    version_id: Annotated[str, "of the object"]
+    sequencer: Annotated[str, "of the object's event, padded with zeros on the right"]
+    etag: Annotated[str, "of the object"]
+    size: Annotated[int, "bytes"]
+    last_modified_at: Annotated[str, "when the object was written"]
+    as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]
+    status: Annotated[StatusName, "`received → accepted → in_silver → published`, or `rejected`; only forward"]
+    in_effect: Annotated[bool, "false until accepted, then true"]
+    waiting_for: NotRequired[
+        Annotated[
+            LayerName,
+            "`silver` when accepted, `gold` when in Silver, absent otherwise and while `failed`; hash key of the "
+            "sparse index `waiting`",
+        ]
+    ]
+    waiting_since: NotRequired[Annotated[str, "instant of that status; range key of the index `waiting`"]]
+    format: NotRequired[Annotated[FileFormat, "how the file is written"]]
+    load: NotRequired[Annotated[DeclaredLoad, "markers only"]]
+    kpis: NotRequired[Annotated[FileKpis, "the figures of the file"]]
+    control: NotRequired[Annotated[ControlTotals, "what was compared"]]
+    warnings: NotRequired[Annotated[list[str], "sentences"]]
+    reasons: NotRequired[Annotated[list[RejectionReason], "only when rejected"]]
+    rejection_mail: NotRequired[
+        Annotated[
+            RejectionMail,
+            "only when rejected: who sends the mail, since when, and `sent_at` once it is sent; `sent_at` alone when "
+            "Silver rejected the file, whose workflow sends it",
+        ]
+    ]
+    failed: NotRequired[Annotated[FileFailure, "only while failed"]]
+    last_error: NotRequired[Annotated[RunError, "only while it waits, after a run that its workflow started failed"]]
+    silver: NotRequired[Annotated[SilverOfFile, "what Silver did with it"]]
+    gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
+    execution_arn: NotRequired[Annotated[str, "of the workflow"]]
+    changes: Annotated[list[StatusChange], "each status change"]
+
+
+class PublishedRun(TypedDict):
+    """What a layer shows its readers."""
+
+    run_seq: int
+    snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    row_count: int
+    total_amount: str
+    floor: NotRequired[Annotated[str, "Silver: start of the newest complete load, absent when none"]]
+    loads: NotRequired[Annotated[dict[str, str], "Silver: marker's file id → start"]]
+    silver_run_seq: NotRequired[Annotated[int, "Gold: the Silver run that it shows"]]
+    silver_snapshots: NotRequired[Annotated[dict[str, int], "Gold: of that Silver run"]]
+
+
+class RunInProgress(TypedDict):
+    """What a run recorded before its first write."""
+
+    run_seq: int
+    token: Annotated[str, "fences out a second writer"]
+    files: list[str]
+    started_at: str
+    attempts: NotRequired[Annotated[int, "Silver"]]
+    silver: NotRequired[Annotated[PublishedRun, "Gold: `published` of the Silver run that it brings over"]]
+
+
+class RunIntent(TypedDict):
+    """The commit of a run: what is left to be carried out."""
+
+    run_seq: int
+    branch: str
+    snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report: Annotated[str, "object key in the lake"]
+
+
+class LayerItem(TypedDict):
+    """An item per layer."""
+
+    file_id: Annotated[str, "`layer#silver` or `layer#gold`"]
+    kind: Annotated[Literal["layer"], "`layer`"]
+    run_seq: Annotated[int, "last run that reached its commit point"]
+    in_progress: NotRequired[Annotated[RunInProgress, "while a run works"]]
+    intent: NotRequired[Annotated[RunIntent, "from the commit point until all is published"]]
+    published: NotRequired[Annotated[PublishedRun, "what readers are shown"]]
+
+
+class RangeItem(TypedDict):
+    """An item per prefix, what earlier accepted files looked like."""
+
+    file_id: Annotated[str, "`range#<first folder>`"]
+    kind: Annotated[Literal["range"], "`range`"]
+    files: Annotated[int, "how many"]
+    min_rows: Annotated[int, "the fewest rows"]
+    max_rows: Annotated[int, "the most rows"]
+    min_mean: Annotated[str, "the smallest mean amount"]
+    max_mean: Annotated[str, "the largest mean amount"]
+
+
+class FileReport(TypedDict):
+    """What a Silver run did with one file, as its report in the lake says."""
+
+    outcomes: dict[str, int]
+    amounts: dict[str, str]
+    effect: str
+    missing: NotRequired[int]
+    moved: NotRequired[int]
+
+
+class LayerTotals(TypedDict):
+    """The totals of a layer after a run."""
+
+    row_count: int
+    total_amount: str
+    floor: NotRequired[str]
+    loads: NotRequired[dict[str, str]]
+    silver_run_seq: NotRequired[int]
+    silver_snapshots: NotRequired[dict[str, int]]
+
+
+class SilverReport(TypedDict):
+    """A Silver run's report."""
+
+    files: dict[str, FileReport]
+    totals: LayerTotals
+
+
+class GoldReport(TypedDict):
+    """A Gold run's report."""
+
+    files: list[str]
+    totals: LayerTotals
+
+
+# From functions/kpi/contract/limits.py
+
+EARLIEST_YEAR = 1900
+EARLIEST_INSTANT = "1900-01-01 00:00:00"
+"""No date, commit timestamp, `as-of` or start of a load may lie before it."""
+BEGINNING_OF_TIME = "1800-01-01 00:00:00"
+"""Minus infinity as the tables write it: the position of an undeclared full load, the start of a first version."""
+END_OF_TIME = "9999-12-31 00:00:00"
+"""The end of a version that no later one ends."""
+FUTURE_DAYS = 1
+"""A date may be so many days later than its object's last-modified instant."""
+
+RECORD_LINES = 64
+"""A record of a CSV file has at most so many lines."""
+LINE_BYTES = 64 << 20
+"""A line of a CSV file, or what may become one record of several lines, has at most so many bytes."""
+SAMPLE_RECORDS = 1_000
+"""The first block: so many records are looked at to tell how a file is written."""
+CODES_BYTES = 16 << 20
+"""A JSON file of `mcc_codes` has at most so many bytes."""
+MARKER_BYTES = 4 << 20
+MARKER_FILES = 2_000
+"""A marker lists at most so many files."""
+RUN_FILES = 2_000
+"""A run takes at most so many files: its list lies in one DynamoDB item, which ends at 400 KB."""
+
+AMOUNT_DIGITS = 16
+"""An amount has at most so many significant digits before its point."""
+AMOUNT_DECIMALS = 2
+SEQUENCER_CHARACTERS = 32
+"""Sequencers are padded on the right with zeros to so many characters."""
+FAILURE_CHARACTERS = 2_000
+"""The reason of a failure is cut to so many: the mail that carries it must stay below 8 KB."""
+
+
+# From functions/kpi/contract/subjects.py
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the files of one first folder are about; the first of its columns is the key.
+
+    `headerless` is the order of the columns in files without a header. `first_version` names the columns of Silver's
+    image as the first version had them, in its order: later ones follow, and the content hash of a row without them is
+    what it was.
+    """
+
+    name: str
+    description: str
+    columns: tuple[SourceColumn, ...]
+    headerless: tuple[str, ...]
+    first_version: tuple[str, ...]
+    has_money: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name of the key."""
+        return self.columns[0].name
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The names of all columns, without those of changes."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def known(self) -> Mapping[str, SourceColumn]:
+        """All columns that a file may have, those of changes last."""
+        return {column.name: column for column in (*self.columns, *CHANGE_COLUMNS)}
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns if column.required)
+
+    @property
+    def ruled(self) -> tuple[str, ...]:
+        """The columns that a rule is about; any text is good in the others."""
+        return tuple(column.name for column in self.columns if column.tested_faults)
+
+    @property
+    def secret(self) -> tuple[str, ...]:
+        """The columns whose values never leave Bronze."""
+        return tuple(column.name for column in self.columns if column.kind.is_secret)
+
+    @property
+    def image(self) -> Mapping[str, str]:
+        """The columns of a row in Silver, the key first, with their types."""
+        types = {name: column.kind.silver_type for column in self.columns for name in column.image_names}
+        return {name: types[name] for name in (*self.first_version, *types)}
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """The columns of the image but the key."""
+        return {name: sql_type for name, sql_type in self.image.items() if name != self.key}
+
+    @property
+    def later_values(self) -> tuple[str, ...]:
+        """The columns of the image that came after the first version."""
+        return tuple(name for name in self.image if name not in self.first_version)
+
+    def source_of(self, image_name: str) -> SourceColumn:
+        """Return the column of the files that gives a column of the image."""
+        return next(column for column in self.columns if image_name in column.image_names)
+
+    def canonical_name(self, name: str) -> str:
+        """Return the contract's name of a column, or the trimmed lower-case name if the contract has none."""
+        plain = name.strip(" \t").lower()
+        return next((column.name for column in self.known.values() if plain in column.aliases), plain)
+
+
+TRANSACTIONS = Subject(
+    name="transactions",
+    description="Purchases and refunds; the only files with money.",
+    columns=TRANSACTION_COLUMNS,
+    headerless=(
+        "dms_id",
+        "date",
+        "client_id",
+        "card_id",
+        "amount",
+        "use_chip",
+        "merchant_id",
+        "merchant_city",
+        "merchant_state",
+        "zip",
+        "mcc",
+        "errors",
+    ),
+    first_version=(
+        "dms_id",
+        "transacted_at",
+        "amount",
+        "channel",
+        "client_id",
+        "card_id",
+        "merchant_id",
+        "merchant_city",
+        "merchant_state",
+        "zip",
+        "mcc",
+        "errors",
+    ),
+    has_money=True,
+)
+
+
+def reference_subject(name: str, description: str, columns: tuple[SourceColumn, ...], first: int) -> Subject:
+    """Return the subject of a reference table, whose first version had the first so many of its columns."""
+    listed = columns[:first]
+    names = tuple(column.name for column in listed)
+    return Subject(name, description, columns, names, tuple(name for column in listed for name in column.image_names))
+
+
+REFERENCES: Mapping[str, Subject] = {
+    subject.name: subject
+    for subject in (
+        reference_subject("cards", "The cards that transactions were paid with.", CARD_COLUMNS, 13),
+        reference_subject("users", "The clients who hold the cards.", USER_COLUMNS, 14),
+        reference_subject("mcc_codes", "The meaning of merchant category codes.", CODE_COLUMNS, 2),
+    )
+}
+SUBJECTS: Mapping[str, Subject] = {TRANSACTIONS.name: TRANSACTIONS, **REFERENCES}
+LOAD = "load"
+"""The subject of a marker, which has no columns."""
+MARKER_NAME = "_load.json"
+
+
+def subject_of(key: str) -> Subject:
+    """Return the subject of a data file, told by the first folder of its key."""
+    return SUBJECTS.get(key.partition("/")[0], TRANSACTIONS)
+
+
+def is_marker(key: str) -> bool:
+    """Say whether an object declares a reload instead of holding data."""
+    first, _, rest = key.partition("/")
+    return first == TRANSACTIONS.name and rest.rpartition("/")[2] == MARKER_NAME
+
+
+# From functions/kpi/contract/dimensions.py
+
+
+@dataclass(frozen=True)
+class DimensionTable:
+    """A dimension with a row per member, named by `natural`, columns of the image of transactions.
+
+    Its `attributes` come from the newest row of the subject `described_by`, whose order is kept beside them.
+    """
+
+    name: str
+    key: str
+    natural: tuple[str, ...]
+    description: str
+    attributes: tuple[str, ...] = ()
+    described_by: str = "transactions"
+
+    @property
+    def natural_types(self) -> Mapping[str, str]:
+        return {name: TRANSACTIONS.image[name] for name in self.natural}
+
+    @property
+    def attribute_types(self) -> Mapping[str, str]:
+        return {name: SUBJECTS[self.described_by].image[name] for name in self.attributes}
+
+    @property
+    def schema(self) -> Mapping[str, str]:
+        """The columns of the table with their types, the surrogate key first."""
+        order = {"row_order": ROW_ORDER} if self.attributes else {}
+        return {self.key: "bigint", **self.natural_types, **self.attribute_types, **order}
+
+
+@dataclass(frozen=True)
+class VersionedDimension:
+    """A dimension of type 2: a row per version of a member, as the rows of a reference table tell them."""
+
+    name: str
+    key: str
+    subject: str
+    description: str
+
+    @property
+    def natural(self) -> str:
+        """The natural key of its members, a column of the reference table and of the image of transactions."""
+        return REFERENCES[self.subject].key
+
+    @property
+    def schema(self) -> Mapping[str, str]:
+        """The columns of the table with their types, the surrogate key first."""
+        validity = {"valid_from": "timestamp", "valid_to": "timestamp", "is_current": "boolean"}
+        return {self.key: "bigint", **REFERENCES[self.subject].image, **validity}
+
+
+DIMENSIONS: Mapping[str, DimensionTable] = {
+    dimension.name: dimension
+    for dimension in (
+        DimensionTable("dim_channel", "channel_key", ("channel",), "How a card was used."),
+        DimensionTable(
+            "dim_location", "location_key", ("merchant_city", "merchant_state", "zip"), "Where a card was used."
+        ),
+        DimensionTable(
+            *("dim_merchant", "merchant_key", ("merchant_id",), "Who was paid."),
+            attributes=("mcc", "merchant_city", "merchant_state"),
+        ),
+        DimensionTable(
+            *("dim_mcc", "mcc_key", ("mcc",), "The category of who was paid; `mcc_codes` describes it."),
+            attributes=("description",),
+            described_by="mcc_codes",
+        ),
+    )
+}
+VERSIONED_DIMENSIONS: Mapping[str, VersionedDimension] = {
+    dimension.name: dimension
+    for dimension in (
+        VersionedDimension("dim_card", "card_key", "cards", "The card, by its versions."),
+        VersionedDimension("dim_client", "client_key", "users", "The client, by its versions."),
+    )
+}
+ALL_DIMENSIONS: Mapping[str, DimensionTable | VersionedDimension] = {**DIMENSIONS, **VERSIONED_DIMENSIONS}
+CALENDAR: Mapping[str, str] = {
+    "date_key": "int",
+    "date": "date",
+    "year": "int",
+    "quarter": "int",
+    "month": "int",
+    "day": "int",
+    "weekday": "int",
+    "is_weekend": "boolean",
+}
+"""The columns of `dim_date`."""
+
+
+# From functions/kpi/contract/aggregates.py
+
+
+class Period(StrEnum):
+    """The time over which an aggregate sums; its value is the name of the column with the period's first day."""
+
+    DAY = "transacted_on"
+    WEEK = "week"
+    """From Monday, also where it lies in two months."""
+    MONTH = "month"
+    QUARTER = "quarter"
+    ALL_TIME = ""
+    """No column: one sum over all facts of a group."""
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """What an aggregate may tell apart: its columns, the first being the group's key, and the fact's column behind it.
+
+    A client's or a card's sums do not fall apart where a new version begins: all versions count under the key of the
+    first one, so the fact's natural key is what they are grouped by.
+    """
+
+    columns: Mapping[str, str]
+    of_fact: str
+
+    @property
+    def key(self) -> str:
+        return next(iter(self.columns))
+
+
+GROUPINGS: Mapping[str, Grouping] = {
+    **{name.removeprefix("dim_"): Grouping({each.key: "bigint"}, each.key) for name, each in DIMENSIONS.items()},
+    **{
+        name.removeprefix("dim_"): Grouping({each.key: "bigint", each.natural: "bigint"}, each.natural)
+        for name, each in VERSIONED_DIMENSIONS.items()
+    },
+    "channel": Grouping({"channel": "string"}, "channel_key"),
+}
+"""By dimension, without `dim_`; of a channel the name is shown, `unknown` when it is null."""
+MEASURES: Mapping[str, str] = {"row_count": "bigint", "total_amount": TOTAL}
+"""What each aggregate holds of a group: how many facts, and their money."""
+
+
+@dataclass(frozen=True)
+class AggregateTable:
+    """An aggregate of the facts by period and by dimensions, the names of `GROUPINGS`."""
+
+    name: str
+    period: Period
+    dimensions: tuple[str, ...]
+    description: str
+
+    @property
+    def groupings(self) -> tuple[Grouping, ...]:
+        return tuple(GROUPINGS[name] for name in self.dimensions)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that tell its rows apart; they are in this order, too."""
+        period = (str(self.period),) if self.period else ()
+        return (*period, *(grouping.key for grouping in self.groupings))
+
+    @property
+    def schema(self) -> Mapping[str, str]:
+        """The columns of the table with their types."""
+        period = {str(self.period): "date"} if self.period else {}
+        groups = {name: sql_type for grouping in self.groupings for name, sql_type in grouping.columns.items()}
+        return {**period, **groups, **MEASURES}
+
+
+AGGREGATES: Mapping[str, AggregateTable] = {
+    aggregate.name: aggregate
+    for aggregate in (
+        AggregateTable("daily_totals", Period.DAY, ("channel",), "Each day by channel."),
+        AggregateTable("monthly_merchant_totals", Period.MONTH, ("merchant",), "Each month by merchant."),
+        AggregateTable("monthly_client_totals", Period.MONTH, ("client",), "Each month by client."),
+    )
+}
+
+
+# From functions/kpi/contract/tables.py
+
+
+@dataclass(frozen=True)
+class LakeTable:
+    """A table: its columns with their types, and how its files are laid out.
+
+    `key` tells its rows apart. A replay compares all columns but `of_the_run`, which tell of the run that wrote a row
+    and not of the row; a table that is only what runs changed is not compared at all. Of a table that keeps each
+    accepted or rejected row of a file, `amount_of_file` gives the money that counts for the file, `0` for none.
+    """
+
+    name: str
+    layer: str
+    schema: Mapping[str, str]
+    description: str
+    key: tuple[str, ...]
+    partitioning: str = ""
+    sort_order: str = ""
+    of_the_run: frozenset[str] = frozenset()
+    is_compared: bool = True
+    amount_of_file: str | None = None
+
+    @property
+    def column_list(self) -> str:
+        """The columns as a CREATE TABLE lists them."""
+        return ", ".join(f"{name} {sql_type}" for name, sql_type in self.schema.items())
+
+
+IMAGE = TRANSACTIONS.image
+VALUES = TRANSACTIONS.values
+WRITER = {"file_id": "string", "row": "bigint"}
+STATE = {**IMAGE, "content_hash": "bigint", "row_order": ROW_ORDER, **WRITER}
+HISTORY = {**STATE, "op": "string", "line": "bigint", "outcome": "string", "effect_amount": EFFECT, "run_seq": "bigint"}
+BEFORE_AFTER = struct_of(VALUES)
+EFFECTS = {
+    "run_seq": "bigint",
+    "cause": "string",
+    "dms_id": "bigint",
+    "before": BEFORE_AFTER,
+    "after": BEFORE_AFTER,
+    "effect_amount": EFFECT,
+    **WRITER,
+}
+QUARANTINE = {
+    **WRITER,
+    "line": "bigint",
+    "raw": "string",
+    "rules": "array<string>",
+    "amount": MONEY,
+    "row_order": ROW_ORDER,
+    "run_seq": "bigint",
+    "repaired_by": "string",
+}
+TOMBSTONES = {"dms_id": "bigint", "row_order": ROW_ORDER, **WRITER}
+OF_A_REFERENCE_ROW = {
+    "op": "string",
+    "content_hash": "bigint",
+    "row_order": ROW_ORDER,
+    **WRITER,
+    "line": "bigint",
+    "outcome": "string",
+    "run_seq": "bigint",
+}
+"""What a row of a reference table has beside its image."""
+BY_RUN = "PARTITIONED BY (truncate(1000, run_seq))"
+OF_ITS_TAKING = frozenset({"outcome", "effect_amount", "run_seq"})
+PLACE_IN_FILE = ("file_id", "row")
+
+SILVER_TABLES: Mapping[str, LakeTable] = {
+    table.name: table
+    for table in (
+        LakeTable(
+            *("transaction_history", "silver", HISTORY),
+            "One row per accepted input row, append-only: the image after it, its order and its outcome.",
+            key=PLACE_IN_FILE,
+            partitioning=BY_RUN,
+            of_the_run=OF_ITS_TAKING,
+            amount_of_file="amount",
+        ),
+        LakeTable(
+            *("quarantine", "silver", QUARANTINE),
+            "One row per rejected input row: its place, its raw text, and the names of all broken rules.",
+            key=PLACE_IN_FILE,
+            partitioning=BY_RUN,
+            of_the_run=frozenset({"run_seq"}),
+            amount_of_file="amount",
+        ),
+        LakeTable(
+            *("transaction_effects", "silver", EFFECTS),
+            "One row per key that a run changed, append-only: its image before and after.",
+            key=("run_seq", "dms_id"),
+            partitioning=BY_RUN,
+            is_compared=False,
+        ),
+        *(
+            LakeTable(
+                *(name, "silver", {**reference.image, **OF_A_REFERENCE_ROW}),
+                "One row per accepted input row, append-only: the newest by `row_order` is the state of its key.",
+                key=PLACE_IN_FILE,
+                of_the_run=frozenset({"outcome", "run_seq"}),
+                amount_of_file="0",
+            )
+            for name, reference in REFERENCES.items()
+        ),
+        LakeTable(
+            *("tombstones", "silver", TOMBSTONES), "One row per deleted key: the order of its delete.", key=("dms_id",)
+        ),
+        LakeTable(
+            *("transactions", "silver", STATE),
+            "One row per living `dms_id`: its values, its order and its last writer.",
+            key=("dms_id",),
+            sort_order="dms_id",
+        ),
+    )
+}
+"""History goes first when a run is published: a reader never sees a state whose cause is missing."""
+
+FACT_IMAGE: tuple[str, ...] = ("card_id", "client_id", "amount")
+"""The columns of Silver's image that a fact has as they are."""
+LATER_FACT_IMAGE: tuple[str, ...] = ()
+"""The same, of those that came after the first version."""
+FACT = {
+    "dms_id": "bigint",
+    "transacted_at": "timestamp",
+    "transacted_on": "date",
+    "date_key": "int",
+    **{dimension.key: "bigint" for dimension in ALL_DIMENSIONS.values()},
+    **{name: IMAGE[name] for name in FACT_IMAGE},
+    "has_error": "boolean",
+    **{name: IMAGE[name] for name in LATER_FACT_IMAGE},
+}
+
+GOLD_TABLES: Mapping[str, LakeTable] = {
+    table.name: table
+    for table in (
+        LakeTable("dim_date", "gold", CALENDAR, "The calendar.", key=("date_key",), sort_order="date_key"),
+        *(
+            LakeTable(
+                name, "gold", dimension.schema, dimension.description, key=(dimension.key,), sort_order=dimension.key
+            )
+            for name, dimension in ALL_DIMENSIONS.items()
+        ),
+        LakeTable(
+            *("fact_transactions", "gold", FACT),
+            "One row per living `dms_id`: its measures and the keys of all dimensions.",
+            key=("dms_id",),
+            sort_order="transacted_on, dms_id",
+        ),
+        *(
+            LakeTable(
+                *(name, "gold", aggregate.schema, aggregate.description),
+                key=aggregate.key,
+                sort_order=", ".join(aggregate.key),
+            )
+            for name, aggregate in AGGREGATES.items()
+        ),
+    )
+}
+"""Dimensions go first when a run is published: a fact never points to a member that readers do not see yet."""
+TABLES: Mapping[str, LakeTable] = {
+    f"{table.layer}.{table.name}": table for table in (*SILVER_TABLES.values(), *GOLD_TABLES.values())
+}
+
+
+# From functions/kpi/contract/vocabulary.py
+
+CHANNELS = ("swipe", "chip", "online")
+UNKNOWN = "unknown"
+"""A channel that is null, and the member of each dimension that a fact without a value points to."""
+CHANNEL_SPELLINGS: Mapping[str, str] = {
+    f"{channel}{tail}": channel for channel in CHANNELS for tail in ("", " transaction")
+}
+"""The texts of `use_chip`, in lower case, with the channel that each means."""
+
+OPERATIONS = ("I", "U", "D")
+OPERATION_NAMES = ("insert", "update", "delete")
+OPERATION_SPELLINGS: Mapping[str, str] = {
+    spelling: operation
+    for operation, name in zip(OPERATIONS, OPERATION_NAMES, strict=True)
+    for spelling in (operation.lower(), name)
+}
+"""The texts of an operation, in lower case, with the letter that stands in the tables."""
+
+OUTCOMES: Mapping[str, str] = {
+    "quarantined": "breaks a rule of section 3.1",
+    "unchanged": (
+        "identical to the key's state before the run, whatever its order; a delete of a key that is not there"
+    ),
+    "stale": "older than the key's stored order: of its living row, its tombstone, or the floor",
+    "superseded": "not the newest row of its key in this run",
+    "inserted": "the newest, and its key was not there",
+    "updated": "the newest, and it changes the values of its key",
+    "deleted": "the newest, and it deletes its key",
+}
+"""What becomes of a row: exactly one of these, the first that applies."""
+STATUSES = ("received", "accepted", "in_silver", "published")
+"""A file's status moves along these and never back; or it ends `rejected`."""
+REJECTED = "rejected"
+LAYERS = ("silver", "gold")
+CAUSES: Mapping[str, str] = {"file": "a row of a file", "load": "the reload that a marker declares"}
+"""Why a key changed, as `transaction_effects` tells it."""
+
+UPLOAD = "upload"
+FULL_LOAD = "dms full load"
+CHANGES = "dms cdc"
+ORDERED_CHANGES = "dms cdc transactions"
+DIALECTS: Mapping[str, str] = {
+    UPLOAD: "none of the names below, and no `op` column",
+    FULL_LOAD: (
+        "the last part of the key is `LOAD`, eight hexadecimal digits and the ending, with an optional `…_` before "
+        "`LOAD`; its rows have phase 0 (section 4)"
+    ),
+    CHANGES: (
+        "the last part of the key is `YYYYMMDD-`, nine or more digits and the ending; or there is an `op` column and "
+        "none of the other names"
+    ),
+    ORDERED_CHANGES: (
+        "the last part of the key begins with `CDC_TXN-`: operation, and two columns with table and schema (in either "
+        "order) before the values"
+    ),
+}
+"""How a file is written, and by what it is told."""
+NULL_OF_DMS = "NULL"
+"""The text that means null in the three dialects of AWS DMS."""
+
+REASON_CODES: Mapping[str, str] = {
+    "object_gone": "the object version was deleted before it was read",
+    "empty_file": "zero bytes (or nothing inside the gzip)",
+    "no_rows": "a header and nothing else, or fewer rows than the parameter `MinimumRows`",
+    "missing_column": "a required column is missing",
+    "duplicate_column": "a column occurs twice",
+    "not_utf8": "the text is not UTF-8",
+    "truncated_gzip": "the gzip stream ends early, is damaged, or is followed by zeros",
+    "endless_line": ("a line of a CSV file, or what may become one record of several lines, is longer than 64 MB"),
+    "unreadable_parquet": "the Parquet footer or a page cannot be read",
+    "unreadable_json": "a file of `mcc_codes` is not one JSON object, code → description, or has a code twice",
+    "unsupported_column_type": (
+        "a Parquet column has a type that section 3.3 does not list; money as floating point is one"
+    ),
+    "row_count_mismatch": "the control total of rows differs",
+    "total_amount_mismatch": "the control total of money differs",
+    "unreadable_control": "the control totals or `as-of` cannot be read",
+    "ambiguous_dialect": "what the file holds can be read in two ways: see *Dialects*",
+    "unreadable_dialect": "the pin of the file's folder cannot be used: see *Dialects*",
+    "card_numbers": (
+        "a column of a transactions file looks like card numbers (13 to 19 digits with the check digit of ISO/IEC "
+        "7812, in nine of ten of at least five values of the first block)"
+    ),
+    "card_security_codes": (
+        "a column of a transactions file is named like a card security code (`cvv`, `cvc`, `cvv2`, `cvc2`, `cid`, "
+        "`security_code`, `card_security_code`) and holds three or four digits"
+    ),
+    "multi_line_records": (
+        "a file of cards has odd quotes: its records must be single lines, so that card numbers can be taken out of "
+        "each"
+    ),
+    "unreadable_load": "a marker is not JSON, or not of the form of section 9",
+    "load_file_missing": "a marker lists an object version that is not in Bronze, that was rejected, or that failed",
+    "would_delete": (
+        "a reload would delete a larger share of the living rows than the parameter `MaximumMissingShare`; Silver "
+        "decides this"
+    ),
+    "too_many_bad_rows": "the share of rows to be quarantined is above the parameter `MaximumBadShare`",
+}
+"""Why a file is rejected: each code with when it is given."""
+
+
+# From glue/lake/spark.py
+
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
 SCAN_BYTES = 64 << 20  # a file of a first load has 30 to 40 MB; half of Spark's own setting
 BROADCAST_KEYS = 1_000_000  # some 100 MB of hash table
+ALWAYS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "false"}
+Result = TypeVar("Result")
 
 
-class AuditFailed(Exception):  # noqa: N818 - the audit did
-    """Rows or cents do not add up; nothing of the run is published."""
+def session(name: str, settings: Mapping[str, str]) -> SparkSession:
+    """Return the session of a job, with the settings that its layer needs."""
+    builder = SparkSession.builder.appName(name)
+    for setting, value in {**ALWAYS, **settings}.items():
+        builder = builder.config(setting, value)
+    return builder.getOrCreate()
 
 
-def require(what: str, *, found: object, expected: object) -> None:
-    """Raise `AuditFailed` with both figures unless they are equal."""
-    if found != expected:
-        raise AuditFailed(f"{what}: found {found}, expected {expected}")
+def jvm(spark: SparkSession) -> Any:
+    """Return the JVM behind a session."""
+    return spark._jvm
 
 
-def at_once(questions: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
-    """Return the answers to independent questions, asked side by side; the first error is raised."""
+def in_parallel(tasks: Mapping[str, Callable[[], Result]]) -> dict[str, Result]:
+    """Return the results of independent tasks, carried out side by side; the first error is raised.
+
+    For small ones the driver mostly plans, and waits for storage.
+    """
     with ThreadPoolExecutor(4) as pool:
-        asked = {name: pool.submit(question) for name, question in questions.items()}
-        return {name: answer.result() for name, answer in asked.items()}
+        begun = {name: pool.submit(task) for name, task in tasks.items()}
+        return {name: task.result() for name, task in begun.items()}
 
 
-def together(writes: Iterable[Callable[[], None]]) -> None:
-    """Carry out independent writes side by side: for small ones the driver mostly plans, and waits for storage."""
-    at_once({str(number): write for number, write in enumerate(writes)})
+def checkpointed(rows: DataFrame) -> DataFrame:
+    """Return rows that are computed once, by the first use; later plans begin at the result and stay small.
+
+    They are kept as bytes: a large run has more rows than memory holds as objects.
+    """
+    kept = rows.localCheckpoint(eager=False)
+    levels = jvm(rows.sparkSession).org.apache.spark.storage.StorageLevel
+    kept._jdf.logicalPlan().rdd().persist(levels.MEMORY_AND_DISK_SER())
+    return kept
+
+
+def broadcast_if_small(keys: DataFrame, most: int) -> DataFrame:
+    """Return at most `most` keys, to be joined by a lookup in each task if they are few."""
+    return F.broadcast(keys) if most <= BROADCAST_KEYS else keys
+
+
+def laid_out(rows: DataFrame, count: int, *by: str) -> DataFrame:
+    """Return about `count` rows as files shall hold them: few in one; many by an order over all files, if one is given.
+
+    Within a file the table's own order rules.
+    """
+    if count <= ROWS_A_PARTITION:
+        return rows.coalesce(1)
+    return rows.orderBy(*by) if by else rows
+
+
+def size_shuffles(spark: SparkSession, rows: int) -> None:
+    """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
+    spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
+
+
+def size_scans(spark: SparkSession) -> None:
+    """Let each task read one of a table's usual files: the last one of a few long tasks leaves cores idle.
+
+    To be called once the run's input is read, whose tasks each become a file of the tables.
+    """
+    spark.conf.set("spark.sql.files.maxPartitionBytes", str(SCAN_BYTES))
+
+
+# From glue/lake/positions.py
+
+POSITION_DELETES = "file_path string, pos bigint"
+PLACE = f"struct<{POSITION_DELETES}>"
+FIELD_IDS = {"file_path": 2147483546, "pos": 2147483545}  # reserved by Iceberg's specification
+
+
+def iceberg_table(spark: SparkSession, name: str) -> Any:
+    """Return a table as Iceberg's Java API has it, at its newest state."""
+    iceberg = jvm(spark).org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, name)
+    iceberg.refresh()
+    return iceberg
+
+
+def place_of_row() -> Column:
+    """Return the place of a row that Iceberg has read."""
+    return F.struct(F.col("_file").alias("file_path"), F.col("_pos").alias("pos")).alias("place")
+
+
+def ancestry(iceberg: Any, snapshot: Any) -> Iterator[Any]:
+    """Yield a snapshot and those before it, as far as they have not expired; none for a table without snapshots."""
+    while snapshot is not None:
+        yield snapshot
+        snapshot = iceberg.snapshot(snapshot.parentId()) if snapshot.parentId() is not None else None
+
+
+def planned_files(scan: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the data files of a scan, and their files of position deletes, as Iceberg describes them, by path."""
+    planned = scan.planFiles()
+    tasks = planned.iterator()
+    files: dict[str, Any] = {}
+    deletes: dict[str, Any] = {}
+    while tasks.hasNext():
+        task = tasks.next()
+        files[str(task.file().location())] = task.file()
+        deletes |= {str(delete.location()): delete for delete in task.deletes()}
+    planned.close()
+    return files, deletes
+
+
+def read_files(spark: SparkSession, schema: str | StructType, paths: Iterable[str]) -> DataFrame:
+    """Read files of a table without Iceberg, which counts days before 1582 as Spark does since version 3."""
+    return spark.read.schema(schema).option("datetimeRebaseMode", "CORRECTED").parquet(*paths)
+
+
+def rows_of_keys(
+    spark: SparkSession,
+    iceberg: Any,
+    name: str,
+    keys: DataFrame,
+    names: Iterable[str],
+    *,
+    between: tuple[int, int],
+    most: int,
+) -> DataFrame:
+    """Return columns of a table's rows under the keys of another one, and the `place` of each row.
+
+    `keys` has one column and at most `most` rows, in a range. Iceberg reads structs and lists row by row, and keys may
+    lie in all files. So it only tells which files may hold the keys and which of their rows are dead; Spark's own
+    reader, which takes columns, reads them. A MERGE would join all the table holds.
+    """
+    (key,), (low, high), as_seen = keys.columns, between, spark.table(name)
+    files, deletes, is_wide = _files_between(spark, iceberg, key, low, high)
+    if not files:
+        return as_seen.where(F.lit(False)).select(*names, F.lit(None).cast(PLACE).alias("place"))
+    rows = read_files(spark, as_seen.schema, files)
+    if not is_wide:
+        # A reader passes over pages by the range. But its limits stand in the code that Spark generates, and a
+        # loop that is new with each run has read millions of rows before the JVM has compiled it.
+        rows = rows.where(F.col(key).between(low, high))
+    places = {"file_name": F.col("_metadata.file_name"), "pos": F.col("_metadata.row_index")}
+    found = rows.withColumns(places).join(broadcast_if_small(keys, most), on=key, how="left_semi")
+    if deletes:
+        dead = read_files(spark, POSITION_DELETES, deletes)
+        dead = dead.select(F.substring_index("file_path", "/", -1).alias("file_name"), "pos")
+        found = found.join(dead, on=["file_name", "pos"], how="left_anti")
+    path_of = F.create_map(*[F.lit(text) for path in files for text in (path.rpartition("/")[2], path)])
+    place = F.struct(path_of[F.col("file_name")].alias("file_path"), "pos")
+    return found.select(*names, place.alias("place"))
+
+
+def _files_between(
+    spark: SparkSession, iceberg: Any, key: str, low: int, high: int
+) -> tuple[list[str], dict[str, Any], bool]:
+    """Return the published data files that may hold keys of a range, and their files of deletes by path.
+
+    The third part tells whether most of the rows are in files all of whose keys lie in the range.
+    """
+    expressions = jvm(spark).org.apache.iceberg.expressions
+    within = getattr(expressions.Expressions, "and")(
+        expressions.Expressions.greaterThanOrEqual(key, low), expressions.Expressions.lessThanOrEqual(key, high)
+    )
+    files, deletes = planned_files(iceberg.newScan().filter(within).includeColumnStats([key]))
+    lies_within = expressions.StrictMetricsEvaluator(iceberg.schema(), within)
+    rows = {path: file.recordCount() for path, file in files.items()}
+    rows_within = sum(rows[path] for path, file in files.items() if lies_within.eval(file))
+    return list(files), deletes, 2 * rows_within > sum(rows.values())
+
+
+def delete_rows(spark: SparkSession, iceberg: Any, places: DataFrame, count: int, *, branch: str) -> None:
+    """Delete the rows at these `count` places (`file_path, pos`) from a branch.
+
+    A MERGE would look for the rows a second time, and one that also inserts sorts all that the table holds.
+    """
+    delta = iceberg.newRowDelta().toBranch(branch)
+    for file in put_deletes(spark, iceberg, laid_out(places, count)):
+        delta = delta.addDeletes(file)
+    delta.commit()
+
+
+def put_deletes(spark: SparkSession, iceberg: Any, places: DataFrame) -> list[Any]:
+    """Write position deletes, a file for each partition; return the files as Iceberg describes them."""
+    with_ids = [F.col(name).alias(name, metadata={"parquet.field.id": number}) for name, number in FIELD_IDS.items()]
+    folder = f"{iceberg.location()}/data/deletes-{uuid.uuid4().hex}/"
+    ordered = places.sortWithinPartitions("file_path", "pos").select(*with_ids)
+    # Nobody knows of the folder yet, so its files need no second renaming.
+    committer = {"marksuccessfuljobs": "false", "algorithm.version": "2"}
+    settings = {f"mapreduce.fileoutputcommitter.{name}": value for name, value in committer.items()}
+    ordered.write.options(**settings).parquet(folder)
+    return _described_deletes(spark, iceberg, folder)
+
+
+def _described_deletes(spark: SparkSession, iceberg: Any, folder: str) -> list[Any]:
+    """Return the files of position deletes in a folder as Iceberg describes them."""
+    packages, described = jvm(spark).org.apache.iceberg, []
+    config = packages.MetricsConfig.forPositionDelete(iceberg)
+    found = iceberg.io().listPrefix(folder).iterator()
+    while found.hasNext():
+        listed = found.next()
+        if not listed.location().endswith(".parquet"):
+            continue
+        written = iceberg.io().newInputFile(listed.location(), listed.size())
+        metrics = packages.parquet.ParquetUtil.fileMetrics(written, config)
+        if metrics.recordCount():
+            file = packages.FileMetadata.deleteFileBuilder(iceberg.spec()).ofPositionDeletes()
+            file = file.withPath(listed.location()).withFormat("parquet").withFileSizeInBytes(listed.size())
+            described.append(file.withMetrics(metrics).build())
+    return described
+
+
+def delete_files(spark: SparkSession, iceberg: Any) -> dict[str, Any]:
+    """Return all delete files of a table by path; a scan does not name those whose data files are gone."""
+    manifests = jvm(spark).org.apache.iceberg.ManifestFiles
+    found: dict[str, Any] = {}
+    for manifest in iceberg.currentSnapshot().deleteManifests(iceberg.io()):
+        reader = manifests.readDeleteManifest(manifest, iceberg.io(), iceberg.specs())
+        entries = reader.iterator()
+        while entries.hasNext():
+            delete = entries.next().copyWithoutStats()
+            found[str(delete.location())] = delete
+        reader.close()
+    return found
+
+
+def merge_deletes(spark: SparkSession, iceberg: Any) -> None:
+    """Put one file with the deletes of present data files in the place of all delete files of a table.
+
+    Iceberg 1.10 has `rewrite_position_delete_files` for this, but for a table with a list among its columns that fails
+    ("Invalid partition field parent"): it takes the list's elements for a partition field. Until it does not.
+    """
+    deletes = delete_files(spark, iceberg)
+    if not deletes:
+        return
+    files, _ = planned_files(iceberg.newScan())
+    living = read_files(spark, POSITION_DELETES, deletes).where(F.col("file_path").isin(list(files)))
+    rewrite = iceberg.newRewrite().validateFromSnapshot(iceberg.currentSnapshot().snapshotId())
+    for delete in deletes.values():
+        rewrite.deleteFile(delete)
+    for file in put_deletes(spark, iceberg, living.coalesce(1)):
+        rewrite.addFile(file)
+    rewrite.commit()
+
+
+# From glue/lake/tables.py
+
+CATALOG = "glue_catalog"
+
+
+def columns(schema: Mapping[str, str]) -> str:
+    """Return a schema as the column list of a CREATE TABLE."""
+    return ", ".join(f"{name} {kind}" for name, kind in schema.items())
+
+
+def conform(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
+    """Select exactly the schema's columns, cast to its types: the contract on leaving a step."""
+    return rows.select(*[F.col(name).cast(kind).alias(name) for name, kind in schema.items()])
+
+
+def columns_or_null(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
+    """Select the schema's columns, cast to its types; those that the rows lack are null."""
+    values = {name: F.col(name) if name in rows.columns else F.lit(None) for name in schema}
+    return rows.select(*[values[name].cast(kind).alias(name) for name, kind in schema.items()])
+
+
+def with_gone(schema: Mapping[str, str]) -> str:
+    """Return the clauses of a merge whose source marks what is `gone`."""
+    names, values = ", ".join(schema), ", ".join(f"s.{name}" for name in schema)
+    updates = ", ".join(f"t.{name} = s.{name}" for name in schema)
+    return (
+        f"WHEN MATCHED AND s.gone THEN DELETE WHEN MATCHED THEN UPDATE SET {updates} "
+        f"WHEN NOT MATCHED AND NOT s.gone THEN INSERT ({names}) VALUES ({values})"
+    )
+
+
+def create_tables(
+    spark: SparkSession, database: str, tables: Mapping[str, LakeTable], *, row_group_bytes: int = 128 << 20
+) -> None:
+    """Create the tables that do not exist yet.
+
+    A reader passes over row groups that cannot hold what it looks for. Their bytes are those of compressed pages, and
+    of the last pages, of up to 20,000 rows, as they are.
+    """
+    existing = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.{database}").collect()}
+    for table in tables.values():
+        if table.name in existing:
+            continue
+        name = f"{CATALOG}.{database}.{table.name}"
+        spark.sql(
+            f"CREATE TABLE IF NOT EXISTS {name} ({table.column_list}) "
+            f"USING iceberg {table.partitioning} TBLPROPERTIES ("
+            "'format-version'='2', 'write.delete.mode'='merge-on-read', 'write.update.mode'='merge-on-read', "
+            "'write.merge.mode'='merge-on-read', 'write.parquet.compression-codec'='zstd', "
+            f"'write.parquet.row-group-size-bytes'='{row_group_bytes}', "
+            # One delete file a commit. By data file, each commit would write the deletes of earlier ones again.
+            "'write.delete.granularity'='partition')"
+        )
+        if table.sort_order:
+            spark.sql(f"ALTER TABLE {name} WRITE LOCALLY ORDERED BY {table.sort_order}")
+
+
+def total(amount: str) -> Column:
+    """Return the exact sum of a money column, 0 for no rows."""
+    return F.coalesce(F.sum(F.col(amount).cast(TOTAL)), F.lit(Decimal(0))).cast(TOTAL)
+
+
+def cents(amount: Decimal | None) -> str:
+    """Return an exact amount as the ledger writes it: text with two decimals."""
+    return f"{(amount or Decimal(0)).quantize(Decimal('0.01'))}"
+
+
+# From glue/lake/branches.py
 
 
 class Branches:
@@ -482,97 +1651,23 @@ class Branches:
         if snapshot is not None:
             self._seen[table] = snapshot.snapshotId()
             rows = rows.option("snapshot-id", self._seen[table])
-        place = F.struct(F.col("_file").alias("file_path"), F.col("_pos").alias("pos"))
-        return rows.table(self.table(table)).select("*", place.alias("place"))
+        return rows.table(self.table(table)).select("*", place_of_row())
 
     def published_rows_of(
         self, table: str, keys: DataFrame, names: Iterable[str], *, between: tuple[int, int], most: int
     ) -> DataFrame:
-        """Return columns of the rows that readers see under the keys of another table, and the `place` of each row.
-
-        `keys` has one column and at most `most` rows, in a range. Iceberg reads structs and lists row by row, and keys
-        may lie in all files. So it only tells which files may hold the keys and which of their rows are dead; Spark's
-        own reader, which takes columns, reads them.
-        """
-        (key,), (low, high), as_seen = keys.columns, between, self._spark.table(self.table(table))
-        files, deletes, is_wide = self._files_between(table, key, low, high)
-        if not files:
-            return as_seen.where(F.lit(False)).select(*names, F.lit(None).cast(PLACE).alias("place"))
-        rows = self._parquet(as_seen.schema, files)
-        if not is_wide:
-            # A reader passes over pages by the range. But its limits stand in the code that Spark generates, and a
-            # loop that is new with each run has read millions of rows before the JVM has compiled it.
-            rows = rows.where(F.col(key).between(low, high))
-        places = {"file_name": F.col("_metadata.file_name"), "pos": F.col("_metadata.row_index")}
-        found = rows.withColumns(places).join(looked_up(keys, most), on=key, how="left_semi")
-        if deletes:
-            dead = self._parquet(POSITION_DELETES, deletes)
-            dead = dead.select(F.substring_index("file_path", "/", -1).alias("file_name"), "pos")
-            found = found.join(dead, on=["file_name", "pos"], how="left_anti")
-        path_of = F.create_map(*[F.lit(text) for path in files for text in (path.rpartition("/")[2], path)])
-        place = F.struct(path_of[F.col("file_name")].alias("file_path"), "pos")
-        return found.select(*names, place.alias("place"))
-
-    def _parquet(self, schema: str | StructType, paths: Iterable[str]) -> DataFrame:
-        """Read files of a table without Iceberg, which counts days before 1582 as Spark does since version 3."""
-        return self._spark.read.schema(schema).option("datetimeRebaseMode", "CORRECTED").parquet(*paths)
-
-    def _files_between(self, table: str, key: str, low: int, high: int) -> tuple[list[str], dict[str, Any], bool]:
-        """Return the published data files that may hold keys of a range, and their files of deletes by path.
-
-        The third part tells whether most of the rows are in files all of whose keys lie in the range.
-        """
-        iceberg, expressions = self._iceberg(table), self._spark._jvm.org.apache.iceberg.expressions
+        """Return columns of the rows that readers see under keys, and the `place` of each, for `remove`."""
+        iceberg = self._iceberg(table)
         self._seen[table] = iceberg.currentSnapshot().snapshotId()
-        within = getattr(expressions.Expressions, "and")(
-            expressions.Expressions.greaterThanOrEqual(key, low), expressions.Expressions.lessThanOrEqual(key, high)
-        )
-        files, deletes = _planned(iceberg.newScan().filter(within).includeColumnStats([key]))
-        lies_within = expressions.StrictMetricsEvaluator(iceberg.schema(), within)
-        rows = {path: file.recordCount() for path, file in files.items()}
-        rows_within = sum(rows[path] for path, file in files.items() if lies_within.eval(file))
-        return list(files), deletes, 2 * rows_within > sum(rows.values())
+        return rows_of_keys(self._spark, iceberg, self.table(table), keys, names, between=between, most=most)
 
     def remove(self, table: str, places: DataFrame, count: int) -> None:
-        """Delete the rows at these `count` places (`file_path, pos`) of published rows from the run's branch.
-
-        A MERGE would look for the rows a second time, and one that also inserts sorts all that the table holds.
-        """
+        """Delete the rows at these `count` places (`file_path, pos`) of published rows from the run's branch."""
         self.open(table)
         if self._opened[table] != self._seen[table]:
             # The places are those of files that a compaction has replaced.
             raise RuntimeError(f"{table} was compacted by another job while this run read it: run it again")
-        iceberg = self._iceberg(table)
-        delta = iceberg.newRowDelta().toBranch(self.name)
-        for file in self._put_deletes(iceberg, laid_out(places, count)):
-            delta = delta.addDeletes(file)
-        delta.commit()
-
-    def _put_deletes(self, iceberg: Any, places: DataFrame) -> list[Any]:
-        """Write position deletes, a file for each partition; return the files as Iceberg describes them."""
-        with_ids = [
-            F.col(name).alias(name, metadata={"parquet.field.id": number}) for name, number in FIELD_IDS.items()
-        ]
-        folder = f"{iceberg.location()}/data/deletes-{uuid.uuid4().hex}/"
-        ordered = places.sortWithinPartitions("file_path", "pos").select(*with_ids)
-        # Nobody knows of the folder yet, so its files need no second renaming.
-        committer = {"marksuccessfuljobs": "false", "algorithm.version": "2"}
-        settings = {f"mapreduce.fileoutputcommitter.{name}": value for name, value in committer.items()}
-        ordered.write.options(**settings).parquet(folder)
-        packages, described = self._spark._jvm.org.apache.iceberg, []
-        config = packages.MetricsConfig.forPositionDelete(iceberg)
-        found = iceberg.io().listPrefix(folder).iterator()
-        while found.hasNext():
-            listed = found.next()
-            if not listed.location().endswith(".parquet"):
-                continue
-            written = iceberg.io().newInputFile(listed.location(), listed.size())
-            metrics = packages.parquet.ParquetUtil.fileMetrics(written, config)
-            if metrics.recordCount():
-                file = packages.FileMetadata.deleteFileBuilder(iceberg.spec()).ofPositionDeletes()
-                file = file.withPath(listed.location()).withFormat("parquet").withFileSizeInBytes(listed.size())
-                described.append(file.withMetrics(metrics).build())
-        return described
+        delete_rows(self._spark, self._iceberg(table), places, count, branch=self.name)
 
     def take_over(self, tables: Iterable[str], database: str, *, last_run: int) -> None:
         """Put the rows of another database's tables in the place of these; runs count as no later than `last_run`."""
@@ -604,7 +1699,7 @@ class Branches:
 
     def _commits(self, iceberg: Any, table: str) -> Iterator[Any]:
         """Yield the snapshots that this run has committed to its branch of a table, the newest first."""
-        for snapshot in _ancestry(iceberg, iceberg.snapshot(self.name)):
+        for snapshot in ancestry(iceberg, iceberg.snapshot(self.name)):
             if snapshot.snapshotId() == self._opened[table]:
                 return
             yield snapshot
@@ -615,8 +1710,9 @@ class Branches:
 
     def added(self, table: str, money: str) -> tuple[int, Decimal]:
         """Return count and money of the rows that this run's commits added to a table."""
-        found = self.new_rows(table).agg(F.count(F.lit(1)).alias("row_count"), total(money).alias("amount")).first()
-        return found.row_count, found.amount
+        count = F.count(F.lit(1)).alias("row_count")
+        ((row_count, amount),) = self.new_rows(table).agg(count, total(money).alias("amount")).collect()
+        return row_count, amount
 
     def new_rows(self, table: str) -> DataFrame:
         """Return the rows that this run's commits added to a table, from the data files that they name.
@@ -626,7 +1722,7 @@ class Branches:
         iceberg, schema = self._iceberg(table), self._spark.table(self.table(table)).schema
         added = [snapshot.addedDataFiles(iceberg.io()) for snapshot in self._commits(iceberg, table)]
         paths = [str(file.location()) for files in added for file in files]
-        return self._parquet(schema, paths) if paths else self._spark.createDataFrame([], schema)
+        return read_files(self._spark, schema, paths) if paths else self._spark.createDataFrame([], schema)
 
     def fast_forward(self, snapshots: Mapping[str, int]) -> None:
         """Publish the promised snapshots in the order given; doing it twice is harmless."""
@@ -648,345 +1744,47 @@ class Branches:
 
         A second job that ran at the same time may have compacted: that changes files, never rows.
         """
-        begun = {snapshot.snapshotId() for snapshot in _ancestry(iceberg, iceberg.snapshot(self.name))}
+        begun = {snapshot.snapshotId() for snapshot in ancestry(iceberg, iceberg.snapshot(self.name))}
         main = iceberg.currentSnapshot()
         if main.snapshotId() in begun:
             return True
-        for snapshot in _ancestry(iceberg, main):
+        for snapshot in ancestry(iceberg, main):
             if snapshot.snapshotId() in begun:
                 break
             if snapshot.operation() != "replace":
                 raise RuntimeError(f"somebody else has committed to {iceberg.name()} since run {self.name} began")
         return False
 
-    def compact(self, tables: Iterable[str]) -> list[str]:
-        """Rewrite the small files and the deletes of tables that have gathered too many; return their names.
-
-        Each commit is a whole one and changes no row, so a kill between them does no harm.
-        """
-        return self._compact_each(tables, CROWD, DEAD_SHARE)
-
-    def compact_all(self, tables: Iterable[str]) -> list[str]:
-        """Merge the small files of tables and free their dead rows, however few there are; return their names."""
-        return self._compact_each([table for table in tables if self.rows_at_most(table)], 1, 0)
-
-    def _compact_each(self, tables: Iterable[str], crowd: int, dead_share: int) -> list[str]:
-        done = at_once({table: partial(self._compact, table, crowd, dead_share) for table in tables})
-        return [table for table, is_compacted in done.items() if is_compacted]
-
-    def _compact(self, table: str, crowd: int, dead_share: int) -> bool:
-        iceberg = self._iceberg(table)
-        summary = iceberg.currentSnapshot().summary()
-        rows, dead, deletes = (
-            int(summary.get(f"total-{kind}") or 0) for kind in ("records", "position-deletes", "delete-files")
-        )
-        if deletes >= crowd and 100 * dead > dead_share * rows:
-            self._call("rewrite_data_files", table, options=FILES_WITH_DEAD_ROWS)
-        elif _small_files(iceberg) >= max(crowd, 2):
-            self._call("rewrite_data_files", table, options=SMALL_FILES)
-        elif deletes < crowd:
-            return False
-        if deletes:
-            self._merge_deletes(table)
-        self._expire(table)
-        return True
-
-    def _merge_deletes(self, table: str) -> None:
-        """Put one file with the deletes of present data files in the place of all delete files of a table.
-
-        Iceberg 1.10 has `rewrite_position_delete_files` for this, but for a table with a list among its columns that
-        fails ("Invalid partition field parent"): it takes the list's elements for a partition field. Until it does not.
-        """
-        iceberg = self._iceberg(table)
-        deletes = self._delete_files(iceberg)
-        if not deletes:
-            return
-        files, _ = _planned(iceberg.newScan())
-        living = self._parquet(POSITION_DELETES, deletes).where(F.col("file_path").isin(list(files)))
-        rewrite = iceberg.newRewrite().validateFromSnapshot(iceberg.currentSnapshot().snapshotId())
-        for delete in deletes.values():
-            rewrite.deleteFile(delete)
-        for file in self._put_deletes(iceberg, living.coalesce(1)):
-            rewrite.addFile(file)
-        rewrite.commit()
-
-    def _delete_files(self, iceberg: Any) -> dict[str, Any]:
-        """Return all delete files of a table by path; a scan does not name those whose data files are gone."""
-        manifests, found = self._spark._jvm.org.apache.iceberg.ManifestFiles, {}
-        for manifest in iceberg.currentSnapshot().deleteManifests(iceberg.io()):
-            reader = manifests.readDeleteManifest(manifest, iceberg.io(), iceberg.specs())
-            entries = reader.iterator()
-            while entries.hasNext():
-                delete = entries.next().copyWithoutStats()
-                found[str(delete.location())] = delete
-            reader.close()
-        return found
-
-    def _call(self, procedure: str, table: str, *, options: str) -> None:
-        self._spark.sql(f"CALL {CATALOG}.system.{procedure}(table => '{self.table(table)}', options => {options})")
-
-    def _expire(self, table: str) -> None:
-        """Forget old snapshots, but for those of branches: the last run's, at which Gold may be reading."""
-        iceberg = self._iceberg(table)
-        snapshots = [snapshot.timestampMillis() for snapshot in iceberg.snapshots()]
-        if len(snapshots) > 2 * KEPT_SNAPSHOTS:
-            oldest_kept = sorted(snapshots)[-KEPT_SNAPSHOTS]
-            iceberg.expireSnapshots().expireOlderThan(oldest_kept).retainLast(KEPT_SNAPSHOTS).commit()
-
     def drop_older(self, tables: Iterable[str]) -> None:
         """Drop the branches of earlier runs and tries; this one stays, it keeps its snapshot and totals from expiry."""
-        number = len("run_00000000")
+        in_parallel({table: partial(self._drop_older_of, table) for table in tables})
 
-        def drop(table: str) -> None:
-            iceberg = self._iceberg(table)
-            references = iceberg.manageSnapshots()
-            runs = [name for name in iceberg.refs() if name.startswith("run_") and name != self.name]
-            older = [name for name in runs if name[:number] <= self.name[:number]]
-            for name in older:
-                references = references.removeBranch(name)
-            if older:
-                references.commit()
-
-        together([partial(drop, table) for table in tables])
+    def _drop_older_of(self, table: str) -> None:
+        iceberg, number = self._iceberg(table), len("run_00000000")
+        references = iceberg.manageSnapshots()
+        runs = [name for name in iceberg.refs() if name.startswith("run_") and name != self.name]
+        older = [name for name in runs if name[:number] <= self.name[:number]]
+        for name in older:
+            references = references.removeBranch(name)
+        if older:
+            references.commit()
 
     def _iceberg(self, table: str) -> Any:
-        loader = self._spark._jvm.org.apache.iceberg.spark.Spark3Util
-        iceberg = loader.loadIcebergTable(self._spark._jsparkSession, self.table(table))
-        iceberg.refresh()
-        return iceberg
+        return iceberg_table(self._spark, self.table(table))
 
     def _head(self, table: str) -> Any:
         return self._iceberg(table).snapshot(self.name)
 
 
-def _planned(scan: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the data files of a scan, and their files of position deletes, as Iceberg describes them, by path."""
-    planned = scan.planFiles()
-    tasks, files, deletes = planned.iterator(), {}, {}
-    while tasks.hasNext():
-        task = tasks.next()
-        files[str(task.file().location())] = task.file()
-        deletes |= {str(delete.location()): delete for delete in task.deletes()}
-    planned.close()
-    return files, deletes
+# From glue/lake/failures.py
 
 
-def _ancestry(iceberg: Any, snapshot: Any) -> Iterator[Any]:
-    """Yield a snapshot and those before it, as far as they have not expired; none for a table without snapshots."""
-    while snapshot is not None:
-        yield snapshot
-        snapshot = iceberg.snapshot(snapshot.parentId()) if snapshot.parentId() is not None else None
+class AuditFailed(Exception):  # noqa: N818 - the audit did
+    """Rows or cents do not add up; nothing of the run is published."""
 
 
-def _small_files(iceberg: Any) -> int:
-    """Return how many small files have come since data files were last rewritten, from the snapshots' summaries.
-
-    A compaction of delete files alone replaces no data file, so it does not end the count.
-    """
-    files = 0
-    for snapshot in _ancestry(iceberg, iceberg.currentSnapshot()):
-        summary = snapshot.summary()
-        if int(summary.get("deleted-data-files") or 0):
-            break
-        added = int(summary.get("added-data-files") or 0)
-        if int(summary.get("added-files-size") or 0) < added * SMALL_FILE_BYTES:
-            files += added
-    return files
-
-
-def begin_rebuild(ledger: Ledger, before: Item, job: argparse.Namespace) -> tuple[int, str]:
-    """Begin the run that takes over another database; return its number and its token."""
-    if before["run_seq"] != job.expected_run_seq or "published" not in before:
-        raise FencedOut(
-            f"{job.rebuild_from} holds the runs up to {job.expected_run_seq}, "
-            f"but run {before['run_seq']} is published: rebuild it again"
-        )
-    run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
-    begun = {"run_seq": run_seq, "token": token, "files": [], "attempts": 1, "started_at": now_text()}
-    ledger.begin(begun, after=before["run_seq"])
-    return run_seq, token
-
-
-def settled(rows: DataFrame) -> DataFrame:
-    """Return rows that are computed once, by the first use; later plans begin at the result and stay small.
-
-    They are kept as bytes: a large run has more rows than memory holds as objects.
-    """
-    kept = rows.localCheckpoint(eager=False)
-    levels = rows.sparkSession._jvm.org.apache.spark.storage.StorageLevel
-    kept._jdf.logicalPlan().rdd().persist(levels.MEMORY_AND_DISK_SER())
-    return kept
-
-
-def looked_up(keys: DataFrame, most: int) -> DataFrame:
-    """Return at most `most` keys, to be joined by a lookup in each task if they are few."""
-    return F.broadcast(keys) if most <= BROADCAST_KEYS else keys
-
-
-def laid_out(rows: DataFrame, count: int, *by: str) -> DataFrame:
-    """Return about `count` rows as files shall hold them: few in one; many by an order over all files, if one is given.
-
-    Within a file the table's own order rules.
-    """
-    if count <= ROWS_A_PARTITION:
-        return rows.coalesce(1)
-    return rows.orderBy(*by) if by else rows
-
-
-def size_shuffles(spark: SparkSession, rows: int) -> None:
-    """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
-    spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
-
-
-def size_scans(spark: SparkSession) -> None:
-    """Let each task read one of a table's usual files: the last one of a few long tasks leaves cores idle.
-
-    To be called once the run's input is read, whose tasks each become a file of the tables.
-    """
-    spark.conf.set("spark.sql.files.maxPartitionBytes", str(SCAN_BYTES))
-
-
-def columns(schema: Mapping[str, str]) -> str:
-    """Return a schema as the column list of a CREATE TABLE."""
-    return ", ".join(f"{name} {kind}" for name, kind in schema.items())
-
-
-def conform(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
-    """Select exactly the schema's columns, cast to its types: the contract on leaving a step."""
-    return rows.select(*[F.col(name).cast(kind).alias(name) for name, kind in schema.items()])
-
-
-def columns_or_null(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
-    """Select the schema's columns, cast to its types; those that the rows lack are null."""
-    values = {name: F.col(name) if name in rows.columns else F.lit(None) for name in schema}
-    return rows.select(*[values[name].cast(kind).alias(name) for name, kind in schema.items()])
-
-
-def put_report(job: argparse.Namespace, layer: str, branches: Branches, report: Item) -> str:
-    """Keep what a run did, for its publication, under the name of its branches; return where."""
-    key = f"{job.prefix}reports/{layer}/{branches.name}.json"
-    body = json.dumps(report, sort_keys=True, default=cents).encode()
-    boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=key, Body=body)
-    return key
-
-
-def put_passport(job: argparse.Namespace, item: Item) -> None:
-    """Leave the ledger item of a file at its end in the lake."""
-    body = json.dumps(item, sort_keys=True, indent=1).encode()
-    key = f"{job.prefix}passports/{item['file_id']}.json"
-    boto3.client("s3").put_object(Bucket=job.lake_bucket, Key=key, Body=body)
-
-
-def with_gone(schema: Mapping[str, str]) -> str:
-    """Return the clauses of a merge whose source marks what is `gone`."""
-    names, values = ", ".join(schema), ", ".join(f"s.{name}" for name in schema)
-    updates = ", ".join(f"t.{name} = s.{name}" for name in schema)
-    return (
-        f"WHEN MATCHED AND s.gone THEN DELETE WHEN MATCHED THEN UPDATE SET {updates} "
-        f"WHEN NOT MATCHED AND NOT s.gone THEN INSERT ({names}) VALUES ({values})"
-    )
-
-
-def create_tables(
-    spark: SparkSession, database: str, tables: Mapping[str, tuple[str, str, str]], *, row_group_bytes: int = 128 << 20
-) -> None:
-    """Create the tables that do not exist yet: name to (columns, partitioning or "", sort order or "").
-
-    A reader passes over row groups that cannot hold what it looks for. Their bytes are those of compressed pages, and
-    of the last pages, of up to 20,000 rows, as they are.
-    """
-    existing = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.{database}").collect()}
-    for table, (columns, partitioning, order) in tables.items():
-        if table in existing:
-            continue
-        name = f"{CATALOG}.{database}.{table}"
-        spark.sql(
-            f"CREATE TABLE IF NOT EXISTS {name} ({columns}) USING iceberg {partitioning} TBLPROPERTIES ("
-            "'format-version'='2', 'write.delete.mode'='merge-on-read', 'write.update.mode'='merge-on-read', "
-            "'write.merge.mode'='merge-on-read', 'write.parquet.compression-codec'='zstd', "
-            f"'write.parquet.row-group-size-bytes'='{row_group_bytes}', "
-            # One delete file a commit. By data file, each commit would write the deletes of earlier ones again.
-            "'write.delete.granularity'='partition')"
-        )
-        if order:
-            spark.sql(f"ALTER TABLE {name} WRITE LOCALLY ORDERED BY {order}")
-
-
-def total(amount: str) -> Column:
-    """Return the exact sum of a money column, 0 for no rows."""
-    return F.coalesce(F.sum(F.col(amount).cast(TOTAL)), F.lit(Decimal(0))).cast(TOTAL)
-
-
-def cents(amount: Decimal | None) -> str:
-    """Return an exact amount as the ledger writes it: text with two decimals."""
-    return f"{(amount or Decimal(0)).quantize(Decimal('0.01'))}"
-
-
-# From glue/reading/references.py
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A reference table: its key, the columns of its files in their usual order, and those that Silver keeps."""
-
-    key: str
-    texts: tuple[str, ...]
-    image: dict[str, str]
-
-    @property
-    def values(self) -> tuple[str, ...]:
-        """Return the columns of the image but the key."""
-        return tuple(name for name in self.image if name != self.key)
-
-
-CARDS = (
-    "card_id", "client_id", "card_brand", "card_type", "card_number", "expires", "cvv", "has_chip", "num_cards_issued",
-    "credit_limit", "acct_open_date", "year_pin_last_changed", "card_on_dark_web",
-)  # fmt: skip
-USERS = (
-    "client_id", "current_age", "retirement_age", "birth_year", "birth_month", "gender", "address", "latitude",
-    "longitude", "per_capita_income", "yearly_income", "total_debt", "credit_score", "num_credit_cards",
-)  # fmt: skip
-REFERENCES = {
-    "cards": Reference(
-        key="card_id",
-        texts=CARDS,
-        image={
-            "card_id": "bigint",
-            "client_id": "bigint",
-            "card_brand": "string",
-            "card_type": "string",
-            "card_last_four": "string",
-            "card_number_hash": "string",
-            "expires": "string",
-            "has_chip": "string",
-            "num_cards_issued": "string",
-            "credit_limit": MONEY,
-            "acct_open_date": "string",
-            "year_pin_last_changed": "string",
-            "card_on_dark_web": "string",
-        },
-    ),
-    "users": Reference(
-        key="client_id",
-        texts=USERS,
-        image={
-            name: "bigint"
-            if name == "client_id"
-            else MONEY
-            if name in ("per_capita_income", "yearly_income", "total_debt")
-            else "string"
-            for name in USERS
-        },
-    ),
-    "mcc_codes": Reference(key="mcc", texts=("mcc", "description"), image={"mcc": "string", "description": "string"}),
-}
-
-
-# From glue/reading/staging.py
-
-# S3 copies up to 5 GB in one request; boto3 by itself would send hundreds for such an object.
-WHOLE_COPIES = TransferConfig(multipart_threshold=5 << 30, multipart_chunksize=1 << 30)
+class FencedOut(RuntimeError):  # noqa: N818 - it is a state, reported as such
+    """Another run has taken over this layer; nothing of the present run may be published."""
 
 
 class FileBroken(Exception):  # noqa: N818 - the file is, not the program
@@ -998,29 +1796,888 @@ class FileBroken(Exception):  # noqa: N818 - the file is, not the program
         self.reason = reason
 
 
+def require(what: str, *, found: object, expected: object) -> None:
+    """Raise `AuditFailed` with both figures unless they are equal."""
+    if found != expected:
+        raise AuditFailed(f"{what}: found {found}, expected {expected}")
+
+
+def root_cause(error: BaseException) -> str:
+    """Return the innermost message of an error, through Java's causes."""
+    cause = getattr(error, "java_exception", None)
+    if cause is None:
+        return f"{type(error).__name__}: {error}"
+    while cause.getCause() is not None:
+        cause = cause.getCause()
+    return str(cause.toString())
+
+
+# From glue/lake/ledger.py
+
+
+def instant_text(instant: datetime) -> str:
+    """Return a UTC instant in the ledger's form, which sorts as text."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def now_text() -> str:
+    return instant_text(datetime.now(UTC))
+
+
+def plain(value: Any) -> Any:
+    """Return a DynamoDB value with numbers as `int`: the ledger holds counts as numbers and money as text."""
+    if isinstance(value, Decimal):
+        return int(value)
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return value
+
+
+def is_refused(error: ClientError) -> bool:
+    """Tell whether a conditional write failed because its condition does not hold."""
+    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+
+
+class Ledger:
+    """The ledger table, seen from one layer."""
+
+    def __init__(self, table_name: str, layer: LayerName) -> None:
+        self.layer = layer
+        self._layer_key = {"file_id": f"layer#{layer}"}
+        self._resource = boto3.resource("dynamodb")
+        self._table = self._resource.Table(table_name)
+
+    def state(self, layer: LayerName | None = None) -> LayerItem:
+        """Return a layer's item, read consistently; an empty layer has run 0."""
+        file_id = f"layer#{layer or self.layer}"
+        item = self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item", {})
+        return cast(LayerItem, {"file_id": file_id, "kind": "layer", "run_seq": 0, **plain(item)})
+
+    def files(self, file_ids: Iterable[str]) -> list[FileItem]:
+        """Return the items of these files, read consistently, in the order given."""
+
+        def read(file_id: str) -> FileItem | None:
+            item = self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item")
+            return cast(FileItem, plain(item)) if item else None
+
+        with ThreadPoolExecutor(16) as pool:
+            return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
+
+    def waiting(self, also: str | None) -> list[FileItem]:
+        """Return the files that wait for this layer, oldest first.
+
+        The index lags behind the table, so each item is read again, and `also` (the file of the execution that
+        started this job) is looked up even when the index does not know it yet.
+        """
+        mine = Key("waiting_for").eq(self.layer)
+        page = self._table.query(IndexName="waiting", KeyConditionExpression=mine)
+        file_ids = [str(item["file_id"]) for item in page["Items"]]
+        while "LastEvaluatedKey" in page and len(file_ids) < RUN_FILES:
+            after = page["LastEvaluatedKey"]
+            page = self._table.query(IndexName="waiting", KeyConditionExpression=mine, ExclusiveStartKey=after)
+            file_ids += [str(item["file_id"]) for item in page["Items"]]
+        file_ids = ([also] if also else []) + file_ids[: RUN_FILES - 1]
+        return [item for item in self.files(file_ids) if item.get("waiting_for") == self.layer]
+
+    def begin(self, run: RunInProgress, *, after: int) -> None:
+        """Record the run in progress; `after` is the number of the last committed run."""
+        self._conditional(
+            "SET kind = :kind, in_progress = :run, run_seq = if_not_exists(run_seq, :zero)",
+            "attribute_not_exists(intent) AND (attribute_not_exists(run_seq) OR run_seq = :after)",
+            {":kind": "layer", ":run": run, ":zero": 0, ":after": after},
+        )
+
+    def commit(self, intent: RunIntent, *, token: str) -> None:
+        """Put the one intent item: the commit point. Fails when another run has begun since."""
+        self._conditional(
+            "SET intent = :intent, run_seq = :run_seq",
+            Attr("intent").not_exists() & Attr("in_progress.token").eq(token),
+            {":intent": intent, ":run_seq": intent["run_seq"]},
+        )
+
+    def finish(self, published: PublishedRun) -> None:
+        """Clear the intent once all its tables and files are published."""
+        self._conditional(
+            "SET published = :published REMOVE intent, in_progress",
+            "intent.run_seq = :run_seq",
+            {":published": published, ":run_seq": published["run_seq"]},
+        )
+
+    def abandon(self) -> None:
+        """Forget a run in progress that has nothing to commit."""
+        self._table.update_item(Key=self._layer_key, UpdateExpression="REMOVE in_progress")
+
+    def advance(
+        self, file_id: str, *, status: StatusName, waiting_for: LayerName | None, found: SilverOfFile | GoldOfFile
+    ) -> None:
+        """Move one file to `status` with what this layer found; moving it there twice does nothing."""
+        at = now_text()
+        wait = "waiting_for = :next, waiting_since = :at, " if waiting_for else ""
+        values: dict[str, Any] = {":status": status, ":found": found, ":change": [{"status": status, "at": at}]}
+        values |= {":next": waiting_for, ":at": at} if waiting_for else {}
+        before = "accepted" if status == "in_silver" else "in_silver"
+        try:
+            self._table.update_item(
+                Key={"file_id": file_id},
+                UpdateExpression=(
+                    f"SET {wait}#status = :status, {self.layer} = :found, changes = list_append(changes, :change)"
+                    " REMOVE failed, last_error" + ("" if waiting_for else ", waiting_for, waiting_since")
+                ),
+                ConditionExpression="#status = :before",
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues={**values, ":before": before},
+            )
+        except ClientError as error:
+            if not is_refused(error):
+                raise
+
+    def reject(self, file_id: str, reasons: list[RejectionReason]) -> None:
+        """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
+        at, found = now_text(), self.files([file_id])
+        change = [{"status": "rejected", "at": at}]
+        # Its workflow, if it has one, mails it: the function, should its event come again, need not.
+        mail: dict[str, Any] = {":mail": {"sent_at": at}} if found and "execution_arn" in found[0] else {}
+        self._table.update_item(
+            Key={"file_id": file_id},
+            UpdateExpression=(
+                "SET #status = :rejected, in_effect = :no, reasons = :reasons, "
+                + ("rejection_mail = :mail, " if mail else "")
+                + "changes = list_append(changes, :change) REMOVE waiting_for, waiting_since"
+            ),
+            ConditionExpression="#status = :accepted",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={
+                ":rejected": "rejected",
+                ":accepted": "accepted",
+                ":no": False,
+                ":reasons": reasons,
+                ":change": change,
+                **mail,
+            },
+        )
+
+    def fail(self, file_id: str, reason: str) -> None:
+        """Take a file out of the queue until it is resumed, and say why."""
+        found = self.files([file_id])
+        attempts = found[0]["failed"]["attempts"] + 1 if found and "failed" in found[0] else 1
+        failed = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "attempts": attempts, "at": now_text()}
+        self._table.update_item(
+            Key={"file_id": file_id},
+            UpdateExpression="SET failed = :failed REMOVE waiting_for, waiting_since, last_error",
+            ExpressionAttributeValues={":failed": failed},
+        )
+
+    def note_error(self, file_id: str, reason: str) -> None:
+        """Leave the reason of a run that failed on the file whose execution started it, as long as it waits here.
+
+        The file keeps its place in the queue: the fault need not be its own, and its execution tries again.
+        """
+        error = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "at": now_text()}
+        try:
+            self._table.update_item(
+                Key={"file_id": file_id},
+                UpdateExpression="SET last_error = :error",
+                ConditionExpression="waiting_for = :layer",
+                ExpressionAttributeValues={":error": error, ":layer": self.layer},
+            )
+        except ClientError as refusal:
+            if not is_refused(refusal):
+                raise
+
+    def _conditional(self, update: str, condition: str | ConditionBase, values: dict[str, Any]) -> None:
+        try:
+            self._table.update_item(
+                Key=self._layer_key,
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeValues=values,
+            )
+        except ClientError as error:
+            if is_refused(error):
+                raise FencedOut(f"another run works on layer {self.layer}; this one publishes nothing") from error
+            raise
+
+
+# From glue/lake/loads.py
+
+
+class LoadRefused(Exception):  # noqa: N818 - a decision, not an error of the program
+    """A reload would delete more than the stack allows, or lists a file that was rejected."""
+
+    def __init__(self, marker_id: str, reason: str, code: str = "would_delete") -> None:
+        super().__init__(reason)
+        self.marker_id = marker_id
+        self.reason: RejectionReason = {"code": code, "text": reason}
+
+
+@dataclass(frozen=True)
+class Reload:
+    """A declared reload that this run completes: its marker, the floor after it, and where its files now begin."""
+
+    marker: FileItem
+    floor: str
+    starts: dict[str, str]
+
+    @property
+    def marker_id(self) -> str:
+        return self.marker["file_id"]
+
+
+def with_ready_marker(ledger: Ledger, files: Sequence[FileItem]) -> list[FileItem]:
+    """Return the files of the next run: all but the markers, and the oldest marker whose files are all there.
+
+    Listed files that the index of waiting files does not show yet come along.
+    """
+    markers = [file for file in files if file["subject"] == "load"]
+    others = {file["file_id"]: file for file in files if file["subject"] != "load"}
+    for marker in markers:
+        listed = {file["file_id"]: file for file in ledger.files(marker["load"]["files"])}
+        refuse_broken(marker, listed.values())
+        arriving = {file_id: file for file_id, file in listed.items() if file.get("waiting_for") == "silver"}
+        there = [file for file in listed.values() if file["status"] in ("in_silver", "published") and file["in_effect"]]
+        if len(arriving) + len(there) == len(set(marker["load"]["files"])):
+            return [*{**others, **arriving}.values(), marker]
+    return list(others.values())
+
+
+def refuse_broken(marker: FileItem, listed: Iterable[FileItem]) -> None:
+    """Refuse a marker that lists a file which will never be in Silver as it is."""
+    for file in listed:
+        is_failed = file["status"] == "accepted" and "failed" in file
+        if file["status"] == "rejected" or is_failed:
+            reason = f"The reload lists {file['key']}, which {'failed' if is_failed else 'was rejected'}."
+            raise LoadRefused(marker["file_id"], reason, "load_file_missing")
+
+
+def reload_of(ledger: Ledger, files: Sequence[FileItem], before: LayerTotals) -> Reload | None:
+    """Return the reload that this run completes; a file that several loads list begins with the newest of them."""
+    marker = next((file for file in files if file["subject"] == "load"), None)
+    if marker is None:
+        return None
+    starts: dict[str, str] = {}
+    for load in [*ledger.files(before.get("loads", {})), marker]:
+        for listed in load["load"]["files"]:
+            starts[listed] = max(starts.get(listed, ""), load["load"]["start_at"])
+    listed_here = {file: starts[file] for file in marker["load"]["files"]}
+    return Reload(marker, max(before.get("floor", ""), marker["load"]["start_at"]), listed_here)
+
+
+def limit_missing(reload: Reload, missing_rows: int, living: int, maximum_share: Decimal) -> None:
+    """Refuse a reload that would delete too large a share of the living rows."""
+    if missing_rows > maximum_share * living:
+        raise LoadRefused(
+            reload.marker_id,
+            f"The reload would delete {missing_rows:,} rows of {living:,} "
+            f"({100 * Decimal(missing_rows) / living:.1f} %), the maximum is {100 * maximum_share:f} %.",
+        )
+
+
+def with_loads(totals: LayerTotals, before: LayerTotals, reload: Reload | None) -> LayerTotals:
+    """Add the floor and the complete loads after a run."""
+    if reload is None:
+        kept: LayerTotals = {**totals}
+        if "floor" in before:
+            kept["floor"] = before["floor"]
+        if "loads" in before:
+            kept["loads"] = before["loads"]
+        return kept
+    loads = {**before.get("loads", {}), reload.marker_id: reload.marker["load"]["start_at"]}
+    return {**totals, "floor": reload.floor, "loads": loads}
+
+
+# From glue/lake/compaction.py
+
+CROWD = 10  # small data files, or delete files; each costs a reader some requests
+SMALL_FILE_BYTES = 4 << 20
+DEAD_SHARE = 10  # percent of the rows; until then a reader is quicker in passing over them than a job in rewriting
+KEPT_SNAPSHOTS = 100
+# Files that are well sized stay as they are, so the cost follows what has come since.
+OF_SIZE = (
+    f"'min-input-files', '2', 'min-file-size-bytes', '{SMALL_FILE_BYTES}', 'target-file-size-bytes', '{128 << 20}'"
+)
+SMALL_FILES = f"map({OF_SIZE})"
+FILES_WITH_DEAD_ROWS = f"map('delete-file-threshold', '1', {OF_SIZE})"
+
+
+def compact(spark: SparkSession, database: str, tables: Iterable[str]) -> list[str]:
+    """Rewrite the small files and the deletes of tables that have gathered too many; return their names."""
+    return _compact_each(spark, database, tables, CROWD, DEAD_SHARE)
+
+
+def compact_all(spark: SparkSession, database: str, tables: Iterable[str]) -> list[str]:
+    """Merge the small files of tables and free their dead rows, however few there are; return their names."""
+    return _compact_each(spark, database, tables, 1, 0)
+
+
+def _compact_each(spark: SparkSession, database: str, tables: Iterable[str], crowd: int, dead_share: int) -> list[str]:
+    names = {table: f"{CATALOG}.{database}.{table}" for table in tables}
+    tasks = {table: partial(_compact_one, spark, name, crowd, dead_share) for table, name in names.items()}
+    return [table for table, is_compacted in in_parallel(tasks).items() if is_compacted]
+
+
+def _compact_one(spark: SparkSession, name: str, crowd: int, dead_share: int) -> bool:
+    iceberg = iceberg_table(spark, name)
+    if iceberg.currentSnapshot() is None:
+        return False
+    summary = iceberg.currentSnapshot().summary()
+    rows, dead, deletes = (
+        int(summary.get(f"total-{kind}") or 0) for kind in ("records", "position-deletes", "delete-files")
+    )
+    if not rows:
+        return False
+    if deletes >= crowd and 100 * dead > dead_share * rows:
+        _rewrite_data_files(spark, name, FILES_WITH_DEAD_ROWS)
+    elif small_files(iceberg) >= max(crowd, 2):
+        _rewrite_data_files(spark, name, SMALL_FILES)
+    elif deletes < crowd:
+        return False
+    if deletes:
+        merge_deletes(spark, iceberg_table(spark, name))
+    _expire(iceberg_table(spark, name))
+    return True
+
+
+def small_files(iceberg: Any) -> int:
+    """Return how many small files have come since data files were last rewritten, from the snapshots' summaries.
+
+    A compaction of delete files alone replaces no data file, so it does not end the count.
+    """
+    files = 0
+    for snapshot in ancestry(iceberg, iceberg.currentSnapshot()):
+        summary = snapshot.summary()
+        if int(summary.get("deleted-data-files") or 0):
+            break
+        added = int(summary.get("added-data-files") or 0)
+        if int(summary.get("added-files-size") or 0) < added * SMALL_FILE_BYTES:
+            files += added
+    return files
+
+
+def _rewrite_data_files(spark: SparkSession, name: str, options: str) -> None:
+    spark.sql(f"CALL {CATALOG}.system.rewrite_data_files(table => '{name}', options => {options})")
+
+
+def _expire(iceberg: Any) -> None:
+    """Forget old snapshots, but for those of branches: the last run's, at which Gold may be reading."""
+    snapshots = [snapshot.timestampMillis() for snapshot in iceberg.snapshots()]
+    if len(snapshots) > 2 * KEPT_SNAPSHOTS:
+        oldest_kept = sorted(snapshots)[-KEPT_SNAPSHOTS]
+        iceberg.expireSnapshots().expireOlderThan(oldest_kept).retainLast(KEPT_SNAPSHOTS).commit()
+
+
+# From glue/lake/run.py
+
+Written = TypeVar("Written")
+Report = TypeVar("Report", SilverReport, GoldReport)
+COMMON_ARGUMENTS = ("lake_bucket", "ledger_table", "silver_database")
+
+
+@dataclass(frozen=True)
+class Layer(Generic[Written, Report]):
+    """What tells one layer from the other.
+
+    `state_table` holds its current rows. `take` starts a run over what waits, `repeat` one that was killed before its
+    commit point; both by `process`. `write` puts a run's rows into its branches, `prove` holds them to what was decided
+    and returns the run's report, `advance` moves the files of a published report. Of a rebuild, `expected_totals` says
+    what the tables must hold (and refuses one that comes too late), `report_of_rebuild` what is noted of it.
+    `options` are the layer's own arguments with their defaults, `numbers` those that are whole numbers.
+    """
+
+    name: LayerName
+    tables: Mapping[str, LakeTable]
+    state_table: str
+    take: Callable[[Job], None]
+    repeat: Callable[[Job, RunInProgress], None]
+    write: Callable[[Run], Written]
+    prove: Callable[[Run, Written], Report]
+    advance: Callable[[Job, RunIntent, Report], None]
+    expected_totals: Callable[[Job], Mapping[str, object]]
+    report_of_rebuild: Callable[[Job, LayerItem, LayerTotals], Report]
+    required: tuple[str, ...] = COMMON_ARGUMENTS
+    options: Mapping[str, str | None] = field(default_factory=dict)
+    numbers: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    row_group_bytes: int = 128 << 20
+
+
+@dataclass(frozen=True)
+class Job:
+    """A layer's job: its session, its ledger, and what it was asked to do."""
+
+    layer: Layer[Any, Any]
+    spark: SparkSession
+    ledger: Ledger
+    arguments: argparse.Namespace
+
+    @property
+    def database(self) -> str:
+        """Return the database of the layer's tables."""
+        return str(getattr(self.arguments, f"{self.layer.name}_database"))
+
+    def branches(self, name: str) -> Branches:
+        return Branches(self.spark, self.database, name)
+
+    def step(self, name: str, **found: object) -> None:
+        """Log one step as a line of JSON; never row contents, card or client ids."""
+        line = {"layer": self.layer.name, "step": name, "at": now_text(), **found}
+        print(json.dumps(line, default=str), flush=True)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has begun: what the ledger recorded of it, the layer's item before it, its files, its branches."""
+
+    job: Job
+    record: RunInProgress
+    before: LayerItem
+    files: Sequence[FileItem]
+    branches: Branches
+
+    @property
+    def run_seq(self) -> int:
+        return self.record["run_seq"]
+
+    @property
+    def spark(self) -> SparkSession:
+        return self.job.spark
+
+    @property
+    def totals_before(self) -> LayerTotals:
+        """Return the totals of the layer before the run."""
+        if "published" in self.before:
+            return cast(LayerTotals, self.before["published"])
+        return {"row_count": 0, "total_amount": "0.00"}
+
+
+def begin(job: Job, files: Sequence[FileItem], before: LayerItem, **note: object) -> Run:
+    """Record the run that follows the last committed one; `note` is what its layer needs to do it again."""
+    run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
+    file_ids = [file["file_id"] for file in files]
+    begun = {"run_seq": run_seq, "token": token, "files": file_ids, "started_at": now_text(), **note}
+    record = cast(RunInProgress, begun)
+    job.ledger.begin(record, after=before["run_seq"])
+    job.step("begun", run_seq=run_seq, files=len(files))
+    return Run(job, record, before, files, job.branches(Branches.name_of_run(run_seq, token)))
+
+
+def process(job: Job, files: Sequence[FileItem], **note: object) -> None:
+    """Do one run; leave the readers' tables alone on any error."""
+    run = begin(job, files, job.ledger.state(), **note)
+    report = job.layer.prove(run, job.layer.write(run))
+    job.step("proved", **totals_of(report))
+    commit(run, report)
+
+
+def commit(run: Run, report: SilverReport | GoldReport) -> None:
+    """Put the intent, the commit point, and carry it out."""
+    intent: RunIntent = {
+        "run_seq": run.run_seq,
+        "branch": run.branches.name,
+        "snapshots": run.branches.snapshots(),
+        "report": put_report(run, report),
+    }
+    run.job.step("before_intent")
+    run.job.ledger.commit(intent, token=run.record["token"])
+    run.job.step("after_intent")
+    publish(run.job, intent)
+
+
+def put_report(run: Run, report: SilverReport | GoldReport) -> str:
+    """Keep what a run did, for its publication, under the name of its branches; return where."""
+    job = run.job
+    key = f"{job.arguments.prefix}reports/{job.layer.name}/{run.branches.name}.json"
+    body = json.dumps(report, sort_keys=True).encode()
+    boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=body)
+    return key
+
+
+def publish(job: Job, intent: RunIntent) -> None:
+    """Carry out a committed intent; every step may be done twice, so that the next run can finish what a kill left."""
+    branches, ledger = job.branches(intent["branch"]), job.ledger
+    promised = {table: intent["snapshots"][table] for table in job.layer.tables if table in intent["snapshots"]}
+    for table, snapshot_id in promised.items():
+        branches.fast_forward({table: snapshot_id})
+        job.step("fast_forwarded", table=table)
+    body = boto3.client("s3").get_object(Bucket=job.arguments.lake_bucket, Key=intent["report"])["Body"]
+    report = json.loads(body.read())
+    job.layer.advance(job, {**intent, "snapshots": promised}, report)
+    job.step("files_advanced")
+    state = ledger.state()
+    snapshots = {**(state["published"]["snapshots"] if "published" in state else {}), **promised}
+    totals: LayerTotals = report["totals"]
+    published = cast(PublishedRun, {"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
+    ledger.finish(published)
+    branches.drop_older(promised)
+    job.step("published", run_seq=intent["run_seq"], **totals_of(report))
+    job.step("compacted", tables=compact(job.spark, job.database, promised))
+
+
+def totals_of(report: SilverReport | GoldReport) -> dict[str, object]:
+    """Return rows and money of a layer after a run."""
+    return {name: report["totals"][name] for name in ("row_count", "total_amount")}
+
+
+def put_passport(job: Job, item: FileItem) -> None:
+    """Leave the ledger item of a file at its end in the lake."""
+    body = json.dumps(item, sort_keys=True, indent=1).encode()
+    key = f"{job.arguments.prefix}passports/{item['file_id']}.json"
+    boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=body)
+
+
+def recover(job: Job) -> None:
+    """Finish what a killed run left: roll forward after its commit point, else leave it to the layer to repeat it."""
+    state = job.ledger.state()
+    if "intent" in state:
+        job.step("rolling_forward", run_seq=state["intent"]["run_seq"])
+        publish(job, state["intent"])
+    elif job.arguments.rebuild_from:
+        job.ledger.abandon()  # a rebuild mends what a failed run has left
+    elif "in_progress" in state:
+        job.step("running_again", run_seq=state["in_progress"]["run_seq"])
+        job.layer.repeat(job, state["in_progress"])
+
+
+def rebuild(job: Job) -> None:
+    """Publish the tables of another database as this layer's, in one commit.
+
+    A replay has rebuilt them from Bronze. They are refused unless they hold all runs that are published.
+    """
+    layer, before, contained = job.layer, job.ledger.state(), job.arguments.expected_run_seq
+    expected = layer.expected_totals(job)
+    if before["run_seq"] != contained or "published" not in before:
+        raise FencedOut(
+            f"{job.arguments.rebuild_from} holds the runs up to {contained}, "
+            f"but run {before['run_seq']} is published: rebuild it again"
+        )
+    run = begin(job, [], before, attempts=1)
+    run.branches.take_over(layer.tables, job.arguments.rebuild_from, last_run=before["run_seq"])
+    rows = job.spark.table(run.branches.open(layer.state_table))
+    ((row_count, amount),) = rows.agg(F.count(F.lit(1)), total("amount")).collect()
+    totals: LayerTotals = {"row_count": row_count, "total_amount": cents(amount)}
+    require("rows and money taken over", found=totals, expected={**totals, **expected})
+    job.step("proved", **totals)
+    commit(run, layer.report_of_rebuild(job, before, totals))
+
+
+def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace:
+    """Read a job's arguments; Glue adds some of its own, which are passed over."""
+    parser = argparse.ArgumentParser(prog=layer.name, allow_abbrev=False)
+    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", **layer.options}
+    for name, default in options.items():
+        parser.add_argument(f"--{name}", default=default)
+    for name in ("expected_run_seq", *layer.numbers):
+        parser.add_argument(f"--{name}", type=int, help="with --rebuild_from: what the tables must contain")
+    parser.add_argument("--file_id", default="", help="the file whose execution started this run")
+    parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
+    parser.add_argument("--maintain", choices=["true"], help="compact all tables, and take no file")
+    parsed, _ = parser.parse_known_args(argv)
+    for name in layer.required:
+        if not getattr(parsed, name):
+            parser.error(f"--{name} is required")
+    return parsed
+
+
+def work(job: Job) -> None:
+    """Finish what was left, then do what was asked: rebuild, compact, or take what waits."""
+    recover(job)
+    if job.arguments.rebuild_from:
+        rebuild(job)
+    elif job.arguments.maintain:
+        job.step("compacted", tables=compact_all(job.spark, job.database, job.layer.tables))
+    else:
+        job.layer.take(job)
+
+
+def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
+    """Run a layer's job; leave the reason of a failure on the file whose execution started it."""
+    spark = session(layer.name, layer.settings)
+    job = Job(layer, spark, Ledger(given.ledger_table, layer.name), given)
+    try:
+        create_tables(spark, job.database, layer.tables, row_group_bytes=layer.row_group_bytes)
+        job.step("started")
+        work(job)
+    except Exception as error:
+        if given.file_id:
+            job.ledger.note_error(given.file_id, root_cause(error))
+        raise
+    job.step("done")
+    spark.stop()
+
+
+# From glue/lake/isolation.py
+
+ATTEMPTS = 3  # a file list that has killed the job this often is taken file by file
+Probe = Callable[[Job, FileItem], None]
+"""Reads one file alone, wholly, and raises what is wrong with it."""
+
+
+def process_all(job: Job, files: Sequence[FileItem], probe: Probe, *, attempts: int = 1) -> None:
+    """Process the files in one run, leaving out those that break it."""
+    left = list(files)
+    while left:
+        try:
+            if not (ready := with_ready_marker(job.ledger, left)):
+                break
+            return process(job, ready, attempts=attempts)
+        except FencedOut:
+            raise
+        except LoadRefused as refusal:
+            reject_load(job, refusal)
+            out = {refusal.marker_id}
+        except Exception as error:
+            out = fail_broken(job, left, error, probe)
+        left = [file for file in left if file["file_id"] not in out]
+    return job.ledger.abandon()
+
+
+def reject_load(job: Job, refusal: LoadRefused) -> None:
+    job.ledger.reject(refusal.marker_id, [refusal.reason])
+    put_passport(job, job.ledger.files([refusal.marker_id])[0])
+    job.step("load_refused", file_id=refusal.marker_id, **refusal.reason)
+
+
+def fail_broken(job: Job, files: Sequence[FileItem], error: Exception, probe: Probe) -> set[str]:
+    """Mark the files that broke a run as failed, and return them; raise the error if no file is to blame."""
+    if isinstance(error, FileBroken):
+        broken = {error.file_id: error.reason}
+    else:
+        job.step("run_failed", error=root_cause(error)[:500])
+        broken = broken_files(job, files, error, probe)
+        if not broken:
+            raise error
+    for broken_id, reason in broken.items():
+        job.ledger.fail(broken_id, reason)
+        job.step("file_failed", file_id=broken_id)
+    return set(broken)
+
+
+def broken_files(job: Job, files: Sequence[FileItem], error: Exception, probe: Probe) -> dict[str, str]:
+    """Return the files that broke a run, each with its reason; nothing when all of them, or none, can be read.
+
+    When no file at all can be read, the fault lies with the storage and not with the files.
+    """
+    named = set(re.findall("[0-9a-f]{64}", str(error)))
+    suspects = [file for file in files if file["file_id"] in named] or files
+    found = {file["file_id"]: why_unreadable(job, file, probe) for file in suspects}
+    reasons = {broken_id: reason for broken_id, reason in found.items() if reason}
+    return {} if len(reasons) == len(files) > 1 else reasons
+
+
+def why_unreadable(job: Job, file: FileItem, probe: Probe) -> str | None:
+    """Return why a file cannot be read, or nothing."""
+    try:
+        probe(job, file)
+    except FileBroken as error:
+        return error.reason
+    except Exception as error:  # whatever breaks the reading of this one file is its reason
+        return root_cause(error)
+    return None
+
+
+def run_again(job: Job, killed: RunInProgress, probe: Probe) -> None:
+    """Process the files of a killed run again; after so many times each by itself, and one that kills alone fails."""
+    files = [file for file in job.ledger.files(killed["files"]) if file.get("waiting_for") == job.layer.name]
+    attempts = killed["attempts"]
+    if attempts < ATTEMPTS or not files:
+        process_all(job, files, probe, attempts=attempts + 1)
+    elif len(killed["files"]) > 1:
+        # Any of them may be to blame, also one that has been given up since.
+        for file in files:
+            process_all(job, [file], probe)
+    else:
+        reason = f"the {job.layer.name.title()} job ended without a word {attempts} times while it held this file"
+        job.ledger.fail(files[0]["file_id"], reason)
+        job.ledger.abandon()
+
+
+# From glue/reading/fields.py
+
+FIELD = CSV_FIELD.replace("*", "*+")  # possessive, or long records exhaust Java's stack
+_RECORD = re.compile(rf"{FIELD}(?:,{FIELD})*+")
+_FIELDS = re.compile(rf"(?:^|,)({FIELD})")
+
+
+def split_line(text: str) -> list[str] | None:
+    """Return the fields of a record on one line, without the quotes around them; None if a quote is misused."""
+    if not _RECORD.fullmatch(text):
+        return None
+    fields = [match[1] for match in _FIELDS.finditer(text)]
+    return [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
+
+
+def join_line(fields: list[str]) -> str:
+    """Return a record on one line, quoted where it must be."""
+    return ",".join('"' + field.replace('"', '""') + '"' if re.search('[",]', field) else field for field in fields)
+
+
+# From glue/reading/masking.py
+
+SECRET_COLUMNS = REFERENCES["cards"].secret
+SECURITY_CODES = tuple(column.name for column in CARD_COLUMNS if column.kind is SECURITY_CODE)
+# Rules read them: they stay as they are.
+CHECKED_COLUMNS = (*REFERENCES["cards"].ruled, *(column.name for column in CHANGE_COLUMNS))
+WITHHELD = "withheld: a broken record of cards"
+LAST_DIGITS = 4
+
+
+class CardKey:
+    """The secret key of a stack, fetched when it is first needed."""
+
+    def __init__(self, secret_id: str) -> None:
+        self._secret_id = secret_id
+
+    @cached_property
+    def _key(self) -> bytes:
+        if not self._secret_id:
+            raise RuntimeError("a file of cards needs the job's argument --card_key_secret")
+        return str(boto3.client("secretsmanager").get_secret_value(SecretId=self._secret_id)["SecretString"]).encode()
+
+    def masked(self, name: str | None, text: str | None) -> str:
+        """Return what may leave Bronze of a value in the column of this name; None is one that the contract lacks."""
+        digits = re.sub("[^0-9]", "", re.sub(r"\.0+$", "", text or ""))
+        if name in CHECKED_COLUMNS or (name not in (*SECRET_COLUMNS, None) and not is_card_number(digits)):
+            return text or ""
+        if name is None or name in SECURITY_CODES or not digits:
+            return ""
+        return f"{digits[-LAST_DIGITS:]}:{hmac.new(self._key, digits.encode(), hashlib.sha256).hexdigest()}"
+
+
+def is_card_number(digits: str) -> bool:
+    """Tell whether digits end in their check digit (ISO/IEC 7812-1, annex B)."""
+    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
+    return (
+        re.fullmatch(CARD_NUMBER_FORM, digits) is not None and (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
+    )
+
+
+def names_of(shape: FileFormat) -> list[str | None]:
+    """Return the contract's name of each of a file's columns, None for unknown ones."""
+    names = {place: name for name, place in shape["places"].items()}
+    tables = shape.get("table_places", [])
+    return [names.get(place, "op" if place in tables else None) for place in range(len(shape["columns"]))]
+
+
+def copy_masked(file: FileItem, body: Any, lake: str, path: str, key: CardKey) -> None:
+    """Write the masked copy of a file of cards (`body`: its bytes as a stream) to a path of the lake bucket."""
+    with tempfile.TemporaryFile() as copy:
+        if file["format"]["kind"] == "parquet":
+            _copy_parquet(file, body, copy, key)
+        else:
+            _copy_csv(file, body, copy, key)
+        copy.seek(0)
+        boto3.client("s3").upload_fileobj(copy, lake, path)
+
+
+def _copy_csv(file: FileItem, body: Any, copy: Any, key: CardKey) -> None:
+    zipped = file["format"]["kind"] == "csv.gz"
+    source = gzip.GzipFile(fileobj=body) if zipped else body
+    text = io.TextIOWrapper(io.BufferedReader(_Readable(source)), encoding="utf-8", newline="\n")
+    target = gzip.GzipFile(fileobj=copy, mode="wb", mtime=0) if zipped else copy
+    for line in masked_lines(file, text, key):
+        target.write(line.encode())
+    if zipped:
+        target.close()
+
+
+class _Readable(io.RawIOBase):
+    """Gives a stream that only knows `read` the interface that text needs."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._source.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def masked_lines(file: FileItem, lines: Iterable[str], key: CardKey) -> Iterator[str]:
+    """Yield the lines of a CSV file with its secret columns masked; line breaks and blank lines stay."""
+    shape = file["format"]
+    names, tables = names_of(shape), shape.get("table_places", [])
+    header = shape.get("blank_lines_before_header", 0) if shape["has_header"] else -1
+    for number, line in enumerate(lines):
+        blank = not line.strip(" \t\r\n\ufeff")
+        yield line if number <= header or blank else _masked_line(line, names, tables, key)
+
+
+def _masked_line(line: str, names: list[str | None], tables: list[int], key: CardKey) -> str:
+    text = line.rstrip("\r\n")
+    end = line[len(text) :]
+    fields = split_line(text)
+    if fields is None:
+        return f'"{WITHHELD}"!{end}'  # still breaks the rule of quotes
+    if len(fields) != len(names):
+        # Still too few or too many, and still of the table that it names.
+        kept = [field if place in tables else "" for place, field in enumerate(fields)]
+        return join_line([WITHHELD, *kept[1:]]) + end
+    return join_line([key.masked(name, field) for name, field in zip(names, fields, strict=True)]) + end
+
+
+def _copy_parquet(file: FileItem, body: Any, copy: Any, key: CardKey) -> None:
+    shape = file["format"]
+    names = names_of(shape)
+    with tempfile.TemporaryFile() as whole:
+        while piece := body.read(1 << 20):
+            whole.write(piece)
+        source = pq.ParquetFile(whole)
+        # All but the columns that rules read become text: what stands in them is masked as text.
+        kept = [name in CHECKED_COLUMNS for name in names]
+        fields = zip(kept, source.schema_arrow, strict=True)
+        schema = pa.schema([field if as_it_is else pa.field(field.name, pa.string()) for as_it_is, field in fields])
+        with pq.ParquetWriter(copy, schema) as writer:
+            for batch in source.iter_batches():
+                columns = [
+                    column
+                    if as_it_is
+                    else pa.array([key.masked(name, _text(value)) for value in column.to_pylist()], pa.string())
+                    for as_it_is, name, column in zip(kept, names, batch.columns, strict=True)
+                ]
+                writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+# From glue/reading/staging.py
+
+# S3 copies up to 5 GB in one request; boto3 by itself would send hundreds for such an object.
+WHOLE_COPIES = TransferConfig(multipart_threshold=5 << 30, multipart_chunksize=1 << 30)
+
+
 @dataclass(frozen=True)
 class Staging:
-    """Where a run's copies lie in the lake bucket, and the key under which card numbers are hashed on the way there."""
+    """Where a run's copies lie in the lake bucket, and what is needed to read them.
+
+    That is the key under which card numbers are hashed on the way there, and the starts of the loads that list a file.
+    """
 
     lake: str
     prefix: str = ""
     card_key: CardKey = field(default_factory=lambda: CardKey(""))
+    load_starts: Mapping[str, str] = field(default_factory=dict)
 
-    def name(self, file: Item) -> str:
+    def name(self, file: FileItem) -> str:
         return f"{file['file_id']}.{file['format']['kind']}"
 
-    def key(self, file: Item) -> str:
+    def key(self, file: FileItem) -> str:
         return f"{self.prefix}staging/{self.name(file)}"
 
-    def path(self, file: Item) -> str:
+    def path(self, file: FileItem) -> str:
         return f"s3://{self.lake}/{self.key(file)}"
 
 
-def stage(files: list[Item], staging: Staging) -> None:
+def stage(files: Sequence[FileItem], staging: Staging) -> None:
     """Copy the exact version of each file to staging; copying again gives the same bytes."""
     s3 = boto3.client("s3")
 
-    def copy(file: Item) -> None:
+    def copy(file: FileItem) -> None:
         bucket, key, version_id = file["bucket"], file["key"], file["version_id"]
         try:
             if file["subject"] == "cards":
@@ -1056,11 +2713,6 @@ def csv_of_codes(codes: dict[str, str]) -> bytes:
 
 # From glue/reading/origin.py
 
-KNOWN = (
-    "dms_id", "amount", "date", "use_chip", "zip", "client_id", "card_id", "merchant_id", "merchant_city",
-    "merchant_state", "mcc", "errors",
-)  # fmt: skip
-CHANGE = ("op", "commit_at")
 ORIGIN = {
     "file_id": "string", "last_modified_at": "timestamp", "object_at": "timestamp", "object_key": "string",
     "sequencer": "string", "version_id": "string", "is_full_load": "boolean", "load_start": "timestamp",
@@ -1074,11 +2726,11 @@ LAYOUT = (
 
 def texts_of(subject: str) -> tuple[str, ...]:
     """Return the columns that are read of a subject's files, as text."""
-    return (KNOWN if subject == "transactions" else REFERENCES[subject].texts) + CHANGE
+    return tuple(SUBJECTS[subject].known)
 
 
-def facts_of(file: Item, staging: Staging, texts: tuple[str, ...]) -> Item:
-    """Return what the rows of a file need to know of it, in the form `facts_schema`."""
+def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[str, Any]:
+    """Return what the rows of a file need to know of it, in the form `origin_schema`."""
     shape = file["format"]
     return {
         "file_id": file["file_id"],
@@ -1088,7 +2740,7 @@ def facts_of(file: Item, staging: Staging, texts: tuple[str, ...]) -> Item:
         "sequencer": file["sequencer"].ljust(32, "0"),
         "version_id": file["version_id"],
         "is_full_load": shape["is_full_load"],
-        "load_start": file.get("load_start"),
+        "load_start": staging.load_starts.get(file["file_id"]),
         "has_op": "op" in shape["places"],
         "has_commit_at": "commit_at" in shape["places"],
         "file_name": staging.name(file),
@@ -1100,12 +2752,12 @@ def facts_of(file: Item, staging: Staging, texts: tuple[str, ...]) -> Item:
     }
 
 
-def facts_schema(texts: tuple[str, ...]) -> str:
+def origin_schema(texts: Sequence[str]) -> str:
     positions = "positions struct<" + ", ".join(f"{name}: int" for name in texts) + ">"
     return f"{columns(ORIGIN)}, {LAYOUT}, {positions}"
 
 
-def positions_of(files: list[Item], texts: tuple[str, ...]) -> dict[str, Column]:
+def positions_of(files: Sequence[FileItem], texts: Sequence[str]) -> dict[str, Column]:
     """Return where each known column stands: a constant where all files agree, that is twice as fast."""
     places = [{name: file["format"]["places"].get(name) for name in texts} for file in files]
     if all(each == places[0] for each in places):
@@ -1113,18 +2765,10 @@ def positions_of(files: list[Item], texts: tuple[str, ...]) -> dict[str, Column]
     return {name: F.col("positions")[name] for name in texts}
 
 
-def local_rows(spark: SparkSession, rows: list[Item], schema: str) -> DataFrame:
+def local_rows(spark: SparkSession, rows: Sequence[Mapping[str, object]], schema: str) -> DataFrame:
     """Return a few rows of the driver as a DataFrame that Spark can broadcast without a Python worker."""
     rows_of = T.ArrayType(T._parse_datatype_string(schema))
     return spark.range(1).select(F.inline(F.from_json(F.lit(json.dumps(rows)), rows_of)))
-
-
-# From glue/lake/spark.py
-
-
-def jvm(spark: SparkSession) -> Any:
-    """Return the JVM behind a session."""
-    return spark._jvm
 
 
 # From glue/reading/texts.py
@@ -1185,7 +2829,7 @@ def plain_decimal(value: Column, kind: T.DecimalType) -> Column:
     return F.regexp_replace(F.format_number(value, kind.scale), ",", "")
 
 
-def known_places(file: Item) -> dict[str, int]:
+def known_places(file: FileItem) -> dict[str, int]:
     """Return where a file has the columns that are read of it."""
     names = texts_of(file["subject"])
     return {name: place for name, place in file["format"]["places"].items() if name in names}
@@ -1213,7 +2857,7 @@ def parquet_fields(spark: SparkSession, path: str, places: Iterable[int]) -> T.S
     return T.StructType.fromJson(json.loads(fields.json()))
 
 
-def read_parquet(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
+def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
     """Return the rows of Parquet files that all have the same columns and types, in the form of `read_csv`."""
     names, places = texts_of(files[0]["subject"]), known_places(files[0])
     fields = parquet_fields(spark, staging.path(files[0]), places.values())
@@ -1228,9 +2872,9 @@ def read_parquet(spark: SparkSession, files: list[Item], staging: Staging) -> Da
         F.struct(*[texts.get(name, F.lit(None).cast("string")).alias(name) for name in names]).alias("values"),
     )
     values = {name: F.col("values")[name] for name in names}
-    facts = local_rows(spark, [facts_of(file, staging, names) for file in files], facts_schema(names))
+    origins = local_rows(spark, [origin_of(file, staging, names) for file in files], origin_schema(names))
     return (
-        rows.join(F.broadcast(facts), on="file_name", how="inner")
+        rows.join(F.broadcast(origins), on="file_name", how="inner")
         .transform(with_texts, values, any_null_text=any("null_text" in file["format"] for file in files))
         .select(
             *ORIGIN,
@@ -1259,9 +2903,9 @@ def has_odd_quotes(text: Column) -> Column:
 
 
 def read_lines(
-    spark: SparkSession, files: list[Item], staging: Staging, texts: tuple[str, ...]
+    spark: SparkSession, files: Sequence[FileItem], staging: Staging, texts: Sequence[str]
 ) -> tuple[DataFrame, bool]:
-    """Return `line, text, untidy` of all lines of CSV files beside the facts of their file; and if any is untidy."""
+    """Return `line, text, untidy` of all lines of CSV files beside what their file tells; and if any is untidy."""
     # The name of the only file need not be looked up for every line.
     origin = {"block": "file_block_start"} | ({"file_name": "file_name"} if len(files) > 1 else {})
     text = spark.read.text([staging.path(file) for file in files], lineSep="\n").select(
@@ -1276,16 +2920,16 @@ def read_lines(
         F.min("id").alias("first_id"),
         F.max(is_blank(F.col("text")) | has_odd_quotes(F.col("text"))).alias("untidy"),
     )
-    facts = {staging.name(file): facts_of(file, staging, texts) for file in files}
+    origins = {staging.name(file): origin_of(file, staging, texts) for file in files}
     found = [{"file_name": staging.name(files[0]), **block.asDict()} for block in blocks.collect()]
     untidy = {block["file_name"] for block in found if block["untidy"]}
-    rows, next_line = [], dict.fromkeys(facts, 1)
+    rows, next_line = [], dict.fromkeys(origins, 1)
     for block in sorted(found, key=itemgetter("file_name", "block")):
         name = block["file_name"]
         shift = next_line[name] - block["first_id"]
-        rows.append({**facts[name], "block": block["block"], "shift": shift, "untidy": name in untidy})
+        rows.append({**origins[name], "block": block["block"], "shift": shift, "untidy": name in untidy})
         next_line[name] += block["lines"]
-    numbered = local_rows(spark, rows, f"{facts_schema(texts)}, block bigint, shift bigint, untidy boolean")
+    numbered = local_rows(spark, rows, f"{origin_schema(texts)}, block bigint, shift bigint, untidy boolean")
     lines = text.join(F.broadcast(numbered), on=[*origin], how="inner")
     lines = lines.withColumn("line", F.col("id") + F.col("shift")).drop("file_name", "block", "id", "shift")
     return lines, bool(untidy)
@@ -1293,7 +2937,6 @@ def read_lines(
 
 # From glue/reading/records.py
 
-RECORD_LINES = 64
 WELL_QUOTED = rf"^{FIELD}(?:,{FIELD})*+\z"
 
 
@@ -1364,13 +3007,13 @@ def of_other_table(fields: Column) -> Column:
     return F.col("other_table").isNotNull() & ~found
 
 
-def line_of(files: list[Item]) -> Column:
+def line_of(files: Sequence[FileItem]) -> Column:
     """Return the physical line of a record; a JSON object has none."""
     of_json = [file["file_id"] for file in files if file["format"]["kind"] == "json"]
     return (F.when(~F.col("file_id").isin(of_json), F.col("line")) if of_json else F.col("line")).alias("line")
 
 
-def read_csv(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
+def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
     """Return one row per record: origin, `row`, `line`, `raw`, the structural rule it breaks, known columns."""
     texts = texts_of(files[0]["subject"])
     lines, any_untidy = read_lines(spark, files, staging, texts)
@@ -1379,9 +3022,9 @@ def read_csv(spark: SparkSession, files: list[Item], staging: Staging) -> DataFr
         # A byte order mark before the first record is no part of it.
         first = F.regexp_replace("text", "^\ufeff", "")
         below = below.withColumn("text", F.when(F.col("line") == 1, first).otherwise(F.col("text")))
-    facts = [name for name in below.columns if name not in ("line", "text", "untidy")]
+    kept = [name for name in below.columns if name not in ("line", "text", "untidy")]
     records = below.where(~F.col("untidy")).select(
-        *facts, "line", "text", (F.col("line") - F.col("header_line")).alias("row")
+        *kept, "line", "text", (F.col("line") - F.col("header_line")).alias("row")
     )
     if any_untidy:
         records = records.unionByName(join_spans(below.where("untidy")).select(*records.columns))
@@ -1407,7 +3050,7 @@ def read_csv(spark: SparkSession, files: list[Item], staging: Staging) -> DataFr
 # From glue/reading/rows.py
 
 
-def read(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
+def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
     """Return the rows of one subject's files as text: one read for all CSV files, one for each shape of Parquet."""
     # The ledger has one name for INT96 and for nanoseconds, Spark two types.
     untold = [
@@ -1417,8 +3060,8 @@ def read(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
         file["file_id"]: partial(parquet_fields, spark, staging.path(file), known_places(file).values())
         for file in untold
     }
-    fields = {file_id: found.json() for file_id, found in at_once(schemas).items()}
-    shapes: dict[str, list[Item]] = {}
+    fields = {file_id: found.json() for file_id, found in in_parallel(schemas).items()}
+    shapes: dict[str, list[FileItem]] = {}
     for file in files:
         shape = file["format"]
         parts = [shape["columns"], shape.get("types"), shape["places"], fields.get(file["file_id"])]
@@ -1429,93 +3072,7 @@ def read(spark: SparkSession, files: list[Item], staging: Staging) -> DataFrame:
         for signature, members in shapes.items()
     ]
     # The rules would be planned and compiled once for each part of the union.
-    return readers[0] if len(readers) == 1 else settled(reduce(DataFrame.unionByName, readers))
-
-
-# From glue/shared/steps.py
-
-
-def log_step(layer: str, name: str, **facts: object) -> None:
-    """Log one step of a run as a line of JSON; never row contents, card or client ids."""
-    print(json.dumps({"layer": layer, "step": name, "at": now_text(), **facts}, default=str), flush=True)
-
-
-# The job's arguments. Glue passes them as `--name value`; a notebook run sets them here.
-
-
-lake_bucket = ""
-ledger_table = ""
-silver_database = ""
-file_id = ""
-prefix = ""
-maximum_missing_share = "0.1"
-card_key_secret = ""
-
-
-# ## Schemas
-# The image is what a transaction *is*; everything else says where it came from and in which order.
-
-
-IMAGE = {
-    "dms_id": "bigint",
-    "transacted_at": "timestamp",
-    "amount": MONEY,
-    "channel": "string",
-    "client_id": "bigint",
-    "card_id": "bigint",
-    "merchant_id": "bigint",
-    "merchant_city": "string",
-    "merchant_state": "string",
-    "zip": "string",
-    "mcc": "string",
-    "errors": "array<string>",
-}
-VALUES = {name: kind for name, kind in IMAGE.items() if name != "dms_id"}
-STATE = {**IMAGE, "content_hash": "bigint", "row_order": ROW_ORDER, "file_id": "string", "row": "bigint"}
-EFFECT = "decimal(19,2)"  # new minus before may need a digit more than either
-HISTORY = {**STATE, "op": "string", "line": "bigint", "outcome": "string", "effect_amount": EFFECT, "run_seq": "bigint"}
-BEFORE_AFTER = "struct<" + ", ".join(f"{name}: {kind}" for name, kind in VALUES.items()) + ">"
-EFFECTS = {
-    "run_seq": "bigint",
-    "cause": "string",
-    "dms_id": "bigint",
-    "before": BEFORE_AFTER,
-    "after": BEFORE_AFTER,
-    "effect_amount": EFFECT,
-    "file_id": "string",
-    "row": "bigint",
-}
-QUARANTINE = {
-    "file_id": "string",
-    "row": "bigint",
-    "line": "bigint",
-    "raw": "string",
-    "rules": "array<string>",
-    "amount": MONEY,
-    "row_order": ROW_ORDER,
-    "run_seq": "bigint",
-    "repaired_by": "string",
-}
-TOMBSTONES = {"dms_id": "bigint", "row_order": ROW_ORDER, "file_id": "string", "row": "bigint"}
-
-
-# A reference table keeps every accepted row; the newest of a key is its state.
-OF_A_ROW = {
-    "op": "string", "content_hash": "bigint", "row_order": ROW_ORDER, "file_id": "string", "row": "bigint",
-    "line": "bigint", "outcome": "string", "run_seq": "bigint",
-}  # fmt: skip
-BY_RUN = "PARTITIONED BY (truncate(1000, run_seq))"
-# History goes first when a run is published: a reader never sees a state whose cause is missing.
-TABLES = {
-    "transaction_history": (columns(HISTORY), BY_RUN, ""),
-    "quarantine": (columns(QUARANTINE), BY_RUN, ""),
-    "transaction_effects": (columns(EFFECTS), BY_RUN, ""),
-    **{name: (columns({**reference.image, **OF_A_ROW}), "", "") for name, reference in REFERENCES.items()},
-    "tombstones": (columns(TOMBSTONES), "", ""),
-    "transactions": (columns(STATE), "", "dms_id"),
-}
-step = partial(log_step, "silver")
-OUTCOMES = ("quarantined", "unchanged", "stale", "superseded", "inserted", "updated", "deleted")
+    return readers[0] if len(readers) == 1 else checkpointed(reduce(DataFrame.unionByName, readers))
 
 
 # ## Reading
@@ -1524,8 +3081,10 @@ OUTCOMES = ("quarantined", "unchanged", "stale", "superseded", "inserted", "upda
 # to `staging/`, and read from there as rows of text (`glue/reading/`).
 
 
-def staging_of(job: argparse.Namespace) -> Staging:
-    return Staging(job.lake_bucket, job.prefix, CardKey(job.card_key_secret))
+def staging_of(job: Job, reload: Reload | None = None) -> Staging:
+    given = job.arguments
+    starts = reload.starts if reload else {}
+    return Staging(given.lake_bucket, given.prefix, CardKey(given.card_key_secret), starts)
 
 
 # ## Rules
@@ -1535,12 +3094,12 @@ def staging_of(job: argparse.Namespace) -> Staging:
 
 
 # `\z` and not `$`: in Java the latter also matches before a final line end.
-INTEGER = r"^-?[0-9]{1,19}(?:\.0+)?\z"
-ZIP = r"^[0-9]{1,5}(?:\.0)?\z"
-MCC = r"^[0-9]{1,4}(?:\.0)?\z"
+WHOLE_NUMBER = r"^-?[0-9]{1,19}(?:\.0+)?\z"
+ZIP_CODE = r"^[0-9]{1,5}(?:\.0)?\z"
+CATEGORY_CODE = r"^[0-9]{1,4}(?:\.0)?\z"
 DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
 NUMBER = rf"(?:{DIGITS}(?:\.[0-9]+)?|\.[0-9]+)"
-AMOUNT = rf"^(?:(?:\$[-+]?|[-+]\$?)?{NUMBER}|\(\$?{NUMBER}\))\z"
+MONEY_AMOUNT = rf"^(?:(?:\$[-+]?|[-+]\$?)?{NUMBER}|\(\$?{NUMBER}\))\z"
 # Of the digits and the point alone: at most 16 significant digits before it, two after it.
 PRECISE = r"^[0-9]*(?:\.[0-9]{0,2}0*)?\z"
 FITS = r"^0*[0-9]{0,16}(?:\.[0-9]{0,2}0*)?\z"
@@ -1549,21 +3108,12 @@ DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 ISO = rf"^{DAY}(?:[ T]{TIME})?\z"
 ISO_ZONED = rf"^{DAY}[ T]{TIME}(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}})\z"
 MONTH_FIRST = rf"^([0-9]{{1,2}})/([0-9]{{1,2}})/([0-9]{{4}})(?: ({TIME}))?\z"
-EARLIEST = "1900-01-01 00:00:00"
-CHANNELS = {
-    f"{channel}{tail}": channel for channel in ("swipe", "chip", "online") for tail in ("", " transaction")
-}  # fmt: skip
-OPERATIONS = {
-    spelling: op
-    for op, word in {"I": "insert", "U": "update", "D": "delete"}.items()
-    for spelling in (op.lower(), word)
-}
 
 
 def integer(text: Column) -> Column:
     """Return a whole number in 64 bits, else null."""
     number = text.cast("bigint")
-    return F.when(number.cast("string") == text, number).otherwise(F.when(text.rlike(INTEGER), number))
+    return F.when(number.cast("string") == text, number).otherwise(F.when(text.rlike(WHOLE_NUMBER), number))
 
 
 def padded_code(text: Column, pattern: str, length: int) -> Column:
@@ -1582,7 +3132,7 @@ def amount(text: Column) -> Column:
     plain = F.when(text.startswith("$"), text.substr(2, 40)).otherwise(text)
     value = plain.cast(MONEY)
     sign = F.when(text.rlike(r"[-(]"), F.lit("-")).otherwise(F.lit(""))
-    other = F.when(text.rlike(AMOUNT) & digits(text).rlike(FITS), F.concat(sign, digits(text)).cast(MONEY))
+    other = F.when(text.rlike(MONEY_AMOUNT) & digits(text).rlike(FITS), F.concat(sign, digits(text)).cast(MONEY))
     return F.when(value.cast("string") == plain, value).otherwise(other)
 
 
@@ -1603,18 +3153,18 @@ def error_names(text: Column) -> Column:
     return F.when(text.rlike(r"[^, \t]"), names)
 
 
-def one_of(values: dict[str, str], text: Column) -> Column:
+def one_of(values: Mapping[str, str], text: Column) -> Column:
     """Return what a text stands for, whatever its case; null when it stands for nothing."""
     return F.create_map(*[F.lit(part) for pair in values.items() for part in pair])[F.lower(text)]
 
 
 def not_before_1900(at: Column) -> Column:
-    return F.when(at >= F.lit(EARLIEST).cast("timestamp"), at)
+    return F.when(at >= F.lit(EARLIEST_INSTANT).cast("timestamp"), at)
 
 
 def with_change(rows: DataFrame) -> DataFrame:
     """Add `op` (`I` where the file has no operations) and `commit_at`; one that cannot be read is null."""
-    read = {"op": one_of(OPERATIONS, F.col("text.op")), "commit_read_at": instant(F.col("text.commit_at"))}
+    read = {"op": one_of(OPERATION_SPELLINGS, F.col("text.op")), "commit_read_at": instant(F.col("text.commit_at"))}
     return rows.withColumns(
         {"op": F.when(F.col("has_op"), read["op"]).otherwise(F.lit("I")), "commit_read_at": read["commit_read_at"]}
     ).withColumn("commit_at", not_before_1900(F.col("commit_read_at")))
@@ -1622,25 +3172,25 @@ def with_change(rows: DataFrame) -> DataFrame:
 
 def parsed(rows: DataFrame) -> DataFrame:
     """Add the image columns beside the text columns `text.*`; a value that cannot be read is null."""
-    text = {name: F.col(f"text.{name}") for name in KNOWN}
+    text = {name: F.col(f"text.{name}") for name in TRANSACTIONS.texts}
     return rows.select(
         "*",
         integer(text["dms_id"]).alias("dms_id"),
         instant(text["date"]).alias("read_at"),
         amount(text["amount"]).alias("amount"),
-        one_of(CHANNELS, text["use_chip"]).alias("channel"),
+        one_of(CHANNEL_SPELLINGS, text["use_chip"]).alias("channel"),
         *[integer(text[name]).alias(name) for name in ("client_id", "card_id", "merchant_id")],
         text["merchant_city"].alias("merchant_city"),
         text["merchant_state"].alias("merchant_state"),
-        padded_code(text["zip"], ZIP, 5).alias("zip"),
-        padded_code(text["mcc"], MCC, 4).alias("mcc"),
+        padded_code(text["zip"], ZIP_CODE, 5).alias("zip"),
+        padded_code(text["mcc"], CATEGORY_CODE, 4).alias("mcc"),
         error_names(text["errors"]).alias("errors"),
     ).withColumn("transacted_at", not_before_1900(F.col("read_at")))
 
 
-def parsed_reference(rows: DataFrame, reference: Reference) -> DataFrame:
+def parsed_reference(rows: DataFrame, reference: Subject) -> DataFrame:
     """Add the image columns of a reference table beside the text columns `text.*`."""
-    readers = {"bigint": integer, MONEY: amount, "string": lambda text: text}
+    readers: dict[str, Callable[[Column], Column]] = {"bigint": integer, MONEY: amount, "string": lambda text: text}
     values = {
         name: readers[kind](F.col(f"text.{name}")) for name, kind in reference.image.items() if name in reference.texts
     }
@@ -1648,7 +3198,7 @@ def parsed_reference(rows: DataFrame, reference: Reference) -> DataFrame:
         masked = F.split(F.col("text.card_number"), ":")
         values |= {"card_last_four": F.get(masked, F.lit(0)), "card_number_hash": F.get(masked, F.lit(1))}
     if reference.key == "mcc":
-        values["mcc"] = padded_code(F.col("text.mcc"), MCC, 4)
+        values["mcc"] = padded_code(F.col("text.mcc"), CATEGORY_CODE, 4)
     return rows.select("*", *[value.alias(name) for name, value in values.items()])
 
 
@@ -1665,7 +3215,7 @@ def amount_rules() -> dict[str, Column]:
     """Tell the ways apart in which an amount can fail; only one is broken at a time, good rows take no second look."""
     text = F.col("text.amount")
     no_value = unreadable("amount", "amount")
-    number, precise = text.rlike(AMOUNT), digits(text).rlike(PRECISE)
+    number, precise = text.rlike(MONEY_AMOUNT), digits(text).rlike(PRECISE)
     return {
         "amount_missing": missing("amount"),
         "amount_unreadable": no_value & ~number,
@@ -1710,7 +3260,7 @@ def rules() -> dict[str, Column]:
     }
 
 
-def reference_rules(reference: Reference) -> dict[str, Column]:
+def reference_rules(reference: Subject) -> dict[str, Column]:
     """Return the rules of a reference table (section 8), in its order."""
     key = reference.key
     typed = [name for name, kind in reference.image.items() if kind != "string" and name != key]
@@ -1728,7 +3278,7 @@ def broken_rules(rows: DataFrame, predicates: dict[str, Column]) -> DataFrame:
         F.array(*[F.when(broken, F.lit(name)) for name, broken in predicates.items()]), lambda name: name.isNotNull()
     )
     # Most rows are good; the disjunction is compiled, the filter over names is not.
-    any_broken = reduce(Column.__or__, [F.coalesce(broken, F.lit(False)) for broken in predicates.values()])
+    any_broken = reduce(or_, [F.coalesce(broken, F.lit(False)) for broken in predicates.values()])
     return rows.withColumn(
         "rules",
         F.when(F.col("broken").isNotNull(), F.array("broken"))
@@ -1744,7 +3294,7 @@ def broken_rules(rows: DataFrame, predicates: dict[str, Column]) -> DataFrame:
 def ordered(rows: DataFrame, values: Iterable[str]) -> DataFrame:
     """Add `row_order`, compared field by field from the left, and `content_hash` over all values but the key."""
     row_at = F.coalesce("commit_at", "object_at")
-    load_start = F.coalesce("load_start", F.lit(MINUS_INFINITY).cast("timestamp"))
+    load_start = F.coalesce("load_start", F.lit(BEGINNING_OF_TIME).cast("timestamp"))
     order = F.struct(
         F.when(F.col("is_full_load"), load_start).otherwise(row_at).alias("position"),
         F.when(F.col("is_full_load"), 0).otherwise(1).alias("phase"),
@@ -1763,6 +3313,7 @@ def content_hash(values: Iterable[str]) -> Column:
     return F.xxhash64(*values, nulls)
 
 
+CHANGE = tuple(column.name for column in CHANGE_COLUMNS)
 OF_INPUT = {"op": "string", "line": "bigint", "raw": "string", "rules": "array<string>"}
 NORMALISED = {**STATE, **OF_INPUT}
 
@@ -1773,21 +3324,23 @@ def nested(rows: DataFrame, texts: Iterable[str]) -> DataFrame:
     return kept.transform(with_change)
 
 
-def leaving(rows: DataFrame, schema: dict[str, str]) -> DataFrame:
+def leaving(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
     """Keep the raw text for broken rows only."""
     return conform(rows.withColumn("raw", F.when(F.size("rules") > 0, F.col("raw"))), schema)
 
 
 def normalise(rows: DataFrame) -> DataFrame:
     """Turn rows of text into typed transactions with their broken rules."""
-    typed = rows.transform(nested, KNOWN).transform(parsed).transform(broken_rules, rules())
+    typed = rows.transform(nested, TRANSACTIONS.texts).transform(parsed).transform(broken_rules, rules())
     return typed.transform(ordered, VALUES).transform(leaving, NORMALISED)
 
 
-def normalise_reference(rows: DataFrame, reference: Reference) -> DataFrame:
+def normalise_reference(rows: DataFrame, reference: Subject) -> DataFrame:
     """Turn rows of text into typed rows of a reference table with their broken rules."""
     schema = {
-        name: kind for name, kind in {**reference.image, **OF_A_ROW}.items() if name not in ("outcome", "run_seq")
+        name: kind
+        for name, kind in {**reference.image, **OF_A_REFERENCE_ROW}.items()
+        if name not in ("outcome", "run_seq")
     }
     typed = rows.transform(nested, reference.texts).transform(parsed_reference, reference)
     checked = typed.transform(broken_rules, reference_rules(reference))
@@ -1806,20 +3359,7 @@ OF_STORED = [name for name in STORED if name != "dms_id"]
 
 
 @dataclass(frozen=True)
-class Reload:
-    """A declared reload that this run completes: its marker, the floor after it, and where its files now begin."""
-
-    marker: Item
-    floor: str
-    starts: dict[str, str]
-
-    @property
-    def marker_id(self) -> str:
-        return str(self.marker["file_id"])
-
-
-@dataclass(frozen=True)
-class Run:
+class SilverRun:
     """One run: its number, its branches, the reload that it completes, its rows, and the range of their keys."""
 
     spark: SparkSession
@@ -1875,7 +3415,7 @@ def moved_up(spark: SparkSession, rows: DataFrame, reload: Reload) -> DataFrame:
     )
 
 
-def stored_rows(run: Run, keys: DataFrame) -> DataFrame:
+def stored_rows(run: SilverRun, keys: DataFrame) -> DataFrame:
     """Return the living rows and the tombstones under these keys, for a reload all, in the form `STORED`."""
     parts = []
     for table, living in (("transactions", True), ("tombstones", False)):
@@ -1904,13 +3444,13 @@ def candidates(
 
 def repeated_keys(rows: DataFrame) -> DataFrame:
     """Return the keys that stand in several rows."""
-    return settled(rows.groupBy("dms_id").agg(F.count(F.lit(1)).alias("rows")).where("rows > 1").select("dms_id"))
+    return checkpointed(rows.groupBy("dms_id").agg(F.count(F.lit(1)).alias("rows")).where("rows > 1").select("dms_id"))
 
 
 def newest_orders(rows: DataFrame, keys: DataFrame, floor: str | None) -> DataFrame:
     """Return `dms_id, newest_order` of these keys, few of those that the rows hold."""
     of_keys = rows.where(~below(floor)).join(F.broadcast(keys), on="dms_id", how="left_semi")
-    return settled(of_keys.groupBy("dms_id").agg(F.max("row_order").alias("newest_order")))
+    return checkpointed(of_keys.groupBy("dms_id").agg(F.max("row_order").alias("newest_order")))
 
 
 def classify(
@@ -1929,7 +3469,7 @@ def classify(
     """
     had = F.coalesce(F.col("stored.living"), F.lit(False))
     exact = [F.col(name) == F.col(f"stored.{name}") for name in ("amount", "transacted_at") if name in rows.columns]
-    identical = reduce(Column.__and__, exact, F.col("content_hash") == F.col("stored.content_hash"))
+    identical = reduce(and_, exact, F.col("content_hash") == F.col("stored.content_hash"))
     same = F.when(F.col("op") == "D", ~had).otherwise(had & F.coalesce(identical, F.lit(False)))
     # Equal is only the stored row itself, where a reload gives it its place.
     newer = ~below(floor) & (F.col("stored").isNull() | (F.col("row_order") >= F.col("stored.row_order")))
@@ -2011,6 +3551,54 @@ def missing_effects(missing: DataFrame, reload: Reload, *, run_seq: int) -> Data
 # found in it. On writing: the branches are read back, and must hold exactly what was decided.
 
 
+class Profile(TypedDict):
+    """What a partition holds of a file: what the KPI function counts too, and the range of the good keys."""
+
+    file_id: str
+    partition: int
+    row_count: int
+    bad_rows: int
+    unreadable_amounts: int
+    total_amount: Decimal | None
+    low: int | None
+    high: int | None
+
+
+COUNTED_TWICE: tuple[Literal["row_count", "bad_rows", "unreadable_amounts"], ...] = (
+    "row_count",
+    "bad_rows",
+    "unreadable_amounts",
+)
+
+
+class OutcomeCount(TypedDict):
+    """What a run decided of one outcome of one file; the outcome of rows that a reload moves is null."""
+
+    file_id: str
+    outcome: str | None
+    row_count: int
+    amount: Decimal | None
+    effect: Decimal
+    changes: int
+    state_rows: int
+    state_amount: Decimal
+    state_known: int
+    deletions: int
+    tombstones: int
+    tombstones_known: int
+    revived: int
+
+
+@dataclass(frozen=True)
+class EffectsFound:
+    """What the written effects say: keys that came and went, money, and the sum by file where there is one."""
+
+    had: int = 0
+    have: int = 0
+    effect: Decimal = Decimal(0)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
 def profile(rows: DataFrame) -> DataFrame:
     """Return per file and partition what the KPI function counts too, and the range of the good keys."""
     good = F.size("rules") == 0
@@ -2027,30 +3615,31 @@ def profile(rows: DataFrame) -> DataFrame:
     )
 
 
-def collected(profiles: list[DataFrame]) -> list[Item]:
+def collected(profiles: Sequence[DataFrame]) -> list[Profile]:
     """Return the profiles of all subjects."""
-    return [row.asDict() for row in reduce(DataFrame.unionByName, profiles).collect()] if profiles else []
+    return (
+        [cast(Profile, row.asDict()) for row in reduce(DataFrame.unionByName, profiles).collect()] if profiles else []
+    )
 
 
-def grouped(profiles: list[Item], by: str) -> dict[object, list[Item]]:
-    groups: dict[object, list[Item]] = {}
+def grouped(profiles: Sequence[Profile], by: Literal["file_id", "partition"]) -> dict[object, list[Profile]]:
+    groups: dict[object, list[Profile]] = {}
     for found in profiles:
         groups.setdefault(found[by], []).append(found)
     return groups
 
 
-def check_against_kpis(files: list[Item], profiles: list[Item]) -> None:
+def check_against_kpis(files: Sequence[FileItem], profiles: Sequence[Profile]) -> None:
     """Hold each file's rows and money to the figures of the KPI function, to the row and the cent."""
     by_file = grouped(profiles, "file_id")
     for file in files:
         parts = by_file.get(file["file_id"], [])
-        found = {name: sum(part[name] for part in parts) for name in ("row_count", "bad_rows", "unreadable_amounts")}
+        found: dict[str, object] = {name: sum(part[name] for part in parts) for name in COUNTED_TWICE}
         amounts = [part["total_amount"] for part in parts if part["total_amount"] is not None]
+        kpis: Mapping[str, object] = {**file["kpis"]}
         for name, value in {**found, "total_amount": cents(sum(amounts, Decimal(0)))}.items():
-            if value != file["kpis"][name]:
-                raise FileBroken(
-                    file["file_id"], f"{name} is {value} in Silver but {file['kpis'][name]} in the KPI function"
-                )
+            if value != kpis[name]:
+                raise FileBroken(file["file_id"], f"{name} is {value} in Silver but {kpis[name]} in the KPI function")
 
 
 COUNTED = {
@@ -2085,7 +3674,7 @@ def quarantined(rows: DataFrame) -> DataFrame:
     return columns_or_null(found.withColumn("outcome", F.lit("quarantined")), COUNTED)
 
 
-def by_outcome(rows: DataFrame) -> list[Item]:
+def by_outcome(rows: DataFrame) -> list[OutcomeCount]:
     """Count what was decided, by file and outcome; `None` is the outcome of rows that a reload moves."""
     living, deleted = F.col("is_newest") & (F.col("op") != "D"), F.col("is_newest") & (F.col("op") == "D")
 
@@ -2105,36 +3694,47 @@ def by_outcome(rows: DataFrame) -> list[Item]:
         number(deleted & F.col("had_tombstone")).alias("tombstones_known"),
         number(living & F.col("had_tombstone")).alias("revived"),
     )
-    return [row.asDict() for row in counted.collect()]
+    return [cast(OutcomeCount, row.asDict()) for row in counted.collect()]
 
 
-SUMS = (
-    "changes", "state_rows", "state_amount", "state_known", "deletions", "tombstones", "tombstones_known", "revived",
-)  # fmt: skip
+class Sums(TypedDict):
+    """What the tables of state must show after the run."""
+
+    changes: int
+    state_rows: int
+    state_amount: Decimal
+    state_known: int
+    deletions: int
+    tombstones: int
+    tombstones_known: int
+    revived: int
 
 
-def summed(counted: list[Item]) -> Item:
-    """Return what the tables of state must show after the run."""
-    return {name: sum((row[name] for row in counted), Decimal(0) if name == "state_amount" else 0) for name in SUMS}
+def summed(counted: Sequence[OutcomeCount]) -> Sums:
+    def number(name: str) -> int:
+        return sum(cast(Mapping[str, int], row)[name] for row in counted)
+
+    whole = {name: number(name) for name in Sums.__annotations__ if name != "state_amount"}
+    return cast(Sums, {**whole, "state_amount": sum((row["state_amount"] for row in counted), Decimal(0))})
 
 
-def of_files(counted: list[Item]) -> dict[str, Item]:
+def of_files(counted: Sequence[OutcomeCount]) -> dict[str, FileReport]:
     """Return per file the count and the amounts of each outcome, and the sum of the effects."""
-    report: dict[str, Item] = {}
+    report: dict[str, FileReport] = {}
     for row in counted:
-        facts = report.setdefault(row["file_id"], no_rows())
-        facts["effect"] += row["effect"]
+        found = report.setdefault(row["file_id"], no_rows())
+        found["effect"] = cents(Decimal(found["effect"]) + row["effect"])
         if row["outcome"] is not None:
-            facts["outcomes"][row["outcome"]] = row["row_count"]
-            facts["amounts"][row["outcome"]] = cents(row["amount"])
+            found["outcomes"][row["outcome"]] = row["row_count"]
+            found["amounts"][row["outcome"]] = cents(row["amount"])
     return report
 
 
-def no_rows() -> Item:
-    return {"outcomes": dict.fromkeys(OUTCOMES, 0), "amounts": {}, "effect": Decimal(0)}
+def no_rows() -> FileReport:
+    return {"outcomes": dict.fromkeys(OUTCOMES, 0), "amounts": {}, "effect": "0.00"}
 
 
-def read_back(branches: Branches, written: list[str]) -> dict[str, Item]:
+def read_back(branches: Branches, written: Sequence[str]) -> dict[str, FileReport]:
     """Count rows, amounts and effects of the run in its branches."""
     parts = []
     for table in written:
@@ -2147,7 +3747,7 @@ def read_back(branches: Branches, written: list[str]) -> dict[str, Item]:
     return of_files(by_outcome(reduce(DataFrame.unionByName, parts))) if parts else {}
 
 
-def prove_effects(branches: Branches, marker_id: str | None) -> Item:
+def prove_effects(branches: Branches, marker_id: str | None) -> EffectsFound:
     """Return what the written effects say: keys that came and went, money before and after, the sum by file."""
     change = branches.new_rows("transaction_effects")
     cause = F.when(F.col("cause") == "load", F.lit(marker_id)).otherwise(F.col("file_id"))
@@ -2158,13 +3758,11 @@ def prove_effects(branches: Branches, marker_id: str | None) -> Item:
         total("after.amount").alias("amount_after"),
         total("effect_amount").alias("effect"),
     )
-    files = {row.file_id: row.asDict() for row in found.collect()}
-    whole = {name: sum((row[name] for row in files.values()), nothing) for name, nothing in NO_EFFECTS.items()}
-    require("sum of effects", found=whole["effect"], expected=whole["amount_after"] - whole["amount_before"])
-    return {**whole, "files": {file: row["effect"] for file, row in files.items()}}
-
-
-NO_EFFECTS = {"had": 0, "have": 0, "amount_before": Decimal(0), "amount_after": Decimal(0), "effect": Decimal(0)}
+    rows = found.collect()
+    money = {name: sum((row[name] for row in rows), Decimal(0)) for name in ("amount_before", "amount_after", "effect")}
+    require("sum of effects", found=money["effect"], expected=money["amount_after"] - money["amount_before"])
+    had, have = (sum(row[name] for row in rows) for name in ("had", "have"))
+    return EffectsFound(had, have, money["effect"], {row.file_id: cents(row.effect) for row in rows if row.effect})
 
 
 # ## One run
@@ -2180,15 +3778,27 @@ class Decided:
     classified: DataFrame
     missing: DataFrame | None
     purged: DataFrame | None
-    sums: Item
-    lost: Item
+    counted: Sequence[OutcomeCount]
+    lost: Lost
     in_key_order: bool  # over all partitions
 
+    @property
+    def sums(self) -> Sums:
+        return summed(self.counted)
 
-NOTHING_LOST = {"rows": 0, "amount": Decimal(0), "purged": 0}
+
+@dataclass(frozen=True)
+class Lost:
+    """What a reload leaves below its floor: living rows with their money, and tombstones."""
+
+    rows: int = 0
+    amount: Decimal = Decimal(0)
+    purged: int = 0
 
 
-def decide(run: Run, good: DataFrame, floor: str | None, file_ids: list[str]) -> tuple[DataFrame, DataFrame, bool]:
+def decide(
+    run: SilverRun, good: DataFrame, floor: str | None, file_ids: list[str]
+) -> tuple[DataFrame, DataFrame, bool]:
     """Return the classified rows, the stored rows that they were held against, and whether rows kept their places."""
     rows = candidates(run.spark, run.branches, good, run.reload, file_ids)
     keys = rows.select("dms_id")
@@ -2201,27 +3811,29 @@ def decide(run: Run, good: DataFrame, floor: str | None, file_ids: list[str]) ->
             # Almost every row is the only one of its key, and to look up the others costs less than to keep the result.
             newest_of = newest_orders(rows, repeated, floor)
             return with_effect(classify(rows, known, floor=floor, newest_of=newest_of)), stored, True
-    return settled(with_effect(classify(rows, known, floor=floor))), stored, False
+    return checkpointed(with_effect(classify(rows, known, floor=floor))), stored, False
 
 
-def lost_by(run: Run, classified: DataFrame, stored: DataFrame) -> tuple[DataFrame | None, DataFrame | None, Item]:
+def lost_by(
+    run: SilverRun, classified: DataFrame, stored: DataFrame
+) -> tuple[DataFrame | None, DataFrame | None, Lost]:
     """Return the living rows and the tombstones that a reload leaves below its floor, and how many there are."""
     if run.reload is None:
-        return None, None, NOTHING_LOST
-    missing = settled(missing_rows(stored, classified, run.reload))
-    purged = settled(
+        return None, None, Lost()
+    missing = checkpointed(missing_rows(stored, classified, run.reload))
+    purged = checkpointed(
         stored.where(~F.col("living") & below(run.reload.floor))
         .join(classified.where("is_newest").select("dms_id"), on="dms_id", how="left_anti")
         .select(*TOMBSTONES)
     )
-    found = missing.agg(F.count(F.lit(1)).alias("rows"), total("amount").alias("amount")).first().asDict()
-    return missing, purged, {**found, "purged": purged.count()}
+    ((rows, amount),) = missing.agg(F.count(F.lit(1)), total("amount")).collect()
+    return missing, purged, Lost(rows, amount, purged.count())
 
 
-def write_state(run: Run, decided: Decided) -> None:
+def write_state(run: SilverRun, decided: Decided) -> None:
     """Bring `transactions` to the newest row of each key, in key order, so that file statistics can prune."""
     newest, sums = decided.classified.where(F.col("is_newest")), decided.sums
-    if replaced := sums["state_known"] + sums["deletions"] + decided.lost["rows"]:
+    if replaced := sums["state_known"] + sums["deletions"] + decided.lost.rows:
         places = newest.where(F.col("had")).select("stored.place.*")
         places = places.unionByName(decided.missing.select("place.*")) if decided.missing is not None else places
         run.branches.remove("transactions", places, replaced)
@@ -2231,7 +3843,7 @@ def write_state(run: Run, decided: Decided) -> None:
         run.branches.append("transactions", laid_out(state, sums["state_rows"], *order))
 
 
-def write_tombstones(run: Run, decided: Decided) -> None:
+def write_tombstones(run: SilverRun, decided: Decided) -> None:
     """Leave a tombstone where a delete is the newest row of its key; take away those of keys that live again."""
     newest = decided.classified.where(F.col("is_newest"))
     fresh = conform(newest.where(F.col("op") == "D"), TOMBSTONES).withColumn("gone", F.lit(False))
@@ -2241,78 +3853,76 @@ def write_tombstones(run: Run, decided: Decided) -> None:
     run.branches.merge("tombstones", rows, on=run.same_key, clauses=with_gone(TOMBSTONES))
 
 
-def write_effects(run: Run, decided: Decided) -> None:
+def write_effects(run: SilverRun, decided: Decided) -> None:
     changed = effects(decided.classified, run_seq=run.run_seq)
     if decided.missing is not None and run.reload is not None:
         changed = changed.unionByName(missing_effects(decided.missing, run.reload, run_seq=run.run_seq))
-    run.branches.append("transaction_effects", laid_out(changed, decided.sums["changes"] + decided.lost["rows"]))
+    run.branches.append("transaction_effects", laid_out(changed, decided.sums["changes"] + decided.lost.rows))
 
 
 def in_own_place(rows: DataFrame) -> DataFrame:
     """Give rows the order that is their own: where a load begins is not their business, and not all runs know it."""
-    own_position = F.when(F.col("row_order.phase") == 0, F.lit(MINUS_INFINITY).cast("timestamp")).otherwise(
+    own_position = F.when(F.col("row_order.phase") == 0, F.lit(BEGINNING_OF_TIME).cast("timestamp")).otherwise(
         F.col("row_order.position")
     )
     return rows.withColumn("row_order", F.col("row_order").withField("position", own_position))
 
 
-def write_history(run: Run, decided: Decided, count: int) -> None:
+def write_history(run: SilverRun, decided: Decided, count: int) -> None:
     rows = decided.classified.where("is_input").transform(in_own_place)
     run.branches.append("transaction_history", laid_out(conform(run.numbered(rows), HISTORY), count))
 
 
-def write_quarantine(run: Run, bad: list[DataFrame], count: int) -> None:
+def write_quarantine(run: SilverRun, bad: list[DataFrame], count: int) -> None:
     kept = [columns_or_null(run.numbered(rows).transform(in_own_place), QUARANTINE) for rows in bad]
     run.branches.append("quarantine", laid_out(reduce(DataFrame.unionByName, kept), count))
 
 
-def write(
-    run: Run, decided: Decided, bad: list[DataFrame], references: dict[str, DataFrame], counted: list[Item]
+def write_tables(
+    run: SilverRun, decided: Decided, bad: list[DataFrame], references: dict[str, DataFrame], reference_rows: int
 ) -> list[str]:
     """Write what the run decided to its branches; return the names of the tables written."""
-    sums, lost = decided.sums, decided.lost
+    sums, lost, counted = decided.sums, decided.lost, decided.counted
     quarantined_rows = sum(row["row_count"] for row in counted if row["outcome"] == "quarantined")
     accepted_rows = sum(row["row_count"] for row in counted if row["outcome"] not in (None, "quarantined"))
-    history_rows = accepted_rows - sums["reference_rows"]
+    history_rows = accepted_rows - reference_rows
     wanted = {
         "quarantine": (quarantined_rows, partial(write_quarantine, run, bad, quarantined_rows)),
         "transaction_history": (history_rows, partial(write_history, run, decided, history_rows)),
-        "transaction_effects": (sums["changes"] + lost["rows"], partial(write_effects, run, decided)),
-        "tombstones": (sums["tombstones"] + sums["revived"] + lost["purged"], partial(write_tombstones, run, decided)),
-        "transactions": (sums["state_rows"] + sums["deletions"] + lost["rows"], partial(write_state, run, decided)),
+        "transaction_effects": (sums["changes"] + lost.rows, partial(write_effects, run, decided)),
+        "tombstones": (sums["tombstones"] + sums["revived"] + lost.purged, partial(write_tombstones, run, decided)),
+        "transactions": (sums["state_rows"] + sums["deletions"] + lost.rows, partial(write_state, run, decided)),
     }
     for name, rows in references.items():
-        schema = {**REFERENCES[name].image, **OF_A_ROW}
-        kept = laid_out(conform(run.numbered(rows), schema), sums["reference_rows"])
+        schema = SILVER_TABLES[name].schema
+        kept = laid_out(conform(run.numbered(rows), schema), reference_rows)
         wanted[name] = (1, partial(run.branches.append, name, kept))
     written = [name for name, (rows, _) in wanted.items() if rows]
-    together([wanted[name][1] for name in written])
-    step("written", tables=written)
+    in_parallel({name: wanted[name][1] for name in written})
     return written
 
 
-def prove(run: Run, written: list[str], decided: Decided, report: dict[str, Item], before: Item) -> Item:
-    """Hold the branches to what was decided; return the totals of `transactions` after the run."""
-    branches, sums, lost = run.branches, decided.sums, decided.lost
-    marker_id = run.reload.marker_id if run.reload else None
-    checks = {"rows": partial(read_back, branches, written)}
+def prove(run: Run, work: Work) -> SilverReport:
+    """Hold the branches to what was decided; return what the run did with each file, and the totals after it."""
+    branches, decided, written, report = run.branches, work.decided, work.written, work.report
+    sums, lost = decided.sums, decided.lost
+    marker_id = work.reload.marker_id if work.reload else None
+    checks: dict[str, Callable[[], Any]] = {"rows": partial(read_back, branches, written)}
     if "transaction_effects" in written:
         checks["effects"] = partial(prove_effects, branches, marker_id)
     if "transactions" in written:
         checks["added"] = partial(branches.added, "transactions", "amount")
-    found = at_once(checks)
-    change = found.get("effects", NO_EFFECTS)
-    taken = {file: facts for file, facts in report.items() if sum(facts["outcomes"].values())}
-    own = {file: {**no_rows(), **{name: facts[name] for name in no_rows()}} for file, facts in taken.items()}
+    found = in_parallel(checks)
+    change: EffectsFound = found.get("effects", EffectsFound())
+    own = {file: only_rows(of_file) for file, of_file in report.items() if sum(of_file["outcomes"].values())}
     require("rows by outcome", found=found["rows"], expected=own)
-    by_file = {file: facts["effect"] for file, facts in report.items() if facts["effect"]}
-    require("effects by file", found={f: e for f, e in change.get("files", {}).items() if e}, expected=by_file)
-    published = before.get("published", {"row_count": 0, "total_amount": "0.00"})
-    row_count = published["row_count"] + change["have"] - change["had"]
-    total_amount = Decimal(published["total_amount"]) + change["effect"]
+    by_file = {file: of_file["effect"] for file, of_file in report.items() if Decimal(of_file["effect"])}
+    require("effects by file", found=change.files, expected=by_file)
+    row_count = run.totals_before["row_count"] + change.have - change.had
+    total_amount = Decimal(run.totals_before["total_amount"]) + change.effect
     require("tombstones", found=tombstones_moved(branches, written), expected=expected_tombstones(sums, lost))
     if "transactions" in written:
-        require("keys moved", found=branches.rows_moved("transactions"), expected=change["have"] - change["had"])
+        require("keys moved", found=branches.rows_moved("transactions"), expected=change.have - change.had)
         added = (sums["state_rows"], sums["state_amount"])
         require("rows and money in the files added", found=found["added"], expected=added)
         branches.note(
@@ -2323,48 +3933,29 @@ def prove(run: Run, written: list[str], decided: Decided, report: dict[str, Item
                 "assay.total-amount": cents(total_amount),
             },
         )
-    return {"row_count": row_count, "total_amount": cents(total_amount)}
+    totals: LayerTotals = {"row_count": row_count, "total_amount": cents(total_amount)}
+    return {"files": report, "totals": with_loads(totals, run.totals_before, work.reload)}
 
 
-def tombstones_moved(branches: Branches, written: list[str]) -> int:
+def only_rows(of_file: FileReport) -> FileReport:
+    """Return what a file's own rows did, without what a reload's marker does beside."""
+    return {"outcomes": of_file["outcomes"], "amounts": of_file["amounts"], "effect": of_file["effect"]}
+
+
+def tombstones_moved(branches: Branches, written: Sequence[str]) -> int:
     """Return by how many rows the tombstones grow."""
     return branches.rows_moved("tombstones") if "tombstones" in written else 0
 
 
-def expected_tombstones(sums: Item, lost: Item) -> int:
-    return sums["tombstones"] - sums["tombstones_known"] - sums["revived"] - lost["purged"]
+def expected_tombstones(sums: Sums, lost: Lost) -> int:
+    return sums["tombstones"] - sums["tombstones_known"] - sums["revived"] - lost.purged
 
 
-def publish(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, intent: Item) -> None:
-    """Carry out a committed intent; every step may be done twice, so that the next run can finish what a kill left."""
-    branches = Branches(spark, job.silver_database, intent["branch"])
-    promised = {table: intent["snapshots"][table] for table in TABLES if table in intent["snapshots"]}
-    for table, snapshot_id in promised.items():
-        branches.fast_forward({table: snapshot_id})
-        step("fast_forwarded", table=table)
-    report = json.loads(boto3.client("s3").get_object(Bucket=job.lake_bucket, Key=intent["report"])["Body"].read())
-    snapshots = {**ledger.state().get("published", {}).get("snapshots", {}), **promised}
-
-    def advance(file: tuple[str, Item]) -> None:
-        counted = {name: file[1][name] for name in ("outcomes", "amounts", "missing", "moved") if name in file[1]}
-        facts = {"run_seq": intent["run_seq"], "snapshots": promised, "effect_amount": file[1]["effect"], **counted}
-        ledger.advance(file[0], status="in_silver", waiting_for="gold", facts=facts)
-
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(advance, report["files"].items()))
-    step("files_advanced")
-    ledger.finish({"run_seq": intent["run_seq"], "snapshots": snapshots, **report["totals"]})
-    branches.drop_older(promised)
-    step(
-        "published",
-        run_seq=intent["run_seq"],
-        **{name: report["totals"][name] for name in ("row_count", "total_amount")},
-    )
-    step("compacted", tables=branches.compact(promised))
-
-
-def read_subjects(spark: SparkSession, files: list[Item], staging: Staging) -> dict[str, DataFrame]:
+def read_subjects(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> dict[str, DataFrame]:
     """Return the normalised rows of a run, by subject; each is computed once."""
+    # The lines of a file are counted by one scan and read by another: both must cut it into the same blocks, also when
+    # executors come in between.
+    spark.conf.set("spark.sql.files.minPartitionNum", str(spark.sparkContext.defaultParallelism))
     rows = {}
     for subject in ("transactions", *REFERENCES):
         members = [file for file in files if file["subject"] == subject]
@@ -2372,123 +3963,47 @@ def read_subjects(spark: SparkSession, files: list[Item], staging: Staging) -> d
             texts = read(spark, members, staging)
             reference = REFERENCES.get(subject)
             typed = texts.transform(normalise_reference, reference) if reference else texts.transform(normalise)
-            rows[subject] = settled(typed)
+            rows[subject] = checkpointed(typed)
     return rows
 
 
-def classify_reference(run: Run, good: DataFrame, name: str) -> DataFrame:
+def classify_reference(run: SilverRun, good: DataFrame, name: str) -> DataFrame:
     """Give the rows of a reference file their outcomes against the newest row of each key."""
     key = REFERENCES[name].key
     stored = run.spark.table(run.branches.table(name)).groupBy(key)
     state = F.struct("content_hash", "row_order", (F.col("op") != "D").alias("living"))
     newest = stored.agg(F.max_by(state, "row_order").alias("stored"))
-    return settled(classify(good, newest, key=key))
+    return checkpointed(classify(good, newest, key=key))
 
 
-def limit_missing(run: Run, lost: Item, living: int, maximum_share: Decimal) -> None:
-    """Refuse a reload that would delete too large a share of the living rows."""
-    if run.reload is None:
-        return
-    if lost["rows"] > maximum_share * living:
-        raise LoadRefused(
-            run.reload.marker_id,
-            f"The reload would delete {lost['rows']:,} rows of {living:,} "
-            f"({100 * Decimal(lost['rows']) / living:.1f} %), the maximum is {100 * maximum_share:f} %.",
-        )
-
-
-def key_range(profiles: list[Item]) -> tuple[int, int]:
+def key_range(profiles: Sequence[Profile]) -> tuple[int, int]:
     """Return the lowest and the highest good key of a run; an empty range when there is none."""
     lows = [found["low"] for found in profiles if found["low"] is not None]
     highs = [found["high"] for found in profiles if found["high"] is not None]
     return min(lows, default=0), max(highs, default=-1)
 
 
-def in_key_order(profiles: list[Item]) -> bool:
+def in_key_order(profiles: Sequence[Profile]) -> bool:
     """Tell whether the partitions of a run's rows hold keys of one range each, as a table exported by key has them."""
     with_keys = [found for found in profiles if found["low"] is not None]
     ranges = sorted(key_range(parts) for parts in grouped(with_keys, "partition").values())
     return all(high < next_low for (_, high), (next_low, _) in pairwise(ranges))
 
 
-def process(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files: list[Item], attempts: int = 1) -> None:
-    """Take these files through one run, from staging to publication; leave the readers' tables alone on any error."""
-    before = ledger.state()
-    run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
-    file_ids = [file["file_id"] for file in files]
-    begun = {"run_seq": run_seq, "token": token, "files": file_ids, "attempts": attempts, "started_at": now_text()}
-    ledger.begin(begun, after=before["run_seq"])
-    step("begun", run_seq=run_seq, files=len(files))
-
-    size_shuffles(spark, sum(file["kpis"]["row_count"] for file in files))
-    reload = reload_of(ledger, files, before.get("published", {}))
-    floor = reload.floor if reload else before.get("published", {}).get("floor")
-    if reload:
-        files = [{**file, "load_start": reload.starts.get(file["file_id"])} for file in files]
-    staging = staging_of(job)
-    stage(files, staging)
-    step("staged")
-    rows = read_subjects(spark, files, staging)
-    profiles = collected([found.transform(profile) for found in rows.values()])
-    check_against_kpis(files, profiles)
-    row_count = sum(found["row_count"] for found in profiles)
-    step("read", rows=row_count)
-    size_scans(spark)
-
-    branches = Branches(spark, job.silver_database, Branches.name_of_run(run_seq, token))
-    run = Run(spark, branches, run_seq, reload, row_count, *key_range(profiles))
-    good = {name: found.where(F.size("rules") == 0) for name, found in rows.items()}
-    bad = [found.where(F.size("rules") > 0) for found in rows.values()]
-    transactions = good.get("transactions", columns_or_null(spark.range(0), NORMALISED))
-    references = {name: classify_reference(run, good[name], name) for name in REFERENCES if name in good}
-    classified, stored, in_place = decide(run, transactions, floor, file_ids)
-    counted = by_outcome(
-        reduce(
-            DataFrame.unionByName,
-            [
-                decisions(classified, reload),
-                *[reference_decisions(found) for found in references.values()],
-                *[quarantined(found) for found in bad],
-            ],
-        )
-    )
-    missing, purged, lost = lost_by(run, classified, stored)
-    limit_missing(run, lost, before.get("published", {}).get("row_count", 0), Decimal(job.maximum_missing_share))
-    report = report_of(files, counted, run, lost)
-    sums = {**summed(counted), "reference_rows": reference_rows(files, report)}
-    decided = Decided(classified, missing, purged, sums, lost, in_place and in_key_order(profiles))
-    step(
-        "classified", **{outcome: sum(facts["outcomes"][outcome] for facts in report.values()) for outcome in OUTCOMES}
-    )
-
-    written = write(run, decided, bad, references, counted)
-    totals = prove(run, written, decided, report, before)
-    step("proved", **totals)
-    totals |= loads_after(before.get("published", {}), reload)
-    intent = {
-        "run_seq": run_seq,
-        "branch": branches.name,
-        "snapshots": branches.snapshots(),
-        "report": put_report(job, "silver", branches, {"files": report, "totals": totals}),
-    }
-    step("before_intent")
-    ledger.commit(intent, token=token)
-    step("after_intent")
-    publish(spark, ledger, job, intent)
-
-
-def report_of(files: list[Item], counted: list[Item], run: Run, lost: Item) -> dict[str, Item]:
+def report_of(
+    files: Sequence[FileItem], counted: Sequence[OutcomeCount], reload: Reload | None, lost: Lost
+) -> dict[str, FileReport]:
     """Return what a run did with each of its files, as their passports tell it."""
     report = {**{file["file_id"]: no_rows() for file in files}, **of_files(counted)}
-    if run.reload:
-        facts = report[run.reload.marker_id]
-        facts["effect"] -= lost["amount"]
-        facts["missing"] = lost["rows"]
-        facts["moved"] = sum(row["changes"] for row in counted if row["file_id"] == run.reload.marker_id)
+    if reload:
+        of_marker = report[reload.marker_id]
+        of_marker["effect"] = cents(Decimal(of_marker["effect"]) - lost.amount)
+        of_marker["missing"] = lost.rows
+        of_marker["moved"] = sum(row["changes"] for row in counted if row["file_id"] == reload.marker_id)
     return report
 
 
-def reference_rows(files: list[Item], report: dict[str, Item]) -> int:
+def accepted_references(files: Sequence[FileItem], report: dict[str, FileReport]) -> int:
     """Return how many accepted rows of a run belong to reference tables."""
     of_references = [file["file_id"] for file in files if file["subject"] in REFERENCES]
     accepted = [
@@ -2497,222 +4012,122 @@ def reference_rows(files: list[Item], report: dict[str, Item]) -> int:
     return sum(accepted)
 
 
-def loads_after(published: Item, reload: Reload | None) -> Item:
-    """Return the floor and the complete loads after a run."""
-    if reload is None:
-        return {name: published[name] for name in ("floor", "loads") if name in published}
-    loads = {**published.get("loads", {}), reload.marker_id: reload.marker["load"]["start_at"]}
-    return {"floor": reload.floor, "loads": loads}
+@dataclass(frozen=True)
+class Work:
+    """What a run has written: what it decided, the tables, the report on its files."""
+
+    decided: Decided
+    written: Sequence[str]
+    report: dict[str, FileReport]
+    reload: Reload | None
 
 
-# ## Reloads
-# A marker is taken together with its files: the run in which the last of them is there completes the load. One reload a
-# run.
+def write(begun: Run) -> Work:
+    """Take the files of a run from staging to the branches of its tables."""
+    spark, job, before, files = begun.spark, begun.job, begun.totals_before, begun.files
+    size_shuffles(spark, sum(file["kpis"]["row_count"] for file in files))
+    reload = reload_of(job.ledger, files, before)
+    floor = reload.floor if reload else before.get("floor")
+    staging = staging_of(job, reload)
+    stage(files, staging)
+    job.step("staged")
 
+    rows = read_subjects(spark, files, staging)
+    profiles = collected([found.transform(profile) for found in rows.values()])
+    check_against_kpis(files, profiles)
+    job.step("read", rows=sum(found["row_count"] for found in profiles))
+    size_scans(spark)
+    low, high = key_range(profiles)
+    row_count = sum(found["row_count"] for found in profiles)
+    run = SilverRun(spark, begun.branches, begun.run_seq, reload, row_count, low, high)
 
-class LoadRefused(Exception):  # noqa: N818 - a decision, not an error of the program
-    """A reload would delete more than the stack allows, or lists a file that was rejected."""
-
-    def __init__(self, marker_id: str, reason: str, code: str = "would_delete") -> None:
-        super().__init__(reason)
-        self.marker_id = marker_id
-        self.reason = {"code": code, "text": reason}
-
-
-def with_ready_marker(ledger: Ledger, files: list[Item]) -> list[Item]:
-    """Return the files of the next run: all but the markers, and the oldest marker whose files are all there.
-
-    Listed files that the index of waiting files does not show yet come along.
-    """
-    markers = [file for file in files if file["subject"] == "load"]
-    others = {file["file_id"]: file for file in files if file["subject"] != "load"}
-    for marker in markers:
-        listed = {file["file_id"]: file for file in ledger.files(marker["load"]["files"])}
-        for file in listed.values():
-            is_failed = file["status"] == "accepted" and "failed" in file
-            if file["status"] == "rejected" or is_failed:
-                reason = f"The reload lists {file['key']}, which {'failed' if is_failed else 'was rejected'}."
-                raise LoadRefused(marker["file_id"], reason, "load_file_missing")
-        arriving = {file_id: file for file_id, file in listed.items() if file.get("waiting_for") == "silver"}
-        there = [file for file in listed.values() if file["status"] in ("in_silver", "published") and file["in_effect"]]
-        if len(arriving) + len(there) == len(set(marker["load"]["files"])):
-            return [*{**others, **arriving}.values(), marker]
-    return list(others.values())
-
-
-def reload_of(ledger: Ledger, files: list[Item], published: Item) -> Reload | None:
-    """Return the reload that this run completes; a file that several loads list begins with the newest of them."""
-    marker = next((file for file in files if file["subject"] == "load"), None)
-    if marker is None:
-        return None
-    starts: dict[str, str] = {}
-    for load in [*ledger.files(published.get("loads", {})), marker]:
-        for listed in load["load"]["files"]:
-            starts[listed] = max(starts.get(listed, ""), load["load"]["start_at"])
-    listed_here = {file: starts[file] for file in marker["load"]["files"]}
-    return Reload(marker, max(published.get("floor", ""), marker["load"]["start_at"]), listed_here)
-
-
-# ## Recovery and isolation
-# A run that was killed after its commit point is rolled forward; one that was killed before is done again with the same
-# files. A run that fails
-# is repeated without the file that breaks it; only that file becomes `failed`.
-
-
-ATTEMPTS = 3  # a file list that has killed the job this often is taken file by file
-
-
-def root_cause(error: BaseException) -> str:
-    """Return the innermost message of an error, through Java's causes."""
-    cause = getattr(error, "java_exception", None)
-    if cause is None:
-        return f"{type(error).__name__}: {error}"
-    while cause.getCause() is not None:
-        cause = cause.getCause()
-    return str(cause.toString())
-
-
-def probe(spark: SparkSession, job: argparse.Namespace, file: Item) -> str | None:
-    """Read one file alone, wholly; return why it cannot be read, or nothing."""
-    try:
-        staging = staging_of(job)
-        stage([file], staging)
-        rows = read_subjects(spark, [file], staging)
-        for found in rows.values():
-            found.write.format("noop").mode("overwrite").save()
-        check_against_kpis([file], collected([found.transform(profile) for found in rows.values()]))
-    except FileBroken as error:
-        return error.reason
-    except Exception as error:  # whatever breaks the reading of this one file is its reason
-        return root_cause(error)
-    return None
-
-
-def broken_files(spark: SparkSession, job: argparse.Namespace, files: list[Item], error: Exception) -> dict[str, str]:
-    """Return the files that broke a run, each with its reason; nothing when all of them, or none, can be read.
-
-    When no file at all can be read, the fault lies with the storage and not with the files.
-    """
-    named = set(re.findall("[0-9a-f]{64}", str(error)))
-    suspects = [file for file in files if file["file_id"] in named] or files
-    reasons = {file["file_id"]: reason for file in suspects if (reason := probe(spark, job, file))}
-    return {} if len(reasons) == len(files) > 1 else reasons
-
-
-def process_all(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files: list[Item], attempts: int) -> None:
-    """Process the files in one run, leaving out those that break it."""
-    while files:
-        try:
-            if not (ready := with_ready_marker(ledger, files)):
-                break
-            return process(spark, ledger, job, ready, attempts)
-        except FencedOut:
-            raise
-        except LoadRefused as error:
-            ledger.reject(error.marker_id, [error.reason])
-            put_passport(job, ledger.files([error.marker_id])[0])
-            step("load_refused", file_id=error.marker_id, **error.reason)
-            files = [file for file in files if file["file_id"] != error.marker_id]
-            continue
-        except FileBroken as error:
-            broken = {error.file_id: error.reason}
-        except Exception as error:
-            step("run_failed", error=root_cause(error)[:500])
-            broken = broken_files(spark, job, files, error)
-            if not broken:
-                raise
-        for broken_id, reason in broken.items():
-            ledger.fail(broken_id, reason)
-            step("file_failed", file_id=broken_id)
-        files = [file for file in files if file["file_id"] not in broken]
-    return ledger.abandon()
-
-
-def process_singly(spark: SparkSession, ledger: Ledger, job: argparse.Namespace, files: list[Item]) -> None:
-    """Process each file in a run of its own; a file that killed the job even alone becomes failed."""
-    for file in files:
-        process_all(spark, ledger, job, [file], attempts=1)
-
-
-def recover(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> None:
-    """Finish what a killed run left: roll forward after its commit point, else run it again with the same files."""
-    state = ledger.state()
-    if "intent" in state:
-        step("rolling_forward", run_seq=state["intent"]["run_seq"])
-        publish(spark, ledger, job, state["intent"])
-    elif job.rebuild_from:
-        ledger.abandon()  # a rebuild mends what a failed run has left
-    elif "in_progress" in state:
-        left = state["in_progress"]
-        files = [file for file in ledger.files(left["files"]) if file.get("waiting_for") == "silver"]
-        step("running_again", run_seq=left["run_seq"], attempts=left["attempts"])
-        if left["attempts"] < ATTEMPTS or not files:
-            process_all(spark, ledger, job, files, left["attempts"] + 1)
-        elif len(left["files"]) > 1:
-            # Any of them may be to blame, also one that has been given up since.
-            process_singly(spark, ledger, job, files)
-        else:
-            ledger.fail(
-                files[0]["file_id"],
-                f"the Silver job ended without a word {left['attempts']} times while it held this file",
-            )
-            ledger.abandon()
-
-
-# ## Rebuilding
-# A replay has made the same tables anew from Bronze, in a database of its own; one run puts them in the place of the
-# present ones.
-
-
-def rebuild(spark: SparkSession, ledger: Ledger, job: argparse.Namespace) -> None:
-    """Publish the tables of another database as this layer's, in one commit."""
-    before = ledger.state()
-    run_seq, token = begin_rebuild(ledger, before, job)
-    branches = Branches(spark, job.silver_database, Branches.name_of_run(run_seq, token))
-    branches.take_over(TABLES, job.rebuild_from, last_run=before["run_seq"])
-    transactions = branches.open("transactions")
-    found = spark.table(transactions).agg(F.count(F.lit(1)).alias("row_count"), total("amount").alias("amount")).first()
-    totals = {"row_count": found.row_count, "total_amount": cents(found.amount)}
-    expected = {"row_count": job.expected_row_count, "total_amount": job.expected_total_amount}
-    require(
-        "rows and money taken over",
-        found=totals,
-        expected={**totals, **{k: v for k, v in expected.items() if v is not None}},
+    good = {name: found.where(F.size("rules") == 0) for name, found in rows.items()}
+    bad = [found.where(F.size("rules") > 0) for found in rows.values()]
+    transactions = good.get("transactions", columns_or_null(spark.range(0), NORMALISED))
+    references = {name: classify_reference(run, good[name], name) for name in REFERENCES if name in good}
+    classified, stored, in_place = decide(run, transactions, floor, [file["file_id"] for file in files])
+    taken = [*map(reference_decisions, references.values()), *map(quarantined, bad)]
+    counted = by_outcome(reduce(DataFrame.unionByName, [decisions(classified, reload), *taken]))
+    missing, purged, lost = lost_by(run, classified, stored)
+    if reload:
+        limit_missing(reload, lost.rows, before["row_count"], Decimal(job.arguments.maximum_missing_share))
+    report = report_of(files, counted, reload, lost)
+    job.step(
+        "classified",
+        **{outcome: sum(of_file["outcomes"][outcome] for of_file in report.values()) for outcome in OUTCOMES},
     )
-    step("proved", **totals)
-    totals |= loads_after(before["published"], None)
-    report = put_report(job, "silver", branches, {"files": {}, "totals": totals})
-    intent = {"run_seq": run_seq, "branch": branches.name, "snapshots": branches.snapshots(), "report": report}
-    ledger.commit(intent, token=token)
-    publish(spark, ledger, job, intent)
+    decided = Decided(classified, missing, purged, counted, lost, in_place and in_key_order(profiles))
+    written = write_tables(run, decided, bad, references, accepted_references(files, report))
+    job.step("written", tables=written)
+    return Work(decided, written, report, reload)
 
 
 # ## The job
 
 
-def arguments(argv: list[str]) -> argparse.Namespace:
-    """Read the job's arguments; Glue adds some of its own, which are passed over."""
-    parser = argparse.ArgumentParser(prog="silver", allow_abbrev=False)
-    required = ("lake_bucket", "ledger_table", "silver_database")
-    for name in (*required, "maximum_missing_share", "card_key_secret", "prefix"):
-        parser.add_argument(f"--{name}", default=globals()[name])
-    parser.add_argument("--file_id", default=file_id, help="the file whose execution started this run")
-    parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
-    parser.add_argument("--expected_run_seq", type=int, help="with --rebuild_from: the last run that it contains")
-    parser.add_argument("--expected_row_count", type=int, help="with --rebuild_from: the rows of its transactions")
-    parser.add_argument("--expected_total_amount", help="with --rebuild_from: the sum of their amounts")
-    parser.add_argument("--maintain", choices=["true"], help="compact all tables, and take no file")
-    job, _ = parser.parse_known_args(argv)
-    for name in required:
-        if not getattr(job, name):
-            parser.error(f"--{name} is required")
-    return job
+def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
+    """Mark the files of a run as in Silver, each with what became of its rows."""
+
+    def advance_one(file: tuple[str, FileReport]) -> None:
+        file_id, of_file = file
+        found: SilverOfFile = {
+            "run_seq": intent["run_seq"],
+            "snapshots": intent["snapshots"],
+            "effect_amount": of_file["effect"],
+            "outcomes": of_file["outcomes"],
+            "amounts": of_file["amounts"],
+        }
+        if "missing" in of_file:
+            found |= {"missing": of_file["missing"], "moved": of_file["moved"]}
+        job.ledger.advance(file_id, status="in_silver", waiting_for="gold", found=found)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(advance_one, report["files"].items()))
 
 
-def session() -> SparkSession:
-    settings = {
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.ansi.enabled": "false",
+def probe(job: Job, file: FileItem) -> None:
+    """Read one file alone, wholly."""
+    staging = staging_of(job)
+    stage([file], staging)
+    rows = read_subjects(job.spark, [file], staging)
+    for found in rows.values():
+        found.write.format("noop").mode("overwrite").save()
+    check_against_kpis([file], collected([found.transform(profile) for found in rows.values()]))
+
+
+def take(job: Job) -> None:
+    """Take every file that waits."""
+    process_all(job, job.ledger.waiting(job.arguments.file_id or None), probe)
+
+
+def repeat(job: Job, killed: RunInProgress) -> None:
+    run_again(job, killed, probe)
+
+
+def expected_totals(job: Job) -> dict[str, object]:
+    """Return what rebuilt transactions must hold, as far as it was given."""
+    given = {"row_count": job.arguments.expected_row_count, "total_amount": job.arguments.expected_total_amount}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def report_of_rebuild(job: Job, before: LayerItem, totals: LayerTotals) -> SilverReport:
+    return {"files": {}, "totals": with_loads(totals, cast(LayerTotals, before["published"]), None)}
+
+
+LAYER = Layer(
+    name="silver",
+    tables=SILVER_TABLES,
+    state_table="transactions",
+    take=take,
+    repeat=repeat,
+    write=write,
+    prove=prove,
+    advance=advance,
+    expected_totals=expected_totals,
+    report_of_rebuild=report_of_rebuild,
+    options={"maximum_missing_share": "0.1", "card_key_secret": "", "expected_total_amount": None},
+    numbers=("expected_row_count",),
+    settings={
         # User files may hold columns that differ in case only.
         "spark.sql.caseSensitive": "true",
         # Nanosecond timestamps are read as numbers and cut to microseconds here; Spark 3.5 refuses them otherwise.
@@ -2720,32 +4135,9 @@ def session() -> SparkSession:
         # Instants before 1900 mean what they say, unless an old Spark has signed the file.
         "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
         "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
-    }
-    builder = SparkSession.builder.appName("silver")
-    for name, value in settings.items():
-        builder = builder.config(name, value)
-    return builder.getOrCreate()
-
-
-def main(job: argparse.Namespace) -> None:
-    """Finish what was left, then take every waiting file through one run."""
-    spark = session()
-    # The lines of a file are counted by one scan and read by another: both must cut it into the same blocks, also when
-    # executors come in between.
-    spark.conf.set("spark.sql.files.minPartitionNum", str(spark.sparkContext.defaultParallelism))
-    ledger = Ledger(job.ledger_table, "silver")
-    create_tables(spark, job.silver_database, TABLES)
-    step("started")
-    recover(spark, ledger, job)
-    if job.rebuild_from:
-        rebuild(spark, ledger, job)
-    elif job.maintain:
-        step("compacted", tables=Branches(spark, job.silver_database, "maintain").compact_all(TABLES))
-    elif files := ledger.waiting(job.file_id or None):
-        process_all(spark, ledger, job, files, attempts=1)
-    step("done")
-    spark.stop()
+    },
+)
 
 
 if __name__ == "__main__":
-    main(arguments(sys.argv[1:]))
+    main(LAYER, arguments(LAYER, sys.argv[1:]))

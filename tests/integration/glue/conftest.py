@@ -19,6 +19,8 @@ from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from devcloud.local import spark as local_spark
+from glue.lake.spark import session
+from glue.lake.tables import create_tables
 
 UNCLOSED = "ignore:unclosed <socket:ResourceWarning"  # boto3 and py4j leave their sockets to the garbage collector
 
@@ -78,11 +80,11 @@ def at_the_server_for_module(aws: dict[str, str]) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def spark(aws: dict[str, str]) -> Iterator[SparkSession]:
     with patch.dict(os.environ, aws):
-        session = SILVER.session()
-    session.sparkContext.setLogLevel("ERROR")
-    yield session
+        made = session("silver", SILVER.LAYER.settings)
+    made.sparkContext.setLogLevel("ERROR")
+    yield made
     gateway = SparkContext._gateway
-    session.stop()
+    made.stop()
     gateway.shutdown()
     gateway.proc.stdin.close()
     gateway.proc.wait(timeout=30)
@@ -97,7 +99,7 @@ def empty(aws: dict[str, str], spark: SparkSession) -> Pipeline:
     with patch.dict(os.environ, aws):
         made = Pipeline(spark).create()
         for layer, job in (("silver", SILVER), ("gold", GOLD)):
-            job.create_tables(spark, made.database(layer), job.TABLES)
+            create_tables(spark, made.database(layer), job.LAYER.tables)
     return made
 
 

@@ -6,26 +6,25 @@ Iceberg tables are files that never change and one pointer, so a copy is a copy 
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote_plus
 
 import app
 import boto3
+from layer_notebooks import GOLD, SILVER
 from pyspark.sql import DataFrame, SparkSession
 
-SCRIPTS = Path(__file__).parents[3] / "glue" / "scripts"
+from glue.lake.ledger import plain
+from glue.lake.run import Job, arguments, main
+
 BRONZE, WAREHOUSE = "bronze", "lake"
 MACHINE = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
 NUMBERS = itertools.count(1)
@@ -38,18 +37,6 @@ class Killed(BaseException):
     """Stands for the end of the process: nothing in a job may catch it."""
 
 
-def load(name: str) -> ModuleType:
-    """Import an exported job script."""
-    spec = importlib.util.spec_from_file_location(f"{name}_job", SCRIPTS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-SILVER, GOLD = load("silver"), load("gold")
 JOBS = {"silver": SILVER, "gold": GOLD}
 
 
@@ -198,18 +185,18 @@ class Pipeline:
         self, layer: str, file_id: str = "", *, at_step: Callable[..., None] | None = None, more: Iterable[str] = ()
     ) -> None:
         """Run a job; `at_step` is called with the name and facts of each step that it logs."""
-        job = JOBS[layer]
+        layer_of_job = JOBS[layer].LAYER
         # What one job sets on its session, the other never sees in a process of its own.
         for name in ("spark.sql.caseSensitive", "spark.sql.legacy.parquet.nanosAsLong", "spark.sql.shuffle.partitions"):
             self.spark.conf.unset(name)
-        with immortal_session(), patch.object(job, "step", at_step or (lambda *_, **__: None)):
+        with immortal_session(), patch.object(Job, "step", lambda _, name, **found: at_step and at_step(name, **found)):
             try:
-                job.main(job.arguments([*self.arguments(layer, file_id), *more]))
+                main(layer_of_job, arguments(layer_of_job, [*self.arguments(layer, file_id), *more]))
             finally:
                 self.spark.catalog.clearCache()
 
-    def silver(self, file_id: str = "") -> None:
-        self.run("silver", file_id)
+    def silver(self, file_id: str = "", *, more: Iterable[str] = ()) -> None:
+        self.run("silver", file_id, more=more)
 
     def gold(self, file_id: str = "") -> None:
         self.run("gold", file_id)
@@ -243,17 +230,17 @@ class Pipeline:
         return sorted((row.asDict(recursive=True) for row in found), key=repr)
 
     def items(self) -> list[Item]:
-        return [SILVER.plain(item) for item in self.table.scan(ConsistentRead=True)["Items"]]
+        return [plain(item) for item in self.table.scan(ConsistentRead=True)["Items"]]
 
     def item(self, file_id: str) -> Item:
-        return SILVER.plain(self.table.get_item(Key={"file_id": file_id}, ConsistentRead=True)["Item"])
+        return plain(self.table.get_item(Key={"file_id": file_id}, ConsistentRead=True)["Item"])
 
     def tables(self, *layers: str) -> dict[str, list[dict[str, Any]]]:
         """Return the content of all tables."""
         return {
             f"{layer}.{name}": self.rows(f"{layer}.{name}")
             for layer in layers or tuple(JOBS)
-            for name in JOBS[layer].TABLES
+            for name in JOBS[layer].LAYER.tables
         }
 
     def passports(self) -> dict[str, Item]:

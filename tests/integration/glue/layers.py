@@ -77,7 +77,7 @@ def passport_expected(passport: Passport, status: str) -> dict[str, Any]:
 
 
 def members_of(pipeline: Pipeline, name: str) -> dict[int, dict[str, Any]]:
-    key = next(iter(GOLD.DIMENSIONS[name].columns()))
+    key = next(iter(GOLD.DIMENSIONS[name].schema))
     rows = pipeline.rows(f"gold.{name}")
     found = {row[key]: row for row in rows}
     assert len(found) == len(rows), f"{name} holds a key twice"
@@ -115,7 +115,7 @@ def _fact(row: dict[str, Any], named: dict[str, dict[int, tuple[Any, ...]]]) -> 
     at = row["transacted_at"]
     assert (row["transacted_on"], row["date_key"]) == (at.date(), int(f"{at:%Y%m%d}"))
     assert (row["card_key"], row["client_key"]) == (0, 0), "no reference file tells of cards or clients"
-    keys = {name: next(iter(GOLD.DIMENSIONS[name].columns())) for name in NATURAL}
+    keys = {name: next(iter(GOLD.DIMENSIONS[name].schema)) for name in NATURAL}
     return {
         "transacted_at": at,
         "cents": cents(row["amount"]),

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from random import Random
 from typing import Any
-from unittest.mock import patch
 
-from glue_pipeline import GOLD, SILVER, Pipeline
+from glue_pipeline import GOLD, Pipeline
 
 from assay.replay import comparison, items
+
+ANY_SHARE = ("--maximum_missing_share", "1")
 
 
 def replayed(pipeline: Pipeline, empty: Pipeline, rng: Random) -> Pipeline:
     """Make Silver and Gold of a pipeline anew in one of their own; nothing of it is judged again."""
     twin = empty.fork()
     files = items.in_silver([item for item in pipeline.items() if item["kind"] == "file"])
-    with patch.object(SILVER, "maximum_missing_share", "1"):
-        for batch in items.batches(files, rng):
-            for item in batch:
-                twin.table.put_item(Item=items.as_accepted(item))
-            twin.silver()
-        waiting: set[str] = set()
-        while (now := still(twin, "accepted")) and now != waiting:
-            waiting = now
-            twin.silver()
+    for batch in items.batches(files, rng):
+        for item in batch:
+            twin.table.put_item(Item=items.as_accepted(item))
+        twin.silver(more=ANY_SHARE)
+    waiting: set[str] = set()
+    while (now := still(twin, "accepted")) and now != waiting:
+        waiting = now
+        twin.silver(more=ANY_SHARE)
     twin.gold()
     assert still(twin, "published") == {item["file_id"] for item in files}
     return twin
@@ -37,7 +37,7 @@ def still(pipeline: Pipeline, status: str) -> set[str]:
 def comparable(pipeline: Pipeline) -> dict[str, list[dict[str, Any]]]:
     """Return what a replay must give again: all but what tells of single runs."""
     left_out = {f"silver.{name}": without for name, (_, without) in comparison.SILVER.items()}
-    left_out |= {f"gold.{name}": comparison.OF_A_RUN for name in GOLD.TABLES}
+    left_out |= {f"gold.{name}": comparison.OF_A_RUN for name in GOLD.LAYER.tables}
     return {
         table: sorted(({k: v for k, v in row.items() if k not in out} for row in pipeline.rows(table)), key=repr)
         for table, out in left_out.items()

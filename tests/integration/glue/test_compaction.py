@@ -8,8 +8,11 @@ from unittest.mock import patch
 
 import boto3
 import pytest
-from glue_pipeline import GOLD, SILVER, Event, Pipeline, csv, put
+from glue_pipeline import Event, Pipeline, csv, put
 from pyiceberg.catalog.glue import GlueCatalog
+
+from glue.lake import compaction
+from glue.lake.branches import Branches
 
 FILES = 4
 
@@ -47,7 +50,7 @@ def data_files(pipeline: Pipeline) -> int:
 def test_compaction_changes_files_and_no_rows__crowded_tables(pipeline: Pipeline) -> None:
     events, plain = changes(), pipeline.fork()
     assert run(plain, events) == {"silver": [], "gold": []}
-    with patch.object(SILVER, "CROWD", 2), patch.object(GOLD, "CROWD", 2):
+    with patch.object(compaction, "CROWD", 2):
         compacted = run(pipeline, events)
     assert {"transactions"} <= set(compacted["silver"])
     assert {"fact_transactions", "daily_totals"} <= set(compacted["gold"])
@@ -88,7 +91,7 @@ def test_deletes_are_merged_into_one_file__no_data_file_is_small(pipeline: Pipel
     events, plain = changes(), pipeline.fork()
     run(plain, events)
     of_size = {"CROWD": 2, "SMALL_FILE_BYTES": 0, "DEAD_SHARE": 100}
-    with patch.multiple(SILVER, **of_size), patch.multiple(GOLD, **of_size):
+    with patch.multiple(compaction, **of_size):
         compacted = run(pipeline, events)
     assert {"transactions"} <= set(compacted["silver"])
     assert {"fact_transactions", "daily_totals"} <= set(compacted["gold"])
@@ -113,8 +116,8 @@ def test_next_run_goes_on__killed_while_deletes_of_rewritten_files_remain(pipeli
     pipeline.arrive(last)
     small = "map('min-input-files', '2', 'min-file-size-bytes', '30000')"
     with (
-        patch.multiple(SILVER, CROWD=2, SMALL_FILES=small),
-        patch.object(SILVER.Branches, "_merge_deletes", side_effect=MemoryError),
+        patch.multiple(compaction, CROWD=2, SMALL_FILES=small),
+        patch.object(compaction, "merge_deletes", side_effect=MemoryError),
         pytest.raises(MemoryError),
     ):
         pipeline.run("silver")
@@ -125,9 +128,8 @@ def test_next_run_goes_on__killed_while_deletes_of_rewritten_files_remain(pipeli
     for one in (plain, pipeline):
         run(one, [again])
     assert pipeline.tables() == plain.tables()
-    with patch.multiple(SILVER, CROWD=2, SMALL_FILE_BYTES=0):
-        branches = SILVER.Branches(pipeline.spark, pipeline.database("silver"), "run_00000001")
-        assert branches.compact(["transactions"]) == ["transactions"]
+    with patch.multiple(compaction, CROWD=2, SMALL_FILE_BYTES=0):
+        assert compaction.compact(pipeline.spark, pipeline.database("silver"), ["transactions"]) == ["transactions"]
     assert delete_files(pipeline, "silver", "transactions") == 1
     assert pipeline.tables() == plain.tables()
 
@@ -136,8 +138,7 @@ def test_processes_of_one_run_write_apart__one_was_given_up(pipeline: Pipeline) 
     run(pipeline, changes()[:1])
     database = pipeline.database("silver")
     given_up, other = (
-        SILVER.Branches(pipeline.spark, database, SILVER.Branches.name_of_run(2, token))
-        for token in ("b" * 32, "a" * 32)
+        Branches(pipeline.spark, database, Branches.name_of_run(2, token)) for token in ("b" * 32, "a" * 32)
     )
     for branches in (given_up, other):
         branches.open("transactions")
@@ -153,10 +154,10 @@ def test_processes_of_one_run_write_apart__one_was_given_up(pipeline: Pipeline) 
 def test_places_are_refused__table_was_compacted_since_rows_were_found(pipeline: Pipeline) -> None:
     run(pipeline, changes()[:2])
     database, before = pipeline.database("silver"), pipeline.tables("silver")
-    branches, other = (SILVER.Branches(pipeline.spark, database, f"run_0000000{number}") for number in (3, 4))
+    branches = Branches(pipeline.spark, database, "run_00000003")
     places = branches.published_rows("transactions").select("place.*")
-    with patch.object(SILVER, "CROWD", 0):
-        assert other.compact(["transactions"]) == ["transactions"]
+    with patch.object(compaction, "CROWD", 0):
+        assert compaction.compact(pipeline.spark, database, ["transactions"]) == ["transactions"]
     with pytest.raises(RuntimeError, match="run it again"):
         branches.remove("transactions", places, 1)
     assert pipeline.tables("silver") == before
@@ -171,8 +172,7 @@ def test_run_is_published__another_has_compacted_meanwhile(pipeline: Pipeline) -
         one.arrive(second)
     undisturbed.silver()
     pipeline.kill("silver", "after_intent")
-    branches = SILVER.Branches(pipeline.spark, pipeline.database("silver"), "run_00000001")
-    with patch.object(SILVER, "CROWD", 0):
-        assert "transactions" in branches.compact(["transactions"])
+    with patch.object(compaction, "CROWD", 0):
+        assert compaction.compact(pipeline.spark, pipeline.database("silver"), ["transactions"]) == ["transactions"]
     pipeline.silver()
     assert pipeline.tables("silver") == undisturbed.tables("silver")

@@ -16,6 +16,8 @@ from typing import Any
 import boto3
 import pyarrow.parquet as pq
 import pytest
+from contract.items import FileItem
+from contract.subjects import REFERENCES
 from glue_pipeline import SILVER, WAREHOUSE, immortal_session
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -24,6 +26,12 @@ from pyspark.sql import SparkSession
 from reconcile import Policy
 from rules import Limits
 from subjects import subject_of
+
+from glue.lake.ledger import instant_text
+from glue.lake.spark import session, size_shuffles
+from glue.reading.masking import CardKey, copy_masked
+from glue.reading.rows import read
+from glue.reading.staging import Staging, csv_of_codes
 
 DATA = Path(__file__).parents[2] / "data"
 NASTY = DATA / "nasty"
@@ -34,18 +42,18 @@ from dms import build as dms  # noqa: E402
 FILES = contents()
 GOLDENS = {name: json.loads((NASTY / f"{name}.expected.json").read_text()) for name in FILES}
 READABLE = {name: FILES[name] for name, golden in GOLDENS.items() if "rows" in golden}
-STAGING = SILVER.Staging(WAREHOUSE)
+STAGING = Staging(WAREHOUSE)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DMS_FILES = dms.contents()
 DMS_GOLDENS = {name: json.loads((dms.FOLDER / f"{name}.expected.json").read_text()) for name in DMS_FILES}
 DMS_READABLE = [name for name, golden in DMS_GOLDENS.items() if "rows" in golden]
-CARD_KEY = SILVER.CardKey("patched")
+CARD_KEY = CardKey("patched")
 vars(CARD_KEY)["_key"] = b"a key for tests"
 Row = dict[str, Any]
 IN_COMMON = ("row", "line", "raw", "rules", "key", "cents", "us", "channel")
 
 
-def file_of(number: int, key: str, body: bytes, pin: bytes | None = None) -> SILVER.Item:
+def file_of(number: int, key: str, body: bytes, pin: bytes | None = None) -> FileItem:
     """Inspect a file as the KPI function does; return as much of its ledger item as Silver reads."""
     found = inspect_file(
         key,
@@ -65,7 +73,7 @@ def file_of(number: int, key: str, body: bytes, pin: bytes | None = None) -> SIL
         "key": key,
         "version_id": f"v{number}",
         "sequencer": f"{number:032X}",
-        "last_modified_at": SILVER.instant_text(LAST_MODIFIED_AT),
+        "last_modified_at": instant_text(LAST_MODIFIED_AT),
         "format": found.format,
         "kpis": found.kpis.as_item(),
     }
@@ -84,12 +92,12 @@ def rows_of_silver(spark: SparkSession, bodies: dict[str, bytes]) -> dict[str, l
     return normalised(spark, files)
 
 
-def normalised(spark: SparkSession, files: dict[str, SILVER.Item]) -> dict[str, list[Row]]:
+def normalised(spark: SparkSession, files: dict[str, FileItem]) -> dict[str, list[Row]]:
     """Return Silver's rows of staged files of one subject, by the files' names."""
-    SILVER.size_shuffles(spark, 1)
-    reference = SILVER.REFERENCES.get(next(iter(files.values()))["subject"])
+    size_shuffles(spark, 1)
+    reference = REFERENCES.get(next(iter(files.values()))["subject"])
     with immortal_session():
-        texts = SILVER.read(SILVER.session(), list(files.values()), STAGING)
+        texts = read(session("silver", SILVER.LAYER.settings), list(files.values()), STAGING)
         typed = (
             texts.transform(SILVER.normalise_reference, reference) if reference else texts.transform(SILVER.normalise)
         )
@@ -148,17 +156,17 @@ def test_silver_agrees_with_the_golden__file_of_the_corpus(name: str, corpus: di
     assert {row["row"]: row["raw"] for row in corpus[name] if row["rules"]} == raws
 
 
-def stage_dms(file: SILVER.Item, body: bytes) -> None:
+def stage_dms(file: FileItem, body: bytes) -> None:
     """Put into staging what the job would put there: cards masked, a JSON object as the table that it stands for."""
     if file["subject"] == "cards":
-        SILVER.copy_masked(file, io.BytesIO(body), WAREHOUSE, STAGING.key(file), CARD_KEY)
+        copy_masked(file, io.BytesIO(body), WAREHOUSE, STAGING.key(file), CARD_KEY)
     else:
-        plain = SILVER.csv_of_codes(json.loads(body)) if file["format"]["kind"] == "json" else body
+        plain = csv_of_codes(json.loads(body)) if file["format"]["kind"] == "json" else body
         boto3.client("s3").put_object(Bucket=WAREHOUSE, Key=STAGING.key(file), Body=plain)
 
 
 @pytest.fixture(scope="module")
-def dms_files(at_the_server_for_module: None) -> dict[str, SILVER.Item]:
+def dms_files(at_the_server_for_module: None) -> dict[str, FileItem]:
     """The readable files of the corpus, staged."""
     files = {name: file_of(1000 + number, *DMS_FILES[name]) for number, name in enumerate(DMS_READABLE)}
     for name, file in files.items():
@@ -167,7 +175,7 @@ def dms_files(at_the_server_for_module: None) -> dict[str, SILVER.Item]:
 
 
 @pytest.fixture(scope="module")
-def dms_corpus(spark: SparkSession, dms_files: dict[str, SILVER.Item]) -> dict[str, list[Row]]:
+def dms_corpus(spark: SparkSession, dms_files: dict[str, FileItem]) -> dict[str, list[Row]]:
     """The rows of all files of a subject, in one read for each subject."""
     found: dict[str, list[Row]] = {}
     for subject in ("transactions", "cards", "users", "mcc_codes"):
@@ -178,7 +186,7 @@ def dms_corpus(spark: SparkSession, dms_files: dict[str, SILVER.Item]) -> dict[s
 def as_golden(row: Row, subject: str) -> Row:
     """Return a row of Silver in the words of the goldens; without a commit timestamp its instant is the object's."""
     instant = row["row_order"]["instant"].replace(tzinfo=UTC)
-    key = row["dms_id" if subject == "transactions" else SILVER.REFERENCES[subject].key]
+    key = row["dms_id" if subject == "transactions" else REFERENCES[subject].key]
     told = {
         "row": row["row"],
         "line": row["line"],
@@ -193,7 +201,7 @@ def as_golden(row: Row, subject: str) -> Row:
 
 @pytest.mark.parametrize("name", DMS_READABLE)
 def test_silver_agrees_with_the_golden__form_of_dms(
-    name: str, dms_corpus: dict[str, list[Row]], dms_files: dict[str, SILVER.Item]
+    name: str, dms_corpus: dict[str, list[Row]], dms_files: dict[str, FileItem]
 ) -> None:
     found = [as_golden(row, dms_files[name]["subject"]) for row in dms_corpus[name]]
     # A JSON object has no lines; Silver counts those of the table that it stands for.
@@ -231,7 +239,7 @@ CARD_FILES = [name for name in DMS_READABLE if DMS_FILES[name][0].startswith("ca
 
 @pytest.mark.parametrize("name", CARD_FILES)
 def test_no_card_number_or_security_code_leaves_bronze__form_of_cards(
-    name: str, dms_corpus: dict[str, list[Row]], dms_files: dict[str, SILVER.Item]
+    name: str, dms_corpus: dict[str, list[Row]], dms_files: dict[str, FileItem]
 ) -> None:
     staged = boto3.client("s3").get_object(Bucket=WAREHOUSE, Key=STAGING.key(dms_files[name]))["Body"].read()
     assert secrets_in(without_kind(DMS_FILES[name][1]))

@@ -66,7 +66,7 @@ def by_duckdb(pipeline: Pipeline, period: str, group: str) -> Totals:
 
 
 def members(pipeline: Pipeline, dimension: str, attribute: str) -> dict[int, Any]:
-    key = next(iter(GOLD.DIMENSIONS[dimension].columns()))
+    key = next(iter(GOLD.DIMENSIONS[dimension].schema))
     return {row[key]: row[attribute] for row in pipeline.rows(f"gold.{dimension}")}
 
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import os
 from random import Random
-from unittest.mock import patch
 
 import pytest
 import rendering
-from glue_pipeline import SILVER, Event, Pipeline
+from glue_pipeline import Event, Pipeline
 from gold_model import days, facts, members, totals
 from histories import EARLIER_LOAD_COMES_LATER, History, histories
 from hypothesis import HealthCheck, Phase, example, given, settings
@@ -59,8 +58,7 @@ def test_layers_are_those_of_the_models__random_history(empty: Pipeline, history
     rng, pipeline = Random(choices), empty.fork()
     stored = rendering.store(history.files, rng)
     batches = [rng.sample([stored[place] for place in batch], len(batch)) for batch in history.batches]
-    with patch.object(SILVER, "maximum_missing_share", "1"):
-        model = process(pipeline, batches, rng)
+    model = process(pipeline, batches, rng)
     files, ids = [file for file, _ in stored], file_ids(stored)
     expected = {ids[name]: passport_expected(passport, "published") for name, passport in model.passports.items()}
     assert {file_id: passport_of(pipeline, file_id) for file_id in expected} == expected

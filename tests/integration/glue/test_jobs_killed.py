@@ -8,6 +8,9 @@ from unittest.mock import patch
 import pytest
 from glue_pipeline import GOLD, SILVER, Event, Pipeline, csv, put
 
+from glue.lake import isolation
+from glue.lake.ledger import Ledger
+
 BEFORE_INTENT = {
     "silver": ["started", "begun", "staged", "read", "classified", "written", "proved", "before_intent"],
     "gold": ["started", "begun", "dimensions_written", "facts_written", "aggregate_written", "proved", "before_intent"],
@@ -57,7 +60,7 @@ def outcome_of(pipeline: Pipeline, layer: str) -> dict[str, Any]:
 def fast_forwards(pipeline: Pipeline, layer: str) -> list[str]:
     """Return the tables that the committed intent promises, in the order in which they are published."""
     promised = pipeline.item(f"layer#{layer}")["intent"]["snapshots"]
-    return [table for table in {"silver": SILVER, "gold": GOLD}[layer].TABLES if table in promised]
+    return [table for table in {"silver": SILVER, "gold": GOLD}[layer].LAYER.tables if table in promised]
 
 
 @pytest.mark.parametrize("layer", ["silver", "gold"])
@@ -67,7 +70,7 @@ def test_job_recovers__killed_at_every_step(
     pipeline = before[layer].fork()
     seen_before = pipeline.tables(layer)
     # The job gives up on a file list that kills it again and again; here that is not the files' fault.
-    with patch.object(SILVER, "ATTEMPTS", 100):
+    with patch.object(isolation, "ATTEMPTS", 100):
         for step in BEFORE_INTENT[layer]:
             pipeline.kill(layer, step)
             assert "intent" not in pipeline.item(f"layer#{layer}")
@@ -151,7 +154,7 @@ def test_silver_takes_a_file_alone_before_it_gives_up__others_of_its_runs_were_g
         ExpressionAttributeValues={":files": [*left, innocent]},
     )
     for file_id in left:
-        SILVER.Ledger(pipeline.ledger_table, "silver").fail(file_id, "its execution gave it up")
+        Ledger(pipeline.ledger_table, "silver").fail(file_id, "its execution gave it up")
     pipeline.silver()
     item = pipeline.item(innocent)
     assert (item["status"], "failed" in item) == ("in_silver", False)

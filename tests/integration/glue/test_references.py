@@ -14,7 +14,9 @@ from unittest.mock import patch
 
 import boto3
 import pytest
-from glue_pipeline import SILVER, Pipeline, csv
+from glue_pipeline import Pipeline, csv
+
+from glue.reading.masking import CardKey
 
 CARDS = "id,client_id,card_brand,card_number,cvv,credit_limit"
 NUMBER, OTHER_NUMBER = "4111111111111111", "5500005555555559"
@@ -34,7 +36,7 @@ SECOND = csv(f"1,7,Mastercard,{NUMBER},123,$100.00", f"2,8,Amex,{OTHER_NUMBER},{
 
 @pytest.fixture(autouse=True)
 def secret(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with patch.object(SILVER.CardKey, "_key", KEY):
+    with patch.object(CardKey, "_key", KEY):
         yield
 
 

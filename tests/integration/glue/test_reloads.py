@@ -10,6 +10,8 @@ import boto3
 import pytest
 from glue_pipeline import SILVER, Event, Pipeline, csv, put
 
+from glue.lake.ledger import Ledger
+
 HEADER = "dms_id,amount,date"
 START = "2023-06-01T00:00:00Z"
 
@@ -159,7 +161,7 @@ def test_load_is_refused_at_once__a_listed_file_cannot_come_into_silver(allowing
     failed = allowing.arrive(part)
     if stage == "gold":
         allowing.silver()
-    SILVER.Ledger(allowing.ledger_table, stage).fail(failed, "a damaged page")
+    Ledger(allowing.ledger_table, stage).fail(failed, "a damaged page")
     marker = allowing.arrive(marker_of(part))
     with patch.object(SILVER, "limit_missing"):
         allowing.silver()

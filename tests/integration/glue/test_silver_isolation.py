@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 from datetime import date
 from decimal import Decimal
+from unittest.mock import patch
 
 import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from glue_pipeline import BRONZE, SILVER, Pipeline, csv, put
+
+from glue.lake.failures import FencedOut
 
 
 def with_damaged_cities(rows: int = 500) -> bytes:
@@ -66,7 +69,7 @@ def test_silver_publishes_nothing__another_writer_has_taken_over(pipeline: Pipel
                 ExpressionAttributeValues={":other": "other"},
             )
 
-    with pytest.raises(SILVER.FencedOut):
+    with pytest.raises(FencedOut):
         pipeline.run("silver", at_step=take_over)
     assert not any(pipeline.tables("silver").values())
     item, layer = pipeline.item(file_id), pipeline.item("layer#silver")
@@ -86,3 +89,20 @@ def test_silver_refuses_a_file__its_figures_are_not_those_of_the_kpi_function(pi
     assert "1.00 in Silver but 1.01 in the KPI function" in pipeline.item(wrong)["failed"]["reason"]
     assert pipeline.item(right)["status"] == "in_silver"
     assert [row["dms_id"] for row in pipeline.rows("silver.transactions")] == [2]
+
+
+def test_reason_of_a_run_that_failed_for_all__file_of_its_execution_until_it_is_taken(pipeline: Pipeline) -> None:
+    asked, other = (pipeline.upload(f"transactions/{n}.csv", csv(f"{n},{n}.00,2023-01-01,,,")) for n in (1, 2))
+    with (
+        patch.object(SILVER, "read_subjects", side_effect=OSError("the storage is gone")),
+        pytest.raises(OSError, match="the storage is gone"),
+    ):
+        pipeline.silver(asked)
+    noted = pipeline.item(asked)
+    assert {**noted["last_error"], "at": ""} == {"stage": "silver", "reason": "OSError: the storage is gone", "at": ""}
+    assert (noted["waiting_for"], "failed" in noted) == ("silver", False)
+    assert "last_error" not in pipeline.item(other)
+    pipeline.silver(asked)
+    assert [
+        ("last_error" in pipeline.item(file_id), pipeline.item(file_id)["status"]) for file_id in (asked, other)
+    ] == [(False, "in_silver")] * 2

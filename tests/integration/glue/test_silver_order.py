@@ -8,6 +8,8 @@ from unittest.mock import patch
 import pytest
 from glue_pipeline import SILVER, Event, Pipeline, csv, file_id_of, put
 
+from glue.lake import spark
+
 # Three versions of overlapping keys; the third is the oldest, so that no order of arrival is that of the rows.
 BODIES = {
     "a": (
@@ -90,6 +92,7 @@ def test_first_load_is_the_same__large_runs_take_short_ways(
     plain.silver()
     with (
         patch.multiple(SILVER, ROWS_A_PARTITION=MANY, BROADCAST_KEYS=most_repeated),
+        patch.multiple(spark, ROWS_A_PARTITION=MANY, BROADCAST_KEYS=most_repeated),
         patch.object(SILVER, "newest_orders", wraps=SILVER.newest_orders) as looked_up,
     ):
         pipeline.silver()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from glue_pipeline import SILVER, Pipeline, csv, put
+from glue_pipeline import Pipeline, csv, put
+
+from glue.lake.branches import Branches
 
 STORED = range(101, 131)
 REPLACED = 110
@@ -24,7 +26,7 @@ def history(empty: Pipeline, at_the_server_for_module: None) -> Pipeline:
 
 def stored(pipeline: Pipeline, keys: list[int], between: tuple[int, int]) -> list[tuple[int, Any]]:
     """Return key and amount of the stored rows under these keys, as a run looks them up."""
-    branches = SILVER.Branches(pipeline.spark, pipeline.database("silver"), "run_00000009")
+    branches = Branches(pipeline.spark, pipeline.database("silver"), "run_00000009")
     wanted = pipeline.spark.createDataFrame([(key,) for key in keys], "dms_id bigint")
     found = branches.published_rows_of("transactions", wanted, ["dms_id", "amount"], between=between, most=len(keys))
     return sorted((row.dms_id, row.amount) for row in found.collect())

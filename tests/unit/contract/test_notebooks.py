@@ -55,16 +55,23 @@ def test_notebook_has_its_tagged_cells__magics_and_parameters(path: Path) -> Non
     assert any(re.search(r"^%glue_version 5\.1$", cell.source, re.MULTILINE) for cell in magics)
     assert all("skip-execution" in cell.metadata.tags for cell in magics)
     (parameters,) = cells(path, "parameters")
-    assert {"lake_bucket", "ledger_table", "silver_database", "file_id"} <= set(
-        re.findall(r'^(\w+) = ""$', parameters.source, re.MULTILINE)
-    )
+    assert parameters.source == 'sample = "tests/data/sample"'
 
 
 @BY_NAME
 def test_notebook_explains_each_step__no_code_without_prose_before_a_heading(path: Path) -> None:
     headings = [cell.source for cell in cells(path) if cell.cell_type == "markdown" and cell.source.startswith("## ")]
     assert len(headings) >= 5
-    assert cells(path)[-1].source.startswith('if __name__ == "__main__":')
+
+
+@BY_NAME
+def test_job_starts_from_the_script_alone__no_kernel_runs_its_entry(path: Path) -> None:
+    entries = [cell for cell in cells(path) if "__main__" in cell.source]
+    assert [(cell.cell_type, cell.source.splitlines()[0]) for cell in entries] == [
+        ("raw", 'if __name__ == "__main__":')
+    ]
+    script = (ROOT / "glue" / "scripts" / f"{path.stem}.py").read_text()
+    assert script.endswith(f"\n{entries[0].source}\n")
 
 
 def test_scripts_are_the_export_of_the_notebooks__byte_for_byte() -> None:

@@ -2,44 +2,34 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from pathlib import Path
-from types import ModuleType
 
 import pytest
+from layer_notebooks import SILVER
 
-SCRIPT = Path(__file__).parents[3] / "glue" / "scripts" / "silver.py"
-
-
-@pytest.fixture(scope="module")
-def silver() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("silver_parts", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+from glue.lake.compaction import small_files
+from glue.lake.failures import AuditFailed, FileBroken, require
+from glue.lake.ledger import instant_text
+from glue.lake.run import arguments
+from glue.lake.tables import cents
 
 
-def test_cents_are_two_decimals__nothing_negative_and_large(silver: ModuleType) -> None:
+def test_cents_are_two_decimals__nothing_negative_and_large() -> None:
     amounts = [None, Decimal("-0.1"), Decimal(12), Decimal("9999999999999999.99")]
-    assert [silver.cents(amount) for amount in amounts] == ["0.00", "-0.10", "12.00", "9999999999999999.99"]
+    assert [cents(amount) for amount in amounts] == ["0.00", "-0.10", "12.00", "9999999999999999.99"]
 
 
-def test_instant_text_is_utc_and_sorts__other_zone(silver: ModuleType) -> None:
+def test_instant_text_is_utc_and_sorts__other_zone() -> None:
     noon = datetime(2024, 1, 1, 12, tzinfo=timezone(timedelta(hours=2)))
-    assert silver.instant_text(noon) == "2024-01-01T10:00:00.000000Z" < silver.instant_text(datetime.now(UTC))
+    assert instant_text(noon) == "2024-01-01T10:00:00.000000Z" < instant_text(datetime.now(UTC))
 
 
-def test_key_range_spans_all_files__one_without_a_good_key(silver: ModuleType) -> None:
+def test_key_range_spans_all_files__one_without_a_good_key() -> None:
     nothing = {"low": None, "high": None}
-    assert silver.key_range([{"low": 5, "high": 9}, nothing, {"low": -1, "high": 5}]) == (-1, 9)
-    low, high = silver.key_range([nothing])
+    assert SILVER.key_range([{"low": 5, "high": 9}, nothing, {"low": -1, "high": 5}]) == (-1, 9)
+    low, high = SILVER.key_range([nothing])
     assert low > high
 
 
@@ -54,16 +44,16 @@ def test_key_range_spans_all_files__one_without_a_good_key(silver: ModuleType) -
     ],
 )
 def test_keys_are_in_order__ranges_of_partitions_lie_apart(
-    silver: ModuleType, ranges: list[tuple[int, int | None, int | None]], *, expected: bool
+    ranges: list[tuple[int, int | None, int | None]], *, expected: bool
 ) -> None:
     profiles = [{"partition": partition, "low": low, "high": high} for partition, low, high in ranges]
-    assert silver.in_key_order(profiles) == expected
+    assert SILVER.in_key_order(profiles) == expected
 
 
-def test_require_raises_with_both_figures__they_differ(silver: ModuleType) -> None:
-    silver.require("cents", found=1, expected=1)
-    with pytest.raises(silver.AuditFailed, match="cents: found 1, expected 2"):
-        silver.require("cents", found=1, expected=2)
+def test_require_raises_with_both_figures__they_differ() -> None:
+    require("cents", found=1, expected=1)
+    with pytest.raises(AuditFailed, match="cents: found 1, expected 2"):
+        require("cents", found=1, expected=2)
 
 
 KPIS = {"row_count": 2, "bad_rows": 1, "unreadable_amounts": 0, "total_amount": "3.00"}
@@ -77,20 +67,20 @@ NO_MONEY = {"file_id": "a", "row_count": 0, "bad_rows": 0, "unreadable_amounts":
     ("name", "value"),
     [("row_count", 3), ("bad_rows", 0), ("unreadable_amounts", 1), ("total_amount", Decimal("3.01"))],
 )
-def test_file_is_broken__a_figure_differs_from_the_kpi_functions(silver: ModuleType, name: str, value: object) -> None:
+def test_file_is_broken__a_figure_differs_from_the_kpi_functions(name: str, value: object) -> None:
     files = [{"file_id": "a", "kpis": KPIS}]
-    silver.check_against_kpis(files, [NO_MONEY, PROFILE, {**PROFILE, "file_id": "b"}])
-    with pytest.raises(silver.FileBroken) as broken:
-        silver.check_against_kpis(files, [{**PROFILE, name: value}])
+    SILVER.check_against_kpis(files, [NO_MONEY, PROFILE, {**PROFILE, "file_id": "b"}])
+    with pytest.raises(FileBroken) as broken:
+        SILVER.check_against_kpis(files, [{**PROFILE, name: value}])
     assert broken.value.file_id == "a"
 
 
-def test_arguments_are_required__and_those_of_glue_passed_over(silver: ModuleType) -> None:
+def test_arguments_are_required__and_those_of_glue_passed_over() -> None:
     given = ["--lake_bucket", "l", "--ledger_table", "t", "--silver_database", "s", "--JOB_NAME", "silver"]
-    job = silver.arguments(given)
+    job = arguments(SILVER.LAYER, given)
     assert (job.lake_bucket, job.ledger_table, job.silver_database, job.file_id) == ("l", "t", "s", "")
     with pytest.raises(SystemExit):
-        silver.arguments(given[2:])
+        arguments(SILVER.LAYER, given[2:])
 
 
 @dataclass(frozen=True)
@@ -139,6 +129,6 @@ FILES_MERGED = {"added-data-files": "1", "deleted-data-files": "10", "added-file
     ],
 )
 def test_small_files_are_counted_since_data_files_were_rewritten(
-    silver: ModuleType, snapshots: tuple[dict[str, str], ...], expected: int
+    snapshots: tuple[dict[str, str], ...], expected: int
 ) -> None:
-    assert silver._small_files(Table(*snapshots)) == expected
+    assert small_files(Table(*snapshots)) == expected

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-import argparse
-import ast
-import sys
 from typing import Any
 
 import pytest
-from sam_template import ROOT, properties
+from layer_notebooks import GOLD, SILVER
+from sam_template import properties
 
 from devcloud.local.spark import catalog_conf
+from glue.lake.run import arguments
 
 JOBS = {"SilverJob": "silver", "GoldJob": "gold", "ReplaySilverJob": "silver", "ReplayGoldJob": "gold"}
 REPLAYS = {"SilverJob": "ReplaySilverJob", "GoldJob": "ReplayGoldJob"}
@@ -45,16 +44,8 @@ def arguments_of(job: str) -> dict[str, Any]:
     return found
 
 
-def parsed_by_script(name: str, argv: list[str]) -> dict[str, Any]:
-    """Run the script's own `arguments` function, without the script: importing it would start Spark."""
-    source = (ROOT / "glue" / "scripts" / f"{name}.py").read_text(encoding="utf-8")
-    [function] = [
-        node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == "arguments"
-    ]
-    defaults = dict.fromkeys((word.removeprefix("--") for word in argv if word.startswith("--")), "")
-    scope: dict[str, Any] = defaults | {"argparse": argparse, "sys": sys}
-    exec(compile(ast.Module([function], []), name, "exec"), scope)  # noqa: S102 - the project's own script
-    return vars(scope["arguments"](argv))
+def parsed_by_job(name: str, argv: list[str]) -> dict[str, Any]:
+    return vars(arguments({"silver": SILVER, "gold": GOLD}[name].LAYER, argv))
 
 
 @pytest.mark.parametrize(("job", "name"), JOBS.items())
@@ -62,7 +53,7 @@ def test_job_arguments_are_those_that_its_script_reads(job: str, name: str) -> N
     given = {*(set(arguments_of(job)) - GLUES_OWN), *OF_A_RUN, *OF_A_REBUILD[name]}
     argv = [word for argument in sorted(given | PREFIX) for word in (argument, VALUES.get(argument, argument[2:]))]
 
-    parsed = parsed_by_script(name, [*argv, "--JOB_NAME", "added by Glue"])
+    parsed = parsed_by_job(name, [*argv, "--JOB_NAME", "added by Glue"])
 
     assert {f"--{argument}": str(value) for argument, value in parsed.items()} == {
         argument: VALUES.get(argument, argument[2:]) for argument in given | PREFIX

@@ -10,19 +10,26 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import boto3
+from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
+from contract.items import (
+    FileItem,
+    GoldOfFile,
+    LayerItem,
+    LayerName,
+    PublishedRun,
+    RejectionReason,
+    RunInProgress,
+    RunIntent,
+    SilverOfFile,
+    StatusName,
+)
+from contract.limits import FAILURE_CHARACTERS, RUN_FILES
 
-Item = dict[str, Any]
-
-FILES_A_RUN = 2_000  # a run's file list lies in one DynamoDB item, which ends at 400 KB
-REASON_LENGTH = 2_000  # a mail carries the reason and must stay below 8 KB
-
-
-class FencedOut(RuntimeError):  # noqa: N818 - it is a state, reported as such
-    """Another run has taken over this layer; nothing of the present run may be published."""
+from glue.lake.failures import FencedOut
 
 
 def instant_text(instant: datetime) -> str:
@@ -45,50 +52,53 @@ def plain(value: Any) -> Any:
     return value
 
 
-class Ledger:
-    """The ledger table, seen from one layer (`silver` or `gold`)."""
+def is_refused(error: ClientError) -> bool:
+    """Tell whether a conditional write failed because its condition does not hold."""
+    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
 
-    def __init__(self, table_name: str, layer: str) -> None:
+
+class Ledger:
+    """The ledger table, seen from one layer."""
+
+    def __init__(self, table_name: str, layer: LayerName) -> None:
         self.layer = layer
         self._layer_key = {"file_id": f"layer#{layer}"}
         self._resource = boto3.resource("dynamodb")
         self._table = self._resource.Table(table_name)
 
-    def state(self, layer: str | None = None) -> Item:
+    def state(self, layer: LayerName | None = None) -> LayerItem:
         """Return a layer's item, read consistently; an empty layer has run 0."""
-        key = {"file_id": f"layer#{layer or self.layer}"}
-        item = self._table.get_item(Key=key, ConsistentRead=True).get("Item", {})
-        return {"run_seq": 0, **plain(item)}
+        file_id = f"layer#{layer or self.layer}"
+        item = self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item", {})
+        return cast(LayerItem, {"file_id": file_id, "kind": "layer", "run_seq": 0, **plain(item)})
 
-    def files(self, file_ids: Iterable[str]) -> list[Item]:
+    def files(self, file_ids: Iterable[str]) -> list[FileItem]:
         """Return the items of these files, read consistently, in the order given."""
 
-        def read(file_id: str) -> Item:
-            return plain(self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item", {}))
+        def read(file_id: str) -> FileItem | None:
+            item = self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item")
+            return cast(FileItem, plain(item)) if item else None
 
         with ThreadPoolExecutor(16) as pool:
             return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
 
-    def waiting(self, also: str | None) -> list[Item]:
+    def waiting(self, also: str | None) -> list[FileItem]:
         """Return the files that wait for this layer, oldest first.
 
         The index lags behind the table, so each item is read again, and `also` (the file of the execution that
         started this job) is looked up even when the index does not know it yet.
         """
-        query = {
-            "IndexName": "waiting",
-            "KeyConditionExpression": "waiting_for = :layer",
-            "ExpressionAttributeValues": {":layer": self.layer},
-        }
-        page = self._table.query(**query)
-        file_ids = [item["file_id"] for item in page["Items"]]
-        while "LastEvaluatedKey" in page and len(file_ids) < FILES_A_RUN:
-            page = self._table.query(**query, ExclusiveStartKey=page["LastEvaluatedKey"])
-            file_ids += [item["file_id"] for item in page["Items"]]
-        file_ids = ([also] if also else []) + file_ids[: FILES_A_RUN - 1]
+        mine = Key("waiting_for").eq(self.layer)
+        page = self._table.query(IndexName="waiting", KeyConditionExpression=mine)
+        file_ids = [str(item["file_id"]) for item in page["Items"]]
+        while "LastEvaluatedKey" in page and len(file_ids) < RUN_FILES:
+            after = page["LastEvaluatedKey"]
+            page = self._table.query(IndexName="waiting", KeyConditionExpression=mine, ExclusiveStartKey=after)
+            file_ids += [str(item["file_id"]) for item in page["Items"]]
+        file_ids = ([also] if also else []) + file_ids[: RUN_FILES - 1]
         return [item for item in self.files(file_ids) if item.get("waiting_for") == self.layer]
 
-    def begin(self, run: Item, *, after: int) -> None:
+    def begin(self, run: RunInProgress, *, after: int) -> None:
         """Record the run in progress; `after` is the number of the last committed run."""
         self._conditional(
             "SET kind = :kind, in_progress = :run, run_seq = if_not_exists(run_seq, :zero)",
@@ -96,16 +106,15 @@ class Ledger:
             {":kind": "layer", ":run": run, ":zero": 0, ":after": after},
         )
 
-    def commit(self, intent: Item, *, token: str) -> None:
+    def commit(self, intent: RunIntent, *, token: str) -> None:
         """Put the one intent item: the commit point. Fails when another run has begun since."""
         self._conditional(
             "SET intent = :intent, run_seq = :run_seq",
-            "attribute_not_exists(intent) AND in_progress.#token = :token",
-            {":intent": intent, ":run_seq": intent["run_seq"], ":token": token},
-            {"#token": "token"},
+            Attr("intent").not_exists() & Attr("in_progress.token").eq(token),
+            {":intent": intent, ":run_seq": intent["run_seq"]},
         )
 
-    def finish(self, published: Item) -> None:
+    def finish(self, published: PublishedRun) -> None:
         """Clear the intent once all its tables and files are published."""
         self._conditional(
             "SET published = :published REMOVE intent, in_progress",
@@ -117,34 +126,36 @@ class Ledger:
         """Forget a run in progress that has nothing to commit."""
         self._table.update_item(Key=self._layer_key, UpdateExpression="REMOVE in_progress")
 
-    def advance(self, file_id: str, *, status: str, waiting_for: str | None, facts: Item) -> None:
-        """Move one file to `status` with this layer's facts; moving it there twice does nothing."""
+    def advance(
+        self, file_id: str, *, status: StatusName, waiting_for: LayerName | None, found: SilverOfFile | GoldOfFile
+    ) -> None:
+        """Move one file to `status` with what this layer found; moving it there twice does nothing."""
         at = now_text()
         wait = "waiting_for = :next, waiting_since = :at, " if waiting_for else ""
-        values = {":status": status, ":facts": facts, ":change": [{"status": status, "at": at}]}
+        values: dict[str, Any] = {":status": status, ":found": found, ":change": [{"status": status, "at": at}]}
         values |= {":next": waiting_for, ":at": at} if waiting_for else {}
         before = "accepted" if status == "in_silver" else "in_silver"
         try:
             self._table.update_item(
                 Key={"file_id": file_id},
                 UpdateExpression=(
-                    f"SET {wait}#status = :status, {self.layer} = :facts, changes = list_append(changes, :change)"
-                    + (" REMOVE failed" if waiting_for else " REMOVE failed, waiting_for, waiting_since")
+                    f"SET {wait}#status = :status, {self.layer} = :found, changes = list_append(changes, :change)"
+                    " REMOVE failed, last_error" + ("" if waiting_for else ", waiting_for, waiting_since")
                 ),
                 ConditionExpression="#status = :before",
                 ExpressionAttributeNames={"#status": "status"},
                 ExpressionAttributeValues={**values, ":before": before},
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            if not is_refused(error):
                 raise
 
-    def reject(self, file_id: str, reasons: list[Item]) -> None:
+    def reject(self, file_id: str, reasons: list[RejectionReason]) -> None:
         """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
-        at, item = now_text(), next(iter(self.files([file_id])), {})
+        at, found = now_text(), self.files([file_id])
         change = [{"status": "rejected", "at": at}]
         # Its workflow, if it has one, mails it: the function, should its event come again, need not.
-        mail = {":mail": {"sent_at": at}} if "execution_arn" in item else {}
+        mail: dict[str, Any] = {":mail": {"sent_at": at}} if found and "execution_arn" in found[0] else {}
         self._table.update_item(
             Key={"file_id": file_id},
             UpdateExpression=(
@@ -166,25 +177,41 @@ class Ledger:
 
     def fail(self, file_id: str, reason: str) -> None:
         """Take a file out of the queue until it is resumed, and say why."""
-        item = next(iter(self.files([file_id])), {})
-        attempts = item.get("failed", {}).get("attempts", 0) + 1
-        failed = {"stage": self.layer, "reason": reason[:REASON_LENGTH], "attempts": attempts, "at": now_text()}
+        found = self.files([file_id])
+        attempts = found[0]["failed"]["attempts"] + 1 if found and "failed" in found[0] else 1
+        failed = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "attempts": attempts, "at": now_text()}
         self._table.update_item(
             Key={"file_id": file_id},
-            UpdateExpression="SET failed = :failed REMOVE waiting_for, waiting_since",
+            UpdateExpression="SET failed = :failed REMOVE waiting_for, waiting_since, last_error",
             ExpressionAttributeValues={":failed": failed},
         )
 
-    def _conditional(self, update: str, condition: str, values: Item, names: dict[str, str] | None = None) -> None:
+    def note_error(self, file_id: str, reason: str) -> None:
+        """Leave the reason of a run that failed on the file whose execution started it, as long as it waits here.
+
+        The file keeps its place in the queue: the fault need not be its own, and its execution tries again.
+        """
+        error = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "at": now_text()}
+        try:
+            self._table.update_item(
+                Key={"file_id": file_id},
+                UpdateExpression="SET last_error = :error",
+                ConditionExpression="waiting_for = :layer",
+                ExpressionAttributeValues={":error": error, ":layer": self.layer},
+            )
+        except ClientError as refusal:
+            if not is_refused(refusal):
+                raise
+
+    def _conditional(self, update: str, condition: str | ConditionBase, values: dict[str, Any]) -> None:
         try:
             self._table.update_item(
                 Key=self._layer_key,
                 UpdateExpression=update,
                 ConditionExpression=condition,
                 ExpressionAttributeValues=values,
-                **({"ExpressionAttributeNames": names} if names else {}),
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            if is_refused(error):
                 raise FencedOut(f"another run works on layer {self.layer}; this one publishes nothing") from error
             raise

@@ -1,0 +1,213 @@
+"""Writes go to branches, are audited there, and reach the readers together: Iceberg's side of the one-commit protocol.
+
+The other side, the intent item that is the commit point, lies in the ledger. Decisions: `docs/adr/0001-one-commit.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from glue.lake.positions import ancestry, delete_rows, iceberg_table, place_of_row, read_files, rows_of_keys
+from glue.lake.spark import in_parallel
+from glue.lake.tables import CATALOG, total
+
+
+class Branches:
+    """The branches of one run: one for each table that the run writes to, all of the same name.
+
+    References are set through Iceberg's own API (`ManageSnapshots`): its SQL form costs a Spark job each time.
+    """
+
+    def __init__(self, spark: SparkSession, database: str, name: str) -> None:
+        self._spark = spark
+        self._database = database
+        self.name = name
+        self._opened: dict[str, int] = {}  # table to the snapshot from which the branch started
+        self._seen: dict[str, int] = {}  # table to the published snapshot in which this run found rows
+
+    @staticmethod
+    def name_of_run(run_seq: int, token: str) -> str:
+        """Return a name that no other process has, also not one that does the same run after this one was given up."""
+        return f"run_{run_seq:08d}_{token[:12]}"
+
+    def table(self, table: str) -> str:
+        """Return the identifier under which readers see a table."""
+        return f"{CATALOG}.{self._database}.{table}"
+
+    def open(self, table: str) -> str:
+        """Start this run's branch from `main`, if it has not begun; return its identifier."""
+        if table not in self._opened:
+            iceberg = self._iceberg(table)
+            if iceberg.currentSnapshot() is None:
+                # A branch needs a snapshot to start from.
+                iceberg.newFastAppend().commit()
+            start = iceberg.currentSnapshot().snapshotId()
+            iceberg.manageSnapshots().createBranch(self.name, start).commit()
+            self._opened[table] = start
+        return f"{self.table(table)}.branch_{self.name}"
+
+    def is_open(self, table: str) -> bool:
+        """Tell whether this run has a branch of a table, that is, writes to it."""
+        return table in self._opened
+
+    def current(self, table: str) -> str:
+        """Return the identifier of a table as this run sees it: its branch if there is one, else what readers see."""
+        return f"{self.table(table)}.branch_{self.name}" if self.is_open(table) else self.table(table)
+
+    def append(self, table: str, rows: DataFrame) -> None:
+        """Append rows to the run's branch, each task to files of its own: the rows of one run share a partition."""
+        rows.writeTo(self.open(table)).option("distribution-mode", "none").option("fanout-enabled", "true").append()
+
+    def replace(self, table: str, rows: DataFrame) -> None:
+        """Put rows in the place of all that the table holds, on the run's branch."""
+        rows.writeTo(self.open(table)).overwrite(F.lit(True))
+
+    def note(self, table: str, properties: Mapping[str, str]) -> None:
+        """Commit a snapshot without rows to the run's branch, with these properties in its summary."""
+        self.open(table)
+        commit = self._iceberg(table).newFastAppend().toBranch(self.name)
+        for name, value in properties.items():
+            commit = commit.set(name, value)
+        commit.commit()
+
+    def merge(self, table: str, rows: DataFrame, *, on: str, clauses: str) -> None:
+        """Merge rows (alias `s`) into the run's branch of a table (alias `t`)."""
+        source = f"merge_into_{table}"
+        rows.createOrReplaceTempView(source)
+        self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} {clauses}")
+
+    def published_rows(self, table: str) -> DataFrame:
+        """Return all rows that readers see, and the `place` of each, for `remove`."""
+        snapshot, rows = self._iceberg(table).currentSnapshot(), self._spark.read
+        if snapshot is not None:
+            self._seen[table] = snapshot.snapshotId()
+            rows = rows.option("snapshot-id", self._seen[table])
+        return rows.table(self.table(table)).select("*", place_of_row())
+
+    def published_rows_of(
+        self, table: str, keys: DataFrame, names: Iterable[str], *, between: tuple[int, int], most: int
+    ) -> DataFrame:
+        """Return columns of the rows that readers see under keys, and the `place` of each, for `remove`."""
+        iceberg = self._iceberg(table)
+        self._seen[table] = iceberg.currentSnapshot().snapshotId()
+        return rows_of_keys(self._spark, iceberg, self.table(table), keys, names, between=between, most=most)
+
+    def remove(self, table: str, places: DataFrame, count: int) -> None:
+        """Delete the rows at these `count` places (`file_path, pos`) of published rows from the run's branch."""
+        self.open(table)
+        if self._opened[table] != self._seen[table]:
+            # The places are those of files that a compaction has replaced.
+            raise RuntimeError(f"{table} was compacted by another job while this run read it: run it again")
+        delete_rows(self._spark, self._iceberg(table), places, count, branch=self.name)
+
+    def take_over(self, tables: Iterable[str], database: str, *, last_run: int) -> None:
+        """Put the rows of another database's tables in the place of these; runs count as no later than `last_run`."""
+        for table in tables:
+            rows = self._spark.table(f"{CATALOG}.{database}.{table}")
+            if "run_seq" in rows.columns:
+                rows = rows.withColumn("run_seq", F.least("run_seq", F.lit(last_run)))
+            self.replace(table, rows)
+
+    def snapshots(self) -> dict[str, int]:
+        """Return the head of each opened branch: what the intent promises to publish."""
+        return {table: self._head(table).snapshotId() for table in self._opened}
+
+    def rows_at_most(self, table: str) -> int:
+        """Return an upper bound of the rows that this run sees in a table: the dead are among them, 0 means none."""
+        snapshot = self._head(table) if self.is_open(table) else self._iceberg(table).currentSnapshot()
+        return int(snapshot.summary().get("total-records") or 0) if snapshot is not None else 0
+
+    def rows_moved(self, table: str) -> int:
+        """Return by how many rows this run's commits have changed a table, from what each of them says that it did.
+
+        The difference of totals would not do: where data files were rewritten, Iceberg still counts their deletes.
+        """
+        moved = 0
+        for snapshot in self._commits(self._iceberg(table), table):
+            summary = snapshot.summary()
+            moved += int(summary.get("added-records") or 0) - int(summary.get("added-position-deletes") or 0)
+        return moved
+
+    def _commits(self, iceberg: Any, table: str) -> Iterator[Any]:
+        """Yield the snapshots that this run has committed to its branch of a table, the newest first."""
+        for snapshot in ancestry(iceberg, iceberg.snapshot(self.name)):
+            if snapshot.snapshotId() == self._opened[table]:
+                return
+            yield snapshot
+
+    def added_rows(self, table: str) -> int:
+        """Return how many rows the branch's newest snapshot added, from its own summary."""
+        return int(self._head(table).summary().get("added-records") or 0)
+
+    def added(self, table: str, money: str) -> tuple[int, Decimal]:
+        """Return count and money of the rows that this run's commits added to a table."""
+        count = F.count(F.lit(1)).alias("row_count")
+        ((row_count, amount),) = self.new_rows(table).agg(count, total(money).alias("amount")).collect()
+        return row_count, amount
+
+    def new_rows(self, table: str) -> DataFrame:
+        """Return the rows that this run's commits added to a table, from the data files that they name.
+
+        To have the table look for the run's number would plan a scan, and make code for this number alone.
+        """
+        iceberg, schema = self._iceberg(table), self._spark.table(self.table(table)).schema
+        added = [snapshot.addedDataFiles(iceberg.io()) for snapshot in self._commits(iceberg, table)]
+        paths = [str(file.location()) for files in added for file in files]
+        return read_files(self._spark, schema, paths) if paths else self._spark.createDataFrame([], schema)
+
+    def fast_forward(self, snapshots: Mapping[str, int]) -> None:
+        """Publish the promised snapshots in the order given; doing it twice is harmless."""
+        for table, snapshot_id in snapshots.items():
+            iceberg = self._iceberg(table)
+            if iceberg.currentSnapshot().snapshotId() == snapshot_id:
+                continue
+            if self._head(table).snapshotId() != snapshot_id:
+                raise RuntimeError(
+                    f"branch {self.name} of {table} is not at the snapshot {snapshot_id} that its run committed"
+                )
+            if self._is_behind(iceberg):
+                iceberg.manageSnapshots().fastForwardBranch("main", self.name).commit()
+            else:
+                iceberg.manageSnapshots().replaceBranch("main", self.name).commit()
+
+    def _is_behind(self, iceberg: Any) -> bool:
+        """Tell whether `main` is where the run began; else only compactions may have come since, and they are given up.
+
+        A second job that ran at the same time may have compacted: that changes files, never rows.
+        """
+        begun = {snapshot.snapshotId() for snapshot in ancestry(iceberg, iceberg.snapshot(self.name))}
+        main = iceberg.currentSnapshot()
+        if main.snapshotId() in begun:
+            return True
+        for snapshot in ancestry(iceberg, main):
+            if snapshot.snapshotId() in begun:
+                break
+            if snapshot.operation() != "replace":
+                raise RuntimeError(f"somebody else has committed to {iceberg.name()} since run {self.name} began")
+        return False
+
+    def drop_older(self, tables: Iterable[str]) -> None:
+        """Drop the branches of earlier runs and tries; this one stays, it keeps its snapshot and totals from expiry."""
+        in_parallel({table: partial(self._drop_older_of, table) for table in tables})
+
+    def _drop_older_of(self, table: str) -> None:
+        iceberg, number = self._iceberg(table), len("run_00000000")
+        references = iceberg.manageSnapshots()
+        runs = [name for name in iceberg.refs() if name.startswith("run_") and name != self.name]
+        older = [name for name in runs if name[:number] <= self.name[:number]]
+        for name in older:
+            references = references.removeBranch(name)
+        if older:
+            references.commit()
+
+    def _iceberg(self, table: str) -> Any:
+        return iceberg_table(self._spark, self.table(table))
+
+    def _head(self, table: str) -> Any:
+        return self._iceberg(table).snapshot(self.name)

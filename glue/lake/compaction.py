@@ -1,0 +1,93 @@
+"""Keeps tables quick to read: merges small files and deletes once enough have gathered, forgets old snapshots.
+
+Each commit is a whole one and changes no row, so a kill between them does no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from glue.lake.positions import ancestry, iceberg_table, merge_deletes
+from glue.lake.spark import in_parallel
+from glue.lake.tables import CATALOG
+
+CROWD = 10  # small data files, or delete files; each costs a reader some requests
+SMALL_FILE_BYTES = 4 << 20
+DEAD_SHARE = 10  # percent of the rows; until then a reader is quicker in passing over them than a job in rewriting
+KEPT_SNAPSHOTS = 100
+# Files that are well sized stay as they are, so the cost follows what has come since.
+OF_SIZE = (
+    f"'min-input-files', '2', 'min-file-size-bytes', '{SMALL_FILE_BYTES}', 'target-file-size-bytes', '{128 << 20}'"
+)
+SMALL_FILES = f"map({OF_SIZE})"
+FILES_WITH_DEAD_ROWS = f"map('delete-file-threshold', '1', {OF_SIZE})"
+
+
+def compact(spark: SparkSession, database: str, tables: Iterable[str]) -> list[str]:
+    """Rewrite the small files and the deletes of tables that have gathered too many; return their names."""
+    return _compact_each(spark, database, tables, CROWD, DEAD_SHARE)
+
+
+def compact_all(spark: SparkSession, database: str, tables: Iterable[str]) -> list[str]:
+    """Merge the small files of tables and free their dead rows, however few there are; return their names."""
+    return _compact_each(spark, database, tables, 1, 0)
+
+
+def _compact_each(spark: SparkSession, database: str, tables: Iterable[str], crowd: int, dead_share: int) -> list[str]:
+    names = {table: f"{CATALOG}.{database}.{table}" for table in tables}
+    tasks = {table: partial(_compact_one, spark, name, crowd, dead_share) for table, name in names.items()}
+    return [table for table, is_compacted in in_parallel(tasks).items() if is_compacted]
+
+
+def _compact_one(spark: SparkSession, name: str, crowd: int, dead_share: int) -> bool:
+    iceberg = iceberg_table(spark, name)
+    if iceberg.currentSnapshot() is None:
+        return False
+    summary = iceberg.currentSnapshot().summary()
+    rows, dead, deletes = (
+        int(summary.get(f"total-{kind}") or 0) for kind in ("records", "position-deletes", "delete-files")
+    )
+    if not rows:
+        return False
+    if deletes >= crowd and 100 * dead > dead_share * rows:
+        _rewrite_data_files(spark, name, FILES_WITH_DEAD_ROWS)
+    elif small_files(iceberg) >= max(crowd, 2):
+        _rewrite_data_files(spark, name, SMALL_FILES)
+    elif deletes < crowd:
+        return False
+    if deletes:
+        merge_deletes(spark, iceberg_table(spark, name))
+    _expire(iceberg_table(spark, name))
+    return True
+
+
+def small_files(iceberg: Any) -> int:
+    """Return how many small files have come since data files were last rewritten, from the snapshots' summaries.
+
+    A compaction of delete files alone replaces no data file, so it does not end the count.
+    """
+    files = 0
+    for snapshot in ancestry(iceberg, iceberg.currentSnapshot()):
+        summary = snapshot.summary()
+        if int(summary.get("deleted-data-files") or 0):
+            break
+        added = int(summary.get("added-data-files") or 0)
+        if int(summary.get("added-files-size") or 0) < added * SMALL_FILE_BYTES:
+            files += added
+    return files
+
+
+def _rewrite_data_files(spark: SparkSession, name: str, options: str) -> None:
+    spark.sql(f"CALL {CATALOG}.system.rewrite_data_files(table => '{name}', options => {options})")
+
+
+def _expire(iceberg: Any) -> None:
+    """Forget old snapshots, but for those of branches: the last run's, at which Gold may be reading."""
+    snapshots = [snapshot.timestampMillis() for snapshot in iceberg.snapshots()]
+    if len(snapshots) > 2 * KEPT_SNAPSHOTS:
+        oldest_kept = sorted(snapshots)[-KEPT_SNAPSHOTS]
+        iceberg.expireSnapshots().expireOlderThan(oldest_kept).retainLast(KEPT_SNAPSHOTS).commit()

@@ -1,0 +1,274 @@
+"""The commit protocol of the layers: begin, write, prove, commit, publish; and recover, rebuild, maintain.
+
+A layer is one value, a `Layer`: it says which tables it has, what it takes, and how it writes, proves and advances.
+Everything is written to branches, audited there, and committed by one intent item in the ledger; before that point a
+killed run is done again with the same files, after it only rolled forward (`docs/adr/0001-one-commit.md`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast
+
+import boto3
+from contract.items import (
+    FileItem,
+    GoldReport,
+    LayerItem,
+    LayerName,
+    LayerTotals,
+    PublishedRun,
+    RunInProgress,
+    RunIntent,
+    SilverReport,
+)
+from contract.tables import LakeTable
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from glue.lake.branches import Branches
+from glue.lake.compaction import compact, compact_all
+from glue.lake.failures import FencedOut, require, root_cause
+from glue.lake.ledger import Ledger, now_text
+from glue.lake.spark import session
+from glue.lake.tables import cents, create_tables, total
+
+Written = TypeVar("Written")
+Report = TypeVar("Report", SilverReport, GoldReport)
+COMMON_ARGUMENTS = ("lake_bucket", "ledger_table", "silver_database")
+
+
+@dataclass(frozen=True)
+class Layer(Generic[Written, Report]):
+    """What tells one layer from the other.
+
+    `state_table` holds its current rows. `take` starts a run over what waits, `repeat` one that was killed before its
+    commit point; both by `process`. `write` puts a run's rows into its branches, `prove` holds them to what was decided
+    and returns the run's report, `advance` moves the files of a published report. Of a rebuild, `expected_totals` says
+    what the tables must hold (and refuses one that comes too late), `report_of_rebuild` what is noted of it.
+    `options` are the layer's own arguments with their defaults, `numbers` those that are whole numbers.
+    """
+
+    name: LayerName
+    tables: Mapping[str, LakeTable]
+    state_table: str
+    take: Callable[[Job], None]
+    repeat: Callable[[Job, RunInProgress], None]
+    write: Callable[[Run], Written]
+    prove: Callable[[Run, Written], Report]
+    advance: Callable[[Job, RunIntent, Report], None]
+    expected_totals: Callable[[Job], Mapping[str, object]]
+    report_of_rebuild: Callable[[Job, LayerItem, LayerTotals], Report]
+    required: tuple[str, ...] = COMMON_ARGUMENTS
+    options: Mapping[str, str | None] = field(default_factory=dict)
+    numbers: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    row_group_bytes: int = 128 << 20
+
+
+@dataclass(frozen=True)
+class Job:
+    """A layer's job: its session, its ledger, and what it was asked to do."""
+
+    layer: Layer[Any, Any]
+    spark: SparkSession
+    ledger: Ledger
+    arguments: argparse.Namespace
+
+    @property
+    def database(self) -> str:
+        """Return the database of the layer's tables."""
+        return str(getattr(self.arguments, f"{self.layer.name}_database"))
+
+    def branches(self, name: str) -> Branches:
+        return Branches(self.spark, self.database, name)
+
+    def step(self, name: str, **found: object) -> None:
+        """Log one step as a line of JSON; never row contents, card or client ids."""
+        line = {"layer": self.layer.name, "step": name, "at": now_text(), **found}
+        print(json.dumps(line, default=str), flush=True)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that has begun: what the ledger recorded of it, the layer's item before it, its files, its branches."""
+
+    job: Job
+    record: RunInProgress
+    before: LayerItem
+    files: Sequence[FileItem]
+    branches: Branches
+
+    @property
+    def run_seq(self) -> int:
+        return self.record["run_seq"]
+
+    @property
+    def spark(self) -> SparkSession:
+        return self.job.spark
+
+    @property
+    def totals_before(self) -> LayerTotals:
+        """Return the totals of the layer before the run."""
+        if "published" in self.before:
+            return cast(LayerTotals, self.before["published"])
+        return {"row_count": 0, "total_amount": "0.00"}
+
+
+def begin(job: Job, files: Sequence[FileItem], before: LayerItem, **note: object) -> Run:
+    """Record the run that follows the last committed one; `note` is what its layer needs to do it again."""
+    run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
+    file_ids = [file["file_id"] for file in files]
+    begun = {"run_seq": run_seq, "token": token, "files": file_ids, "started_at": now_text(), **note}
+    record = cast(RunInProgress, begun)
+    job.ledger.begin(record, after=before["run_seq"])
+    job.step("begun", run_seq=run_seq, files=len(files))
+    return Run(job, record, before, files, job.branches(Branches.name_of_run(run_seq, token)))
+
+
+def process(job: Job, files: Sequence[FileItem], **note: object) -> None:
+    """Do one run; leave the readers' tables alone on any error."""
+    run = begin(job, files, job.ledger.state(), **note)
+    report = job.layer.prove(run, job.layer.write(run))
+    job.step("proved", **totals_of(report))
+    commit(run, report)
+
+
+def commit(run: Run, report: SilverReport | GoldReport) -> None:
+    """Put the intent, the commit point, and carry it out."""
+    intent: RunIntent = {
+        "run_seq": run.run_seq,
+        "branch": run.branches.name,
+        "snapshots": run.branches.snapshots(),
+        "report": put_report(run, report),
+    }
+    run.job.step("before_intent")
+    run.job.ledger.commit(intent, token=run.record["token"])
+    run.job.step("after_intent")
+    publish(run.job, intent)
+
+
+def put_report(run: Run, report: SilverReport | GoldReport) -> str:
+    """Keep what a run did, for its publication, under the name of its branches; return where."""
+    job = run.job
+    key = f"{job.arguments.prefix}reports/{job.layer.name}/{run.branches.name}.json"
+    body = json.dumps(report, sort_keys=True).encode()
+    boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=body)
+    return key
+
+
+def publish(job: Job, intent: RunIntent) -> None:
+    """Carry out a committed intent; every step may be done twice, so that the next run can finish what a kill left."""
+    branches, ledger = job.branches(intent["branch"]), job.ledger
+    promised = {table: intent["snapshots"][table] for table in job.layer.tables if table in intent["snapshots"]}
+    for table, snapshot_id in promised.items():
+        branches.fast_forward({table: snapshot_id})
+        job.step("fast_forwarded", table=table)
+    body = boto3.client("s3").get_object(Bucket=job.arguments.lake_bucket, Key=intent["report"])["Body"]
+    report = json.loads(body.read())
+    job.layer.advance(job, {**intent, "snapshots": promised}, report)
+    job.step("files_advanced")
+    state = ledger.state()
+    snapshots = {**(state["published"]["snapshots"] if "published" in state else {}), **promised}
+    totals: LayerTotals = report["totals"]
+    published = cast(PublishedRun, {"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
+    ledger.finish(published)
+    branches.drop_older(promised)
+    job.step("published", run_seq=intent["run_seq"], **totals_of(report))
+    job.step("compacted", tables=compact(job.spark, job.database, promised))
+
+
+def totals_of(report: SilverReport | GoldReport) -> dict[str, object]:
+    """Return rows and money of a layer after a run."""
+    return {name: report["totals"][name] for name in ("row_count", "total_amount")}
+
+
+def put_passport(job: Job, item: FileItem) -> None:
+    """Leave the ledger item of a file at its end in the lake."""
+    body = json.dumps(item, sort_keys=True, indent=1).encode()
+    key = f"{job.arguments.prefix}passports/{item['file_id']}.json"
+    boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=body)
+
+
+def recover(job: Job) -> None:
+    """Finish what a killed run left: roll forward after its commit point, else leave it to the layer to repeat it."""
+    state = job.ledger.state()
+    if "intent" in state:
+        job.step("rolling_forward", run_seq=state["intent"]["run_seq"])
+        publish(job, state["intent"])
+    elif job.arguments.rebuild_from:
+        job.ledger.abandon()  # a rebuild mends what a failed run has left
+    elif "in_progress" in state:
+        job.step("running_again", run_seq=state["in_progress"]["run_seq"])
+        job.layer.repeat(job, state["in_progress"])
+
+
+def rebuild(job: Job) -> None:
+    """Publish the tables of another database as this layer's, in one commit.
+
+    A replay has rebuilt them from Bronze. They are refused unless they hold all runs that are published.
+    """
+    layer, before, contained = job.layer, job.ledger.state(), job.arguments.expected_run_seq
+    expected = layer.expected_totals(job)
+    if before["run_seq"] != contained or "published" not in before:
+        raise FencedOut(
+            f"{job.arguments.rebuild_from} holds the runs up to {contained}, "
+            f"but run {before['run_seq']} is published: rebuild it again"
+        )
+    run = begin(job, [], before, attempts=1)
+    run.branches.take_over(layer.tables, job.arguments.rebuild_from, last_run=before["run_seq"])
+    rows = job.spark.table(run.branches.open(layer.state_table))
+    ((row_count, amount),) = rows.agg(F.count(F.lit(1)), total("amount")).collect()
+    totals: LayerTotals = {"row_count": row_count, "total_amount": cents(amount)}
+    require("rows and money taken over", found=totals, expected={**totals, **expected})
+    job.step("proved", **totals)
+    commit(run, layer.report_of_rebuild(job, before, totals))
+
+
+def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace:
+    """Read a job's arguments; Glue adds some of its own, which are passed over."""
+    parser = argparse.ArgumentParser(prog=layer.name, allow_abbrev=False)
+    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", **layer.options}
+    for name, default in options.items():
+        parser.add_argument(f"--{name}", default=default)
+    for name in ("expected_run_seq", *layer.numbers):
+        parser.add_argument(f"--{name}", type=int, help="with --rebuild_from: what the tables must contain")
+    parser.add_argument("--file_id", default="", help="the file whose execution started this run")
+    parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
+    parser.add_argument("--maintain", choices=["true"], help="compact all tables, and take no file")
+    parsed, _ = parser.parse_known_args(argv)
+    for name in layer.required:
+        if not getattr(parsed, name):
+            parser.error(f"--{name} is required")
+    return parsed
+
+
+def work(job: Job) -> None:
+    """Finish what was left, then do what was asked: rebuild, compact, or take what waits."""
+    recover(job)
+    if job.arguments.rebuild_from:
+        rebuild(job)
+    elif job.arguments.maintain:
+        job.step("compacted", tables=compact_all(job.spark, job.database, job.layer.tables))
+    else:
+        job.layer.take(job)
+
+
+def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
+    """Run a layer's job; leave the reason of a failure on the file whose execution started it."""
+    spark = session(layer.name, layer.settings)
+    job = Job(layer, spark, Ledger(given.ledger_table, layer.name), given)
+    try:
+        create_tables(spark, job.database, layer.tables, row_group_bytes=layer.row_group_bytes)
+        job.step("started")
+        work(job)
+    except Exception as error:
+        if given.file_id:
+            job.ledger.note_error(given.file_id, root_cause(error))
+        raise
+    job.step("done")
+    spark.stop()

@@ -1,0 +1,75 @@
+"""Tables as the layers describe them: their types, their columns, and how rows are brought into their form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from contract.sql_types import TOTAL
+from contract.tables import LakeTable
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+CATALOG = "glue_catalog"
+
+
+def columns(schema: Mapping[str, str]) -> str:
+    """Return a schema as the column list of a CREATE TABLE."""
+    return ", ".join(f"{name} {kind}" for name, kind in schema.items())
+
+
+def conform(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
+    """Select exactly the schema's columns, cast to its types: the contract on leaving a step."""
+    return rows.select(*[F.col(name).cast(kind).alias(name) for name, kind in schema.items()])
+
+
+def columns_or_null(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
+    """Select the schema's columns, cast to its types; those that the rows lack are null."""
+    values = {name: F.col(name) if name in rows.columns else F.lit(None) for name in schema}
+    return rows.select(*[values[name].cast(kind).alias(name) for name, kind in schema.items()])
+
+
+def with_gone(schema: Mapping[str, str]) -> str:
+    """Return the clauses of a merge whose source marks what is `gone`."""
+    names, values = ", ".join(schema), ", ".join(f"s.{name}" for name in schema)
+    updates = ", ".join(f"t.{name} = s.{name}" for name in schema)
+    return (
+        f"WHEN MATCHED AND s.gone THEN DELETE WHEN MATCHED THEN UPDATE SET {updates} "
+        f"WHEN NOT MATCHED AND NOT s.gone THEN INSERT ({names}) VALUES ({values})"
+    )
+
+
+def create_tables(
+    spark: SparkSession, database: str, tables: Mapping[str, LakeTable], *, row_group_bytes: int = 128 << 20
+) -> None:
+    """Create the tables that do not exist yet.
+
+    A reader passes over row groups that cannot hold what it looks for. Their bytes are those of compressed pages, and
+    of the last pages, of up to 20,000 rows, as they are.
+    """
+    existing = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.{database}").collect()}
+    for table in tables.values():
+        if table.name in existing:
+            continue
+        name = f"{CATALOG}.{database}.{table.name}"
+        spark.sql(
+            f"CREATE TABLE IF NOT EXISTS {name} ({table.column_list}) "
+            f"USING iceberg {table.partitioning} TBLPROPERTIES ("
+            "'format-version'='2', 'write.delete.mode'='merge-on-read', 'write.update.mode'='merge-on-read', "
+            "'write.merge.mode'='merge-on-read', 'write.parquet.compression-codec'='zstd', "
+            f"'write.parquet.row-group-size-bytes'='{row_group_bytes}', "
+            # One delete file a commit. By data file, each commit would write the deletes of earlier ones again.
+            "'write.delete.granularity'='partition')"
+        )
+        if table.sort_order:
+            spark.sql(f"ALTER TABLE {name} WRITE LOCALLY ORDERED BY {table.sort_order}")
+
+
+def total(amount: str) -> Column:
+    """Return the exact sum of a money column, 0 for no rows."""
+    return F.coalesce(F.sum(F.col(amount).cast(TOTAL)), F.lit(Decimal(0))).cast(TOTAL)
+
+
+def cents(amount: Decimal | None) -> str:
+    """Return an exact amount as the ledger writes it: text with two decimals."""
+    return f"{(amount or Decimal(0)).quantize(Decimal('0.01'))}"
