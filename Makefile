@@ -3,12 +3,17 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 SETUP := .venv/.setup
 BENCH := .venv/bench/.setup
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow fuzz lint types unit integration export bench bench-full lock down clean
+.PHONY: help setup demo test test-kpi test-silver test-gold test-slow fuzz lint types unit integration export bench bench-full lock down clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+SILVER := $(patsubst %,tests/integration/glue/test_%.py,engines_agree jobs_killed reloads silver_isolation \
+	silver_order silver_outcomes snapshot_and_changes stored_rows)
+GOLD := $(patsubst %,tests/integration/glue/test_%.py,gold jobs_killed references)
 
 setup: $(SETUP) ## Make the environment .venv with all requirements, Java and Spark's jars
 
@@ -28,8 +33,8 @@ $(SETUP): requirements.lock requirements-setup.lock pyproject.toml
 demo: setup ## Bring up the local cloud, deploy, and see files flow from Bronze to Gold
 	@$(BIN)/assay demo
 
-test: setup lint types ## Run all checks and tests but the slowest
-	@$(BIN)/python -m pytest
+test: setup lint types ## Run all checks and tests but the slowest, in two processes (WORKERS=2)
+	@$(BIN)/python -m pytest -n $(WORKERS)
 
 lint: setup ## Check style, and that all generated files are up to date
 	@$(BIN)/ruff check .
@@ -41,13 +46,22 @@ types: setup ## Check types
 	@$(BIN)/mypy
 
 test-slow: setup ## Run the tests that take long: more orders, more kills
-	@$(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest -n $(WORKERS) -m slow
 
 fuzz: setup ## Hold Silver and Gold to the model on random histories (HISTORIES=100)
 	@ASSAY_HISTORIES=$${HISTORIES:-100} $(BIN)/python -m pytest --timeout 0 tests/integration/glue/test_histories.py
 
 unit: setup ## Run the fast tests alone
-	@$(BIN)/python -m pytest tests/unit
+	@$(BIN)/python -m pytest -n $(WORKERS) tests/unit
+
+test-kpi: setup ## Run the tests of the KPI function and of the contract
+	@$(BIN)/python -m pytest -n $(WORKERS) tests/unit/kpi tests/unit/contract
+
+test-silver: setup ## Run the tests of the Silver job
+	@$(BIN)/python -m pytest -n $(WORKERS) -k "not (killed and gold)" tests/unit/glue $(SILVER)
+
+test-gold: setup ## Run the tests of the Gold job
+	@$(BIN)/python -m pytest -n $(WORKERS) -k "test_gold or not (killed and silver)" $(GOLD)
 
 export: setup ## Write all generated files: the notebooks' scripts, the contract's documents
 	@$(BIN)/python tools/export_notebooks.py
