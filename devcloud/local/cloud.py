@@ -17,6 +17,7 @@ from devcloud.local import (
     glue,
     glue_catalog,
     glue_resources,
+    glue_sessions,
     object_ranges,
     s3,
     secret_resources,
@@ -44,6 +45,7 @@ class EmulatedCloud:
         os.environ.update(aws_environment(endpoint))
         self._functions = awslambda.Functions(home, endpoint=endpoint)
         self._runs = glue.JobRuns(home, endpoint=endpoint)
+        self._sessions = glue_sessions.Sessions(home, self._runs.jvms, endpoint=endpoint)
         self._install(home)
         self._thread = Thread(target=self._server.serve_forever, name="http", daemon=True)
         self._thread.start()
@@ -57,12 +59,14 @@ class EmulatedCloud:
         object_ranges.install()
         stepfunctions.install()
         glue.install(self._runs)
+        glue_sessions.install(self._sessions)
         glue_catalog.install()
         dynamodb.install()
         sns.install(home)
 
     def close(self) -> None:
-        """End job runs, JVMs and workers first, so that nothing of theirs is half served."""
+        """End sessions, job runs, JVMs and workers first, so that nothing of theirs is half served."""
+        self._sessions.close()
         self._runs.close()
         self._functions.close()
         self._server.shutdown()

@@ -68,9 +68,9 @@ def fetch(*, on_line: Callable[[str], None] = lambda line: None) -> list[Path]:
     return [_path(coordinates) for coordinates, _ in JARS]
 
 
-def class_path() -> str:
-    """Return the jars as a class path, fetching what is missing."""
-    return pathsep.join(str(jar) for jar in fetch())
+def class_path(*, iceberg: bool = True) -> str:
+    """Return the jars, all or those without Iceberg, as a class path, fetching what is missing."""
+    return pathsep.join(str(jar) for jar in fetch() if iceberg or not jar.name.startswith("iceberg-"))
 
 
 def _path(coordinates: str) -> Path:

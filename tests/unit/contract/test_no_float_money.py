@@ -26,6 +26,8 @@ ALLOWED = {
     ("devcloud/local/lifecycle.py", "_await_end"): WAITING,
     ("devcloud/local/server.py", "_LOCK_PAUSE_SECONDS"): WAITING,
     ("devcloud/local/server.py", "_PARENT_POLL_SECONDS"): WAITING,
+    ("devcloud/local/session_process.py", "SessionOrder"): WAITING,
+    ("devcloud/local/session_process.py", "await_change"): WAITING,
     ("devcloud/local/stepfunctions.py", "_POLL_SECONDS"): WAITING,
     ("assay/watch.py", "line"): "seconds that have passed",
     ("assay/watch.py", "seconds"): "seconds that have passed",
