@@ -6,7 +6,7 @@ BENCH := .venv/bench/.setup
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kpi test-silver test-gold test-slow fuzz lint types unit integration export bench bench-full lock down clean
+.PHONY: help setup demo test test-kpi test-silver test-gold test-slow fuzz lint types unit integration export notebook notebooks bench bench-full lock down clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,12 @@ test-gold: setup ## Run the tests of the Gold job
 export: setup ## Write all generated files: the notebooks' scripts, the contract's documents
 	@$(BIN)/python tools/export_notebooks.py
 	@$(BIN)/python tools/write_contract.py
+
+notebook: setup ## Open the notebooks in Jupyter Lab, with local Spark and with AWS's Glue kernel
+	@$(BIN)/python -m devcloud.notebook.lab
+
+notebooks: setup ## Run the notebooks' regressions: cell by cell through AWS's Glue kernel, and in plain Jupyter
+	@$(BIN)/python -m pytest tests/notebooks
 
 bench: $(BENCH) ## Measure the pipeline in its short form (a few minutes); docs/benchmarks.md shows it then
 	@$(BIN)/python -m benchmarks short

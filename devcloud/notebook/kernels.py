@@ -1,0 +1,34 @@
+"""The kernels of a project's notebooks: Jupyter finds them in the project's state folder, and nothing of the user's.
+
+A kernel's environment is made when it starts (`launch.py`), so a local cloud that was started meanwhile is found.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from devcloud.local.lifecycle import FOLDER
+
+# `python3` is the name that the committed notebooks carry: they open in this kernel without a question.
+LOCAL, GLUE = "python3", "glue_pyspark"
+_DISPLAY_NAMES = {LOCAL: "Assay (local Spark)", GLUE: "Glue PySpark"}
+
+
+def state_folder(project: Path) -> Path:
+    return (project / FOLDER / "jupyter").resolve()
+
+
+def write_kernels(project: Path) -> dict[str, str]:
+    """Write the kernels' specifications; return the variables with which Jupyter or papermill finds them."""
+    folder = state_folder(project)
+    for name, display_name in _DISPLAY_NAMES.items():
+        command = [sys.executable, "-m", "devcloud.notebook.launch", name, str(project.resolve())]
+        spec = {"argv": [*command, "-f", "{connection_file}"], "display_name": display_name, "language": "python"}
+        file = folder / "share" / "kernels" / name / "kernel.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(spec, indent=2) + "\n")
+    places = {"JUPYTER_PATH": "share", "JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data"}
+    places |= {"JUPYTER_RUNTIME_DIR": "runtime", "IPYTHONDIR": "ipython"}
+    return {variable: str(folder / place) for variable, place in places.items()}
