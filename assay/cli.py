@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from assay import workshop
+from assay import notebooks, workshop
 from assay.errors import UserError
 from assay.load import cli as load
 from assay.options import CHECK_FAILED, UNUSABLE, AsJson, Profile, Region, StackName, open_ledger, open_target
@@ -52,6 +52,7 @@ app = typer.Typer(
 )
 
 app.add_typer(load.app, name="load")
+app.add_typer(notebooks.app, name="notebooks")
 
 
 def expected(error: Exception) -> UserError | None:

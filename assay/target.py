@@ -38,6 +38,7 @@ class Stack:
     gold_job: str
     silver_database: str
     gold_database: str
+    notebook_role: str
     replay_ledger_table: str
     replay_silver_job: str
     replay_gold_job: str

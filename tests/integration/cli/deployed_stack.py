@@ -33,6 +33,7 @@ NAMES = {
     "GoldJob": "assay-gold",
     "SilverDatabase": "assay_silver",
     "GoldDatabase": "assay_gold",
+    "NotebookRole": "arn:aws:iam::123456789012:role/assay-notebooks",
     "ReplayLedgerTable": "assay-replay-ledger",
     "ReplaySilverJob": "assay-silver-replay",
     "ReplayGoldJob": "assay-gold-replay",

@@ -13,6 +13,7 @@ from samcli.yamlhelper import yaml_parse
 OUTPUTS = {
     *("BronzeBucket", "LakeBucket", "LedgerTable", "KpiFunction", "MailTopic"),
     *("Workflow", "SilverJob", "GoldJob", "SilverDatabase", "GoldDatabase"),
+    "NotebookRole",
     *("ReplayLedgerTable", "ReplaySilverJob", "ReplayGoldJob", "ReplaySilverDatabase", "ReplayGoldDatabase"),
 }
 
@@ -77,7 +78,10 @@ def test_template_outputs_the_agreed_names_by_reference() -> None:
     outputs = written()["Outputs"]
 
     assert set(outputs) == OUTPUTS
-    assert {name: output["Value"] for name, output in outputs.items()} == {name: {"Ref": name} for name in OUTPUTS}
+    by_reference = {name: {"Ref": name} for name in OUTPUTS}
+    # Whoever opens a session has to give the role's ARN.
+    by_reference["NotebookRole"] = {"Fn::GetAtt": ["NotebookRole", "Arn"]}
+    assert {name: output["Value"] for name, output in outputs.items()} == by_reference
 
 
 def test_template_names_no_account_region_or_partition() -> None:

@@ -149,6 +149,13 @@ def test_kpi_function_reads_bronze_and_writes_passports_only() -> None:
     assert granted["sqs:SendMessage"], "without it a lost event would not reach the dead-letter queue"
 
 
+def test_notebook_role_reads_packages_and_layers__and_changes_nothing() -> None:
+    granted = allowed("NotebookRole")
+    changing = {action for action in granted if not action.startswith(("s3:Get", "s3:List", "glue:Get"))}
+    assert changing == {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}
+    assert any("/notebooks/*" in resource for resource in granted["s3:GetObject"])
+
+
 def test_jobs_have_roles_of_their_own() -> None:
     assert properties("SilverJob")["Role"] == {"Fn::GetAtt": ["SilverRole", "Arn"]}
     assert properties("GoldJob")["Role"] == {"Fn::GetAtt": ["GoldRole", "Arn"]}
