@@ -17,8 +17,8 @@ def run_function(path: str) -> str:
     from datetime import UTC, datetime
     from decimal import Decimal
 
-    from inspection import inspect_file
-    from reconcile import Policy
+    from admission import inspect_file
+    from judging.reconcile import Policy
 
     with open(path, "rb") as stream:
         kpis = inspect_file(
@@ -46,7 +46,7 @@ def run_bytes(path: str) -> str:
 def run_import(path: str) -> str:
     """Load the function's code, as a cold start does; the file is not read."""
     sys.path.insert(0, str(FUNCTION))
-    import inspection  # noqa: F401
+    import admission  # noqa: F401
 
     return "0"
 

@@ -18,15 +18,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from admission import Inspection, inspect_file, inspect_marker
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
-from control import as_of_of_metadata
-from inspection import Inspection, inspect_file, inspect_marker
-from layout import Reason, RejectedError
-from ledger import Item, Ledger, received_item
-from mail import rejection_body, rejection_subject
-from markers import MAXIMUM_BYTES, Listed
-from objects import (
+from cloud.ledger import Ledger
+from cloud.mail import rejection_body, rejection_subject
+from cloud.settings import Settings
+from cloud.uploads import (
     Head,
     ObjectGoneError,
     ObjectVersion,
@@ -37,9 +35,16 @@ from objects import (
     read_head,
     read_pin,
     read_side_car,
+    received_item,
 )
-from settings import Settings
-from subjects import is_marker
+from contract.items import FileItem, RangeItem
+from contract.limits import MARKER_BYTES
+from contract.subjects import is_marker
+from judging.kpis import Kpis
+from judging.reconcile import LearnedRange, widened
+from reading.control import as_of_of_metadata
+from reading.markers import Listed
+from reading.rejection import Reason, RejectedError
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -117,9 +122,23 @@ def _as_of(head: Head | None) -> tuple[datetime | None, Inspection | None]:
 def _decide(version: ObjectVersion, on: Services, head: Head | None, unreadable: Inspection | None) -> None:
     found = unreadable or _inspect(version, on, head)
     if found.reasons:
-        on.ledger.reject(version.file_id, found, _now())
-    elif on.ledger.accept(version.file_id, found, _now()) and found.kpis and not found.load:
-        on.ledger.learn(version.first_folder, found.kpis)
+        on.ledger.reject(version.file_id, found.as_item(), _now())
+    elif on.ledger.accept(version.file_id, found.as_item(), _now()) and found.kpis and not found.load:
+        _learn(version.first_folder, found.kpis, on)
+
+
+def _learned(first_folder: str, on: Services) -> LearnedRange | None:
+    item = on.ledger.range_of(first_folder)
+    return LearnedRange.of_item(item) if item else None
+
+
+def _learn(first_folder: str, kpis: Kpis, on: Services) -> None:
+    """Take an accepted file into the range of its prefix."""
+
+    def with_file(item: RangeItem | None) -> RangeItem:
+        return widened(kpis, LearnedRange.of_item(item) if item else None).as_item(first_folder)
+
+    on.ledger.widen_range(first_folder, with_file)
 
 
 def _inspect(version: ObjectVersion, on: Services, head: Head | None) -> Inspection:
@@ -135,7 +154,7 @@ def _inspect(version: ObjectVersion, on: Services, head: Head | None) -> Inspect
             metadata=head.metadata,
             read_side_car=lambda: read_side_car(on.s3, version),
             read_pin=lambda: read_pin(on.s3, version),
-            learned=lambda: on.ledger.learned(version.first_folder),
+            learned=lambda: _learned(version.first_folder, on),
             policy=on.settings.policy,
         )
     except ObjectGoneError:
@@ -150,11 +169,11 @@ def _inspect_marker(version: ObjectVersion, on: Services) -> Inspection:
             return str(known["status"]) != "rejected"
         return is_there(on.s3, version.bucket, listed.key, listed.version_id)
 
-    content = open_version(on.s3, version).read(MAXIMUM_BYTES)
+    content = open_version(on.s3, version).read(MARKER_BYTES)
     return inspect_marker(content, version.bucket, is_usable=is_usable)
 
 
-def _tell(item: Item, on: Services, claimant: str) -> None:
+def _tell(item: FileItem, on: Services, claimant: str) -> None:
     """Write the passport and send the mail, unless that was done."""
     now = _now()
     if not on.ledger.claim_mail(item["file_id"], claimant, now=now, abandoned_before=now - CLAIM_LIFETIME):
@@ -173,7 +192,7 @@ def _tell(item: Item, on: Services, claimant: str) -> None:
     on.ledger.mark_mailed(item["file_id"], _now())
 
 
-def _start(item: Item, on: Services) -> str:
+def _start(item: FileItem, on: Services) -> str:
     """Start the file's workflow, or find that it was started; return the execution's ARN."""
     name = execution_name(item["key"], item["file_id"])
     given = {"file_id": item["file_id"], "bucket": item["bucket"], "key": item["key"], "version_id": item["version_id"]}

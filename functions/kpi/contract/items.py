@@ -8,6 +8,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
 LayerName = Literal["silver", "gold"]
+ControlSource = Literal["metadata", "side-car", "none"]
 
 
 class StatusChange(TypedDict):
@@ -73,6 +74,10 @@ class FileFormat(TypedDict):
     odd_quote_lines: NotRequired[int]
 
 
+class NoFormat(TypedDict):
+    """The format of a file that was rejected before it was looked at."""
+
+
 class DeclaredLoad(TypedDict):
     """What a marker declares."""
 
@@ -105,7 +110,7 @@ class FileKpis(TypedDict):
 class ControlTotals(TypedDict):
     """What a file's figures were compared with."""
 
-    source: Literal["metadata", "side-car", "none"]
+    source: ControlSource
     row_count: NotRequired[int]
     total_amount: NotRequired[str]
     proven: bool
@@ -173,6 +178,17 @@ class FileItem(TypedDict):
     gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
     execution_arn: NotRequired[Annotated[str, "of the workflow"]]
     changes: Annotated[list[StatusChange], "each status change"]
+
+
+class InspectedFile(TypedDict):
+    """What the inspection of a file adds to its item; a file that cannot be read may have an empty format."""
+
+    format: FileFormat | NoFormat
+    control: ControlTotals
+    warnings: list[str]
+    load: NotRequired[DeclaredLoad]
+    kpis: NotRequired[FileKpis]
+    reasons: NotRequired[list[RejectionReason]]
 
 
 class PublishedRun(TypedDict):

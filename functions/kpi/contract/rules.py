@@ -36,7 +36,7 @@ STRUCTURE_RULES = (
 )
 """Only the first of them that is broken is named, and no other rule is tried then."""
 
-# Rule("amount_above_limit", "amount", Fault.ABOVE_LIMIT, limit="10000.00") would quarantine larger amounts.
+# Rule("amount_above_limit", "amount", Fault.ABOVE_LIMIT, "more than 10,000", limit="10000.00") is such a rule.
 COMPARISONS: Mapping[str, tuple[Rule, ...]] = {
     "transactions": (),
     "cards": (),

@@ -9,10 +9,11 @@ import json
 import sys
 from decimal import Decimal
 
+from admission import Inspection, inspect_file
 from dms.build import FOLDER, LAST_MODIFIED_AT, contents
-from inspection import Inspection, inspect_file, read_rows
-from reconcile import Policy
-from rules import Limits
+from judging.reconcile import Policy
+from judging.rules import Limits
+from kpi_rows import read_rows
 
 FILES = contents()
 OF_A_ROW = ("row", "line", "rules", "op", "commit_us", "key", "cents")

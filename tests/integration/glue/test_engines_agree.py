@@ -16,16 +16,15 @@ from typing import Any
 import boto3
 import pyarrow.parquet as pq
 import pytest
+from admission import inspect_file
 from contract.items import FileItem
-from contract.subjects import REFERENCES
+from contract.subjects import REFERENCES, subject_of
 from glue_pipeline import SILVER, WAREHOUSE, immortal_session
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
-from inspection import inspect_file, read_rows
+from judging.reconcile import Policy
+from judging.rules import Limits
 from pyspark.sql import SparkSession
-from reconcile import Policy
-from rules import Limits
-from subjects import subject_of
 
 from glue.lake.ledger import instant_text
 from glue.lake.spark import session, size_shuffles
@@ -38,6 +37,7 @@ NASTY = DATA / "nasty"
 sys.path[:0] = [str(NASTY), str(DATA)]
 from build import LAST_MODIFIED_AT, contents  # noqa: E402
 from dms import build as dms  # noqa: E402
+from kpi_rows import read_rows  # noqa: E402
 
 FILES = contents()
 GOLDENS = {name: json.loads((NASTY / f"{name}.expected.json").read_text()) for name in FILES}

@@ -32,7 +32,7 @@ ALLOWED = {
     ("assay/watch.py", "line"): "seconds that have passed",
     ("assay/watch.py", "seconds"): "seconds that have passed",
     ("assay/watch.py", "wait"): WAITING,
-    ("functions/kpi/parquet_rows.py", "_integral_text"): INTEGRAL,
+    ("functions/kpi/reading/parquet.py", "_integral_text"): INTEGRAL,
     ("glue/reading/parquet.py", "parquet_text"): INTEGRAL,
     ("glue/scripts/silver.py", "parquet_text"): INTEGRAL,
 }

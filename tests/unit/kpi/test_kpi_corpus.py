@@ -5,12 +5,13 @@ import json
 from decimal import Decimal
 
 import pytest
+from admission import Inspection, inspect_file
 from build import FOLDER, LAST_MODIFIED_AT, contents
-from csv_rows import CsvRows
-from inspection import Inspection, inspect_file, read_rows
-from kpis import instant_text, money_text
-from reconcile import Policy
-from rules import Limits
+from judging.kpis import instant_text, money_text
+from judging.reconcile import Policy
+from judging.rules import Limits
+from kpi_rows import read_rows
+from reading.csv_blocks import CsvRows
 
 FILES = contents()
 GOLDENS = {name: json.loads((FOLDER / f"{name}.expected.json").read_text()) for name in FILES}

@@ -6,14 +6,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from admission import Inspection, inspect_file
+from contract.subjects import subject_of
 from dms.build import card, text, values
-from inspection import Inspection, inspect_file, read_rows
+from judging.reconcile import Policy
+from judging.rules import Limits
 from kpi_cloud import Cloud, handle
-from layout import RejectedError
-from pins import Pin, pin_of
-from reconcile import Policy
-from rules import Limits
-from subjects import subject_of
+from kpi_rows import read_rows
+from reading.dialect_file import Pin, pin_of
+from reading.rejection import RejectedError
 
 LAST_MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 FULL_LOAD, CHANGES = "transactions/LOAD00000001.csv", "transactions/20231201-100000000.csv"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from dms.build import FOLDER
 from dms.goldens import FILES, golden_of
-from kpis import money_text
+from judging.kpis import money_text
 
 GOLDENS: dict[str, dict[str, Any]] = {
     name: json.loads((FOLDER / f"{name}.expected.json").read_text()) for name in sorted(FILES)

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from inspection import inspect_marker
+from admission import inspect_marker
+from contract.limits import MARKER_FILES
+from contract.subjects import is_marker
 from kpi_cloud import BRONZE, Cloud, handle
-from layout import RejectedError
-from markers import MAXIMUM_FILES, Listed, file_id, load_of
-from subjects import is_marker
+from reading.markers import Listed, file_id, load_of
+from reading.rejection import RejectedError
 
 FILE = {"key": "transactions/bank/LOAD00000001.csv", "version": "v1"}
 GOOD: dict[str, Any] = {"load": "May", "start": "2023-05-06T07:08:09Z", "files": [FILE]}
@@ -38,7 +39,7 @@ def marker(**changed: object) -> bytes:
         (marker(start="1900-01-01T00:00:00+01:00"), "before 1900"),
         (marker(files=[]), "a list of 1 to 2000 files"),
         (marker(files=FILE), "a list of 1 to 2000 files"),
-        (marker(files=[{**FILE, "version": str(n)} for n in range(MAXIMUM_FILES + 1)]), "a list of 1 to 2000 files"),
+        (marker(files=[{**FILE, "version": str(n)} for n in range(MARKER_FILES + 1)]), "a list of 1 to 2000 files"),
         (marker(files=[FILE, FILE]), "a file twice"),
         (marker(files=["transactions/a.csv"]), "'key' and 'version'"),
         (marker(files=[{"key": "transactions/a.csv"}]), "'key' and 'version'"),
@@ -78,8 +79,8 @@ def test_start_is_exact__microseconds_that_floating_point_cannot_hold() -> None:
 
 
 def test_marker_accepts_the_most_files__each_another_version() -> None:
-    files = [{**FILE, "version": str(n)} for n in range(MAXIMUM_FILES)]
-    assert load_of(marker(files=files)).files[-1] == Listed(FILE["key"], str(MAXIMUM_FILES - 1))
+    files = [{**FILE, "version": str(n)} for n in range(MARKER_FILES)]
+    assert load_of(marker(files=files)).files[-1] == Listed(FILE["key"], str(MARKER_FILES - 1))
 
 
 def test_marker_without_a_listed_file_is_rejected__the_others_are_counted() -> None:

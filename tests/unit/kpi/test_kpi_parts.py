@@ -10,16 +10,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 from botocore.exceptions import ClientError
-from control import as_of_of_metadata, control_of_metadata, control_of_side_car
+from cloud.mail import MAXIMUM_BODY_BYTES, rejection_body, rejection_subject
+from cloud.settings import Settings, SettingsError
+from cloud.uploads import ObjectVersion, UnsupportedEventError, data_records, object_version, read_pin, read_side_car
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from keys import DistinctKeys
-from kpis import Kpis, instant_text
-from layout import RejectedError, layout_of
-from mail import MAXIMUM_BODY_BYTES, rejection_body, rejection_subject
-from objects import ObjectVersion, UnsupportedEventError, data_records, object_version, read_pin, read_side_car
-from settings import Settings, SettingsError
-from source import Gunzipped
+from judging.distinct_keys import DistinctKeys
+from judging.kpis import Kpis, instant_text
+from reading.bytes import Gunzipped
+from reading.control import as_of_of_metadata, control_of_metadata, control_of_side_car
+from reading.layout import layout_of
+from reading.rejection import RejectedError
 
 ROOT = Path(__file__).parents[3]
 EVENTS = {path.stem: json.loads(path.read_text()) for path in (ROOT / "events").glob("*.json")}

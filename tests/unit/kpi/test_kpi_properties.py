@@ -8,13 +8,16 @@ import kpi_reference as reference
 import polars as pl
 import pytest
 from build import AMOUNTS, CHANNELS, DATES, INTEGERS, MCCS, ZIPS
-from csv_rows import CsvRows
-from facts import exact_facts, facts_of, without_null_text
+from contract.subjects import TRANSACTIONS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from kpis import count_kpis
-from rules import Limits, broken_rules, parsed
-from subjects import TRANSACTIONS
+from judging.kpis import count_kpis
+from judging.rows import judge_exactly
+from judging.rules import Limits, broken_rules
+from judging.usual_forms import judge
+from judging.values import read_values
+from reading.csv_blocks import CsvRows
+from reading.texts import without_null_text
 
 LAST_MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 LIMITS = Limits.of(LAST_MODIFIED_AT)
@@ -125,12 +128,12 @@ def frame_of(given_rows: list[dict[str, str]]) -> pl.DataFrame:
 @settings(max_examples=100, deadline=None)
 @given(given_rows=rows)
 def test_rules_are_those_of_the_reference__any_values(given_rows: list[dict[str, str]]) -> None:
-    rules = broken_rules(LIMITS)
-    judged = parsed(frame_of(given_rows)).select(
-        "key", "cents", "us", *(rule.alias(f"rule {name}") for name, rule in rules.items())
+    rules = broken_rules(TRANSACTIONS, LIMITS)
+    judged = read_values(frame_of(given_rows), TRANSACTIONS).select(
+        *(pl.col(f"{name}_value") for name in NAMES), *(rule.alias(f"rule {name}") for name, rule in rules.items())
     )
     found = [
-        ([name for name in rules if row[f"rule {name}"]], row["key"], row["cents"], row["us"])
+        ([name for name in rules if row[f"rule {name}"]], *(row[f"{name}_value"] for name in NAMES))
         for row in judged.iter_rows(named=True)
     ]
     assert found == [reference.judge(row, LAST_MODIFIED_AT) for row in given_rows]
@@ -138,10 +141,10 @@ def test_rules_are_those_of_the_reference__any_values(given_rows: list[dict[str,
 
 @settings(max_examples=100, deadline=None)
 @given(given_rows=rows)
-def test_quick_facts_are_the_exact_facts__any_values(given_rows: list[dict[str, str]]) -> None:
+def test_quick_judgements_are_the_exact_ones__any_values(given_rows: list[dict[str, str]]) -> None:
     frame = frame_of(given_rows)
-    quick = sorted((row for facts in facts_of(frame, LIMITS) for row in facts.iter_rows()), key=repr)
-    assert quick == sorted(exact_facts(frame, LIMITS).iter_rows(), key=repr)
+    quick = sorted((row for judged in judge(frame, TRANSACTIONS, LIMITS) for row in judged.iter_rows()), key=repr)
+    assert quick == sorted(judge_exactly(frame, TRANSACTIONS, LIMITS).iter_rows(), key=repr)
 
 
 operations = st.sampled_from(["I", "U", "D", "i", "insert", "Update", "DELETE", "X", "", " U ", "NULL", "N\u0130"])
@@ -159,15 +162,15 @@ changes = st.lists(
 
 @settings(max_examples=100, deadline=None)
 @given(given_rows=changes, columns=st.sampled_from([("op",), ("commit_at",), ("op", "commit_at")]))
-def test_quick_facts_are_the_exact_facts__any_changes_with_texts_for_null(
+def test_quick_judgements_are_the_exact_ones__any_changes_with_texts_for_null(
     given_rows: list[dict[str, str]], columns: tuple[str, ...]
 ) -> None:
     extra = pl.DataFrame([{name: row[name] for name in columns} for row in given_rows])
     frame = pl.concat([frame_of(given_rows), extra], how="horizontal")
     for null_text in (None, "NULL"):
         records = without_null_text(frame, null_text)
-        quick = sorted((row for facts in facts_of(records, LIMITS) for row in facts.iter_rows()), key=repr)
-        assert quick == sorted(exact_facts(records, LIMITS).iter_rows(), key=repr)
+        quick = sorted((row for judged in judge(records, TRANSACTIONS, LIMITS) for row in judged.iter_rows()), key=repr)
+        assert quick == sorted(judge_exactly(records, TRANSACTIONS, LIMITS).iter_rows(), key=repr)
 
 
 @settings(max_examples=50, deadline=None)
@@ -176,7 +179,7 @@ def test_text_for_null_is_as_if_nothing_were_there__any_changes(given_rows: list
     def told(rows_: list[dict[str, str]], null_text: str | None) -> list[tuple[object, ...]]:
         extra = pl.DataFrame([{name: row[name] for name in ("op", "commit_at")} for row in rows_])
         records = pl.concat([frame_of(rows_), extra], how="horizontal")
-        return list(exact_facts(without_null_text(records, null_text), LIMITS).iter_rows())
+        return list(judge_exactly(without_null_text(records, null_text), TRANSACTIONS, LIMITS).iter_rows())
 
     emptied = [
         {name: "" if value.strip(" \t") == "NULL" else value for name, value in row.items()} for row in given_rows
@@ -215,7 +218,7 @@ VALUES = {"amount": AMOUNTS, "date": DATES, "use_chip": CHANNELS, "zip": ZIPS, "
 
 
 @pytest.mark.parametrize("column", TRANSACTIONS.ruled)
-def test_quick_facts_are_the_exact_facts__one_odd_value_in_a_usual_row(column: str) -> None:
+def test_quick_judgements_are_the_exact_ones__one_odd_value_in_a_usual_row(column: str) -> None:
     values = [
         *VALUES.get(column, INTEGERS).split("|"),
         ".-5",
@@ -226,12 +229,12 @@ def test_quick_facts_are_the_exact_facts__one_odd_value_in_a_usual_row(column: s
         "+010-01-01 00:00:00",
     ]
     frame = frame_of([{**USUAL, column: value} for value in values])
-    quick = sorted((row for facts in facts_of(frame, LIMITS) for row in facts.iter_rows()), key=repr)
-    assert quick == sorted(exact_facts(frame, LIMITS).iter_rows(), key=repr)
+    quick = sorted((row for judged in judge(frame, TRANSACTIONS, LIMITS) for row in judged.iter_rows()), key=repr)
+    assert quick == sorted(judge_exactly(frame, TRANSACTIONS, LIMITS).iter_rows(), key=repr)
 
 
 def test_usual_rows_take_the_quick_way__no_odd_value() -> None:
-    assert [facts.height for facts in facts_of(frame_of([USUAL, USUAL]), LIMITS)] == [2]
+    assert [judged.height for judged in judge(frame_of([USUAL, USUAL]), TRANSACTIONS, LIMITS)] == [2]
 
 
 COMMITS = f"{DATES}|2023-12-01 10:00:00.000001|2023-12-01 10:00:00.1|1899-12-31 23:59:59.999999|2023-12-01 10:00: 1.5"
@@ -240,18 +243,18 @@ COMMITS = f"{DATES}|2023-12-01 10:00:00.000001|2023-12-01 10:00:00.1|1899-12-31 
 @pytest.mark.parametrize(
     ("column", "values"), [("op", "I|U|D|i|u|d|INSERT|update|Delete| I|X|"), ("commit_at", f"{COMMITS}|NULL|")]
 )
-def test_quick_facts_are_the_exact_facts__one_odd_value_of_a_change(column: str, values: str) -> None:
+def test_quick_judgements_are_the_exact_ones__one_odd_value_of_a_change(column: str, values: str) -> None:
     change = {"op": "U", "commit_at": "2023-12-01 10:00:00.000001"}
     extra = pl.DataFrame([{**change, column: value} for value in values.split("|")])
     frame = pl.concat([frame_of([USUAL] * extra.height), extra], how="horizontal")
-    quick = sorted((row for facts in facts_of(frame, LIMITS) for row in facts.iter_rows()), key=repr)
-    assert quick == sorted(exact_facts(frame, LIMITS).iter_rows(), key=repr)
+    quick = sorted((row for judged in judge(frame, TRANSACTIONS, LIMITS) for row in judged.iter_rows()), key=repr)
+    assert quick == sorted(judge_exactly(frame, TRANSACTIONS, LIMITS).iter_rows(), key=repr)
 
 
 def test_usual_changes_take_the_quick_way__inserts_and_updates() -> None:
     extra = pl.DataFrame({"op": ["I", "U"], "commit_at": ["2023-12-01 10:00:00.000001", "2023-12-01 10:00:00"]})
     frame = pl.concat([frame_of([USUAL, USUAL]), extra], how="horizontal")
-    assert [facts.height for facts in facts_of(frame, LIMITS)] == [2]
+    assert [judged.height for judged in judge(frame, TRANSACTIONS, LIMITS)] == [2]
 
 
 @pytest.mark.parametrize("block_bytes", range(1, 60))

@@ -8,14 +8,15 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from csv_rows import CsvRows
+from admission import Inspection, inspect_file, inspect_marker
+from contract.subjects import TRANSACTIONS
 from dms.build import CARD_NUMBERS, COMMIT, HEADER, LATER, deleted, text, user, values
-from inspection import Inspection, inspect_file, inspect_marker
-from layout import RejectedError, Shape, layout_of
-from pins import pin_of
-from reconcile import Policy
-from secrets_in_files import secret_columns
-from subjects import TRANSACTIONS
+from judging.reconcile import Policy
+from reading.card_secrets import secret_columns
+from reading.csv_blocks import CsvRows
+from reading.dialect_file import pin_of
+from reading.layout import Shape, layout_of
+from reading.rejection import RejectedError
 
 FULL_LOAD, CHANGES = "transactions/LOAD00000001.csv", "transactions/20231201-100000000.csv"
 IN_ORDER = "transactions/CDC_TXN-20231201100000000.csv"
@@ -200,7 +201,7 @@ def test_blank_lines_are_no_rows__file_of_one_column() -> None:
 
 
 def test_line_without_end_is_refused__before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("csv_rows.MAXIMUM_LINE_BYTES", 1 << 10)
+    monkeypatch.setattr("reading.csv_blocks.LINE_BYTES", 1 << 10)
     rows = CsvRows(
         io.BytesIO(b"id,amount,date\n1,1.00,2023-05-06\r" + b"2,2.00,2023-05-06\r" * 200), ("dms_id",), block_bytes=64
     )

@@ -6,8 +6,8 @@ import pytest
 from dms.build import CARD_NUMBERS
 from hypothesis import given
 from hypothesis import strategies as st
-from layout import Shape, layout_of
-from secrets_in_files import is_card_number, is_security_code, secret_columns
+from reading.card_secrets import is_card_number, is_security_code, secret_columns
+from reading.layout import Shape, layout_of
 
 ORDINARY = ["4111111111111112"]
 NAMES = ("id", "amount", "date")

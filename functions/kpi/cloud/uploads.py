@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
-from control import SIDE_CAR_ENDING
-from markers import file_id
-from pins import PIN_NAME
+from contract.items import FileItem
+from contract.limits import SEQUENCER_CHARACTERS
+from contract.subjects import LOAD, is_marker, subject_of
+from reading.control import SIDE_CAR_ENDING
+from reading.dialect_file import PIN_NAME
+from reading.markers import file_id
+
+from cloud.ledger import instant, status_change
 
 if TYPE_CHECKING:
-    from csv_rows import ByteStream
     from mypy_boto3_s3 import S3Client
+    from reading.bytes import ByteStream
 
 EVENT_MAJOR_VERSION = "2"
-SEQUENCER_CHARACTERS = 32
 _NO_VERSION = {"400", "InvalidArgument"}
 """What S3 answers when a version id cannot be one."""
 _TOO_LONG = "KeyTooLongError"
@@ -93,6 +97,33 @@ def object_version(record: Mapping[str, Any]) -> ObjectVersion:
         size=int(described.get("size", 0)),
         event_at=datetime.fromisoformat(record["eventTime"]).astimezone(UTC),
     )
+
+
+def received_item(version: ObjectVersion, head: Head | None, as_of_at: datetime | None, now: datetime) -> FileItem:
+    """Return the first state of a file's item; without a head the event's own figures stand in."""
+    item: FileItem = {
+        "file_id": version.file_id,
+        "kind": "file",
+        "subject": subject_name(version.key),
+        "bucket": version.bucket,
+        "key": version.key,
+        "version_id": version.version_id,
+        "sequencer": version.sequencer,
+        "etag": head.etag if head else version.etag,
+        "size": head.size if head else version.size,
+        "last_modified_at": instant(head.last_modified_at if head else version.event_at),
+        "status": "received",
+        "in_effect": False,
+        "changes": [status_change("received", now)],
+    }
+    if as_of_at is not None:
+        item["as_of_at"] = instant(as_of_at)
+    return item
+
+
+def subject_name(key: str) -> str:
+    """Return what the ledger calls the subject of an object."""
+    return LOAD if is_marker(key) else subject_of(key).name
 
 
 def read_head(s3: S3Client, version: ObjectVersion) -> Head:

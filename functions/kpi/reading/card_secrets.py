@@ -3,12 +3,15 @@
 import re
 from collections.abc import Callable, Sequence
 
-from layout import Reason, Shape
+from contract.patterns import CARD_NUMBER_FORM, SECURITY_CODE_FORM
+
+from reading.layout import Shape
+from reading.rejection import Reason
 
 LEAST_VALUES = 5
 _SHARE = (9, 10)
-_CARD_NUMBER = re.compile(r"[0-9]{13,19}")
-_SECURITY_CODE = re.compile(r"[0-9]{3,4}(?:\.0)?")
+_CARD_NUMBER = re.compile(CARD_NUMBER_FORM)
+_SECURITY_CODE = re.compile(SECURITY_CODE_FORM)
 _SECURITY_NAMES = {"cvv", "cvc", "cvv2", "cvc2", "cid", "security_code", "card_security_code"}
 _SEPARATORS = str.maketrans("", "", " -\t")
 _ZEROS = re.compile(r"\.0+$")

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from json_text import json_of
-from layout import Reason, RejectedError
+from contract.items import ControlSource
+from contract.limits import EARLIEST_YEAR
+
+from reading.json_text import json_of
+from reading.rejection import Reason, RejectedError
 
 SIDE_CAR_ENDING = ".control.json"
-EARLIEST_YEAR = 1900
 _ROW_COUNT = re.compile(r"[0-9]{1,18}", re.ASCII)
 _TOTAL = re.compile(r"([-+]?)([0-9]{1,36})(?:\.([0-9]{1,2})0*)?", re.ASCII)
 
@@ -19,7 +21,7 @@ _TOTAL = re.compile(r"([-+]?)([0-9]{1,36})(?:\.([0-9]{1,2})0*)?", re.ASCII)
 class Control:
     """The sender's figures; None where it gives none."""
 
-    source: str = "none"
+    source: ControlSource = "none"
     row_count: int | None = None
     total_cents: int | None = None
 
@@ -57,7 +59,7 @@ def as_of_of_metadata(metadata: Mapping[str, str]) -> datetime | None:
     return in_utc
 
 
-def _control(source: str, row_count: object, total_amount: object) -> Control:
+def _control(source: ControlSource, row_count: object, total_amount: object) -> Control:
     return Control(source, _row_count(source, row_count), _total_cents(source, total_amount))
 
 

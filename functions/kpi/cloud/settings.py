@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from reconcile import Policy
+from judging.reconcile import Policy
 
 
 class SettingsError(Exception):

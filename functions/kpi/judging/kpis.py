@@ -1,17 +1,22 @@
-"""Counts the figures of a file from the facts of its rows: exact, in one pass, in memory that does not grow."""
+"""Counts the figures of a file from its judged rows: exact, in one pass, in memory that does not grow."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
-from facts import DELETE, UNKNOWN_CHANNEL, facts_of, reference_facts, without_null_text
-from keys import DistinctKeys
-from rules import CHANNELS, Limits
-from subjects import TRANSACTIONS, Subject
+from contract.items import FileKpis
+from contract.subjects import TRANSACTIONS, Subject
+from contract.vocabulary import CHANNELS, OPERATION_NAMES, UNKNOWN
 
-OPERATION_NAMES = ("insert", "update", "delete")
+from judging.distinct_keys import DistinctKeys
+from judging.rows import DELETE, UNKNOWN_CHANNEL
+from judging.rules import Limits
+from judging.usual_forms import judge
+
+CHANNEL_NAMES = (*CHANNELS, UNKNOWN)
+"""In the order of the codes of judged rows."""
 
 
 @dataclass
@@ -30,7 +35,7 @@ class Kpis:
     total_cents: int = 0
     first_us: int | None = None
     last_us: int | None = None
-    channels: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*CHANNELS, "unknown"), 0))
+    channels: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CHANNEL_NAMES, 0))
     operations: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OPERATION_NAMES, 0))
     has_operations: bool = False
     bare_deletes: int = 0
@@ -44,9 +49,9 @@ class Kpis:
         readable = self.row_count - self.unreadable_amounts - self.deletes_without_amount
         return (2 * self.total_cents + readable) // (2 * readable) if readable else None
 
-    def add(self, facts: pl.DataFrame) -> None:
+    def add(self, judged: pl.DataFrame) -> None:
         """Count some rows, all but their distinct keys."""
-        seen = facts.select(_figures()).row(0, named=True)
+        seen = judged.select(_figures()).row(0, named=True)
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + (seen[name] or 0))
         for name in self.channels:
@@ -56,58 +61,49 @@ class Kpis:
         self.first_us = min(_known(self.first_us, seen["first_us"]), default=None)
         self.last_us = max(_known(self.last_us, seen["last_us"]), default=None)
 
-    def as_item(self) -> dict[str, object]:
+    def as_item(self) -> FileKpis:
         """Return the ledger's map: numbers, money as text, instants as text."""
-        counts = {name: getattr(self, name) for name in _COUNTS}
-        instants = {"first_at": self.first_us, "last_at": self.last_us}
-        given = {name: instant_text(us) for name, us in instants.items() if us is not None}
-        told = {"operations": dict(self.operations)} if self.has_operations else {}
-        return {
-            **counts,
-            "total_amount": money_text(self.total_cents),
-            "channels": dict(self.channels),
-            **told,
-            **given,
-        }
+        item = FileKpis(
+            row_count=self.row_count,
+            distinct_keys=self.distinct_keys,
+            duplicate_keys=self.duplicate_keys,
+            unreadable_keys=self.unreadable_keys,
+            unreadable_amounts=self.unreadable_amounts,
+            unreadable_dates=self.unreadable_dates,
+            negative_amounts=self.negative_amounts,
+            zero_amounts=self.zero_amounts,
+            bad_rows=self.bad_rows,
+            total_amount=money_text(self.total_cents),
+            channels=dict(self.channels),
+        )
+        if self.has_operations:
+            item["operations"] = dict(self.operations)
+        if self.first_us is not None:
+            item["first_at"] = instant_text(self.first_us)
+        if self.last_us is not None:
+            item["last_at"] = instant_text(self.last_us)
+        return item
 
     def without_money(self) -> "Kpis":
         """Return the figures of a file that has neither amounts nor dates."""
         return replace(self, unreadable_amounts=0, unreadable_dates=0)
 
 
-_COUNTS = (
-    "row_count",
-    "distinct_keys",
-    "duplicate_keys",
-    "unreadable_keys",
-    "unreadable_amounts",
-    "unreadable_dates",
-    "negative_amounts",
-    "zero_amounts",
-    "bad_rows",
-)
 _SUMS = (
-    *(name for name in _COUNTS if name not in ("distinct_keys", "duplicate_keys")),
-    *("total_cents", "bare_deletes", "deletes_without_amount"),
+    *("row_count", "unreadable_keys", "unreadable_amounts", "unreadable_dates", "negative_amounts", "zero_amounts"),
+    *("bad_rows", "total_cents", "bare_deletes", "deletes_without_amount"),
 )
 
 
-def count_kpis(
-    frames: Iterable[pl.DataFrame],
-    limits: Limits,
-    subject: Subject = TRANSACTIONS,
-    *,
-    null_text: Callable[[], str | None] = lambda: None,
-) -> Kpis:
-    """Return the figures of all records of a file; `null_text` is asked once the first block is there."""
+def count_kpis(frames: Iterable[pl.DataFrame], limits: Limits, subject: Subject = TRANSACTIONS) -> Kpis:
+    """Return the figures of all records of a file."""
     kpis = Kpis()
     with DistinctKeys() as keys:
-        for block in _read_ahead(frames):
-            records = without_null_text(block, null_text())
+        for records in _read_ahead(frames):
             kpis.has_operations = "op" in records.columns
-            for facts in facts_of(records, limits) if subject.has_money else [reference_facts(records, subject)]:
-                kpis.add(facts)
-                keys.add(facts["key"].drop_nulls())
+            for judged in judge(records, subject, limits):
+                kpis.add(judged)
+                keys.add(judged["key"].drop_nulls())
         kpis.distinct_keys = keys.count()
     kpis.duplicate_keys = kpis.row_count - kpis.unreadable_keys - kpis.distinct_keys
     return kpis if subject.has_money else kpis.without_money()
@@ -139,7 +135,6 @@ def _figures() -> list[pl.Expr]:
     cents, channel, op = pl.col("cents"), pl.col("channel"), pl.col("op_code")
     is_delete = op.eq_missing(DELETE)
     us, good = pl.when(~is_delete).then(pl.col("us")), ~pl.col("bad")
-    names = (*CHANNELS, "unknown")
     return [
         pl.len().alias("row_count"),
         pl.col("key").null_count().alias("unreadable_keys"),
@@ -154,7 +149,7 @@ def _figures() -> list[pl.Expr]:
         us.min().alias("first_us"),
         us.max().alias("last_us"),
         *((good & (op == code)).sum().alias(f"operation_{name}") for code, name in enumerate(OPERATION_NAMES)),
-        *((channel == code).sum().alias(f"channel_{names[code]}") for code in range(UNKNOWN_CHANNEL + 1)),
+        *((channel == code).sum().alias(f"channel_{CHANNEL_NAMES[code]}") for code in range(UNKNOWN_CHANNEL + 1)),
     ]
 
 

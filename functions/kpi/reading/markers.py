@@ -5,14 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from control import SIDE_CAR_ENDING
-from json_text import json_of
-from layout import Reason, RejectedError
-from pins import PIN_NAME
-from subjects import MARKER_NAME
+from contract.limits import EARLIEST_YEAR, MARKER_FILES
+from contract.subjects import MARKER_NAME, TRANSACTIONS
 
-MAXIMUM_FILES = 2_000
-MAXIMUM_BYTES = 4 << 20
+from reading.control import SIDE_CAR_ENDING
+from reading.dialect_file import PIN_NAME
+from reading.json_text import json_of
+from reading.rejection import Reason, RejectedError
+
 _NO_DATA = ("/", SIDE_CAR_ENDING, f"/{PIN_NAME}", f"/{MARKER_NAME}")
 """Ends of keys that never become files with rows: a load that waited for one would wait forever."""
 
@@ -71,14 +71,14 @@ def _start(value: object) -> datetime:
         in_utc = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise _unreadable(f"its 'start' is {value!r}, not an ISO 8601 instant") from error
-    if in_utc.year < 1900:
-        raise _unreadable(f"its 'start' is {value!r}, before 1900")
+    if in_utc.year < EARLIEST_YEAR:
+        raise _unreadable(f"its 'start' is {value!r}, before {EARLIEST_YEAR}")
     return in_utc
 
 
 def _files(value: object) -> tuple[Listed, ...]:
-    if not isinstance(value, list) or not value or len(value) > MAXIMUM_FILES:
-        raise _unreadable(f"its 'files' must be a list of 1 to {MAXIMUM_FILES} files")
+    if not isinstance(value, list) or not value or len(value) > MARKER_FILES:
+        raise _unreadable(f"its 'files' must be a list of 1 to {MARKER_FILES} files")
     files = tuple(_listed(entry) for entry in value)
     if len(set(files)) < len(files):
         raise _unreadable("it lists a file twice")
@@ -89,7 +89,7 @@ def _listed(entry: object) -> Listed:
     names = {"key", "version"}
     if not isinstance(entry, dict) or entry.keys() != names or not all(isinstance(entry[n], str) for n in names):
         raise _unreadable("each of its 'files' must be an object with 'key' and 'version'")
-    if not entry["key"].startswith("transactions/"):
+    if not entry["key"].startswith(f"{TRANSACTIONS.name}/"):
         raise _unreadable(f"it lists {entry['key']!r}, which is not under transactions/")
     if entry["key"].endswith(_NO_DATA) or not entry["version"]:
         raise _unreadable(f"it lists {entry['key']!r} (version {entry['version']!r}), which is not a version of a file")

@@ -1,16 +1,32 @@
 """Opens the bytes of an object by what they are: Parquet, gzip or plain CSV, told by the first bytes alone."""
 
 import zlib
+from typing import Protocol
 
-from csv_rows import ByteStream
-from layout import Reason, RejectedError
+from reading.rejection import Reason, RejectedError
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 PARQUET_MAGIC = b"PAR1"
 GZIP_MAGIC = b"\x1f\x8b"
 HEAD_BYTES = 64
 """Enough for the magic numbers, and to see a JSON object behind a byte order mark and blanks."""
 _ENDINGS = {".parquet": "parquet", ".csv.gz": "csv.gz", ".csv": "csv", ".json": "json"}
 _TITLES = {"parquet": "Parquet", "csv.gz": "gzip-compressed CSV", "csv": "CSV", "json": "JSON"}
+
+
+class ByteStream(Protocol):
+    """What readers need of their source: at most `size` bytes, and none only at the end."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def read_fully(stream: ByteStream, size: int) -> bytes:
+    """Read so many bytes, fewer only at the end."""
+    pieces: list[bytes] = []
+    while size > 0 and (piece := stream.read(size)):
+        pieces.append(piece)
+        size -= len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 class Rewound:

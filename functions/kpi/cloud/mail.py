@@ -1,7 +1,6 @@
 """The words of the mail about a rejected file."""
 
-from collections.abc import Mapping
-from typing import Any
+from contract.items import FileItem
 
 MAXIMUM_SUBJECT = 99
 MAXIMUM_BODY_BYTES = 8_000
@@ -13,13 +12,13 @@ What to do next
 """
 
 
-def rejection_subject(item: Mapping[str, Any], stage: str) -> str:
+def rejection_subject(item: FileItem, stage: str) -> str:
     """Return a subject that SNS takes: ASCII without control characters, under 100 characters."""
     name = "".join(sign if " " <= sign <= "~" else "?" for sign in item["key"].rpartition("/")[2])
     return f"[assay {stage}] rejected: {name}"[:MAXIMUM_SUBJECT]
 
 
-def rejection_body(item: Mapping[str, Any]) -> str:
+def rejection_body(item: FileItem) -> str:
     """Return the plain text: which file, why, what next."""
     reasons = "\n".join(f"  {reason['code']}: {reason['text']}" for reason in item["reasons"])
     opening = (

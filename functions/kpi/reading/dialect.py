@@ -9,20 +9,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 
-from layout import TABLE_COLUMNS, Layout, Reason, RejectedError, Shape, layout_of, readable_header
-from pins import Pin
-from rules import OPERATIONS
-from subjects import Subject
+from contract.patterns import COMMIT_FORM, INTEGER_FORM
+from contract.subjects import Subject
+from contract.vocabulary import CHANGES, FULL_LOAD, NULL_OF_DMS, OPERATION_SPELLINGS, ORDERED_CHANGES, UPLOAD
 
-UPLOAD, FULL_LOAD, CDC, TRANSACTIONS_IN_ORDER = "upload", "dms full load", "dms cdc", "dms cdc transactions"
+from reading.dialect_file import Pin
+from reading.layout import TABLE_COLUMNS, Layout, Shape, layout_of, readable_header
+from reading.rejection import Reason, RejectedError
+
 _NAMES = (
     (FULL_LOAD, re.compile(r"(?:.+_)?LOAD[0-9A-F]{8}\.(?:csv|parquet)(?:\.gz)?", re.IGNORECASE)),
-    (CDC, re.compile(r"[0-9]{8}-[0-9]{9,}\.(?:csv|parquet)(?:\.gz)?")),
-    (TRANSACTIONS_IN_ORDER, re.compile(r"CDC_TXN-.*", re.IGNORECASE)),
+    (CHANGES, re.compile(r"[0-9]{8}-[0-9]{9,}\.(?:csv|parquet)(?:\.gz)?")),
+    (ORDERED_CHANGES, re.compile(r"CDC_TXN-.*", re.IGNORECASE)),
 )
-_COMMIT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}")
-_INTEGER = re.compile(r"-?[0-9]{1,19}(?:\.0+)?")
-NULL_OF_DMS = "NULL"
+_COMMIT = re.compile(COMMIT_FORM)
+_INTEGER = re.compile(INTEGER_FORM)
 _BLANKS = " \t"
 
 Record = Sequence[str | None]
@@ -72,7 +73,7 @@ def named_shape(name: Name, columns: list[str], sample: Sequence[Record]) -> Sha
 
 def _without_clash(columns: list[str], name: Name) -> list[str]:
     """Read `operation` as the operation where transactions are kept in order: so the guide calls that column."""
-    if name.form != TRANSACTIONS_IN_ORDER:
+    if name.form != ORDERED_CHANGES:
         return columns
     return ["op" if column.strip(_BLANKS).lower() == "operation" else column for column in columns]
 
@@ -132,7 +133,7 @@ def _refuse_two_timestamps(name: Name, width: int, sample: Sequence[Record]) -> 
 
 def _readings(name: Name) -> list[list[str]]:
     columns = list(name.subject.headerless)
-    if name.form == TRANSACTIONS_IN_ORDER:
+    if name.form == ORDERED_CHANGES:
         front = ["op", *TABLE_COLUMNS]
         return [[*front, *columns], [*front, "commit_at", *columns], [*front, *columns, "commit_at"]]
     with_op = [[*op, *at, *columns, *end] for op, (at, end) in product(([], ["op"]), _ENDS)]
@@ -155,7 +156,7 @@ def _fits(columns: list[str], sample: Sequence[Record], name: Name) -> bool:
 
 
 def _is_operation(value: str) -> bool:
-    return value.lower() in OPERATIONS
+    return value.lower() in OPERATION_SPELLINGS
 
 
 def _told(columns: list[str]) -> str:
@@ -166,11 +167,11 @@ def _told(columns: list[str]) -> str:
 
 def _finished(name: Name, layout: Layout, sample: Sequence[Record]) -> Shape:
     pin, form = name.pin, name.form
-    dialect = form or (CDC if "op" in layout.places else UPLOAD)
+    dialect = form or (CHANGES if "op" in layout.places else UPLOAD)
     null_text = pin.null_text if pin.settles_null else (None if dialect == UPLOAD else NULL_OF_DMS)
     is_full_load = form == FULL_LOAD if pin.full_load is None else pin.full_load
     shape = Shape(layout, dialect, has_header=False, is_full_load=is_full_load, null_text=null_text)
-    if form != TRANSACTIONS_IN_ORDER:
+    if form != ORDERED_CHANGES:
         return shape
     table, place = _table_of(name, sample)
     return replace(shape, table=table, table_place=place)
@@ -193,7 +194,7 @@ def _table_of(name: Name, sample: Sequence[Record]) -> tuple[str, int]:
 
 def _of_table(name: Name, sample: Sequence[Record]) -> Sequence[Record]:
     """Return the records that tell how the file's own table is written."""
-    if name.form != TRANSACTIONS_IN_ORDER:
+    if name.form != ORDERED_CHANGES:
         return sample
     table, place = _table_of(name, sample)
     return [record for record in sample if len(record) > place and _plain(record[place]).lower() == table]

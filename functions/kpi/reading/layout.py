@@ -1,31 +1,19 @@
-"""What every part of the function shares: the reasons of a rejection and the shape of a file."""
+"""The shape of a file: its columns, and all else that is settled before its first row is read."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from subjects import TRANSACTIONS, Subject
+from contract.items import FileFormat
+from contract.subjects import TRANSACTIONS, Subject
+from contract.vocabulary import UPLOAD
+
+from reading.rejection import Reason, RejectedError
 
 MAXIMUM_NAMED = 20
 """So many unknown columns are named in a warning; a ledger item must not grow with a header."""
 TABLE_COLUMNS = ("table or schema (1)", "table or schema (2)")
 """What the two columns of a headerless file of transactions are called that say whose row it is."""
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why a file is rejected: a code of the data contract and a sentence with the figures."""
-
-    code: str
-    text: str
-
-
-class RejectedError(Exception):
-    """The file cannot be accepted, whatever its rows say."""
-
-    def __init__(self, *reasons: Reason) -> None:
-        super().__init__("; ".join(reason.text for reason in reasons))
-        self.reasons = reasons
 
 
 @dataclass(frozen=True)
@@ -40,7 +28,7 @@ class Layout:
         known = set(self.places.values())
         named = [name for place, name in enumerate(self.names) if place not in known]
         unknown = [repr(name) for name in named if name not in TABLE_COLUMNS]
-        absent = [repr(name) for name in subject.columns if name not in self.places]
+        absent = [repr(name) for name in subject.texts if name not in self.places]
         warnings = []
         if unknown:
             more = f" and {len(unknown) - MAXIMUM_NAMED} more" if len(unknown) > MAXIMUM_NAMED else ""
@@ -55,7 +43,7 @@ class Shape:
     """How a file is to be read: all that is settled before its first row."""
 
     layout: Layout
-    dialect: str = "upload"
+    dialect: str = UPLOAD
     has_header: bool = True
     is_full_load: bool = False
     null_text: str | None = None
@@ -63,18 +51,21 @@ class Shape:
     """In lower case; a row whose field at `table_place` is another name belongs to another table."""
     table_place: int = 0
 
-    def as_item(self) -> dict[str, object]:
-        """Return the ledger's map `format`, as far as it does not depend on the kind of the file."""
-        item: dict[str, object] = {
-            "dialect": self.dialect,
-            "has_header": self.has_header,
-            "columns": list(self.layout.names),
-            "places": dict(self.layout.places),
-            "is_full_load": self.is_full_load,
-        }
+    def as_item(self, kind: str) -> FileFormat:
+        """Return the ledger's map `format`, as far as readers of all kinds of files know it."""
+        item = FileFormat(
+            kind=kind,
+            dialect=self.dialect,
+            has_header=self.has_header,
+            columns=list(self.layout.names),
+            places=dict(self.layout.places),
+            is_full_load=self.is_full_load,
+        )
         if self.null_text is not None:
             item["null_text"] = self.null_text
-        return item if self.table is None else {**item, "table": self.table, "table_places": [self.table_place]}
+        if self.table is not None:
+            item |= {"table": self.table, "table_places": [self.table_place]}
+        return item
 
 
 def readable_header(first: Sequence[str] | None) -> list[str]:

@@ -1,17 +1,20 @@
 """Reads a Parquet file in bounded batches, each value as the text that the rules know (data contract, section 3.3)."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
-from facts import instants_as_text
-from layout import Layout, Reason, RejectedError, Shape, layout_of
-from subjects import TRANSACTIONS, Subject
+from contract.kinds import AMOUNT, Kind, ParquetType
+from contract.limits import SAMPLE_RECORDS
+from contract.subjects import TRANSACTIONS, Subject
+
+from reading.layout import Layout, Shape, layout_of
+from reading.rejection import Reason, RejectedError
+from reading.texts import instants_as_text
 
 BATCH_ROWS = 131_072
-SAMPLE_ROWS = 1_000
 _UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
@@ -30,6 +33,8 @@ class ParquetRows:
     settle: Callable[[list[str], Sequence[Sequence[str | None]]], Shape] = lambda names, _: Shape(layout_of(names))
     shape: Shape = field(init=False)
     types: tuple[str, ...] = field(init=False)
+    blank_lines_before_header: int = field(init=False, default=0)
+    odd_quote_lines: int = field(init=False, default=0)
     _schema: pl.Schema = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,7 +69,7 @@ class ParquetRows:
             if _has_text(self._schema[name])
         ]
         try:
-            found = pl.scan_parquet(self.path, glob=False).select(texts).head(SAMPLE_ROWS).collect()
+            found = pl.scan_parquet(self.path, glob=False).select(texts).head(SAMPLE_RECORDS).collect()
         except _UNREADABLE:
             return []
         found = found.with_columns(self._sample_of_bytes(name) for name in names if self._schema[name] == pl.Binary)
@@ -73,7 +78,7 @@ class ParquetRows:
 
     def _sample_of_bytes(self, name: str) -> pl.Series:
         """Return the first values of a column of bytes, which may be text; nulls if they are not."""
-        found = pl.scan_parquet(self.path, glob=False).select(name).head(SAMPLE_ROWS).collect()[name]
+        found = pl.scan_parquet(self.path, glob=False).select(name).head(SAMPLE_RECORDS).collect()[name]
         try:
             return found.cast(pl.String)
         except pl.exceptions.PolarsError:
@@ -110,9 +115,10 @@ class ParquetRows:
 
     def _unsupported(self, name: str) -> Reason | None:
         own_name, kind = self._type(name)
-        if _is_supported(self.subject.known[name], kind):
+        values = self.subject.known[name].kind
+        if _is_supported(values, kind):
             return None
-        money = self.subject.known[name] == "amount" and kind.is_float()
+        money = values is AMOUNT and kind.is_float()
         why = "floating point cannot carry cents exactly" if money else "the data contract does not list it"
         return Reason("unsupported_column_type", f"The column {own_name!r} has the type {type_name(kind)}: {why}.")
 
@@ -146,15 +152,20 @@ def _has_text(kind: pl.DataType) -> bool:
     return kind.is_numeric() or isinstance(kind, of_text)
 
 
-def _is_supported(values: str, kind: pl.DataType) -> bool:
-    """Say whether a type can hold a column's values (`subjects.Subject.columns`)."""
-    is_text = isinstance(kind, pl.String | pl.Categorical | pl.Enum)
-    if values in ("text", "texts"):
-        return is_text or (values == "texts" and kind == pl.List(pl.String))
-    if values == "instant":
-        return is_text or isinstance(kind, pl.Datetime | pl.Date)
-    is_exact = is_text or kind.is_integer() or kind.is_decimal()
-    return is_exact if values == "amount" else is_exact or (kind.is_float() and kind != pl.Float16)
+def _is_supported(values: Kind, kind: pl.DataType) -> bool:
+    """Say whether a type can hold a column's values."""
+    return any(_IS_OF[parquet_type](kind) for parquet_type in values.parquet)
+
+
+_IS_OF: Mapping[ParquetType, Callable[[pl.DataType], bool]] = {
+    ParquetType.TEXT: lambda kind: isinstance(kind, pl.String | pl.Categorical | pl.Enum),
+    ParquetType.INTEGER: lambda kind: kind.is_integer(),
+    ParquetType.DECIMAL: lambda kind: kind.is_decimal(),
+    ParquetType.WHOLE_BINARY: lambda kind: kind.is_float() and kind != pl.Float16,
+    ParquetType.TIMESTAMP: lambda kind: isinstance(kind, pl.Datetime),
+    ParquetType.DATE: lambda kind: isinstance(kind, pl.Date),
+    ParquetType.TEXT_LIST: lambda kind: kind == pl.List(pl.String),
+}
 
 
 def _microseconds(column: pl.Expr, kind: pl.Datetime) -> pl.Expr:

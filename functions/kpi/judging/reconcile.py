@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from control import Control
-from kpis import Kpis, money_text
-from layout import Reason
+from contract.items import RangeItem
+from reading.control import Control
+from reading.rejection import Reason
+
+from judging.kpis import Kpis, money_text
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,29 @@ class LearnedRange:
     max_rows: int
     min_mean_cents: int
     max_mean_cents: int
+
+    @classmethod
+    def of_item(cls, item: RangeItem) -> "LearnedRange":
+        """Read the ledger's item of a prefix."""
+        return cls(
+            files=int(item["files"]),
+            min_rows=int(item["min_rows"]),
+            max_rows=int(item["max_rows"]),
+            min_mean_cents=_cents(item["min_mean"]),
+            max_mean_cents=_cents(item["max_mean"]),
+        )
+
+    def as_item(self, first_folder: str) -> RangeItem:
+        """Return the ledger's item of a prefix."""
+        return {
+            "file_id": f"range#{first_folder}",
+            "kind": "range",
+            "files": self.files,
+            "min_rows": self.min_rows,
+            "max_rows": self.max_rows,
+            "min_mean": money_text(self.min_mean_cents),
+            "max_mean": money_text(self.max_mean_cents),
+        }
 
 
 def is_proven(control: Control) -> bool:
@@ -101,3 +126,7 @@ def widened(kpis: Kpis, learned: LearnedRange | None) -> LearnedRange:
         min(learned.min_mean_cents, mean),
         max(learned.max_mean_cents, mean),
     )
+
+
+def _cents(money: str) -> int:
+    return int(money.replace(".", ""))

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from json_text import json_of
-from layout import Reason, RejectedError
+from reading.json_text import json_of
+from reading.rejection import Reason, RejectedError
 
 PIN_NAME = "_dialect.json"
 _BLANKS = " \t"

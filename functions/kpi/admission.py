@@ -1,0 +1,134 @@
+"""Decides over a file: reads it from its first byte to its last, and says what was found and why it is rejected."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import reading.allocator  # noqa: F401 - before polars
+from contract.items import ControlTotals, DeclaredLoad, FileFormat, InspectedFile, NoFormat, RejectionReason
+from contract.subjects import subject_of
+from judging.kpis import Kpis, count_kpis, instant_text, money_text
+from judging.reconcile import LearnedRange, Policy, is_proven, range_warnings, reasons_against
+from judging.rules import Limits
+from judging.values import columns_to_read
+from reading.bytes import ByteStream, kind_warnings
+from reading.control import Control, control_of_metadata, control_of_side_car
+from reading.dialect import Name, refuse_changes_in_full_load, weaknesses
+from reading.dialect_file import pin_of
+from reading.files import Rows, SourceFile, format_of, frames_of
+from reading.markers import Listed, Load, load_of, refuse_absent
+from reading.rejection import Reason, RejectedError
+
+
+@dataclass
+class Inspection:
+    """What was found; `kpis` is None where the file could not be read to its end."""
+
+    format: FileFormat | NoFormat = field(default_factory=NoFormat)
+    load: DeclaredLoad | None = None
+    kpis: Kpis | None = None
+    control: Control = field(default_factory=Control)
+    warnings: list[str] = field(default_factory=list)
+    reasons: list[Reason] = field(default_factory=list)
+
+    def as_item(self) -> InspectedFile:
+        """Return what the ledger keeps of it."""
+        item = InspectedFile(format=self.format, control=self._control_totals(), warnings=self.warnings)
+        if self.load is not None:
+            item["load"] = self.load
+        if self.kpis is not None:
+            item["kpis"] = self.kpis.as_item()
+        if self.reasons:
+            item["reasons"] = [RejectionReason(code=reason.code, text=reason.text) for reason in self.reasons]
+        return item
+
+    def _control_totals(self) -> ControlTotals:
+        control = self.control
+        agrees = is_proven(control) and not any(reason.code.endswith("_mismatch") for reason in self.reasons)
+        totals = ControlTotals(source=control.source, proven=agrees and self.kpis is not None)
+        if control.row_count is not None:
+            totals["row_count"] = control.row_count
+        if control.total_cents is not None:
+            totals["total_amount"] = money_text(control.total_cents)
+        return totals
+
+
+def inspect_file(
+    key: str,
+    stream: ByteStream,
+    *,
+    last_modified_at: datetime,
+    metadata: Mapping[str, str],
+    read_side_car: Callable[[], bytes | None],
+    read_pin: Callable[[], bytes | None] = lambda: None,
+    learned: Callable[[], LearnedRange | None],
+    policy: Policy,
+) -> Inspection:
+    """Read the file and decide over it; a file that cannot be read has its reasons and no figures."""
+    found = Inspection()
+    try:
+        found.control = _control(metadata, read_side_car)
+        name = Name(key, subject_of(key), pin_of(read_pin()))
+        found.kpis = _read(found, SourceFile.sniff(name, stream), Limits.of(last_modified_at))
+    except RejectedError as rejected:
+        found.reasons.extend(rejected.reasons)
+        return found
+    found.reasons = reasons_against(found.kpis, found.control, policy)
+    if not found.reasons and not is_proven(found.control):
+        found.warnings += range_warnings(found.kpis, learned())
+    return found
+
+
+def inspect_marker(content: bytes, bucket: str, *, is_usable: Callable[[Listed], bool]) -> Inspection:
+    """Read the marker of a reload and decide over it; it has no rows and no money."""
+    found = Inspection(format=FileFormat(kind="load"))
+    try:
+        load = load_of(content)
+        refuse_absent(load, is_usable)
+    except RejectedError as rejected:
+        found.reasons.extend(rejected.reasons)
+        return found
+    found.load = _declared(load, bucket)
+    found.kpis = Kpis()
+    return found
+
+
+def _declared(load: Load, bucket: str) -> DeclaredLoad:
+    start_us = (load.start_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    files = [listed.file_id(bucket) for listed in load.files]
+    return {"name": load.name, "start_at": instant_text(start_us), "files": files}
+
+
+def _control(metadata: Mapping[str, str], read_side_car: Callable[[], bytes | None]) -> Control:
+    if control := control_of_metadata(metadata):
+        return control
+    side_car = read_side_car()
+    return Control() if side_car is None else control_of_side_car(side_car)
+
+
+def _read(found: Inspection, file: SourceFile, limits: Limits) -> Kpis:
+    name = file.name
+    found.format = FileFormat(kind=file.kind)
+    if file.is_empty:
+        raise RejectedError(Reason("empty_file", "The file has no bytes."))
+    found.warnings += kind_warnings(name.key, file.kind)
+    with TemporaryDirectory(prefix="parquet-") as folder:
+        rows = file.rows(columns_to_read(name.subject), Path(folder))
+        kpis = count_kpis(frames_of(rows), limits, name.subject)
+    changes = kpis.operations["update"] + kpis.operations["delete"]
+    refuse_changes_in_full_load(rows.shape, name, changes=changes)
+    found.format = format_of(file.kind, rows)
+    found.warnings += rows.shape.layout.warnings(name.subject)
+    found.warnings += weaknesses(rows.shape, bare_deletes=kpis.bare_deletes)
+    if name.subject.secret:
+        _require_single_lines(rows)
+    return kpis
+
+
+def _require_single_lines(rows: Rows) -> None:
+    """Raise RejectedError for records of several lines: secrets are taken out of a file line by line."""
+    if rows.odd_quote_lines:
+        text = f"{rows.odd_quote_lines} lines of the file have odd quotes: a file of cards must have a line per record."
+        raise RejectedError(Reason("multi_line_records", text))

@@ -1,0 +1,142 @@
+"""The function's part of the file ledger: each write is conditional, so any repetition changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError
+from contract.items import FileItem, InspectedFile, RangeItem, StatusChange, StatusName
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+
+def instant(at: datetime) -> str:
+    """Return an instant as the ledger's text."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def status_change(status: StatusName, now: datetime) -> StatusChange:
+    """Return the note of a change of a file's status."""
+    return {"status": status, "at": instant(now)}
+
+
+class Ledger:
+    """Reads and writes the ledger table."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def receive(self, item: FileItem) -> FileItem:
+        """Put the item if it is new; return what the ledger then holds."""
+        return item if self._put(item, "attribute_not_exists(file_id)") else self.get(item["file_id"])
+
+    def get(self, file_id: str) -> FileItem:
+        """Read a file's item, consistently; raise KeyError if there is none."""
+        return cast(FileItem, self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True)["Item"])
+
+    def find(self, file_id: str) -> FileItem | None:
+        """Read a file's item, consistently; None if there is none."""
+        return cast(FileItem | None, self._find(file_id))
+
+    def accept(self, file_id: str, found: InspectedFile, now: datetime) -> bool:
+        """Move a file from received to accepted; say whether it was this call that did."""
+        waiting = {"in_effect": True, "waiting_for": "silver", "waiting_since": instant(now)}
+        return self._decide(file_id, "accepted", {**found, **waiting}, now)
+
+    def reject(self, file_id: str, found: InspectedFile, now: datetime) -> bool:
+        """Move a file from received to rejected; say whether it was this call that did."""
+        return self._decide(file_id, "rejected", found, now)
+
+    def record_execution(self, file_id: str, execution_arn: str) -> None:
+        """Note the workflow's execution, once."""
+        self._if_so(
+            lambda: self._table.update_item(
+                Key={"file_id": file_id},
+                UpdateExpression="SET execution_arn = :arn",
+                ConditionExpression="attribute_not_exists(execution_arn)",
+                ExpressionAttributeValues={":arn": execution_arn},
+            )
+        )
+
+    def claim_mail(self, file_id: str, claimant: str, *, now: datetime, abandoned_before: datetime) -> bool:
+        """Claim the sending of a rejection's mail; false if it is sent, or another call is at it.
+
+        A call that died keeps its claim: its own repetition (the same claimant) takes it up again, anybody else
+        may after `abandoned_before`.
+        """
+        return self._if_so(
+            lambda: self._table.update_item(
+                Key={"file_id": file_id},
+                UpdateExpression="SET rejection_mail = :claim",
+                ConditionExpression="attribute_not_exists(rejection_mail) OR (attribute_not_exists("
+                "rejection_mail.sent_at) AND (rejection_mail.claimant = :me OR rejection_mail.claimed_at < :old))",
+                ExpressionAttributeValues={
+                    ":claim": {"claimant": claimant, "claimed_at": instant(now)},
+                    ":me": claimant,
+                    ":old": instant(abandoned_before),
+                },
+            )
+        )
+
+    def mark_mailed(self, file_id: str, now: datetime) -> None:
+        """Note that the mail is out."""
+        self._table.update_item(
+            Key={"file_id": file_id},
+            UpdateExpression="SET rejection_mail.sent_at = :now",
+            ExpressionAttributeValues={":now": instant(now)},
+        )
+
+    def range_of(self, first_folder: str) -> RangeItem | None:
+        """Return what earlier accepted files of a prefix looked like, None if there are none."""
+        return cast(RangeItem | None, self._find(f"range#{first_folder}"))
+
+    def widen_range(self, first_folder: str, widened: Callable[[RangeItem | None], RangeItem]) -> None:
+        """Take an accepted file into the range of its prefix; `widened` gives the range with the file in it."""
+        while True:
+            before = self.range_of(first_folder)
+            condition = "attribute_not_exists(file_id)" if before is None else "files = :files"
+            values = {} if before is None else {":files": before["files"]}
+            if self._put(widened(before), condition, values):
+                return
+
+    def _find(self, file_id: str) -> object:
+        return self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item")
+
+    def _put(self, item: FileItem | RangeItem, condition: str, values: Mapping[str, Any] | None = None) -> bool:
+        given: dict[str, Any] = {"ExpressionAttributeValues": values} if values else {}
+        return self._if_so(
+            lambda: self._table.put_item(Item=cast(dict[str, Any], item), ConditionExpression=condition, **given)
+        )
+
+    def _decide(self, file_id: str, status: StatusName, values: Mapping[str, Any], now: datetime) -> bool:
+        """Move a received file on; its warnings, figures and the change go with the status in one write."""
+        names = {f"#{name}": name for name in ("status", "changes", *values)}
+        sets = [f"#{name} = :{name}" for name in ("status", *values)]
+        return self._if_so(
+            lambda: self._table.update_item(
+                Key={"file_id": file_id},
+                UpdateExpression=f"SET {', '.join(sets)}, #changes = list_append(#changes, :change)",
+                ConditionExpression="#status = :received",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={
+                    ":received": "received",
+                    ":status": status,
+                    ":change": [cast(dict[str, Any], status_change(status, now))],
+                    **{f":{name}": value for name, value in values.items()},
+                },
+            )
+        )
+
+    @staticmethod
+    def _if_so(write: Callable[[], object]) -> bool:
+        """Make a conditional write; say whether its condition held."""
+        try:
+            write()
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True

@@ -1,0 +1,192 @@
+"""Cuts the bytes of a CSV file into blocks of whole lines, and has them cut into records.
+
+Memory follows the size of a block, never that of the file. Two ways lead to the same records: blocks whose lines are
+all plain are split by polars as they are, every other block is first cut into lines and each line is judged.
+"""
+
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import polars as pl
+from contract.limits import LINE_BYTES, SAMPLE_RECORDS
+
+from reading.bytes import BYTE_ORDER_MARK, ByteStream, read_fully
+from reading.csv_records import RecordCutter, split_record
+from reading.layout import Shape, layout_of, readable_header
+from reading.rejection import Reason, RejectedError
+
+BLOCK_BYTES = 8 << 20
+MAXIMUM_SET_ASIDE = 2_000
+"""Quoted lines that are taken out of a plain block one by one; beyond it the whole block goes the other way."""
+_BLANK = re.compile(rb"[ \t]*\r?\n?")
+
+
+def shape_of_header(first: Sequence[str] | None, sample: Sequence[Sequence[str | None]]) -> Shape:
+    """Read the first record as the header of a plain transactions file."""
+    return Shape(layout_of(readable_header(first)))
+
+
+@dataclass
+class CsvRows:
+    """Reads a CSV stream; `frames` gives its records as `RecordCutter` does, the attributes what was seen on the way.
+
+    `settle` tells from the first record (None where a quote in it is misused) and a sample how the file is written.
+    """
+
+    stream: ByteStream
+    wanted: tuple[str, ...]
+    places: bool = False
+    block_bytes: int = BLOCK_BYTES
+    maximum_set_aside: int = MAXIMUM_SET_ASIDE
+    settle: Callable[[Sequence[str] | None, Sequence[Sequence[str | None]]], Shape] = shape_of_header
+    shape: Shape = field(init=False)
+    blank_lines_before_header: int = field(init=False, default=0)
+    types: tuple[str, ...] = field(init=False, default=())
+    _cutter: RecordCutter = field(init=False)
+
+    @property
+    def odd_quote_lines(self) -> int:
+        """How many lines have an odd number of quotes, among those that were read."""
+        return self._cutter.odd_quote_lines
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Yield the records after the header; raise RejectedError for a file that has none or is not UTF-8."""
+        pending, final, header_seen = self._first_bytes(), False, False
+        while not final:
+            piece = read_fully(self.stream, self.block_bytes)
+            final = not piece
+            data = pending + piece
+            whole = len(data) if final else data.rfind(b"\n") + 1
+            start = 0
+            if not header_seen and (begin := self._header(data[:whole], final=final)) is not None:
+                start, header_seen = begin, True
+            used = start
+            if header_seen and whole > start:
+                block = data[start:whole]
+                _require_utf8(block)
+                frames, taken = self._block(block, final=final)
+                used += taken
+                yield from frames
+            pending = data[used:]
+            if len(pending) > LINE_BYTES:
+                text = f"A line is longer than {LINE_BYTES >> 20} MB; lines end in LF or CRLF, not in CR alone."
+                raise RejectedError(Reason("endless_line", text))
+
+    def _first_bytes(self) -> bytes:
+        head = read_fully(self.stream, len(BYTE_ORDER_MARK))
+        return b"" if head == BYTE_ORDER_MARK else head
+
+    def _header(self, data: bytes, *, final: bool) -> int | None:
+        """Settle how the file is written; return where its rows begin, None if the first record is not there yet."""
+        start, blanks = 0, 0
+        while start < len(data):
+            end = data.find(b"\n", start) + 1 or len(data)
+            line = data[start:end]
+            if not _BLANK.fullmatch(line):
+                self.shape = self._settled(line, data[start:])
+                if not self.shape.has_header:
+                    self._cutter = RecordCutter(self.shape, self.wanted, 1, self.places)
+                    return 0
+                self.blank_lines_before_header = blanks
+                self._cutter = RecordCutter(self.shape, self.wanted, blanks + 2, self.places)
+                return end
+            start, blanks = end, blanks + 1
+        if final:
+            raise RejectedError(Reason("empty_file", "The file holds nothing, not even a header."))
+        return None
+
+    def _settled(self, first: bytes, data: bytes) -> Shape:
+        try:
+            return self.settle(_fields_of_line(first), _sample(data))
+        except RejectedError as error:
+            if not first.endswith(b"\n") and b"\r" in first.rstrip(b"\r"):
+                text = "The file is one line, because its lines end in CR alone: write them with LF or CRLF."
+                raise RejectedError(Reason("missing_column", text)) from error
+            raise
+
+    def _block(self, block: bytes, *, final: bool) -> tuple[list[pl.DataFrame], int]:
+        text = block.replace(b"\r\n", b"\n") if b"\r" in block else block
+        if final:
+            text = text.removesuffix(b"\r")
+        if not self.places and (frames := self._plain_frames(text)) is not None:
+            return frames, len(block)
+        records, used = self._cutter.cut(text, final=final)
+        return [records], _end_of_line(block, used)
+
+    def _plain_frames(self, text: bytes) -> list[pl.DataFrame] | None:
+        """Split a block of plain lines as it is; None if any line in it may be something else.
+
+        Sound because polars refuses a line with more fields than the schema: if none has more, and the commas
+        are as many as the lines need, none has fewer.
+        """
+        if b"\r" in text or text.startswith(BYTE_ORDER_MARK) or self.shape.table is not None:
+            return None
+        if self._cutter.width == 1:  # a blank line would be a record
+            return None
+        parts = _set_quoted_lines_aside(text, self.maximum_set_aside)
+        if parts is None:
+            return [self._cutter.split(text)] if self._cutter.are_single(text) else None
+        plain, quoted = parts
+        lines = plain.count(b"\n") + (not plain.endswith(b"\n") if plain else 0)
+        if plain.count(b",") != lines * (self._cutter.width - 1):
+            return None
+        try:
+            frames = [self._cutter.split(plain)] if plain else []
+        except (pl.exceptions.ComputeError, pl.exceptions.SchemaError):  # the latter where it is the first line
+            return None
+        if quoted:
+            frames.append(self._cutter.cut(quoted, final=True)[0])
+        return frames
+
+
+def _fields_of_line(line: bytes) -> list[str] | None:
+    _require_utf8(line)
+    return split_record(line.decode().removesuffix("\n").removesuffix("\r"))
+
+
+def _sample(data: bytes) -> list[list[str]]:
+    """Return the first records that are single lines."""
+    lines = (line for line in io.BytesIO(data) if not _BLANK.fullmatch(line))
+    texts = (line.decode(errors="replace").removesuffix("\n").removesuffix("\r") for line in lines)
+    fields = (split_record(text) for text in texts)
+    return list(islice((record for record in fields if record is not None), SAMPLE_RECORDS))
+
+
+def _require_utf8(data: bytes) -> None:
+    try:
+        if not data.isascii():
+            data.decode()
+    except UnicodeDecodeError as error:
+        text = f"The text is not UTF-8: {error.reason} 0x{data[error.start]:02x}."
+        raise RejectedError(Reason("not_utf8", text)) from error
+
+
+def _set_quoted_lines_aside(text: bytes, maximum: int) -> tuple[bytes, bytes] | None:
+    """Return the lines without and those with quotes; None if a line's quotes are odd or the latter are many."""
+    plain: list[bytes] = []
+    quoted: list[bytes] = []
+    start = 0
+    while (quote := text.find(b'"', start)) >= 0:
+        first = text.rfind(b"\n", start, quote) + 1 or start
+        end = text.find(b"\n", quote) + 1 or len(text)
+        line = text[first:end]
+        if line.count(b'"') % 2 or len(quoted) >= maximum:
+            return None
+        plain.append(text[start:first])
+        quoted.append(line)
+        start = end
+    return (b"".join([*plain, text[start:]]), b"".join(quoted)) if quoted else (text, b"")
+
+
+def _end_of_line(block: bytes, lines: int) -> int:
+    """Return where the given number of physical lines ends."""
+    total = block.count(b"\n") + (not block.endswith(b"\n"))
+    if lines == total:
+        return len(block)
+    at = len(block)
+    for _ in range(total - lines + (block.endswith(b"\n"))):
+        at = block.rfind(b"\n", 0, at)
+    return at + 1

@@ -1,0 +1,193 @@
+"""Cuts lines of a CSV file into the records of the data contract (section 2), and records into fields."""
+
+import re
+from dataclasses import dataclass, field
+
+import polars as pl
+from contract.limits import RECORD_LINES
+from contract.patterns import CSV_FIELD
+
+from reading.layout import Shape
+
+_FIELD = re.compile(r'"((?:[^"]|"")*+)"|([^",]*)')
+_QUOTED = r'"(?:[^"]|"")*"'
+_WELL_FORMED = rf"^{CSV_FIELD}(?:,{CSV_FIELD})*$"
+_MAXIMUM_COUNTED_FIELDS = 100
+"""A pattern that counts more fields would be too large."""
+
+
+@dataclass
+class RecordCutter:
+    """Cuts the lines of one file into records, block by block; it keeps the place that it has reached.
+
+    A frame of records has one text column per column of `wanted` that the file has, not trimmed, and `broken`: the rule
+    of section 2 that the record breaks, or null. With `places` it also has `row`, `line` and `raw`, in order.
+    """
+
+    shape: Shape
+    wanted: tuple[str, ...]
+    first_line: int
+    places: bool = False
+    odd_quote_lines: int = field(init=False, default=0)
+    _row: int = field(init=False, default=1)
+    _line: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._line = self.first_line
+
+    @property
+    def width(self) -> int:
+        """How many fields a record must have."""
+        return len(self.shape.layout.names)
+
+    def are_single(self, text: bytes) -> bool:
+        """Say whether each line is a record by itself with the header's number of fields."""
+        if self.width > _MAXIMUM_COUNTED_FIELDS:
+            return False
+        pattern = rf"^{CSV_FIELD}(?:,{CSV_FIELD}){{{self.width - 1}}}$"
+        return bool(_lines(text).str.contains(pattern).all())
+
+    def split(self, text: bytes) -> pl.DataFrame:
+        """Split lines that are known to be well formed and to have the header's number of fields."""
+        frame = pl.read_csv(
+            text,
+            has_header=False,
+            schema={f"column_{place + 1}": pl.String for place in range(self.width)},
+            empty_string_is_null=True,
+        )
+        wanted = {
+            f"column_{place + 1}": name for name, place in self.shape.layout.places.items() if name in self.wanted
+        }
+        return frame.select(pl.col(old).alias(new) for old, new in wanted.items()).with_columns(
+            broken=pl.lit(None, pl.String)
+        )
+
+    def cut(self, text: bytes, *, final: bool) -> tuple[pl.DataFrame, int]:
+        """Return the records of a block, and how many lines they used; the others may go on in the next block."""
+        lines = pl.DataFrame(_lines(text)).with_columns(
+            at=pl.int_range(pl.len(), dtype=pl.UInt32), quotes=pl.col("raw").str.count_matches('"', literal=True)
+        )
+        spans, used = self._long_records(lines, final=final)
+        inner = {line for first, last in spans for line in range(first, last + 1)}
+        single = (
+            lines.head(used)
+            .filter(~pl.col("at").is_in(sorted(inner)) & ~pl.col("raw").str.contains(r"^[ \t]*$"))
+            .with_columns(broken=_broken(self.width))
+            .pipe(self._of_other_tables)
+        )
+        simple = single["broken"].is_null() & ~single["raw"].str.contains("\r", literal=True)
+        parts = [
+            self._split_simple(single.filter(simple)),
+            self._split_slowly(single.filter(~simple)),
+            self._split_slowly(self._of_other_tables(_joined(lines, spans))),
+        ]
+        records = pl.concat(parts).sort("at")
+        if self.places:
+            records = records.with_columns(
+                row=pl.int_range(pl.len(), dtype=pl.Int64) + self._row, line=pl.col("at").cast(pl.Int64) + self._line
+            )
+        self._row += records.height
+        self._line += used
+        return records.drop("at") if self.places else records.drop("at", "raw"), used
+
+    def _of_other_tables(self, records: pl.DataFrame) -> pl.DataFrame:
+        """Name the rule that a record of another table breaks, whatever its number of fields."""
+        table, place = self.shape.table, self.shape.table_place
+        if table is None:
+            return records
+
+        def is_other(raw: str) -> bool:
+            fields = split_record(raw)
+            return fields is None or len(fields) <= place or fields[place].strip(" \t").lower() != table
+
+        other = pl.Series([is_other(raw) for raw in records["raw"]], dtype=pl.Boolean)
+        well_quoted = records["broken"].is_null() | (records["broken"] != "malformed_quotes")
+        return records.with_columns(
+            broken=pl.when(other & well_quoted).then(pl.lit("other_table")).otherwise(pl.col("broken"))
+        )
+
+    def _long_records(self, lines: pl.DataFrame, *, final: bool) -> tuple[list[tuple[int, int]], int]:
+        """Find the records of several lines, as (first, last), and how many lines of the block can be judged now."""
+        odd = lines.filter(pl.col("quotes") % 2 == 1)["at"].to_list()
+        spans: list[tuple[int, int]] = []
+        here, used = 0, lines.height
+        while here < len(odd):
+            first = odd[here]
+            last = odd[here + 1] if here + 1 < len(odd) else None
+            if last is None and not final and lines.height - first < RECORD_LINES:
+                used = first
+                break
+            joins = last is not None and self._is_record(lines, first, last)
+            if joins and last is not None:
+                spans.append((first, last))
+            here += 2 if joins else 1
+        self.odd_quote_lines += sum(1 for line in odd if line < used)
+        return spans, used
+
+    def _is_record(self, lines: pl.DataFrame, first: int, last: int) -> bool:
+        if last - first >= RECORD_LINES:
+            return False
+        fields = split_record("\n".join(lines["raw"][first : last + 1]))
+        return fields is not None and len(fields) == self.width
+
+    def _split_simple(self, single: pl.DataFrame) -> pl.DataFrame:
+        # The first line keeps polars from taking a byte order mark inside the file for one at its beginning.
+        guard = "," * (self.width - 1)
+        text = pl.concat([pl.Series("raw", [guard]), single["raw"]]).str.join("\n").item()
+        return self.split(text.encode()).slice(1).with_columns(single["at"], single["raw"])
+
+    def _split_slowly(self, records: pl.DataFrame) -> pl.DataFrame:
+        names = [name for name in self.shape.layout.places if name in self.wanted]
+        columns: dict[str, list[str | None]] = {name: [] for name in names}
+        for raw, broken in records.select("raw", "broken").iter_rows():
+            fields = None if broken else split_record(raw)
+            for name in names:
+                columns[name].append(fields[self.shape.layout.places[name]] if fields else None)
+        series = [pl.Series(name, values, pl.String) for name, values in columns.items()]
+        return pl.DataFrame(series).with_columns(records["broken"], records["at"], records["raw"])
+
+
+def split_record(text: str) -> list[str] | None:
+    """Split a record into its fields by rule 4; None if a quote is misused."""
+    fields: list[str] = []
+    at = 0
+    while match := _FIELD.match(text, at):
+        fields.append(match[2] if match[1] is None else match[1].replace('""', '"'))
+        at = match.end()
+        if at == len(text):
+            return fields
+        if text[at] != ",":
+            return None
+        at += 1
+    return None
+
+
+def _lines(text: bytes) -> pl.Series:
+    return pl.Series("raw", [text.decode().removesuffix("\n")]).str.split("\n").explode()
+
+
+def _broken(width: int) -> pl.Expr:
+    """Name the rule that a line which is a record by itself breaks, or null."""
+    raw, quotes = pl.col("raw"), pl.col("quotes")
+    outside = pl.when(quotes == 0).then(raw).otherwise(raw.str.replace_all(_QUOTED, ""))
+    commas = outside.str.count_matches(",", literal=True)
+    return (
+        pl.when((quotes > 0) & ~raw.str.contains(_WELL_FORMED))
+        .then(pl.lit("malformed_quotes"))
+        .when(commas < width - 1)
+        .then(pl.lit("too_few_fields"))
+        .when(commas > width - 1)
+        .then(pl.lit("too_many_fields"))
+        .otherwise(pl.lit(None, pl.String))
+    )
+
+
+def _joined(lines: pl.DataFrame, spans: list[tuple[int, int]]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "raw": ["\n".join(lines["raw"][first : last + 1]) for first, last in spans],
+            "at": [first for first, _ in spans],
+            "broken": [None for _ in spans],
+        },
+        schema={"raw": pl.String, "at": pl.UInt32, "broken": pl.String},
+    )

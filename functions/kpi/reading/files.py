@@ -1,0 +1,111 @@
+"""Opens a file by what it is, and gives its records in one form, whatever it is."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import polars as pl
+from contract.items import FileFormat
+
+from reading.bytes import BYTE_ORDER_MARK, HEAD_BYTES, ByteStream, Gunzipped, Rewound, kind_of, read_fully
+from reading.card_secrets import secret_columns
+from reading.csv_blocks import CsvRows
+from reading.dialect import Name, Record, csv_shape, named_shape
+from reading.json_codes import JsonCodes
+from reading.layout import Shape
+from reading.parquet import ParquetRows
+from reading.rejection import RejectedError
+from reading.texts import without_null_text
+
+_COPY_BYTES = 1 << 20
+
+
+class Rows(Protocol):
+    """Reads the records of a file; what it tells of the file is whole once all frames are read."""
+
+    @property
+    def shape(self) -> Shape: ...
+
+    @property
+    def types(self) -> tuple[str, ...]: ...
+
+    @property
+    def blank_lines_before_header(self) -> int: ...
+
+    @property
+    def odd_quote_lines(self) -> int: ...
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """Yield the records in the form of `RecordCutter`."""
+        ...
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file whose first bytes were looked at; `kind` is what they say that it is."""
+
+    name: Name
+    kind: str
+    stream: ByteStream
+    is_empty: bool
+
+    @classmethod
+    def sniff(cls, name: Name, stream: ByteStream) -> "SourceFile":
+        """Look at the first bytes."""
+        head = read_fully(stream, HEAD_BYTES)
+        return cls(name, _kind(name, head), Rewound(head, stream), is_empty=not head)
+
+    def rows(self, wanted: tuple[str, ...], folder: Path, *, places: bool = False) -> Rows:
+        """Return the reader of the file, with a folder for what has to lie on disk."""
+        subject, stream = self.name.subject, self.stream
+        if self.kind == "parquet":
+            # The footer is at the end: Parquet needs a file that can be read from any place.
+            path = _copied(stream, folder)
+            return ParquetRows(path, wanted, places=places, subject=subject, settle=self._named_shape)
+        if self.kind == "json":
+            return JsonCodes(stream, subject)
+        text = Gunzipped(stream) if self.kind == "csv.gz" else stream
+        return CsvRows(text, wanted, places=places, settle=self._csv_shape)
+
+    def _csv_shape(self, first: Sequence[str] | None, sample: Sequence[Record]) -> Shape:
+        shape = csv_shape(self.name, first, sample)
+        return self._without_secrets(shape, sample[1:] if shape.has_header else sample)
+
+    def _named_shape(self, columns: list[str], sample: Sequence[Record]) -> Shape:
+        return self._without_secrets(named_shape(self.name, columns, sample), sample)
+
+    def _without_secrets(self, shape: Shape, sample: Sequence[Record]) -> Shape:
+        reasons = secret_columns(shape, sample) if self.name.subject.has_money else []
+        if reasons:
+            raise RejectedError(*reasons)
+        return shape
+
+
+def frames_of(rows: Rows) -> Iterator[pl.DataFrame]:
+    """Yield the records of a file, with null where it has the text that stands for null."""
+    return (without_null_text(frame, rows.shape.null_text) for frame in rows.frames())
+
+
+def format_of(kind: str, rows: Rows) -> FileFormat:
+    """Return the ledger's map `format` of a file that was read."""
+    item = rows.shape.as_item(kind)
+    if rows.types:
+        item["types"] = list(rows.types)
+    item["blank_lines_before_header"] = rows.blank_lines_before_header
+    item["odd_quote_lines"] = rows.odd_quote_lines
+    return item
+
+
+def _kind(name: Name, head: bytes) -> str:
+    kind = kind_of(head)
+    text = head.removeprefix(BYTE_ORDER_MARK).lstrip()
+    return "json" if name.subject.name == "mcc_codes" and kind == "csv" and text.startswith(b"{") else kind
+
+
+def _copied(stream: ByteStream, folder: Path) -> Path:
+    path = folder / "file.parquet"
+    with path.open("wb") as file:
+        while piece := stream.read(_COPY_BYTES):
+            file.write(piece)
+    return path
