@@ -21,7 +21,12 @@ ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "functions" / "kpi" / "contract"
 MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 STANDARD = {"collections", "dataclasses", "enum", "typing"}
-REFERENCES = ("tests/unit/kpi/kpi_reference.py", "tests/data/nasty/build.py", "tests/data/nasty/parquet_cases.py")
+REFERENCES = (
+    "tests/unit/kpi/kpi_reference.py",
+    "tests/data/nasty/build.py",
+    "tests/data/nasty/parquet_cases.py",
+    "tests/data/dms/build.py",
+)
 """What errors of the contract are caught by: all of it is written from the words of the data contract."""
 BY_SUBJECT = pytest.mark.parametrize("subject", SUBJECTS.values(), ids=list(SUBJECTS))
 
