@@ -1,4 +1,4 @@
-"""Decides over a file: reads it from its first byte to its last, and says what was found and why it is rejected."""
+"""Accept or reject a file: read it from its first byte to its last, and return the figures and the reasons."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import reading.allocator  # noqa: F401 - before polars
-from contract.items import ControlTotals, DeclaredLoad, FileFormat, InspectedFile, NoFormat, RejectionReason
+from contract.items import ControlTotals, DeclaredLoad, FileFormat, InspectedFile, RejectionReason
 from contract.subjects import subject_of
 from judging.kpis import Kpis, count_kpis, instant_text, money_text
 from judging.reconcile import LearnedRange, Policy, is_proven, range_warnings, reasons_against
@@ -26,7 +26,7 @@ from reading.rejection import Reason, RejectedError
 class Inspection:
     """What was found; `kpis` is None where the file could not be read to its end."""
 
-    format: FileFormat | NoFormat = field(default_factory=NoFormat)
+    format: FileFormat = field(default_factory=FileFormat)
     load: DeclaredLoad | None = None
     kpis: Kpis | None = None
     control: Control = field(default_factory=Control)
@@ -34,7 +34,7 @@ class Inspection:
     reasons: list[Reason] = field(default_factory=list)
 
     def as_item(self) -> InspectedFile:
-        """Return what the ledger keeps of it."""
+        """Return the attributes that the ledger keeps."""
         item = InspectedFile(format=self.format, control=self._control_totals(), warnings=self.warnings)
         if self.load is not None:
             item["load"] = self.load
@@ -66,7 +66,7 @@ def inspect_file(
     learned: Callable[[], LearnedRange | None],
     policy: Policy,
 ) -> Inspection:
-    """Read the file and decide over it; a file that cannot be read has its reasons and no figures."""
+    """Read a file and decide whether to accept it; a file that cannot be read has reasons and no figures."""
     found = Inspection()
     try:
         found.control = _control(metadata, read_side_car)
@@ -82,7 +82,7 @@ def inspect_file(
 
 
 def inspect_marker(content: bytes, bucket: str, *, is_usable: Callable[[Listed], bool]) -> Inspection:
-    """Read the marker of a reload and decide over it; it has no rows and no money."""
+    """Read the marker of a reload and decide whether to accept it; it has no rows and no money."""
     found = Inspection(format=FileFormat(kind="load"))
     try:
         load = load_of(content)

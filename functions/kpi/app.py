@@ -72,7 +72,7 @@ class Services:
 
 @cache
 def services() -> Services:
-    """Connect once per process; check the environment."""
+    """Check the environment and connect, once per process."""
     settings = Settings.of(os.environ)
     return Services(
         settings=settings,
@@ -84,7 +84,7 @@ def services() -> Services:
 
 
 def process(version: ObjectVersion, on: Services, claimant: str) -> str:
-    """Bring one object version as far as this function can; return its status."""
+    """Take one object version as far as this function can; return its status."""
     head = _head(on, version)
     as_of_at, unreadable = _as_of(head)
     item = on.ledger.receive(received_item(version, head, as_of_at, _now()))
@@ -92,7 +92,7 @@ def process(version: ObjectVersion, on: Services, claimant: str) -> str:
         _decide(version, on, head, unreadable)
         item = on.ledger.get(version.file_id)
     if item["status"] == "rejected":
-        _tell(item, on, claimant)
+        _mail_rejection(item, on, claimant)
     elif "execution_arn" not in item:
         on.ledger.record_execution(version.file_id, _start(item, on))
     return str(item["status"])
@@ -133,7 +133,7 @@ def _learned(first_folder: str, on: Services) -> LearnedRange | None:
 
 
 def _learn(first_folder: str, kpis: Kpis, on: Services) -> None:
-    """Take an accepted file into the range of its prefix."""
+    """Widen the range of a prefix by an accepted file."""
 
     def with_file(item: RangeItem | None) -> RangeItem:
         return widened(kpis, LearnedRange.of_item(item) if item else None).as_item(first_folder)
@@ -173,8 +173,8 @@ def _inspect_marker(version: ObjectVersion, on: Services) -> Inspection:
     return inspect_marker(content, version.bucket, is_usable=is_usable)
 
 
-def _tell(item: FileItem, on: Services, claimant: str) -> None:
-    """Write the passport and send the mail, unless that was done."""
+def _mail_rejection(item: FileItem, on: Services, claimant: str) -> None:
+    """Write the passport and send the email, unless both were done before."""
     now = _now()
     if not on.ledger.claim_mail(item["file_id"], claimant, now=now, abandoned_before=now - CLAIM_LIFETIME):
         return
@@ -193,7 +193,7 @@ def _tell(item: FileItem, on: Services, claimant: str) -> None:
 
 
 def _start(item: FileItem, on: Services) -> str:
-    """Start the file's workflow, or find that it was started; return the execution's ARN."""
+    """Start the file's workflow unless it was started before; return the execution's ARN."""
     name = execution_name(item["key"], item["file_id"])
     given = {"file_id": item["file_id"], "bucket": item["bucket"], "key": item["key"], "version_id": item["version_id"]}
     machine = on.settings.state_machine_arn
@@ -220,7 +220,7 @@ def _now() -> datetime:
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Handle every record; one that fails does not hold up the others, and fails the call for Lambda to repeat it."""
+    """Handle every record. One that fails does not hold up the others; it fails the call, so that Lambda repeats it."""
     handled, failures = 0, []
     for record in data_records(event):
         try:

@@ -19,7 +19,7 @@ def instant(at: datetime) -> str:
 
 
 def status_change(status: StatusName, now: datetime) -> StatusChange:
-    """Return the note of a change of a file's status."""
+    """Return the entry that records a change of status."""
     return {"status": status, "at": instant(now)}
 
 
@@ -42,16 +42,16 @@ class Ledger:
         return cast(FileItem | None, self._find(file_id))
 
     def accept(self, file_id: str, found: InspectedFile, now: datetime) -> bool:
-        """Move a file from received to accepted; say whether it was this call that did."""
+        """Move a file from received to accepted; return whether this call did it."""
         waiting = {"in_effect": True, "waiting_for": "silver", "waiting_since": instant(now)}
         return self._decide(file_id, "accepted", {**found, **waiting}, now)
 
     def reject(self, file_id: str, found: InspectedFile, now: datetime) -> bool:
-        """Move a file from received to rejected; say whether it was this call that did."""
+        """Move a file from received to rejected; return whether this call did it."""
         return self._decide(file_id, "rejected", found, now)
 
     def record_execution(self, file_id: str, execution_arn: str) -> None:
-        """Note the workflow's execution, once."""
+        """Record the workflow's execution, once."""
         self._if_so(
             lambda: self._table.update_item(
                 Key={"file_id": file_id},
@@ -62,10 +62,10 @@ class Ledger:
         )
 
     def claim_mail(self, file_id: str, claimant: str, *, now: datetime, abandoned_before: datetime) -> bool:
-        """Claim the sending of a rejection's mail; false if it is sent, or another call is at it.
+        """Claim a rejection's email; return False if it was sent or another call is sending it.
 
-        A call that died keeps its claim: its own repetition (the same claimant) takes it up again, anybody else
-        may after `abandoned_before`.
+        A call that died keeps its claim. Its own repetition (the same claimant) may take it again at once, any other
+        call once the claim is older than `abandoned_before`.
         """
         return self._if_so(
             lambda: self._table.update_item(
@@ -82,7 +82,7 @@ class Ledger:
         )
 
     def mark_mailed(self, file_id: str, now: datetime) -> None:
-        """Note that the mail is out."""
+        """Record that the email was sent."""
         self._table.update_item(
             Key={"file_id": file_id},
             UpdateExpression="SET rejection_mail.sent_at = :now",
@@ -94,7 +94,7 @@ class Ledger:
         return cast(RangeItem | None, self._find(f"range#{first_folder}"))
 
     def widen_range(self, first_folder: str, widened: Callable[[RangeItem | None], RangeItem]) -> None:
-        """Take an accepted file into the range of its prefix; `widened` gives the range with the file in it."""
+        """Replace the range of a prefix by what `widened` makes of it, however many calls do so at once."""
         while True:
             before = self.range_of(first_folder)
             condition = "attribute_not_exists(file_id)" if before is None else "files = :files"
@@ -112,7 +112,7 @@ class Ledger:
         )
 
     def _decide(self, file_id: str, status: StatusName, values: Mapping[str, Any], now: datetime) -> bool:
-        """Move a received file on; its warnings, figures and the change go with the status in one write."""
+        """Write the new status of a received file together with its warnings and figures."""
         names = {f"#{name}": name for name in ("status", "changes", *values)}
         sets = [f"#{name} = :{name}" for name in ("status", *values)]
         return self._if_so(
@@ -132,7 +132,7 @@ class Ledger:
 
     @staticmethod
     def _if_so(write: Callable[[], object]) -> bool:
-        """Make a conditional write; say whether its condition held."""
+        """Make a conditional write; return whether its condition held."""
         try:
             write()
         except ClientError as error:

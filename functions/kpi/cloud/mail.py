@@ -1,4 +1,4 @@
-"""The words of the mail about a rejected file."""
+"""Compose the email about a rejected file."""
 
 from contract.items import FileItem
 
@@ -19,7 +19,7 @@ def rejection_subject(item: FileItem, stage: str) -> str:
 
 
 def rejection_body(item: FileItem) -> str:
-    """Return the plain text: which file, why, what next."""
+    """Return the text: which file, why it was rejected, and what to do next."""
     reasons = "\n".join(f"  {reason['code']}: {reason['text']}" for reason in item["reasons"])
     opening = (
         "A file was rejected. It changed nothing and stays in Bronze.\n\n"

@@ -1,4 +1,4 @@
-"""The environment of the function as a checked, typed value."""
+"""Read the function's environment as a checked, typed value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

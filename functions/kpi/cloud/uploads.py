@@ -1,4 +1,4 @@
-"""The object versions that an S3 event names, and how their bytes are read."""
+"""Read S3 events, and the object versions that they name."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def object_version(record: Mapping[str, Any]) -> ObjectVersion:
 
 
 def received_item(version: ObjectVersion, head: Head | None, as_of_at: datetime | None, now: datetime) -> FileItem:
-    """Return the first state of a file's item; without a head the event's own figures stand in."""
+    """Return a file's item as it is first written; without a head it has the event's own figures."""
     item: FileItem = {
         "file_id": version.file_id,
         "kind": "file",
@@ -127,7 +127,7 @@ def subject_name(key: str) -> str:
 
 
 def read_head(s3: S3Client, version: ObjectVersion) -> Head:
-    """Ask S3 about a version; raise ObjectGoneError if it was deleted."""
+    """Return what S3 says of a version; raise ObjectGoneError if it was deleted."""
     try:
         head = s3.head_object(Bucket=version.bucket, Key=version.key, VersionId=version.version_id)
     except ClientError as error:
@@ -164,7 +164,7 @@ def read_pin(s3: S3Client, version: ObjectVersion) -> bytes | None:
 
 
 def is_there(s3: S3Client, bucket: str, key: str, version_id: str) -> bool:
-    """Say whether an object version is in Bronze."""
+    """Return whether an object version is in Bronze."""
     try:
         s3.head_object(Bucket=bucket, Key=key, VersionId=version_id)
     except ClientError as error:

@@ -53,7 +53,13 @@ class RunError(TypedDict):
 class FileFormat(TypedDict):
     """How a file is written: all that a reader must know before its first row. A marker has its kind alone."""
 
-    kind: Annotated[str, "`csv`, `csv.gz`, `parquet`, `json`; `load` of a marker"]
+    kind: NotRequired[
+        Annotated[
+            str,
+            "`csv`, `csv.gz`, `parquet`, `json`; `load` of a marker; absent when the file was rejected before it was "
+            "looked at",
+        ]
+    ]
     dialect: NotRequired[Annotated[str, "see *Dialects*"]]
     has_header: NotRequired[bool]
     columns: NotRequired[Annotated[list[str], "names as in the file, in order; without a header those of the contract"]]
@@ -72,10 +78,6 @@ class FileFormat(TypedDict):
     types: NotRequired[Annotated[list[str], "Parquet only: type names"]]
     blank_lines_before_header: NotRequired[int]
     odd_quote_lines: NotRequired[int]
-
-
-class NoFormat(TypedDict):
-    """The format of a file that was rejected before it was looked at."""
 
 
 class DeclaredLoad(TypedDict):
@@ -181,9 +183,9 @@ class FileItem(TypedDict):
 
 
 class InspectedFile(TypedDict):
-    """What the inspection of a file adds to its item; a file that cannot be read may have an empty format."""
+    """What the inspection of a file adds to its item."""
 
-    format: FileFormat | NoFormat
+    format: FileFormat
     control: ControlTotals
     warnings: list[str]
     load: NotRequired[DeclaredLoad]

@@ -147,6 +147,6 @@ def subject_of(key: str) -> Subject:
 
 
 def is_marker(key: str) -> bool:
-    """Say whether an object declares a reload instead of holding data."""
+    """Return whether an object declares a reload instead of holding data."""
     first, _, rest = key.partition("/")
     return first == TRANSACTIONS.name and rest.rpartition("/")[2] == MARKER_NAME

@@ -1,4 +1,4 @@
-"""Counts distinct 64-bit keys exactly in memory that does not grow with their number.
+"""Count distinct 64-bit keys exactly in memory that does not grow with their number.
 
 Keys are spilled to disk as sorted runs. Keys of a run that lie in no other run's range cannot occur twice, so a file
 in the order of its keys, the usual one, costs a sort of nearly sorted numbers. The others are counted by shards of a

@@ -1,4 +1,4 @@
-"""Counts the figures of a file from its judged rows: exact, in one pass, in memory that does not grow."""
+"""Count the figures of a file from its judged rows: exact, in one pass, in memory that does not grow."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor

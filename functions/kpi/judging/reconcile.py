@@ -1,4 +1,4 @@
-"""Decides over a file: its figures against what the sender said, the limits, and the files accepted before."""
+"""Compare a file's figures with the control totals, the stack's limits, and the files accepted before."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -53,7 +53,7 @@ class LearnedRange:
 
 
 def is_proven(control: Control) -> bool:
-    """Say whether a figure of the sender was there to compare with."""
+    """Return whether the sender gave a figure to compare with."""
     return control.row_count is not None or control.total_cents is not None
 
 
@@ -96,7 +96,7 @@ def _control_reasons(kpis: Kpis, control: Control) -> list[Reason]:
 
 
 def range_warnings(kpis: Kpis, learned: LearnedRange | None) -> list[str]:
-    """Say how a file without control totals differs from the files before it."""
+    """Return warnings for a file without control totals that differs from the files before it."""
     if learned is None:
         return ["The file is unproven: it has no control totals, and no earlier file to compare it with."]
     warnings = ["The file is unproven: it has no control totals; it was compared with earlier files."]
@@ -115,7 +115,7 @@ def range_warnings(kpis: Kpis, learned: LearnedRange | None) -> list[str]:
 
 
 def widened(kpis: Kpis, learned: LearnedRange | None) -> LearnedRange:
-    """Return the range with this file in it."""
+    """Return the range widened by this file."""
     rows, mean = kpis.row_count, kpis.mean_cents or 0
     if learned is None:
         return LearnedRange(1, rows, rows, mean, mean)

@@ -1,4 +1,4 @@
-"""Judges the rows of a file: what the figures are counted from, exact for every form of the contract.
+"""Judge rows: return of each what the figures are counted from, exactly for every form of the contract.
 
 Of each row: `key`, `cents`, `us` (each null if missing or unreadable), `channel` (its place in CHANNELS, the next
 number if unknown, null if the row has no fields or is a delete), `bad` (it breaks a rule), `op_code` (its place in
@@ -21,7 +21,7 @@ NO_MONEY: Mapping[str, type[pl.DataType]] = {"cents": pl.Int64, "us": pl.Int64, 
 
 
 def judge_exactly(records: pl.DataFrame, subject: Subject, limits: Limits) -> pl.DataFrame:
-    """Judge the rows by the rules proper."""
+    """Return the judged rows, read and tested as the contract says."""
     codes = range(len(OPERATIONS))
     return read_values(records, subject).select(
         key=pl.col(f"{subject.key}_value"),

@@ -1,6 +1,6 @@
-"""Makes the rules of the contract: each an expression that is true where a row breaks it, never null.
+"""Build the contract's rules: each an expression over the values of a row, true where the row breaks it, never null.
 
-They stand over what `values.read_values` gives, in the contract's order.
+The columns are those of `values.read_values`; the order is the contract's.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ class Limits:
 
 
 def broken_rules(subject: Subject, limits: Limits) -> dict[str, pl.Expr]:
-    """Return the rules by name, in their order; a row of broken structure is tried by none of the others."""
+    """Return the rules by name, in their order; a row of broken structure breaks none of the others."""
     has_image = pl.col("op_value").ne_missing("D")
     made = {}
     for rule in rules_of(subject):

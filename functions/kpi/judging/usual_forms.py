@@ -1,7 +1,7 @@
-"""Judges the rows of transactions quickly where their texts have the usual form.
+"""Judge rows of transactions quickly where their texts have the usual forms.
 
-The quick way takes only texts that it reads exactly and that break no rule; a test holds the two ways to the same
-results.
+A usual form is one that polars reads exactly and that breaks no rule. All other rows are judged by `rows`; a test holds
+both to the same results.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ _USUAL_ZIP = r"^[1-9][0-9]{0,4}(?:\.0)?$"
 
 
 def judge(records: pl.DataFrame, subject: Subject, limits: Limits) -> list[pl.DataFrame]:
-    """Return what `rows.judge_exactly` does, in any order of the rows."""
+    """Return what `judge_exactly` returns, in several frames and in any order."""
     if not subject.has_money:
         return [judge_exactly(records, subject, limits)]
     read = records.with_columns(*_quick_values(records.schema))
@@ -52,7 +52,7 @@ def _quick_values(schema: pl.Schema) -> list[pl.Expr]:
 
 
 def _is_usual(schema: pl.Schema, subject: Subject, limits: Limits) -> pl.Expr:
-    """Say of which rows all texts have a form that the quick way reads exactly and that breaks no rule."""
+    """Return whether all texts of a row have usual forms."""
     tests = [pl.col("broken").is_null()]
     if "op" in schema:
         tests.append(pl.col("op").is_in(["I", "U"]))

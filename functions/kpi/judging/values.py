@@ -1,4 +1,4 @@
-"""Reads the values of columns: one reader per kind, exact for every form of the data contract (section 3).
+"""Read the values of columns: one reader per kind, exact for every form of the data contract (section 3).
 
 A reader takes the trimmed text of a column NAME and gives `NAME_value`: integers and codes as Int64, amounts in cents,
 instants in microseconds since 1970, UTC; null where the text cannot be read. What several expressions need of a text is

@@ -1,6 +1,6 @@
-"""Has freed memory given back at once, so that the peak follows the size of a batch and not the number of batches.
+"""Give freed memory back at once, so that the peak follows the size of a batch and not the number of batches.
 
-To be imported before polars, whose allocator reads its settings when it is loaded. Python's objects and buffers come
+Import it before polars, whose allocator reads its settings when it is loaded. Python's objects and buffers come
 from the C library: with a threshold of its own it also stops raising the size from which blocks are given back whole.
 """
 

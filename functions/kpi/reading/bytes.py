@@ -1,4 +1,4 @@
-"""Opens the bytes of an object by what they are: Parquet, gzip or plain CSV, told by the first bytes alone."""
+"""Read the bytes of an object by what they are: Parquet, gzip or plain CSV, told by the first bytes alone."""
 
 import zlib
 from typing import Protocol
@@ -21,7 +21,7 @@ class ByteStream(Protocol):
 
 
 def read_fully(stream: ByteStream, size: int) -> bytes:
-    """Read so many bytes, fewer only at the end."""
+    """Read this many bytes, fewer only at the end."""
     pieces: list[bytes] = []
     while size > 0 and (piece := stream.read(size)):
         pieces.append(piece)
@@ -96,7 +96,7 @@ def kind_of(head: bytes) -> str:
 
 
 def kind_warnings(key: str, kind: str) -> list[str]:
-    """Say when the name of an object promises something else than it holds."""
+    """Return a warning if the name of an object promises another kind than its content is."""
     promised = next((kind for ending, kind in _ENDINGS.items() if key.lower().endswith(ending)), None)
     if promised in (None, kind):
         return []

@@ -1,4 +1,4 @@
-"""Finds columns of a transactions file that look like card numbers or security codes: they may not leave Bronze."""
+"""Find columns of a transactions file that look like card numbers or security codes: they may not leave Bronze."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ _BETWEEN_WORDS = re.compile(r"[ \t-]+")
 
 
 def secret_columns(shape: Shape, sample: Sequence[Sequence[str | None]]) -> list[Reason]:
-    """Return why a file may not be taken, judged by the records of its first block."""
+    """Return a reason for each column that looks like a secret in the records of the first block."""
     reasons = []
     for place, name in enumerate(shape.layout.names):
         values = [record[place] for record in sample if len(record) > place]
@@ -44,7 +44,7 @@ def _digits(text: str) -> str:
 
 
 def is_card_number(digits: str) -> bool:
-    """Say whether digits end in their check digit (ISO/IEC 7812-1, annex B: the Luhn formula)."""
+    """Return whether digits end in their check digit (ISO/IEC 7812-1, annex B: the Luhn formula)."""
     if not _CARD_NUMBER.fullmatch(digits):
         return False
     doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])

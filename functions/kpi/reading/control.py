@@ -1,4 +1,4 @@
-"""Reads what the sender says of a file: its control totals and the instant of its extract."""
+"""Read what the sender says of a file: its control totals and the instant of its extract."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Cuts the bytes of a CSV file into blocks of whole lines, and has them cut into records.
+"""Read a CSV file block by block, each a number of whole lines.
 
 Memory follows the size of a block, never that of the file. Two ways lead to the same records: blocks whose lines are
 all plain are split by polars as they are, every other block is first cut into lines and each line is judged.

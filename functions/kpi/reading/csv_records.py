@@ -1,4 +1,4 @@
-"""Cuts lines of a CSV file into the records of the data contract (section 2), and records into fields."""
+"""Cut lines of a CSV file into the records of the data contract (section 2), and records into fields."""
 
 import re
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class RecordCutter:
         return len(self.shape.layout.names)
 
     def are_single(self, text: bytes) -> bool:
-        """Say whether each line is a record by itself with the header's number of fields."""
+        """Return whether each line is a record by itself with the header's number of fields."""
         if self.width > _MAXIMUM_COUNTED_FIELDS:
             return False
         pattern = rf"^{CSV_FIELD}(?:,{CSV_FIELD}){{{self.width - 1}}}$"
@@ -91,7 +91,7 @@ class RecordCutter:
         return records.drop("at") if self.places else records.drop("at", "raw"), used
 
     def _of_other_tables(self, records: pl.DataFrame) -> pl.DataFrame:
-        """Name the rule that a record of another table breaks, whatever its number of fields."""
+        """Return the rule that a record of another table breaks, whatever its number of fields."""
         table, place = self.shape.table, self.shape.table_place
         if table is None:
             return records
@@ -107,7 +107,7 @@ class RecordCutter:
         )
 
     def _long_records(self, lines: pl.DataFrame, *, final: bool) -> tuple[list[tuple[int, int]], int]:
-        """Find the records of several lines, as (first, last), and how many lines of the block can be judged now."""
+        """Return the records of several lines, as (first, last), and how many lines of the block can be judged now."""
         odd = lines.filter(pl.col("quotes") % 2 == 1)["at"].to_list()
         spans: list[tuple[int, int]] = []
         here, used = 0, lines.height
@@ -167,7 +167,7 @@ def _lines(text: bytes) -> pl.Series:
 
 
 def _broken(width: int) -> pl.Expr:
-    """Name the rule that a line which is a record by itself breaks, or null."""
+    """Return the rule that a line which is a record by itself breaks, or null."""
     raw, quotes = pl.col("raw"), pl.col("quotes")
     outside = pl.when(quotes == 0).then(raw).otherwise(raw.str.replace_all(_QUOTED, ""))
     commas = outside.str.count_matches(",", literal=True)

@@ -1,4 +1,4 @@
-"""Tells how a file is written: by its name, its first block and its pin (data contract, section 1, *Dialects*).
+"""Tell how a file is written from its name, its first block and its pin (data contract, section 1, *Dialects*).
 
 What cannot be told apart is rejected with both readings, never guessed.
 """
@@ -52,7 +52,7 @@ def csv_shape(name: Name, first: Sequence[str] | None, sample: Sequence[Record])
 
 
 def has_header(name: Name, first: Sequence[str] | None) -> bool:
-    """Say whether the first record names columns; without a DMS name or a pin it always does."""
+    """Return whether the first record names columns; without a DMS name or a pin it always does."""
     if name.pin.header is not None:
         return name.pin.header
     names = {name.subject.canonical_name(column) for column in first or ()}
@@ -104,7 +104,7 @@ def _headerless_layout(name: Name, sample: Sequence[Record]) -> Layout:
     if len(readings) == 1:
         return layout_of(readings[0], name.subject)
     if readings:
-        raise ambiguous(*(_told(columns) for columns in readings[:2]))
+        raise ambiguous(*(_described(columns) for columns in readings[:2]))
     _refuse_two_timestamps(name, width, sample)
     usual = len(name.subject.headerless)
     raise ambiguous(
@@ -144,7 +144,7 @@ _ENDS: tuple[tuple[list[str], list[str]], ...] = (([], []), (["commit_at"], []),
 
 
 def _fits(columns: list[str], sample: Sequence[Record], name: Name) -> bool:
-    """Say whether the values of the first block allow a reading."""
+    """Return whether the values of the first block allow a reading."""
     whole = [record for record in sample if len(record) == len(columns)]
     tests: dict[str, Callable[[str], object]] = {
         "op": _is_operation,
@@ -159,7 +159,7 @@ def _is_operation(value: str) -> bool:
     return value.lower() in OPERATION_SPELLINGS
 
 
-def _told(columns: list[str]) -> str:
+def _described(columns: list[str]) -> str:
     extra = {"op": "the operation", "commit_at": "the commit timestamp"}
     told = [f"column {place + 1} is {extra[column]}" for place, column in enumerate(columns) if column in extra]
     return " and ".join(told) or "it has the values alone"
@@ -210,7 +210,7 @@ def refuse_changes_in_full_load(shape: Shape, name: Name, *, changes: int) -> No
 
 
 def weaknesses(shape: Shape, *, bare_deletes: int) -> list[str]:
-    """Say what a DMS file leaves open."""
+    """Return warnings about what a DMS file leaves open."""
     if shape.dialect == UPLOAD:
         return []
     places, full = shape.layout.places, shape.is_full_load
@@ -244,6 +244,6 @@ def _all(pattern: re.Pattern[str], sample: Sequence[Record], place: int) -> bool
 
 
 def _most(records: Sequence[Record], place: int, test: Callable[[str], object]) -> bool:
-    """Say whether more than half of the records pass; the others are rows that break a rule."""
+    """Return whether more than half of the records pass; the others are rows that break a rule."""
     passed = sum(1 for record in records if test(_plain(record[place])))
     return 2 * passed > len(records)

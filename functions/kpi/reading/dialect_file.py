@@ -1,4 +1,4 @@
-"""Reads a pin: what the owner of a folder says about the files in it, where they do not say it themselves."""
+"""Read a pin, `_dialect.json`: what the owner of a folder says about the files in it."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Opens a file by what it is, and gives its records in one form, whatever it is."""
+"""Open a file as the kind that its first bytes tell, and read its records in one form for all kinds."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -52,12 +52,12 @@ class SourceFile:
 
     @classmethod
     def sniff(cls, name: Name, stream: ByteStream) -> "SourceFile":
-        """Look at the first bytes."""
+        """Read the first bytes and tell the kind from them."""
         head = read_fully(stream, HEAD_BYTES)
         return cls(name, _kind(name, head), Rewound(head, stream), is_empty=not head)
 
     def rows(self, wanted: tuple[str, ...], folder: Path, *, places: bool = False) -> Rows:
-        """Return the reader of the file, with a folder for what has to lie on disk."""
+        """Return the file's reader; `folder` is for what it needs on disk."""
         subject, stream = self.name.subject, self.stream
         if self.kind == "parquet":
             # The footer is at the end: Parquet needs a file that can be read from any place.
@@ -83,7 +83,7 @@ class SourceFile:
 
 
 def frames_of(rows: Rows) -> Iterator[pl.DataFrame]:
-    """Yield the records of a file, with null where it has the text that stands for null."""
+    """Yield the records of a file, with null where they have the text that means null."""
     return (without_null_text(frame, rows.shape.null_text) for frame in rows.frames())
 
 

@@ -1,4 +1,4 @@
-"""Reads `mcc_codes` as one JSON object, code to description, in the form of the other readers."""
+"""Read `mcc_codes` from one JSON object, code to description."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

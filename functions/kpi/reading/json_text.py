@@ -1,4 +1,4 @@
-"""Reads JSON of others: what it returns can also be written down again."""
+"""Read JSON written by others; what is returned can also be written again."""
 
 import json
 from typing import Any

@@ -24,7 +24,7 @@ class Layout:
     places: dict[str, int]
 
     def warnings(self, subject: Subject = TRANSACTIONS) -> list[str]:
-        """Say what the file has in vain and what it lacks."""
+        """Return warnings about columns that are not read and columns that are absent."""
         known = set(self.places.values())
         named = [name for place, name in enumerate(self.names) if place not in known]
         unknown = [repr(name) for name in named if name not in TABLE_COLUMNS]

@@ -1,4 +1,4 @@
-"""Reads a marker: the declaration that some files of a full load replace all that was there before (section 9)."""
+"""Read a marker: the declaration that some files of a full load replace all that was there before (section 9)."""
 
 import hashlib
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Reads a Parquet file in bounded batches, each value as the text that the rules know (data contract, section 3.3)."""
+"""Read a Parquet file in bounded batches, each value as the text that the rules know (data contract, section 3.3)."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -134,7 +134,7 @@ class ParquetRows:
 
 
 def type_name(kind: pl.DataType) -> str:
-    """Name a type as the ledger does: `string`, `int64`, `decimal(18,2)`, `timestamp[ns]`, `timestamp[us, UTC]`."""
+    """Return a type's name in the ledger: `string`, `int64`, `decimal(18,2)`, `timestamp[ns]`, `timestamp[us, UTC]`."""
     if isinstance(kind, pl.String | pl.Categorical | pl.Enum):
         return "string"
     if isinstance(kind, pl.Decimal):
@@ -147,13 +147,13 @@ def type_name(kind: pl.DataType) -> str:
 
 
 def _has_text(kind: pl.DataType) -> bool:
-    """Say whether polars can write the values of a type as text; it refuses a whole frame for one that it cannot."""
+    """Return whether polars can write the values of a type as text; it refuses a whole frame for one that it cannot."""
     of_text = (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Date, pl.Datetime, pl.Time)
     return kind.is_numeric() or isinstance(kind, of_text)
 
 
 def _is_supported(values: Kind, kind: pl.DataType) -> bool:
-    """Say whether a type can hold a column's values."""
+    """Return whether a type can hold a column's values."""
     return any(_IS_OF[parquet_type](kind) for parquet_type in values.parquet)
 
 

@@ -1,4 +1,4 @@
-"""Why a file is not accepted."""
+"""The exception that rejects a file, and its reasons."""
 
 from dataclasses import dataclass
 

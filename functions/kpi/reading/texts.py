@@ -1,10 +1,10 @@
-"""Brings what stands for a text, or for none, to the form that the rules know."""
+"""Bring texts that mean null, and instants, to the form that the rules know."""
 
 import polars as pl
 
 
 def without_null_text(records: pl.DataFrame, null_text: str | None) -> pl.DataFrame:
-    """Read what a file writes for null as null; an instant of Parquet is held to it as the text that stands for it."""
+    """Return records with null for the text that means null; instants of Parquet are compared as texts."""
     if null_text is None:
         return records
     kinds = {name: kind for name, kind in records.schema.items() if name not in ("broken", "raw")}
@@ -14,6 +14,6 @@ def without_null_text(records: pl.DataFrame, null_text: str | None) -> pl.DataFr
 
 
 def instants_as_text(us: pl.Expr) -> pl.Expr:
-    """Write an instant with as many decimals as it needs."""
+    """Return instants as text, with as many decimals as they need."""
     text = us.dt.to_string("%Y-%m-%d %H:%M:%S%.6f")
     return pl.when(us.dt.microsecond() == 0).then(text.str.head(19)).otherwise(text.str.strip_chars_end("0"))

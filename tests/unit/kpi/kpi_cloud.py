@@ -9,6 +9,8 @@ from urllib.parse import quote_plus
 import app
 import boto3
 import pytest
+from contract.items import FileItem, RangeItem
+from item_types import differences
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sns.models import sns_backends
@@ -40,6 +42,11 @@ class Cloud:
         items = [item for item in self.table.scan()["Items"] if item.get("version_id") == self.versions[key]]
         assert len(items) == 1
         return items[0]
+
+    def differences_from_contract(self) -> list[str]:
+        """Say what of the items in the ledger is not as the contract types it."""
+        types = {"file": FileItem, "range": RangeItem}
+        return [told for item in self.table.scan()["Items"] for told in differences(item, types[item["kind"]])]
 
     def executions(self) -> list[dict[str, Any]]:
         found = self.workflows.list_executions(stateMachineArn=self.machine_arn)["executions"]
@@ -110,5 +117,7 @@ def cloud_in_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         for name, value in {**settings, "STAGE": "test"}.items():
             monkeypatch.setenv(name, value)
         app.services.cache_clear()
-        yield Cloud(s3, table, workflows, machine_arn, topic_arn)
+        cloud = Cloud(s3, table, workflows, machine_arn, topic_arn)
+        yield cloud
         app.services.cache_clear()
+        assert cloud.differences_from_contract() == []
