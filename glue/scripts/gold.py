@@ -513,7 +513,7 @@ def subject_of(key: str) -> Subject:
 
 
 def is_marker(key: str) -> bool:
-    """Say whether an object declares a reload instead of holding data."""
+    """Return whether an object declares a reload instead of holding data."""
     first, _, rest = key.partition("/")
     return first == TRANSACTIONS.name and rest.rpartition("/")[2] == MARKER_NAME
 
@@ -614,6 +614,7 @@ CALENDAR: Mapping[str, str] = {
 
 StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
 LayerName = Literal["silver", "gold"]
+ControlSource = Literal["metadata", "side-car", "none"]
 
 
 class StatusChange(TypedDict):
@@ -658,7 +659,13 @@ class RunError(TypedDict):
 class FileFormat(TypedDict):
     """How a file is written: all that a reader must know before its first row. A marker has its kind alone."""
 
-    kind: Annotated[str, "`csv`, `csv.gz`, `parquet`, `json`; `load` of a marker"]
+    kind: NotRequired[
+        Annotated[
+            str,
+            "`csv`, `csv.gz`, `parquet`, `json`; `load` of a marker; absent when the file was rejected before it was "
+            "looked at",
+        ]
+    ]
     dialect: NotRequired[Annotated[str, "see *Dialects*"]]
     has_header: NotRequired[bool]
     columns: NotRequired[Annotated[list[str], "names as in the file, in order; without a header those of the contract"]]
@@ -711,7 +718,7 @@ class FileKpis(TypedDict):
 class ControlTotals(TypedDict):
     """What a file's figures were compared with."""
 
-    source: Literal["metadata", "side-car", "none"]
+    source: ControlSource
     row_count: NotRequired[int]
     total_amount: NotRequired[str]
     proven: bool
@@ -779,6 +786,17 @@ class FileItem(TypedDict):
     gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
     execution_arn: NotRequired[Annotated[str, "of the workflow"]]
     changes: Annotated[list[StatusChange], "each status change"]
+
+
+class InspectedFile(TypedDict):
+    """What the inspection of a file adds to its item."""
+
+    format: FileFormat
+    control: ControlTotals
+    warnings: list[str]
+    load: NotRequired[DeclaredLoad]
+    kpis: NotRequired[FileKpis]
+    reasons: NotRequired[list[RejectionReason]]
 
 
 class PublishedRun(TypedDict):
