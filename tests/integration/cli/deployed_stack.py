@@ -122,7 +122,7 @@ def account(server: str, folder: Path) -> Iterator[DeployedStack]:
             patch.setenv(name, value)
         patch.chdir(folder)
         patch.setattr(target.boto3, "Session", session)
-        patch.setattr(target.lifecycle, "running", lambda project: cloud)
+        patch.setattr("devcloud.local.lifecycle.running", lambda project: cloud)
         yield DeployedStack(server, GlueCatalog("test", client=client("glue", server), **properties))
     urllib.request.urlopen(urllib.request.Request(f"{server}/moto-api/reset", method="POST")).close()  # noqa: S310
 
