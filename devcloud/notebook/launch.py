@@ -7,10 +7,6 @@ import sys
 from configparser import ConfigParser
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from assay.errors import UserError
-from assay.target import local_target
 from devcloud.local import jvm_options, lifecycle, spark
 from devcloud.local.environment import REGION, inherited_environment
 from devcloud.local.lifecycle import Cloud
@@ -93,6 +89,11 @@ def main() -> None:
 
 
 def _lake_bucket(project: Path, cloud: Cloud) -> str | None:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from assay.errors import UserError
+    from assay.target import local_target
+
     try:
         return local_target(cloud, stack=_STACK, project=project).stack.lake_bucket
     except (UserError, BotoCoreError, ClientError):
