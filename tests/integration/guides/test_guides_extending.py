@@ -1,0 +1,62 @@
+"""`docs/extending.md` is followed to the letter: its lines go into a copy of the project, where its commands run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from extension_guide import ROOT, Change, Extension, extensions
+
+NOT_COPIED = (".venv", ".git", ".assay", ".aws-sam", ".*_cache", "__pycache__", ".hypothesis", "benchmarks")
+GUIDE = extensions()
+Printed = dict[str, list[tuple[int, str]]]
+
+
+def run(command: str, tree: Path) -> tuple[int, str]:
+    """Run a block of commands in a copy of the project, the exit code being that of the first that fails."""
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "NO_COLOR": "1"}
+    done = subprocess.run(
+        ["bash", "-e", "-c", command], cwd=tree, env=environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Printed:
+    """Follow the whole guide in one copy of the project; return what each section's commands print."""
+    tree = tmp_path_factory.mktemp("extended") / "project"
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*NOT_COPIED))
+    (tree / ".venv").symlink_to(ROOT / ".venv")
+    found: Printed = {}
+    for heading, extension in GUIDE.items():
+        extension.apply(tree)
+        found[heading] = [run(command, tree) for command, _ in extension.commands]
+    return found
+
+
+def test_guide_shows_one_of_each__with_lines_and_a_command() -> None:
+    assert list(GUIDE) == ["A column", "A rule", "A dimension", "An aggregate", "A parameter", "An alarm"]
+    assert all(extension.changes and extension.commands for extension in GUIDE.values())
+
+
+@pytest.mark.parametrize(("heading", "extension"), GUIDE.items(), ids=list(GUIDE))
+def test_guide_is_true__its_lines_fit_and_its_commands_print_what_it_says(
+    printed: Printed, heading: str, extension: Extension
+) -> None:
+    for (code, text), (command, expected) in zip(printed[heading], extension.commands, strict=True):
+        assert code == 0, f"{command}\n{text}"
+        assert text == expected or not expected
+
+
+def test_change_is_refused__its_lines_are_not_there_or_there_twice(tmp_path: Path) -> None:
+    change = Change.of("--- file\n one\n-two\n+three\n")
+    for text in ("one\n", "one\ntwo\none\ntwo\n"):
+        (tmp_path / "file").write_text(text)
+        with pytest.raises(ValueError, match="file has"):
+            change.apply(tmp_path)
+    (tmp_path / "file").write_text("zero\none\ntwo\n")
+    change.apply(tmp_path)
+    assert (tmp_path / "file").read_text() == "zero\none\nthree\n"
