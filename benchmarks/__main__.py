@@ -1,6 +1,6 @@
 """Measures the pipeline: `python -m benchmarks {short,full} [PART …]`; without parts, all of them, then the report.
 
-`--seeds`, `--sizes`, `--files`, `--rounds` and `--increments` measure a form in part, with less time and fewer samples.
+`--seeds`, `--sizes`, `--files`, `--rounds` and `--increments` measure part of a profile: less time, fewer samples.
 """
 
 from __future__ import annotations
@@ -12,39 +12,39 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import course, kpi, layers, report, results
-from benchmarks.forms import FORMS, Form
+from benchmarks import consecutive, kpi, layers, report, results
+from benchmarks.profiles import PROFILES, Profile
 
 
-def parts(form: Form, folder: Path, seed: int) -> dict[str, Callable[[], None]]:
+def parts(profile: Profile, folder: Path, seed: int) -> dict[str, Callable[[], None]]:
     """Return what can be measured, by name, in the order of the whole."""
 
     def measure_layers() -> None:
-        for each in range(seed, seed + form.seeds):
-            layers.measure(folder / f"layers-{each}", form, seed=each)
+        for each in range(seed, seed + profile.seeds):
+            layers.measure(folder / f"layers-{each}", profile, seed=each)
 
     return {
-        "kpi": lambda: kpi.measure(folder, form, seed=seed),
+        "kpi": lambda: kpi.measure(folder, profile, seed=seed),
         "layers": measure_layers,
-        "course": lambda: course.measure(folder, form, seed=seed),
-        "cdc": lambda: course.changes(folder, form, seed=seed),
-        "report": lambda: report.write(form.name),
+        "consecutive": lambda: consecutive.measure(folder, profile, seed=seed),
+        "cdc": lambda: consecutive.changes(folder, profile, seed=seed),
+        "report": lambda: report.write(profile.name),
     }
 
 
-def reduced(form: Form, given: argparse.Namespace) -> Form:
-    """Return the form with what the command line says of it."""
+def reduced(profile: Profile, given: argparse.Namespace) -> Profile:
+    """Return the profile with what the command line says of it."""
     if given.rounds is not None:
-        fewer = {name: min(getattr(form, name), given.rounds) for name in ("warm_up", "compared", "overwrites")}
-        form = replace(form, rounds=given.rounds, files=given.rounds, **fewer)
+        fewer = {name: min(getattr(profile, name), given.rounds) for name in ("warm_up", "compared", "overwrites")}
+        profile = replace(profile, rounds=given.rounds, files=given.rounds, **fewer)
     if given.sizes:
-        form = replace(form, sizes=tuple(given.sizes), cdc_sizes=tuple(given.sizes))
+        profile = replace(profile, sizes=tuple(given.sizes), cdc_sizes=tuple(given.sizes))
     if given.files:
-        form = replace(form, kpi_rows=tuple(given.files))
+        profile = replace(profile, kpi_rows=tuple(given.files))
     return replace(
-        form,
-        seeds=form.seeds if given.seeds is None else given.seeds,
-        increments=form.increments if given.increments is None else given.increments,
+        profile,
+        seeds=profile.seeds if given.seeds is None else given.seeds,
+        increments=profile.increments if given.increments is None else given.increments,
     )
 
 
@@ -53,8 +53,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("form", choices=list(FORMS))
-    parser.add_argument("parts", nargs="*", metavar="PART", help="kpi, layers, course, cdc, report")
+    parser.add_argument("profile", choices=list(PROFILES))
+    parser.add_argument("parts", nargs="*", metavar="PART", help="kpi, layers, consecutive, cdc, report")
     parser.add_argument("--seed", type=int, default=1, help="of the histories; the first of several")
     parser.add_argument("--seeds", type=int, help="how many histories of each size")
     parser.add_argument("--sizes", type=int, nargs="+", metavar="ROWS", help="rows of the histories")
@@ -62,11 +62,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="samples of each kind of increment")
     parser.add_argument("--increments", type=int, help="increments in a row")
     given = parser.parse_args()
-    form = reduced(FORMS[given.form], given)
+    profile = reduced(PROFILES[given.profile], given)
     for name, value in results.surroundings().items():
         print(f"{name}: {value}")
     with tempfile.TemporaryDirectory(prefix="assay-benchmark-") as folder:
-        known = parts(form, Path(folder), given.seed)
+        known = parts(profile, Path(folder), given.seed)
         unknown = sorted(set(given.parts) - set(known))
         if unknown:
             parser.error(f"no such part: {', '.join(unknown)}")

@@ -36,7 +36,7 @@ class BenchmarkError(RuntimeError):
 
 @dataclass(frozen=True)
 class Sent:
-    """A batch of files that were uploaded at once, and all that was seen of their way."""
+    """A batch of files that were uploaded at once, and what was seen of them."""
 
     uploads: list[Uploaded]
     items: list[Item]

@@ -1,4 +1,4 @@
-"""The KPI function: time, processor time and peak memory of whole processes, beside other ways to the same figures."""
+"""The KPI function: time, CPU time and peak memory of whole processes, beside programs with the same figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import boto3
 
 from benchmarks import results
 from benchmarks.cloud import BenchmarkError
-from benchmarks.forms import Form
+from benchmarks.profiles import Profile
 from benchmarks.samples import Samples
 from devcloud.local.environment import aws_environment
 
@@ -23,12 +23,12 @@ READERS = Path(__file__).with_name("kpi_readers.py")
 COST = Path(__file__).with_name("process_cost.py")
 KINDS = ("csv", "csv.gz", "parquet")
 OURS = ("function", "bytes", "import")
-RIVALS = ("pandas", "pandas float", "awswrangler")
+OTHERS = ("pandas", "pandas float", "awswrangler")
 
 
 def measure_reader(reader: str, path: Path, environment: dict[str, str]) -> dict[str, Any]:
     """Run one reader in a process of its own, with the packages that it belongs to."""
-    python = str(results.BENCH_PYTHON) if reader in RIVALS else sys.executable
+    python = str(results.BENCH_PYTHON) if reader in OTHERS else sys.executable
     command = [sys.executable, str(COST), python, str(READERS), reader, str(path)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}, check=True)
     cost: dict[str, Any] = json.loads(done.stdout)
@@ -80,21 +80,24 @@ def result_name(rows: int) -> str:
     return f"kpi-{rows:08d}"
 
 
-def measure(folder: Path, form: Form, *, seed: int) -> None:
+def measure(folder: Path, profile: Profile, *, seed: int) -> None:
     """Compare on the smaller file; on the larger the function and the bytes alone, others would need the machine."""
     with s3_server() as environment:
-        for count in form.kpi_rows:
+        for count in profile.kpi_rows:
             name, found = result_name(count), {}
             for kind in KINDS:
                 path = Samples.of(folder / name, count, seed=seed).history(kind)
-                small = count == form.kpi_compared
+                small = count == profile.kpi_compared
                 if small:
                     _client(environment).upload_file(str(path), "benchmark", path.name)
-                readers = (*OURS, *RIVALS) if small else OURS[:2]
+                readers = (*OURS, *OTHERS) if small else OURS[:2]
                 measured = in_turns(
-                    readers, path, runs=form.kpi_runs if small else max(1, form.kpi_runs - 2), environment=environment
+                    readers,
+                    path,
+                    runs=profile.kpi_runs if small else max(1, profile.kpi_runs - 2),
+                    environment=environment,
                 )
                 found[kind] = {"bytes": path.stat().st_size, "readers": measured}
-                results.save(name, {"rows": count, "files": found}, form=form.name)
+                results.save(name, {"rows": count, "files": found}, profile=profile.name)
                 path.unlink()
-            results.finish(name, form=form.name)
+            results.finish(name, profile=profile.name)

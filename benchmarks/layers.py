@@ -1,4 +1,4 @@
-"""Silver and Gold: increments against histories of several sizes, side by side; and other ways to the same rows."""
+"""Silver and Gold: increments against histories of several sizes, side by side; and other engines on the same rows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 from benchmarks import results
 from benchmarks.cloud import BenchCloud, BenchmarkError, Sent, deployed
 from benchmarks.extra_jobs import run_job
-from benchmarks.forms import Form
 from benchmarks.job_runs import JobRun
+from benchmarks.profiles import Profile
 from benchmarks.samples import Samples
 from benchmarks.snapshots import Snapshots
 from devcloud.sample.extent import Keys
@@ -40,13 +40,13 @@ class Bed:
 
 
 def told(run: JobRun) -> dict[str, Any]:
-    """Return a job run in the form of the results."""
+    """Return a job run as the results hold it."""
     steps = {name: round(seconds, 3) for name, seconds in run.step_seconds().items()}
     return {"whole": run.whole_seconds, "work": run.work_seconds, "steps": steps}
 
 
-def told_way(sent: Sent) -> dict[str, Any]:
-    """Return what one file's way has cost each layer, and how long it took in all."""
+def told_file(sent: Sent) -> dict[str, Any]:
+    """Return what one file has cost each layer, and how long it took in all."""
     published = sent.items[0]["changes"][-1]["at"]
     runs = {"silver": told(sent.silver[-1]), "gold": told(sent.gold[-1])}
     return {**runs, "runs": len(sent.runs), "published_at": published}
@@ -58,20 +58,20 @@ def increment(bed: Bed, path: Path) -> dict[str, Any]:
     before = int(LOOPBACK.read_text()) if LOOPBACK.exists() else 0
     sent = bed.bench.send([path])
     moved = int(LOOPBACK.read_text()) - before if LOOPBACK.exists() else 0
-    return {**told_way(sent), "loopback_bytes": moved, "written": bed.snapshots.news()}
+    return {**told_file(sent), "loopback_bytes": moved, "written": bed.snapshots.news()}
 
 
 def first_load(bed: Bed) -> None:
     """Load the history; before it, the plain copy by Spark that it is compared with, of the same rows."""
     path = bed.samples.history()
-    bed.figures["first_load"] = told_way(bed.bench.send([path]))
+    bed.figures["first_load"] = told_file(bed.bench.send([path]))
     bed.figures["history_bytes"] = path.stat().st_size
     bed.figures["written_first"] = bed.snapshots.news()
 
 
-def rival(engine: str, action: str, table: Path, file: Path) -> dict[str, float]:
+def other_engine(engine: str, action: str, table: Path, file: Path) -> dict[str, float]:
     """Let another engine load or merge a file, in a process of its own."""
-    script = Path(__file__).with_name("rivals.py")
+    script = Path(__file__).with_name("other_engines.py")
     begin = perf_counter()
     command = [str(results.BENCH_PYTHON), str(script), engine, action, str(table), str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -84,12 +84,12 @@ def compare(bed: Bed, *, rounds: int, overwrites: int, on_round: Any) -> None:
     """Let Silver, the other engines and the full overwrite take the same increments, in turns."""
     folder = bed.samples.folder
     found: dict[str, Any] = bed.figures.setdefault("compared", {key: [] for key in (*KEYS, "overwrite")})
-    found["load"] = {engine: rival(engine, "load", folder / engine, bed.samples.history()) for engine in ENGINES}
+    found["load"] = {engine: other_engine(engine, "load", folder / engine, bed.samples.history()) for engine in ENGINES}
     for number in range(rounds):
         for keys in KEYS:
             path = bed.next_increment(keys)
             ours = increment(bed, path)
-            others = {engine: rival(engine, "merge", folder / engine, path) for engine in ENGINES}
+            others = {engine: other_engine(engine, "merge", folder / engine, path) for engine in ENGINES}
             found[keys].append({"ours": ours, **others})
             on_round()
         if number < overwrites:
@@ -98,7 +98,7 @@ def compare(bed: Bed, *, rounds: int, overwrites: int, on_round: Any) -> None:
             on_round()
 
 
-def measure(folder: Path, form: Form, *, seed: int) -> None:
+def measure(folder: Path, profile: Profile, *, seed: int) -> None:
     """Measure everything about increments; samples are saved after each round."""
     name = f"layers-seed{seed}"
     with ExitStack() as stack:
@@ -106,23 +106,23 @@ def measure(folder: Path, form: Form, *, seed: int) -> None:
 
         def keep() -> None:
             kept = {str(size): bed.figures for size, bed in beds.items()}
-            results.save(name, {"seed": seed, "sizes": form.sizes, "beds": kept}, form=form.name)
+            results.save(name, {"seed": seed, "sizes": profile.sizes, "beds": kept}, profile=profile.name)
 
-        for size in form.sizes:
+        for size in profile.sizes:
             bench = stack.enter_context(deployed(folder / f"project-{size}"))
             bed = Bed(bench, Samples.of(folder / f"samples-{size}", size, seed=seed), Snapshots(bench.target))
             beds[size] = bed
             first_load(bed)
             keep()
-        largest = beds[form.sizes[-1]]
+        largest = beds[profile.sizes[-1]]
         largest.figures["plain_parquet"] = [told(run_job(largest.bench, "plain_parquet")) for _ in range(2)]
         keep()
-        for number in range(-form.warm_up, form.rounds):
+        for number in range(-profile.warm_up, profile.rounds):
             for keys in KEYS:
                 for bed in beds.values():
                     found = increment(bed, bed.next_increment(keys))
                     if number >= 0:
                         bed.figures.setdefault("increments", {}).setdefault(keys, []).append(found)
             keep()
-        compare(largest, rounds=form.compared, overwrites=form.overwrites, on_round=keep)
-    results.finish(name, form=form.name)
+        compare(largest, rounds=profile.compared, overwrites=profile.overwrites, on_round=keep)
+    results.finish(name, profile=profile.name)

@@ -50,7 +50,7 @@ def growth(seeds: list[dict], path: Path) -> None:
 
 
 def waterfall(found: dict, path: Path) -> None:
-    """Draw the parts of the way of the median file, one below the other."""
+    """Draw the stages of the median file, one below the other."""
     files = sorted(found["files"], key=lambda each: each["published_after"])
     spans = files[len(files) // 2]["spans"]
     figure, axes = plt.subplots(figsize=(8, 0.24 * len(spans) + 1.2))
@@ -63,11 +63,11 @@ def waterfall(found: dict, path: Path) -> None:
         begin = span["end"]
     axes.set_yticks(range(len(spans)), [span["part"] for span in spans], fontsize=7)
     axes.invert_yaxis()
-    axes.set(xlabel="seconds after the upload", title="The way of a file of 10,000 rows")
+    axes.set(xlabel="seconds after the upload", title="The stages of a file of 10,000 rows")
     finish(figure, path)
 
 
-def course(found: dict, path: Path) -> None:
+def consecutive(found: dict, path: Path) -> None:
     """Draw the seconds of increments in a row."""
     figure, axes = plt.subplots(figsize=(7, 3.5))
     for layer, colour in (("silver", "tab:gray"), ("gold", "goldenrod")):
@@ -93,13 +93,13 @@ def readers(found: dict, path: Path) -> None:
 
 
 def main() -> None:
-    source, form, folder = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
-    if seeds := kept(source, f"layers-seed*-{form}.json"):
+    source, profile, folder = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+    if seeds := kept(source, f"layers-seed*-{profile}.json"):
         growth(seeds, folder / "growth.svg")
-    if files := kept(source, f"kpi-*-{form}.json"):
+    if files := kept(source, f"kpi-*-{profile}.json"):
         readers(files[0], folder / "kpi.svg")
-    for draw, name in ((waterfall, "way"), (course, "in-a-row")):
-        for found in kept(source, f"{name}-{form}.json"):
+    for draw, name in ((waterfall, "stages"), (consecutive, "in-a-row")):
+        for found in kept(source, f"{name}-{profile}.json"):
             draw(found, folder / f"{name}.svg")
 
 

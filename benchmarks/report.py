@@ -7,82 +7,81 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks import results, verdicts
+from benchmarks import results, targets
 from benchmarks.cloud import ROOT
-from benchmarks.forms import FORMS
 from benchmarks.kpi import result_name
 from benchmarks.layers import KEYS
+from benchmarks.profiles import PROFILES
 from benchmarks.results import load, spread
-from benchmarks.verdicts import Figure
+from benchmarks.targets import Figure
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 PICTURES = ROOT / "docs" / "benchmarks"
 PLOTS = Path(__file__).with_name("plots.py")
-COURSE = ("way", "burst", "in-a-row")
+CONSECUTIVE = ("stages", "burst", "in-a-row")
 NOTHING = "_Not measured yet._"
-OBSTACLES = """## What stands in the way
+OBSTACLES = """## Which targets are missed, and why
 
-- **First load against a plain copy.** The copy writes one table, as it reads the lines. Silver writes each row three
+- **First load against a plain copy.** The copy writes one table as it reads the lines. Silver writes each row three
   times, as state, as history and as effect, which later runs, audits and rebuilds need: of its steps (below) `written`
-  alone takes about as long as the bar allows for everything. As much goes into reading by the contract's rules, where a
-  profile by method has no peak left: the largest shares are copies of rows between steps of the plan (a sixth), and
-  comparisons and searches of text (a sixth). The rest are outcomes, and reading back what was written.
-- **Scattered keys against delta-rs.** 2,000 changed keys lie in every row group of every file, and Parquet's readers
-  pass over pages by ranges only. So the images and orders of all stored rows are decoded, to hold the new rows against
-  theirs: some two and a half seconds of `classified` in the first such runs of a JVM, down to two once it has compiled
-  the loop over them. The others of Silver's steps take no longer than with recent keys; they are what delta-rs does
-  not do.
-- **Scattered keys against a smaller history.** The same look at all stored rows, and Gold's look at all facts of the
-  touched months, which here are all months: its sums are made afresh from the facts.
+  alone takes about as long as the target allows for everything. As much goes into reading by the contract's rules,
+  where a profile by method shows no single hot spot: the largest shares are copies of rows between steps of the plan
+  (a sixth), and comparisons and searches of text (a sixth). The rest is outcomes, and reading back what was written.
+- **Scattered keys against delta-rs.** 2,000 changed keys lie in every row group of every file, and Parquet readers
+  skip pages by ranges only. So the images and orders of all stored rows are decoded to compare the new rows with them:
+  some two and a half seconds of `classified` in the first such runs of a JVM, down to two once it has compiled that
+  loop. Silver's other steps take no longer than with recent keys; they are what delta-rs does not do.
+- **Scattered keys against a smaller history.** The same scan of all stored rows, and Gold's scan of all facts of the
+  touched months, which here are all months: its sums are recomputed from the facts.
 """
 LEAST_STEP = 0.3  # seconds; shorter ones are left out
 HEAD = """# Benchmarks
 
-`make bench` measures a short form in a few minutes, `make bench-full` the whole one, with 13 million rows. Both run the
-real application in a local cloud of their own: real deployment, real uploads, figures from the ledger, from the jobs'
-logs and from Iceberg's own snapshot summaries. Every ratio compares samples taken in turns in one run, because the
-machine's speed changes from hour to hour. Medians; the range of the samples stands in parentheses.
+`make bench` measures a short profile in a few minutes, `make bench-full` the full profile, with 13 million rows. Both
+run the real application in a local cloud of their own: real deployment, real uploads, figures from the ledger, from
+the jobs' logs and from Iceberg's own snapshot summaries. Every ratio compares samples taken in turns in one run,
+because the machine's speed changes from hour to hour. Figures are medians; the range of the samples is in parentheses.
 
 The others do less than what they are compared with: pandas and awswrangler hold the whole file in memory; delta-rs and
 DuckDB merge on the local disk, without storage behind HTTP, ledger, history, effects or proofs; the full overwrite has
 neither history nor proofs, and runs in JVMs as warm as those of the jobs. Histories of all sizes have the same rows a
-day and end on one day, so that an increment means the same days to each of them. The bars are set for the sizes of the
-full form: 13 million rows of history over 1 million, files of 1 GB over 100 MB. Smaller sizes have no verdict.
+day and end on one day, so that an increment means the same days to each of them. The targets are set for the sizes of
+the full profile: 13 million rows of history over 1 million, files of 1 GB over 100 MB. Smaller sizes have no result.
 """
 
 
-def write(form: str) -> None:
-    """Write the page from the kept results of a form, draw the pictures, and print the figures."""
-    seeds = [found for seed in range(1, 100) if (found := load(f"layers-seed{seed}", form))]
-    kpi = [found for rows in FORMS[form].kpi_rows if (found := load(result_name(rows), form))]
-    cdc = load("cdc", form)
-    way, burst, row = (load(name, form) for name in COURSE)
+def write(profile: str) -> None:
+    """Write the page from the kept results of a profile, draw the pictures, and print the figures."""
+    seeds = [found for seed in range(1, 100) if (found := load(f"layers-seed{seed}", profile))]
+    kpi = [found for rows in PROFILES[profile].kpi_rows if (found := load(result_name(rows), profile))]
+    cdc = load("cdc", profile)
+    stages, burst, row = (load(name, profile) for name in CONSECUTIVE)
     sections = [
-        ("The KPI function", list(verdicts.of_kpi(kpi))),
-        ("Silver and Gold", list(verdicts.of_layers(seeds)) if seeds else []),
-        ("Files on their way", list(verdicts.of_course(way, burst, row))),
+        ("The KPI function", list(targets.of_kpi(kpi))),
+        ("Silver and Gold", list(targets.of_layers(seeds)) if seeds else []),
+        ("Files in a warm cloud", list(targets.of_consecutive(stages, burst, row))),
     ]
     text = [
         HEAD,
-        f"This page shows the {form} form.\n",
-        _about([each for each in (*kpi, *seeds, way, burst, row, cdc) if each]),
+        f"This page shows the {profile} profile.\n",
+        _about([each for each in (*kpi, *seeds, stages, burst, row, cdc) if each]),
     ]
     for title, figures in sections:
         text += [f"## {title}\n", _table(figures) if figures else NOTHING, ""]
         print(f"\n{title}", *[_line(each) for each in figures], sep="\n")
-    text += [OBSTACLES] if form == "full" else []
+    text += [OBSTACLES] if profile == "full" else []
     if seeds:
         text += ["## What an increment of 10,000 rows writes\n", _touched(_last_increments(seeds[-1])), ""]
         text += ["## Where the time goes\n", _profile(seeds[-1]), ""]
     text += ["## What a hundred changed rows touch\n", _changes(cdc["sizes"]) if cdc else NOTHING, ""]
     if not row:
         text += ["## Increments in a row\n", NOTHING, ""]
-    text += _pictures(form)
+    text += _pictures(profile)
     PAGE.write_text("\n".join(text))
 
 
 def _line(figure: Figure) -> str:
-    return f"  {figure.what}: {spread(figure.samples)} {figure.unit} {figure.bar} {figure.verdict}".rstrip()
+    return f"  {figure.what}: {spread(figure.samples)} {figure.unit} {figure.target} {figure.result}".rstrip()
 
 
 def _about(found: list[dict[str, Any]]) -> str:
@@ -97,10 +96,10 @@ def _about(found: list[dict[str, Any]]) -> str:
 
 def _table(figures: Iterable[Figure]) -> str:
     rows = [
-        f"| {each.what} | {spread(each.samples)} {each.unit} | {len(each.samples)} | {each.bar} | {each.verdict} |"
+        f"| {each.what} | {spread(each.samples)} {each.unit} | {len(each.samples)} | {each.target} | {each.result} |"
         for each in figures
     ]
-    return "\n".join(["| figure | median (range) | samples | bar | verdict |", "|---|---|---|---|---|", *rows])
+    return "\n".join(["| figure | median (range) | samples | target | result |", "|---|---|---|---|---|", *rows])
 
 
 def _last_increments(found: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +135,7 @@ def _profile(found: dict[str, Any]) -> str:
                 told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in steps.items())
                 rows.append(f"| {what} | {layer} | {run[layer]['whole']:.1f} | {told} |")
     head = [
-        "The steps of one run each, in seconds. Gold's writes go on side by side: a step there is the time since the",
+        "The steps of one run each, in seconds. Gold's writes run in parallel: a step there is the time since the",
         "one before it, whichever write that was. The plain copy of the first load, Spark reading the CSV and",
         f"writing one Parquet table without rules, took {_seconds(bed.get('plain_parquet', []))} s in the same run.",
         "",
@@ -153,11 +152,11 @@ def _seconds(runs: list[dict[str, float]]) -> str:
 def _changes(sizes: dict[str, Any]) -> str:
     """Return what a small file reads of the facts (by the files' own statistics) and writes to Gold (by summaries)."""
     head = [
-        "A file of a hundred changes. A touched group is summed afresh from its facts, so of the months that the file",
-        "touches all facts are read, in the row groups that a reader cannot pass over; the same look finds the facts",
-        "that are replaced. That follows the months in the file, not those before them: but for the edges of row",
-        "groups, recent changes read the same of any history. Changes that lie in all months of a longer history touch",
-        "more months, as many as there are changes at the most.",
+        "A file of a hundred changes. A touched group is summed again from its facts, so all facts of the months that",
+        "the file touches are read, in the row groups that a reader cannot skip; the same scan finds the facts that",
+        "are replaced. The cost follows the months in the file, not those before them: but for the edges of row",
+        "groups, recent changes read the same from any history. Changes that lie in all months of a longer history",
+        "touch more months, at most as many as there are changes.",
         "",
         "| keys | history | facts | months | facts read | a month | Gold: rows written | deletes | files rewritten |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -178,9 +177,9 @@ def _changes(sizes: dict[str, Any]) -> str:
     return "\n".join([*head, *rows])
 
 
-def _pictures(form: str) -> list[str]:
+def _pictures(profile: str) -> list[str]:
     PICTURES.mkdir(parents=True, exist_ok=True)
-    command = [str(results.BENCH_PYTHON), str(PLOTS), str(results.FOLDER), form, str(PICTURES)]
+    command = [str(results.BENCH_PYTHON), str(PLOTS), str(results.FOLDER), profile, str(PICTURES)]
     drawn = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     return [
         line for name in drawn for line in (f"![{name.replace('-', ' ').removesuffix('.svg')}](benchmarks/{name})", "")

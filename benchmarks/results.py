@@ -18,33 +18,38 @@ from benchmarks.cloud import ROOT
 FOLDER = Path(__file__).with_name("results")
 BENCH_PYTHON = ROOT / ".venv" / "bench" / "bin" / "python"
 PACKAGES = ("pyspark", "moto", "polars", "pyiceberg")
-RIVALS = ("awswrangler", "deltalake", "duckdb", "pandas", "pyarrow")
+OTHERS = ("awswrangler", "deltalake", "duckdb", "pandas", "pyarrow")
 
 
-def save(name: str, figures: dict[str, Any], *, form: str) -> None:
+def save(name: str, figures: dict[str, Any], *, profile: str) -> None:
     """Keep the samples that there are so far; a measurement that is stopped leaves those, beside an older whole one."""
     FOLDER.mkdir(exist_ok=True)
-    about = {"measurement": name, "form": form, "at": datetime.now(UTC).isoformat(timespec="seconds"), **surroundings()}
-    _unfinished(name, form).write_text(json.dumps({**about, **figures}, indent=1) + "\n")
+    about = {
+        "measurement": name,
+        "profile": profile,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        **surroundings(),
+    }
+    _unfinished(name, profile).write_text(json.dumps({**about, **figures}, indent=1) + "\n")
 
 
-def finish(name: str, *, form: str) -> None:
+def finish(name: str, *, profile: str) -> None:
     """Let what was saved last, now whole, take the place of the older result."""
-    _unfinished(name, form).replace(_whole(name, form))
+    _unfinished(name, profile).replace(_whole(name, profile))
 
 
-def load(name: str, form: str) -> dict[str, Any] | None:
+def load(name: str, profile: str) -> dict[str, Any] | None:
     """Return the result of a measurement that ran to its end, if there was one."""
-    path = _whole(name, form)
+    path = _whole(name, profile)
     return dict(json.loads(path.read_text())) if path.exists() else None
 
 
-def _whole(name: str, form: str) -> Path:
-    return FOLDER / f"{name}-{form}.json"
+def _whole(name: str, profile: str) -> Path:
+    return FOLDER / f"{name}-{profile}.json"
 
 
-def _unfinished(name: str, form: str) -> Path:
-    return FOLDER / f"{name}-{form}.unfinished.json"
+def _unfinished(name: str, profile: str) -> Path:
+    return FOLDER / f"{name}-{profile}.unfinished.json"
 
 
 def surroundings() -> dict[str, Any]:
@@ -65,9 +70,9 @@ def machine() -> str:
 
 def versions() -> dict[str, str]:
     found = {name: importlib.metadata.version(name) for name in PACKAGES}
-    ask = f"import importlib.metadata as m; print(*[m.version(n) for n in {RIVALS!r}])"
+    ask = f"import importlib.metadata as m; print(*[m.version(n) for n in {OTHERS!r}])"
     told = subprocess.run([BENCH_PYTHON, "-c", ask], capture_output=True, text=True, check=True).stdout.split()
-    return {"python": platform.python_version(), **found, **dict(zip(RIVALS, told, strict=True))}
+    return {"python": platform.python_version(), **found, **dict(zip(OTHERS, told, strict=True))}
 
 
 def _command() -> list[str]:

@@ -1,6 +1,6 @@
 """Other engines merge the same rows into the same history; run in the benchmarks' own environment.
 
-`python benchmarks/rivals.py {delta,duckdb} {load,merge} TABLE FILE` works on the local disk, without S3, ledger,
+`python benchmarks/other_engines.py {delta,duckdb} {load,merge} TABLE FILE` works on the local disk, without S3, ledger,
 history, effects or proofs. Prints the seconds of the work, without the process's start, as JSON.
 """
 

@@ -1,4 +1,4 @@
-"""Turns raw samples into figures, each with its bar: what is measured, the samples, and the most or least allowed."""
+"""Turns raw samples into figures, each with its target: what is measured, the samples, the most or least allowed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from benchmarks.results import ratio
 
 Results = dict[str, Any]
 MILLION = 1_000_000
-# The bars are set for these sizes; smaller ones show a figure without a verdict.
+# The targets are set for these sizes; smaller ones show a figure without a result.
 WHOLE_HISTORY = 13 * MILLION
 LARGE_FILE = 10 * MILLION
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure and its bar; bigger is better where `least` is given."""
+    """A figure and its target; bigger is better where `least` is given."""
 
     what: str
     samples: list[float]
@@ -28,15 +28,15 @@ class Figure:
     unit: str = ""
 
     @property
-    def bar(self) -> str:
+    def target(self) -> str:
         if self.most is None and self.least is None:
             return ""
         return f"<= {self.most:g}" if self.most is not None else f">= {self.least:g}"
 
     @property
-    def verdict(self) -> str:
-        """Hold the median to the bar."""
-        if not self.bar or not self.samples:
+    def result(self) -> str:
+        """Compare the median with the target."""
+        if not self.target or not self.samples:
             return ""
         found = median(self.samples)
         good = found <= self.most if self.most is not None else found >= (self.least or 0)
@@ -75,7 +75,7 @@ def of_kpi(sizes: list[Results]) -> Iterator[Figure]:
 
 
 def of_layers(all_seeds: list[Results]) -> Iterator[Figure]:
-    """Return the figures of the increments over all seeds, with their bars where the history is the whole one."""
+    """Return the figures of the increments over all seeds, with their targets where the history is the whole one."""
     whole = all_seeds[0]["sizes"][-1] >= WHOLE_HISTORY
     for figure in _of_layers(all_seeds):
         yield figure if whole else replace(figure, most=None, least=None)
@@ -95,8 +95,8 @@ def _of_layers(all_seeds: list[Results]) -> Iterator[Figure]:
             rounds = [each for found in all_seeds for each in _compared(found, large).get(keys, [])]
             ours = [each["ours"]["silver"]["work"] for each in rounds]
             samples = ratio(ours, [each[engine]["work"] for each in rounds])
-            bar = most if engine == "delta" else None
-            yield Figure(f"Silver's work over the merge of {engine}, {keys}, {sizes[-1]:,} rows", samples, most=bar)
+            limit = most if engine == "delta" else None
+            yield Figure(f"Silver's work over the merge of {engine}, {keys}, {sizes[-1]:,} rows", samples, most=limit)
     firsts = [found["beds"][large] for found in all_seeds if large in found["beds"]]
     samples = [bed["first_load"]["silver"]["whole"] / bed["plain_parquet"][0]["whole"] for bed in firsts if _plain(bed)]
     yield Figure(f"First load of {sizes[-1]:,} rows, Silver over plain Parquet", samples, most=2.5)
@@ -126,10 +126,10 @@ def _overwrite(all_seeds: list[Results], size: str) -> Iterator[Figure]:
         yield Figure(f"Full overwrite over an increment, {int(size):,} rows, {words}", samples, least=least)
 
 
-def of_course(way: Results | None, burst: Results | None, row: Results | None) -> Iterator[Figure]:
+def of_consecutive(stages: Results | None, burst: Results | None, row: Results | None) -> Iterator[Figure]:
     """Return the figures of files in a warm cloud."""
-    if way:
-        samples = [each["published_after"] for each in way["files"]]
+    if stages:
+        samples = [each["published_after"] for each in stages["files"]]
         yield Figure("A file of 10,000 rows, from upload to published", samples, most=15, unit="s")
     if burst:
         for layer in ("silver", "gold"):

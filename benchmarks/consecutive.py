@@ -1,4 +1,4 @@
-"""Files in a warm local cloud: one file's way, a burst of small files, many increments in a row, and changes by CDC."""
+"""Files in a warm local cloud: the stages of one file, a burst of small ones, increments in a row, changes by CDC."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 from benchmarks import results
 from benchmarks.cloud import BenchmarkError, Sent, deployed
-from benchmarks.forms import Form
 from benchmarks.job_runs import JobRun
-from benchmarks.layers import KEYS, Bed, first_load, told_way
+from benchmarks.layers import KEYS, Bed, first_load, told_file
+from benchmarks.profiles import Profile
 from benchmarks.samples import Samples
 from benchmarks.snapshots import Snapshots
-from benchmarks.way import published_after, spans
+from benchmarks.stages import published_after, spans
 
 DPU_HOUR_DOLLARS = "0.44"
 DPUS = 2
@@ -34,7 +34,7 @@ def one_file(bed: Bed, *, warm_up: int, runs: int, keep: Keep) -> None:
         sent = bed.bench.send([bed.next_increment("recent")])
         if number >= 0:
             found.append({"published_after": published_after(sent), "spans": spans(bed.bench, sent)})
-            keep("way", {"history": bed.samples.extent.rows, "files": found})
+            keep("stages", {"history": bed.samples.extent.rows, "files": found})
 
 
 def burst(bed: Bed, *, files: int, keep: Keep) -> None:
@@ -69,7 +69,7 @@ def in_a_row(bed: Bed, *, increments: int, keep: Keep) -> None:
     """Send increments one after the other; a cost that grows with their number shows here."""
     found = []
     for number in range(increments):
-        found.append(told_way(bed.bench.send([bed.next_increment("recent")])))
+        found.append(told_file(bed.bench.send([bed.next_increment("recent")])))
         if number % 5 == 4 or number == increments - 1:
             keep("in-a-row", {"history": bed.samples.extent.rows, "increments": found, **growth(found)})
 
@@ -81,10 +81,10 @@ def growth(found: list[dict[str, Any]]) -> dict[str, float]:
     return {"first": fmean(whole[:tenth]), "last": fmean(whole[-tenth:])}
 
 
-def changes(folder: Path, form: Form, *, seed: int) -> None:
+def changes(folder: Path, profile: Profile, *, seed: int) -> None:
     """Send changes of a hundred rows to histories of several sizes; Iceberg tells what they read and write."""
     found: dict[str, Any] = {}
-    for size in form.cdc_sizes:
+    for size in profile.cdc_sizes:
         with deployed(folder / f"cdc-{size}") as bench:
             bed = Bed(bench, Samples.of(folder / f"cdc-samples-{size}", size, seed=seed), Snapshots(bench.target))
             first_load(bed)
@@ -93,9 +93,9 @@ def changes(folder: Path, form: Form, *, seed: int) -> None:
                 read = bed.snapshots.facts_of(months_of(path))
                 sent = bench.send([path])
                 written = bed.snapshots.news()
-                found.setdefault(str(size), {})[keys] = {**told_way(sent), "facts_read": read, "written": written}
-                results.save("cdc", {"rows": CDC_ROWS, "sizes": found}, form=form.name)
-    results.finish("cdc", form=form.name)
+                found.setdefault(str(size), {})[keys] = {**told_file(sent), "facts_read": read, "written": written}
+                results.save("cdc", {"rows": CDC_ROWS, "sizes": found}, profile=profile.name)
+    results.finish("cdc", profile=profile.name)
 
 
 def months_of(path: Path) -> list[str]:
@@ -104,19 +104,21 @@ def months_of(path: Path) -> list[str]:
         return sorted({row["date"][:7] for row in csv.DictReader(rows)})
 
 
-def measure(folder: Path, form: Form, *, seed: int) -> None:
-    """Measure the way of one file, the burst and the increments in a row in one cloud."""
+def measure(folder: Path, profile: Profile, *, seed: int) -> None:
+    """Measure the stages of one file, the burst and the increments in a row in one cloud."""
 
     def keep(name: str, figures: dict[str, Any]) -> None:
-        results.save(name, figures, form=form.name)
+        results.save(name, figures, profile=profile.name)
 
-    with deployed(folder / "course") as bench:
-        bed = Bed(bench, Samples.of(folder / "course-samples", form.sizes[0], seed=seed), Snapshots(bench.target))
+    with deployed(folder / "consecutive") as bench:
+        bed = Bed(
+            bench, Samples.of(folder / "consecutive-samples", profile.sizes[0], seed=seed), Snapshots(bench.target)
+        )
         first_load(bed)
-        one_file(bed, warm_up=form.warm_up, runs=form.files, keep=keep)
-        results.finish("way", form=form.name)
-        burst(bed, files=form.burst_files, keep=keep)
-        results.finish("burst", form=form.name)
-        if form.increments:
-            in_a_row(bed, increments=form.increments, keep=keep)
-            results.finish("in-a-row", form=form.name)
+        one_file(bed, warm_up=profile.warm_up, runs=profile.files, keep=keep)
+        results.finish("stages", profile=profile.name)
+        burst(bed, files=profile.burst_files, keep=keep)
+        results.finish("burst", profile=profile.name)
+        if profile.increments:
+            in_a_row(bed, increments=profile.increments, keep=keep)
+            results.finish("in-a-row", profile=profile.name)

@@ -1,4 +1,4 @@
-"""The two forms of the measurement: how much of everything."""
+"""The two profiles of the measurement: how much of everything."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Form:
+class Profile:
     """How much is measured; rows are those of files (`kpi_rows`) and of histories (`sizes`, `cdc_sizes`).
 
     Files of `kpi_compared` rows are read by others than the KPI function, too.
@@ -28,7 +28,7 @@ class Form:
     increments: int
 
 
-SHORT = Form(
+SHORT = Profile(
     name="short",
     seeds=1,
     kpi_rows=(100_000, 400_000),
@@ -44,7 +44,7 @@ SHORT = Form(
     burst_files=20,
     increments=0,
 )
-FULL = Form(
+FULL = Profile(
     name="full",
     seeds=3,
     kpi_rows=(1_000_000, 11_000_000),
@@ -60,4 +60,4 @@ FULL = Form(
     burst_files=200,
     increments=100,
 )
-FORMS = {form.name: form for form in (SHORT, FULL)}
+PROFILES = {profile.name: profile for profile in (SHORT, FULL)}

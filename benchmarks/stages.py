@@ -17,7 +17,7 @@ NAMES = {"started": "process start", "done": "process end", **dict.fromkeys(PUBL
 
 
 def spans(bench: BenchCloud, sent: Sent) -> list[Span]:
-    """Return the parts of a file's way in their order, each with its end in seconds after the upload."""
+    """Return the stages of a file in their order, each with its end in seconds after the upload."""
     item, start = sent.items[0], sent.uploads[0].uploaded_at
     changed = {change["status"]: datetime.fromisoformat(change["at"]) for change in item["changes"]}
     ends = [("event", changed["received"]), ("KPI", changed["accepted"])]
