@@ -68,7 +68,7 @@ class BenchCloud:
 
     def job_runs(self, name: str, *, known: int = 0) -> list[JobRun]:
         """Return the runs of a job by its name, oldest first, but for the first `known`."""
-        return read_runs(self.target.glue, name, self.cloud.home)[known:]
+        return read_runs(self.target.glue, name, self.cloud.state_folder)[known:]
 
     def send(self, paths: Sequence[Path], *, prefix: str = "transactions/") -> Sent:
         """Upload files at once and await the end of each, and of its workflow; all must end published."""
@@ -88,7 +88,7 @@ class BenchCloud:
 
     def mails_about(self, file_id: str) -> int:
         """Count the mails that name a file."""
-        return sum(file_id in mail.body for mail in mails(self.cloud.home))
+        return sum(file_id in mail.body for mail in mails(self.cloud.state_folder))
 
     def _all_ended(self, file_ids: list[str]) -> bool:
         items = self.ledger.get(file_ids)
@@ -138,4 +138,4 @@ def _deploy(project: Path, cloud: Cloud) -> None:
 
 
 def _is_warm(bench: BenchCloud) -> bool:
-    return "warm JVM" in (bench.cloud.home / "logs" / "server.log").read_text(errors="replace")
+    return "warm JVM" in (bench.cloud.state_folder / "logs" / "server.log").read_text(errors="replace")

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from devcloud.local.home import Home
+from devcloud.local.state_folder import StateFolder
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class JobRun:
         return next(step for step in reversed(self.steps) if step.name == name)
 
 
-def read_runs(glue: Any, job: str, home: Path) -> list[JobRun]:
+def read_runs(glue: Any, job: str, state_folder: Path) -> list[JobRun]:
     """Return the runs of a job, oldest first."""
     pages = glue.get_paginator("get_job_runs").paginate(JobName=job)
     found = [run for page in pages for run in page["JobRuns"] if run.get("CompletedOn")]
@@ -62,7 +62,7 @@ def read_runs(glue: Any, job: str, home: Path) -> list[JobRun]:
             run["Id"],
             run["StartedOn"],
             run["CompletedOn"],
-            read_steps(Home(home).glue_log(job, run_id=run["Id"])),
+            read_steps(StateFolder(state_folder).glue_log(job, run_id=run["Id"])),
         )
         for run in found
     ]

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.cloud import BenchCloud, Sent
 from benchmarks.job_runs import JobRun
-from devcloud.local.home import Home
+from devcloud.local.state_folder import StateFolder
 
 Span = dict[str, Any]
 PUBLISH = ("before_intent", "after_intent", "fast_forwarded", "files_advanced", "published")
@@ -44,7 +44,7 @@ def _of_run(layer: str, run: JobRun) -> Iterator[tuple[str, datetime]]:
 
 def _mailed(bench: BenchCloud, file_id: str) -> list[datetime]:
     """Return when the mails about a file were kept; their files are named by that."""
-    paths: list[Path] = sorted(Home(bench.cloud.home).mail.glob("*.txt"))
+    paths: list[Path] = sorted(StateFolder(bench.cloud.state_folder).mail.glob("*.txt"))
     mine = [path for path in paths if file_id in path.read_text()]
     form = "%Y%m%dT%H%M%S.%fZ%z"
     return [datetime.strptime(path.name.partition("-")[0] + "+0000", form) for path in mine]

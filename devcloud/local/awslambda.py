@@ -19,9 +19,9 @@ from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
 from devcloud.local.environment import aws_environment
-from devcloud.local.home import Home
 from devcloud.local.lambda_pool import Definition, Outcome, Pool
 from devcloud.local.patching import Function, wrap, wrap_classmethod
+from devcloud.local.state_folder import StateFolder
 
 _LOG = logging.getLogger(__name__)
 # AWS retries an asynchronous event twice, after one and two minutes; nobody waits that long locally.
@@ -35,8 +35,8 @@ _INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "LD_LIBRARY_PAT
 class Functions:
     """All functions of the local cloud: their worker pools and their queues of asynchronous events."""
 
-    def __init__(self, home: Home, *, endpoint: str) -> None:
-        self._home = home
+    def __init__(self, folder: StateFolder, *, endpoint: str) -> None:
+        self._folder = folder
         self._endpoint = endpoint
         self._pools: dict[str, Pool] = {}
         self._queues: dict[str, ThreadPoolExecutor] = {}
@@ -101,7 +101,7 @@ class Functions:
             if pool is None or pool.definition != definition:
                 if pool is not None:
                     pool.close()
-                pool = self._pools[definition.arn] = Pool(definition, self._home, size=CONCURRENCY)
+                pool = self._pools[definition.arn] = Pool(definition, self._folder, size=CONCURRENCY)
             return pool
 
     def _definition(self, function: LambdaFunction) -> Definition:
@@ -115,7 +115,8 @@ class Functions:
         return Definition(name, arn, package, str(function.handler), int(function.timeout), environment)
 
     def _unpack(self, function: LambdaFunction) -> Path:
-        target = self._home.functions / f"{function.function_name}-{function.code_digest.removeprefix('sha256:')[:16]}"
+        digest = function.code_digest.removeprefix("sha256:")[:16]
+        target = self._folder.functions / f"{function.function_name}-{digest}"
         if not target.exists():
             part = target.with_name(target.name + ".part")
             with zipfile.ZipFile(io.BytesIO(function.code_bytes)) as package:

@@ -25,8 +25,8 @@ from devcloud.local import (
     stepfunctions,
 )
 from devcloud.local.environment import aws_environment
-from devcloud.local.home import Home
 from devcloud.local.patching import wrap
+from devcloud.local.state_folder import StateFolder
 
 # moto collects CloudFormation types from the subclasses that exist; the import is the declaration.
 DECLARED = (glue_resources.GlueJob, glue_resources.GlueDatabase, secret_resources.Secret)
@@ -35,7 +35,7 @@ DECLARED = (glue_resources.GlueJob, glue_resources.GlueDatabase, secret_resource
 class EmulatedCloud:
     """All services in this process, on one port of the loopback address."""
 
-    def __init__(self, home: Home, *, port: int) -> None:
+    def __init__(self, folder: StateFolder, *, port: int) -> None:
         application = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", port, application, threaded=True, request_handler=MotoRequestHandler)
         self.port = self._server.server_port
@@ -43,14 +43,14 @@ class EmulatedCloud:
         # moto's services call each other through this port.
         os.environ["MOTO_PORT"] = str(self.port)
         os.environ.update(aws_environment(endpoint))
-        self._functions = awslambda.Functions(home, endpoint=endpoint)
-        self._runs = glue.JobRuns(home, endpoint=endpoint)
-        self._sessions = glue_sessions.Sessions(home, self._runs.jvms, endpoint=endpoint)
-        self._install(home)
+        self._functions = awslambda.Functions(folder, endpoint=endpoint)
+        self._runs = glue.JobRuns(folder, endpoint=endpoint)
+        self._sessions = glue_sessions.Sessions(folder, self._runs.jvms, endpoint=endpoint)
+        self._install(folder)
         self._thread = Thread(target=self._server.serve_forever, name="http", daemon=True)
         self._thread.start()
 
-    def _install(self, home: Home) -> None:
+    def _install(self, folder: StateFolder) -> None:
         # Until moto looks up its services once: it walks through its folders in each request, one request at a time.
         wrap(backends, "list_of_moto_modules", lambda original: functools.cache(lambda: tuple(original())))
         cloudformation.install()
@@ -62,7 +62,7 @@ class EmulatedCloud:
         glue_sessions.install(self._sessions)
         glue_catalog.install()
         dynamodb.install()
-        sns.install(home)
+        sns.install(folder)
 
     def close(self) -> None:
         """End sessions, job runs, JVMs and workers first, so that nothing of theirs is half served."""

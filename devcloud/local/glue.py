@@ -12,11 +12,11 @@ from moto.glue.models import FakeJob, FakeJobRun
 from moto.glue.responses import GlueResponse
 
 from devcloud.local import spark
-from devcloud.local.home import Home
 from devcloud.local.job_run import ACTIVE, JobProcess, Order
 from devcloud.local.jvm_pool import JvmPool
 from devcloud.local.patching import Function, serialise, wrap
 from devcloud.local.s3 import object_text
+from devcloud.local.state_folder import StateFolder
 
 _SECONDS_PER_MINUTE = 60
 _DEFAULT_TIMEOUT_MINUTES = 480
@@ -25,9 +25,9 @@ _DEFAULT_TIMEOUT_MINUTES = 480
 class JobRuns:
     """All job runs of the local cloud."""
 
-    def __init__(self, home: Home, *, endpoint: str) -> None:
-        self.jvms = JvmPool(home, endpoint=endpoint)
-        self._home = home
+    def __init__(self, folder: StateFolder, *, endpoint: str) -> None:
+        self.jvms = JvmPool(folder, endpoint=endpoint)
+        self._folder = folder
         self._endpoint = endpoint
         self._active: list[JobProcess] = []
 
@@ -45,7 +45,7 @@ class JobRuns:
             arguments=arguments,
             spark_conf=self._conf(arguments),
             timeout_seconds=(run.timeout or _DEFAULT_TIMEOUT_MINUTES) * _SECONDS_PER_MINUTE,
-            log=self._home.glue_log(job.name, run_id=run.job_run_id),
+            log=self._folder.glue_log(job.name, run_id=run.job_run_id),
         )
         process = JobProcess(order, self.jvms)
         self._active = [each for each in self._active if not each.ended.is_set()] + [process]
@@ -58,7 +58,7 @@ class JobRuns:
         self.jvms.close()
 
     def _conf(self, arguments: dict[str, str]) -> dict[str, str]:
-        scratch = {"spark.sql.warehouse.dir": str(self._home.scratch / "warehouse")}
+        scratch = {"spark.sql.warehouse.dir": str(self._folder.scratch / "warehouse")}
         return {
             **spark.SIZING,
             **scratch,

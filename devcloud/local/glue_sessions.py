@@ -19,7 +19,7 @@ from moto.s3.models import s3_backends
 
 from devcloud.local import jars, spark
 from devcloud.local.glue import parse_conf
-from devcloud.local.home import Home
+from devcloud.local.state_folder import StateFolder
 from devcloud.local.jvm_pool import JvmPool
 from devcloud.local.patching import Function, wrap
 from devcloud.local.session_process import (
@@ -54,8 +54,8 @@ _NOT_EMULATED = frozenset({"--additional-python-modules", "--extra-jars", "--ext
 class Sessions:
     """All interactive sessions of the local cloud."""
 
-    def __init__(self, home: Home, jvms: JvmPool, *, endpoint: str) -> None:
-        self._home = home
+    def __init__(self, folder: StateFolder, jvms: JvmPool, *, endpoint: str) -> None:
+        self._folder = folder
         self._jvms = jvms
         self._endpoint = endpoint
         self._started: list[SessionProcess] = []
@@ -67,7 +67,7 @@ class Sessions:
             fetch_extra=partial(fetch_extra, arguments.get("--extra-py-files", ""), session.backend.account_id),
             spark_conf=self._conf(arguments),
             idle_seconds=(session.idle_timeout or _DEFAULT_IDLE_MINUTES) * _SECONDS_PER_MINUTE,
-            log=self._home.glue_log("sessions", run_id=session.session_id),
+            log=self._folder.glue_log("sessions", run_id=session.session_id),
         )
         process = SessionProcess(order, self._jvms)
         self._started.append(process)
@@ -82,7 +82,7 @@ class Sessions:
     def _conf(self, arguments: dict[str, str]) -> dict[str, str]:
         """Return the settings of a job with these arguments, so that a JVM that was warmed for it serves a session."""
         given = parse_conf(arguments.get("--conf", ""))
-        scratch = {"spark.sql.warehouse.dir": str(self._home.scratch / "warehouse")}
+        scratch = {"spark.sql.warehouse.dir": str(self._folder.scratch / "warehouse")}
         without_iceberg = {"spark.driver.extraClassPath": jars.class_path(iceberg=False)}
         has_iceberg = "iceberg" in arguments.get("--datalake-formats", "").split(",")
         jar_conf = {} if has_iceberg else without_iceberg

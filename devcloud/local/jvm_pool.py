@@ -13,9 +13,9 @@ from pathlib import Path
 from threading import Lock
 
 from devcloud.local import jvm_options
-from devcloud.local.home import Home
 from devcloud.local.jvm import Jvm, JvmStartError
 from devcloud.local.spark import process_environment
+from devcloud.local.state_folder import StateFolder
 
 _LOG = logging.getLogger(__name__)
 _WARM_UP = Path(__file__).with_name("warmup.py")
@@ -27,8 +27,8 @@ Settings = frozenset[tuple[str, str]]
 class JvmPool:
     """Idle JVMs by their Spark settings, those used last at the end. Settings that no job has any more lose theirs."""
 
-    def __init__(self, home: Home, *, endpoint: str) -> None:
-        self._home = home
+    def __init__(self, folder: StateFolder, *, endpoint: str) -> None:
+        self._folder = folder
         self._endpoint = endpoint
         self._numbers = itertools.count(1)
         self._idle: dict[Settings, list[Future[Jvm]]] = defaultdict(list)
@@ -100,7 +100,7 @@ class JvmPool:
 
     def environment(self) -> dict[str, str]:
         """Return what a Spark process needs, JVM or Python."""
-        scratch = {"SPARK_LOCAL_DIRS": str(self._home.scratch)}
+        scratch = {"SPARK_LOCAL_DIRS": str(self._folder.scratch)}
         return {**process_environment(self._endpoint), **scratch}
 
     def _unwanted(self) -> list[Future[Jvm]]:
@@ -130,7 +130,7 @@ class JvmPool:
         return jvm
 
     def _start(self, conf: Mapping[str, str]) -> Jvm:
-        log = self._home.glue_log("jvm", run_id=str(next(self._numbers)))
+        log = self._folder.glue_log("jvm", run_id=str(next(self._numbers)))
         jvm = Jvm(conf, environment=self.environment(), log=log, java_options=jvm_options.java_options())
         with self._lock:
             if not self._closed:

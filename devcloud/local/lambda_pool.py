@@ -18,7 +18,7 @@ from threading import Lock
 from typing import IO, Any
 from uuid import uuid4
 
-from devcloud.local.home import Home
+from devcloud.local.state_folder import StateFolder
 
 _WORKER = Path(__file__).with_name("lambda_worker.py")
 
@@ -106,9 +106,9 @@ class Worker:
 class Pool:
     """At most `size` workers; an invocation beyond that waits, where AWS would start another sandbox."""
 
-    def __init__(self, definition: Definition, home: Home, *, size: int) -> None:
+    def __init__(self, definition: Definition, folder: StateFolder, *, size: int) -> None:
         self.definition = definition
-        self._home = home
+        self._folder = folder
         self._workers: list[Worker] = []
         self._lock = Lock()
         self._closed = False
@@ -119,7 +119,7 @@ class Pool:
 
     def invoke(self, event: Any) -> Outcome:
         request_id = str(uuid4())
-        log = self._home.lambda_log(self.definition.name, at=datetime.now(UTC), request_id=request_id)
+        log = self._folder.lambda_log(self.definition.name, at=datetime.now(UTC), request_id=request_id)
         log.parent.mkdir(parents=True, exist_ok=True)
         worker = self._free.get()
         try:

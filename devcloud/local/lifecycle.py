@@ -16,7 +16,7 @@ from threading import Event
 
 from assay.errors import UserError
 from devcloud.local.environment import aws_environment, inherited_environment
-from devcloud.local.home import Home
+from devcloud.local.state_folder import StateFolder
 
 FOLDER = ".assay"
 _END_SECONDS = 20.0
@@ -31,7 +31,7 @@ class Cloud:
     endpoint: str
     port: int
     pid: int
-    home: Path
+    state_folder: Path
 
     def environment(self) -> dict[str, str]:
         """Return the variables that send every AWS client to this cloud, and to nothing else."""
@@ -54,11 +54,12 @@ def start(project: Path, *, port: int | None = None, parent: int | None = None) 
     found = running(project)
     if found is not None:
         return found
-    home = Home((project / FOLDER).resolve())
-    home.server_log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "devcloud.local.server", "--home", str(home.path), "--port", str(port or 0)]
+    folder = StateFolder((project / FOLDER).resolve())
+    folder.server_log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "devcloud.local.server", "--state-folder", str(folder.path)]
+    command += ["--port", str(port or 0)]
     command += ["--parent", str(parent)] if parent is not None else []
-    with home.server_log.open("ab") as log:
+    with folder.server_log.open("ab") as log:
         # A session of its own: Ctrl-C in the terminal is meant for the command, not for the cloud.
         process = subprocess.Popen(
             command,
@@ -72,8 +73,8 @@ def start(project: Path, *, port: int | None = None, parent: int | None = None) 
         line = process.stdout.readline()  # type: ignore[union-attr]
     if not line:
         process.wait()
-        lines = home.server_log.read_text(errors="replace").splitlines()[-_SHOWN_LINES:]
-        raise CloudStartError(log=home.server_log, lines=lines)
+        lines = folder.server_log.read_text(errors="replace").splitlines()[-_SHOWN_LINES:]
+        raise CloudStartError(log=folder.server_log, lines=lines)
     # It outlives this object on purpose; without a return code Python would warn about that.
     process.returncode = 0
     return _cloud(json.loads(line))
@@ -81,11 +82,11 @@ def start(project: Path, *, port: int | None = None, parent: int | None = None) 
 
 def running(project: Path) -> Cloud | None:
     """Return the running local cloud of a project; a state file that a killed server left does not count."""
-    home = Home((project / FOLDER).resolve())
-    if not _is_locked(home):
+    folder = StateFolder((project / FOLDER).resolve())
+    if not _is_locked(folder):
         return None
     try:
-        return _cloud(json.loads(home.state_file.read_text()))
+        return _cloud(json.loads(folder.state_file.read_text()))
     except FileNotFoundError:
         # Just starting, or just ending.
         return None
@@ -93,16 +94,16 @@ def running(project: Path) -> Cloud | None:
 
 def stop(project: Path) -> bool:
     """Stop the local cloud and all that it started; false when none was running."""
-    home = Home((project / FOLDER).resolve())
+    folder = StateFolder((project / FOLDER).resolve())
     found = running(project)
     if found is None:
-        home.state_file.unlink(missing_ok=True)
+        folder.state_file.unlink(missing_ok=True)
         return False
     _signal(found.pid, signal.SIGTERM)
-    if not _await_end(home, seconds=_END_SECONDS):
+    if not _await_end(folder, seconds=_END_SECONDS):
         _signal(found.pid, signal.SIGKILL)
-        _await_end(home, seconds=_END_SECONDS)
-        home.state_file.unlink(missing_ok=True)
+        _await_end(folder, seconds=_END_SECONDS)
+        folder.state_file.unlink(missing_ok=True)
     # Only a child of this process needs it, and then it keeps no zombie.
     with contextlib.suppress(ChildProcessError):
         os.waitpid(found.pid, 0)
@@ -114,14 +115,14 @@ def _cloud(state: dict[str, object]) -> Cloud:
         endpoint=str(state["endpoint"]),
         port=int(str(state["port"])),
         pid=int(str(state["pid"])),
-        home=Path(str(state["home"])),
+        state_folder=Path(str(state["state_folder"])),
     )
 
 
-def _is_locked(home: Home) -> bool:
+def _is_locked(folder: StateFolder) -> bool:
     """Tell whether a server lives: it holds the lock, and the system frees it however the server ends."""
     try:
-        with home.lock_file.open("r+") as file:
+        with folder.lock_file.open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
@@ -135,9 +136,9 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def _await_end(home: Home, *, seconds: float) -> bool:
+def _await_end(folder: StateFolder, *, seconds: float) -> bool:
     waiting, until = Event(), time.monotonic() + seconds
-    while _is_locked(home):
+    while _is_locked(folder):
         if time.monotonic() > until:
             return False
         waiting.wait(_POLL_SECONDS)

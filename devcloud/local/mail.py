@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from devcloud.local.home import Home, instant
+from devcloud.local.state_folder import StateFolder, instant
 
 
 @dataclass(frozen=True)
@@ -19,19 +19,19 @@ class Mail:
     message_id: str
 
 
-def mails(home: Path) -> list[Mail]:
+def mails(state_folder: Path) -> list[Mail]:
     """Return the mails of the local cloud whose folder `.assay` is given, oldest first."""
-    return [_read(path) for path in sorted(Home(home).mail.glob("*.txt"))]
+    return [_read(path) for path in sorted(StateFolder(state_folder).mail.glob("*.txt"))]
 
 
-def keep(home: Home, mail: Mail) -> None:
-    home.mail.mkdir(parents=True, exist_ok=True)
+def keep(folder: StateFolder, mail: Mail) -> None:
+    folder.mail.mkdir(parents=True, exist_ok=True)
     name = f"{instant(datetime.now(UTC))}-{mail.message_id}.txt"
-    part = home.mail / f"{name}.part"
+    part = folder.mail / f"{name}.part"
     text = f"Topic: {mail.topic}\nSubject: {mail.subject}\nMessage-Id: {mail.message_id}\n\n{mail.body}"
     part.write_text(text)
     # A reader never sees half a mail.
-    part.rename(home.mail / name)
+    part.rename(folder.mail / name)
 
 
 def _read(path: Path) -> Mail:

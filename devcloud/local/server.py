@@ -1,4 +1,4 @@
-"""The local cloud's process: `python -m devcloud.local.server --home .assay [--port N] [--parent PID]`.
+"""The local cloud's process: `python -m devcloud.local.server --state-folder .assay [--port N] [--parent PID]`.
 
 Prints one line of JSON when it answers, and runs until it is told to end, by SIGTERM or SIGINT, or until the process
 named as its parent is gone. Nothing that it started outlives it.
@@ -20,7 +20,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import IO
 
-from devcloud.local.home import Home
+from devcloud.local.state_folder import StateFolder
 
 _LOG = logging.getLogger(__name__)
 _PARENT_POLL_SECONDS = 1.0
@@ -32,33 +32,33 @@ _HOST = "localhost"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--home", type=Path, required=True, help="folder of state and logs")
+    parser.add_argument("--state-folder", type=Path, required=True, help="folder of state and logs")
     parser.add_argument("--port", type=int, default=0, help="default: a free one")
     parser.add_argument("--parent", type=int, help="end when this process is gone")
     given = parser.parse_args()
-    home = Home(given.home.resolve())
-    with _locked(home):
-        _serve(home, port=given.port, parent=given.parent)
+    folder = StateFolder(given.state_folder.resolve())
+    with _locked(folder):
+        _serve(folder, port=given.port, parent=given.parent)
 
 
-def _locked(home: Home) -> IO[str]:
+def _locked(folder: StateFolder) -> IO[str]:
     """Lock the folder for this process's life; a second server for the same project gives up here."""
-    home.path.mkdir(parents=True, exist_ok=True)
-    file = home.lock_file.open("w")
+    folder.path.mkdir(parents=True, exist_ok=True)
+    file = folder.lock_file.open("w")
     for _ in range(_LOCK_ATTEMPTS):
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return file
         # Who only asks whether a server runs holds the lock for a moment, too.
         Event().wait(_LOCK_PAUSE_SECONDS)
-    sys.exit(f"a local cloud is running already in {home.path}")
+    sys.exit(f"a local cloud is running already in {folder.path}")
 
 
-def _serve(home: Home, *, port: int, parent: int | None) -> None:
+def _serve(folder: StateFolder, *, port: int, parent: int | None) -> None:
     # An optional checker of addresses, that jsonschema would spend three seconds on compiling and moto never uses.
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     # What an earlier cloud unpacked, and what JVMs that were killed have left.
-    for left in (home.functions, home.scratch):
+    for left in (folder.functions, folder.scratch):
         shutil.rmtree(left, ignore_errors=True)
     from devcloud.local import cloud  # takes seconds: after the lock, so that a second server gives up at once
 
@@ -70,12 +70,12 @@ def _serve(home: Home, *, port: int, parent: int | None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # A line for each request would be most of the log, and a good part of the work.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = cloud.EmulatedCloud(home, port=port)
+    server = cloud.EmulatedCloud(folder, port=port)
     try:
-        _announce(home, endpoint=f"http://{_HOST}:{server.port}", port=server.port)
+        _announce(folder, endpoint=f"http://{_HOST}:{server.port}", port=server.port)
         end.wait()
     finally:
-        home.state_file.unlink(missing_ok=True)
+        folder.state_file.unlink(missing_ok=True)
         server.close()
     _LOG.info("ended")
     logging.shutdown()
@@ -83,12 +83,18 @@ def _serve(home: Home, *, port: int, parent: int | None) -> None:
     os._exit(0)
 
 
-def _announce(home: Home, *, endpoint: str, port: int) -> None:
+def _announce(folder: StateFolder, *, endpoint: str, port: int) -> None:
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    state = {"endpoint": endpoint, "port": port, "pid": os.getpid(), "started_at": started_at, "home": str(home.path)}
-    part = home.state_file.with_suffix(".part")
+    state = {
+        "endpoint": endpoint,
+        "port": port,
+        "pid": os.getpid(),
+        "started_at": started_at,
+        "state_folder": str(folder.path),
+    }
+    part = folder.state_file.with_suffix(".part")
     part.write_text(json.dumps(state, indent=2) + "\n")
-    part.rename(home.state_file)
+    part.rename(folder.state_file)
     print(json.dumps(state), flush=True)
 
 

@@ -7,25 +7,25 @@ from typing import Any
 from moto.sns.exceptions import InvalidParameterValue
 from moto.sns.models import SNSBackend, Topic
 
-from devcloud.local.home import Home
 from devcloud.local.mail import Mail, keep
 from devcloud.local.patching import Function, wrap, wrap_classmethod
+from devcloud.local.state_folder import StateFolder
 
 _SUBJECT_LIMIT = 100
 
 
-def install(home: Home) -> None:
-    wrap(SNSBackend, "publish", lambda original: _keeping(original, home))
+def install(folder: StateFolder) -> None:
+    wrap(SNSBackend, "publish", lambda original: _keeping(original, folder))
     wrap_classmethod(Topic, "update_from_cloudformation_json", _in_place)
 
 
-def _keeping(original: Function, home: Home) -> Function:
+def _keeping(original: Function, folder: StateFolder) -> Function:
     def publish(backend: SNSBackend, message: str, arn: str | None = None, **kwargs: Any) -> str:
         subject = kwargs.get("subject")
         check_subject(subject)
         message_id: str = original(backend, message, arn, **kwargs)
         topic = str(arn).rsplit(":", 1)[-1]
-        keep(home, Mail(topic=topic, subject=subject or "", body=message, message_id=message_id))
+        keep(folder, Mail(topic=topic, subject=subject or "", body=message, message_id=message_id))
         return message_id
 
     return publish

@@ -99,17 +99,17 @@ def submit_args(conf: Mapping[str, str], *, java_options: list[str]) -> str:
     return shlex.join(submit_command(conf, java_options=java_options))
 
 
-def configure_environment(*, endpoint: str, warehouse: str, home: Path | None = None) -> None:
+def configure_environment(*, endpoint: str, warehouse: str, scratch: Path | None = None) -> None:
     """Make a plain `SparkSession.builder.getOrCreate()` in this process work against a local endpoint.
 
     To be called before the process starts its JVM. The warehouse is an s3:// address in an existing bucket. Scratch
-    files of Spark go to `home`, by default to the system's folder for temporary files. A test needs no more than
+    files of Spark go to `scratch`, by default to the system's folder for temporary files. A test needs no more than
     `server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)`, `server.start()` and the endpoint
     `http://localhost:{port}` with the port from `server.get_host_and_port()`.
     """
     conf = {**SIZING, **catalog_conf(warehouse=warehouse), **endpoint_conf(endpoint)}
-    if home is not None:
-        conf["spark.sql.warehouse.dir"] = str(home / "spark-warehouse")
-        os.environ["SPARK_LOCAL_DIRS"] = str(home)
+    if scratch is not None:
+        conf["spark.sql.warehouse.dir"] = str(scratch / "spark-warehouse")
+        os.environ["SPARK_LOCAL_DIRS"] = str(scratch)
     os.environ |= aws_environment(endpoint) | java_environment()
     os.environ["PYSPARK_SUBMIT_ARGS"] = submit_args(conf, java_options=jvm_options.java_options())

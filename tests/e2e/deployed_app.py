@@ -62,7 +62,7 @@ class DeployedApp:
         return [dict(each) for page in pages for each in page["JobRuns"]]
 
     def mails_about(self, item: Item) -> list[Mail]:
-        return [mail for mail in mails(self.cloud.home) if item["file_id"] in mail.body]
+        return [mail for mail in mails(self.cloud.state_folder) if item["file_id"] in mail.body]
 
     def deliver_again(self, item: Item) -> Any:
         """Call the function with the event of a file that it knows; return its answer."""
@@ -71,7 +71,7 @@ class DeployedApp:
         return json.load(answer["Payload"])
 
     def all_mails(self) -> list[Mail]:
-        return mails(self.cloud.home)
+        return mails(self.cloud.state_folder)
 
 
 def s3_event(item: Item) -> dict[str, Any]:

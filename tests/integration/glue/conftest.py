@@ -39,11 +39,11 @@ def collect_sockets() -> None:
 
 
 @contextmanager
-def environment(endpoint: str, home: Path) -> Iterator[dict[str, str]]:
+def environment(endpoint: str, scratch: Path) -> Iterator[dict[str, str]]:
     """Point this process at the server for a while; yield the variables that do."""
     before = dict(os.environ)
     with patch.dict(os.environ):
-        local_spark.configure_environment(endpoint=endpoint, warehouse="s3://lake/warehouse/", home=home)
+        local_spark.configure_environment(endpoint=endpoint, warehouse="s3://lake/warehouse/", scratch=scratch)
         yield {name: value for name, value in os.environ.items() if before.get(name) != value}
 
 

@@ -54,7 +54,7 @@ class SmallApp:
         return item
 
     def mail(self, subject: str) -> Mail | None:
-        return next((mail for mail in mails(self.cloud.home) if mail.subject == subject), None)
+        return next((mail for mail in mails(self.cloud.state_folder) if mail.subject == subject), None)
 
 
 def until(ask: Callable[[], Any], *, seconds: float = 90) -> Any:

@@ -68,7 +68,7 @@ def test_job_failure_is_mailed_with_its_reason__script_raises(app: SmallApp) -> 
     cause = json.loads(until(lambda: app.mail("failed: in/break.csv")).body)
     assert cause["JobRunState"] == "FAILED"
     assert cause["ErrorMessage"] == "ValueError: cannot read in/break.csv"
-    log = app.cloud.home / "logs" / "glue" / "small-job" / f"{cause['Id']}.log"
+    log = app.cloud.state_folder / "logs" / "glue" / "small-job" / f"{cause['Id']}.log"
     assert "cannot read in/break.csv" in log.read_text()
 
 
@@ -117,7 +117,7 @@ def test_deploy_updates_function_definition_and_script__then_finds_nothing_to_do
     assert (answer["greeting"], answer["new"]) == ("moin", True)
     app.upload("in/after.csv")
     until(lambda: app.mail("well done: in/after.csv"))
-    log = app.cloud.home / "logs" / "glue" / "small-job" / f"{_run_of(app, 'in/after.csv')}.log"
+    log = app.cloud.state_folder / "logs" / "glue" / "small-job" / f"{_run_of(app, 'in/after.csv')}.log"
     assert "changed greeting moin" in log.read_text()
     assert any("No changes to deploy" in line for line in app.deploy(Greeting="moin"))
 

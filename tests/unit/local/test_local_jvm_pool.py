@@ -14,8 +14,8 @@ import pyspark
 import pytest
 
 from devcloud.local import jvm_pool, spark
-from devcloud.local.home import Home
 from devcloud.local.jvm_pool import JvmPool
+from devcloud.local.state_folder import StateFolder
 
 CONF = {"spark.a": "1"}
 OTHER = {"spark.a": "2"}
@@ -56,7 +56,7 @@ def jvms(monkeypatch: pytest.MonkeyPatch) -> list[FakeJvm]:
 
 @pytest.fixture
 def pool(jvms: list[FakeJvm], tmp_path: Path) -> Iterator[JvmPool]:
-    made = JvmPool(Home(tmp_path), endpoint="http://localhost:1")
+    made = JvmPool(StateFolder(tmp_path), endpoint="http://localhost:1")
     yield made
     made.close()
 

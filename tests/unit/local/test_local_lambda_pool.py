@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from devcloud.local.home import Home
 from devcloud.local.lambda_pool import Definition, Pool
+from devcloud.local.state_folder import StateFolder
 
 FUNCTION = """
 import os, time
@@ -43,7 +43,7 @@ def pool(tmp_path: Path) -> Iterator[Pool]:
         "AWS_LAMBDA_LOG_STREAM_NAME": "s",
     }
     definition = Definition("f", "arn:f", package, "receiver.handle", 2, environment)
-    made = Pool(definition, Home(tmp_path / "home"), size=1)
+    made = Pool(definition, StateFolder(tmp_path / "state"), size=1)
     yield made
     made.close()
 

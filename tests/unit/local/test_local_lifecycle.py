@@ -9,32 +9,32 @@ from pathlib import Path
 
 from devcloud.local import lifecycle
 
-STATE = {"endpoint": "http://localhost:1", "port": 1, "pid": os.getpid(), "home": "/x"}
+STATE = {"endpoint": "http://localhost:1", "port": 1, "pid": os.getpid(), "state_folder": "/x"}
 
 
-def _home(project: Path) -> Path:
-    home = project / ".assay"
-    home.mkdir()
-    (home / "cloud.json").write_text(json.dumps(STATE))
-    (home / "cloud.lock").touch()
-    return home
+def _state_folder(project: Path) -> Path:
+    folder = project / ".assay"
+    folder.mkdir()
+    (folder / "cloud.json").write_text(json.dumps(STATE))
+    (folder / "cloud.lock").touch()
+    return folder
 
 
 def test_running_is_none__state_file_of_a_killed_server(tmp_path: Path) -> None:
-    _home(tmp_path)
+    _state_folder(tmp_path)
     assert lifecycle.running(tmp_path) is None
 
 
 def test_running_is_the_cloud__its_server_holds_the_lock(tmp_path: Path) -> None:
-    with (_home(tmp_path) / "cloud.lock").open("w") as held:
+    with (_state_folder(tmp_path) / "cloud.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert lifecycle.running(tmp_path) == lifecycle.Cloud("http://localhost:1", 1, os.getpid(), Path("/x"))
 
 
 def test_stop_clears_the_state_file__of_a_killed_server(tmp_path: Path) -> None:
-    home = _home(tmp_path)
+    folder = _state_folder(tmp_path)
     assert lifecycle.stop(tmp_path) is False
-    assert not (home / "cloud.json").exists()
+    assert not (folder / "cloud.json").exists()
 
 
 def test_running_is_none__never_started(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from moto.sns.exceptions import InvalidParameterValue
 
-from devcloud.local.home import Home
 from devcloud.local.mail import Mail, keep, mails
 from devcloud.local.sns import check_subject
+from devcloud.local.state_folder import StateFolder
 
 
 def test_mails_come_back_as_sent__several_in_order(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_mails_come_back_as_sent__several_in_order(tmp_path: Path) -> None:
         Mail(topic="t", subject="", body="", message_id="2"),
     ]
     for mail in sent:
-        keep(Home(tmp_path), mail)
+        keep(StateFolder(tmp_path), mail)
     assert mails(tmp_path) == sent
 
 

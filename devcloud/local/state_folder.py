@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Home:
+class StateFolder:
     """The folder `.assay` of a project."""
 
     path: Path
