@@ -87,7 +87,7 @@ $(BENCH): $(SETUP) requirements-bench.lock
 
 lock: setup ## Resolve the requirements anew
 	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 requirements-setup.in -o requirements-setup.lock
-	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 requirements.in -o requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 --extra local pyproject.toml requirements.in -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 requirements-bench.in -o requirements-bench.lock
 
 down: ## Stop the local cloud

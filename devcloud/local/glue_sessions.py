@@ -19,7 +19,6 @@ from moto.s3.models import s3_backends
 
 from devcloud.local import jars, spark
 from devcloud.local.glue import parse_conf
-from devcloud.local.state_folder import StateFolder
 from devcloud.local.jvm_pool import JvmPool
 from devcloud.local.patching import Function, wrap
 from devcloud.local.session_process import (
@@ -31,6 +30,7 @@ from devcloud.local.session_process import (
     SessionStateError,
     Statement,
 )
+from devcloud.local.state_folder import StateFolder
 
 GLUE_VERSION = "5.1"
 # A call that asks for something unsettled waits so long for it: AWS's kernel sleeps a second after each such answer.
