@@ -1,5 +1,6 @@
 """Every record of a file as the KPI function reads it: what the corpora and the other engine are compared with."""
 
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -8,12 +9,16 @@ from contract.subjects import TRANSACTIONS, subject_of
 from judging.rules import Limits, broken_rules
 from judging.values import columns_to_read, read_values
 from reading.bytes import ByteStream
-from reading.dialect import Name
+from reading.dialect import Name, csv_shape
 from reading.dialect_file import pin_of
 from reading.files import SourceFile, frames_of
 
 OF_RECORD = ("row", "line", "raw", "rules")
 OF_MONEY = {"cents": "amount_value", "us": "date_value", "channel": "use_chip_value"}
+
+
+PLAIN = partial(csv_shape, Name("transactions/file.csv", TRANSACTIONS))
+"""Tells the shape of a plain file of transactions, for a reader that is tried by itself."""
 
 
 def read_rows(

@@ -15,7 +15,7 @@ from contract.limits import LINE_BYTES, SAMPLE_RECORDS
 
 from reading.bytes import BYTE_ORDER_MARK, ByteStream, read_fully
 from reading.csv_records import RecordCutter, split_record
-from reading.layout import Shape, layout_of, readable_header
+from reading.layout import Shape
 from reading.rejection import Reason, RejectedError
 
 BLOCK_BYTES = 8 << 20
@@ -24,24 +24,19 @@ MAXIMUM_SET_ASIDE = 2_000
 _BLANK = re.compile(rb"[ \t]*\r?\n?")
 
 
-def shape_of_header(first: Sequence[str] | None, sample: Sequence[Sequence[str | None]]) -> Shape:
-    """Read the first record as the header of a plain transactions file."""
-    return Shape(layout_of(readable_header(first)))
-
-
 @dataclass
 class CsvRows:
     """Reads a CSV stream; `frames` gives its records as `RecordCutter` does, the attributes what was seen on the way.
 
-    `settle` tells from the first record (None where a quote in it is misused) and a sample how the file is written.
+    `shape_of` tells how the file is written from the first record (None where a quote in it is misused) and a sample.
     """
 
     stream: ByteStream
+    shape_of: Callable[[Sequence[str] | None, Sequence[Sequence[str | None]]], Shape]
     wanted: tuple[str, ...]
     places: bool = False
     block_bytes: int = BLOCK_BYTES
     maximum_set_aside: int = MAXIMUM_SET_ASIDE
-    settle: Callable[[Sequence[str] | None, Sequence[Sequence[str | None]]], Shape] = shape_of_header
     shape: Shape = field(init=False)
     blank_lines_before_header: int = field(init=False, default=0)
     types: tuple[str, ...] = field(init=False, default=())
@@ -80,13 +75,13 @@ class CsvRows:
         return b"" if head == BYTE_ORDER_MARK else head
 
     def _header(self, data: bytes, *, final: bool) -> int | None:
-        """Settle how the file is written; return where its rows begin, None if the first record is not there yet."""
+        """Find out how the file is written; return where its rows begin, None if the first record is not there yet."""
         start, blanks = 0, 0
         while start < len(data):
             end = data.find(b"\n", start) + 1 or len(data)
             line = data[start:end]
             if not _BLANK.fullmatch(line):
-                self.shape = self._settled(line, data[start:])
+                self.shape = self._told_shape(line, data[start:])
                 if not self.shape.has_header:
                     self._cutter = RecordCutter(self.shape, self.wanted, 1, self.places)
                     return 0
@@ -98,9 +93,9 @@ class CsvRows:
             raise RejectedError(Reason("empty_file", "The file holds nothing, not even a header."))
         return None
 
-    def _settled(self, first: bytes, data: bytes) -> Shape:
+    def _told_shape(self, first: bytes, data: bytes) -> Shape:
         try:
-            return self.settle(_fields_of_line(first), _sample(data))
+            return self.shape_of(_fields_of_line(first), _sample(data))
         except RejectedError as error:
             if not first.endswith(b"\n") and b"\r" in first.rstrip(b"\r"):
                 text = "The file is one line, because its lines end in CR alone: write them with LF or CRLF."

@@ -62,11 +62,11 @@ class SourceFile:
         if self.kind == "parquet":
             # The footer is at the end: Parquet needs a file that can be read from any place.
             path = _copied(stream, folder)
-            return ParquetRows(path, wanted, places=places, subject=subject, settle=self._named_shape)
+            return ParquetRows(path, self._named_shape, wanted, subject, places=places)
         if self.kind == "json":
             return JsonCodes(stream, subject)
         text = Gunzipped(stream) if self.kind == "csv.gz" else stream
-        return CsvRows(text, wanted, places=places, settle=self._csv_shape)
+        return CsvRows(text, self._csv_shape, wanted, places=places)
 
     def _csv_shape(self, first: Sequence[str] | None, sample: Sequence[Record]) -> Shape:
         shape = csv_shape(self.name, first, sample)

@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 from contract.kinds import AMOUNT, Kind, ParquetType
 from contract.limits import SAMPLE_RECORDS
-from contract.subjects import TRANSACTIONS, Subject
+from contract.subjects import Subject
 
-from reading.layout import Layout, Shape, layout_of
+from reading.layout import Layout, Shape
 from reading.rejection import Reason, RejectedError
 from reading.texts import instants_as_text
 
@@ -22,15 +22,15 @@ _UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 class ParquetRows:
     """Reads a Parquet file; `frames` gives its records in the form of `CsvRows.frames`.
 
-    An instant that is a timestamp stays one, in microseconds of UTC, unless `places` asks for texts. `settle` tells
-    from the names and a sample of the rows how the file is written.
+    An instant that is a timestamp stays one, in microseconds of UTC, unless `places` asks for texts. `shape_of`
+    tells how the file is written from the names and a sample of the rows.
     """
 
     path: Path
+    shape_of: Callable[[list[str], Sequence[Sequence[str | None]]], Shape]
     wanted: tuple[str, ...]
+    subject: Subject
     places: bool = False
-    subject: Subject = TRANSACTIONS
-    settle: Callable[[list[str], Sequence[Sequence[str | None]]], Shape] = lambda names, _: Shape(layout_of(names))
     shape: Shape = field(init=False)
     types: tuple[str, ...] = field(init=False)
     blank_lines_before_header: int = field(init=False, default=0)
@@ -43,7 +43,7 @@ class ParquetRows:
         except _UNREADABLE as error:
             raise _unreadable(error) from error
         self.types = tuple(type_name(kind) for kind in self._schema.dtypes())
-        self.shape = self.settle(self._schema.names(), self._sample())
+        self.shape = self.shape_of(self._schema.names(), self._sample())
         reasons = [reason for name in self.layout.places if (reason := self._unsupported(name))]
         if reasons:
             raise RejectedError(*reasons)

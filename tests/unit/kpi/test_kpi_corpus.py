@@ -10,7 +10,7 @@ from build import FOLDER, LAST_MODIFIED_AT, contents
 from judging.kpis import instant_text, money_text
 from judging.reconcile import Policy
 from judging.rules import Limits
-from kpi_rows import read_rows
+from kpi_rows import PLAIN, read_rows
 from reading.csv_blocks import CsvRows
 
 FILES = contents()
@@ -90,7 +90,7 @@ def test_file_is_rejected__each_unreadable_file(name: str) -> None:
     "name", [name for name in READABLE if name.endswith(".csv") and FILES[name][:2] != b"\x1f\x8b"]
 )
 def test_rows_do_not_depend_on_the_blocks__each_csv_file(name: str, block_bytes: int) -> None:
-    rows = CsvRows(io.BytesIO(FILES[name]), ("dms_id",), places=True, block_bytes=block_bytes)
+    rows = CsvRows(io.BytesIO(FILES[name]), PLAIN, ("dms_id",), places=True, block_bytes=block_bytes)
     found = [record for frame in rows.frames() for record in frame.select("row", "line", "raw").iter_rows()]
     assert found == [(row["row"], row["line"], row["raw"]) for row in GOLDENS[name]["rows"]]
 

@@ -16,6 +16,7 @@ from judging.rows import judge_exactly
 from judging.rules import Limits, broken_rules
 from judging.usual_forms import judge
 from judging.values import read_values
+from kpi_rows import PLAIN
 from reading.csv_blocks import CsvRows
 from reading.texts import without_null_text
 
@@ -33,7 +34,7 @@ blocks = st.integers(min_value=1, max_value=80)
 
 def read(body: str, block_bytes: int, *, places: bool, aside: int = 2_000) -> list[pl.DataFrame]:
     stream = io.BytesIO((HEADER + body).encode())
-    rows = CsvRows(stream, NAMES, places=places, block_bytes=block_bytes, maximum_set_aside=aside)
+    rows = CsvRows(stream, PLAIN, NAMES, places=places, block_bytes=block_bytes, maximum_set_aside=aside)
     return list(rows.frames())
 
 

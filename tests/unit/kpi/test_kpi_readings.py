@@ -12,6 +12,7 @@ from admission import Inspection, inspect_file, inspect_marker
 from contract.subjects import TRANSACTIONS
 from dms.build import CARD_NUMBERS, COMMIT, HEADER, LATER, deleted, text, user, values
 from judging.reconcile import Policy
+from kpi_rows import PLAIN
 from reading.card_secrets import secret_columns
 from reading.csv_blocks import CsvRows
 from reading.dialect_file import pin_of
@@ -105,11 +106,11 @@ def test_mean_is_that_of_the_amounts_there_are__deletes_without_one() -> None:
 def test_lone_carriage_return_cuts_no_row_of_the_sample__headerless_file() -> None:
     seen: list[int] = []
 
-    def settle(_: object, sample: list[list[str]]) -> Shape:
+    def shape_of(_: object, sample: list[list[str]]) -> Shape:
         seen.extend(len(record) for record in sample)
         return Shape(layout_of(["id", "date", "amount"]), has_header=False)
 
-    list(CsvRows(io.BytesIO(b"1,a\rb,1.00\r\n2,c,2.00\n"), ("dms_id",), settle=settle).frames())
+    list(CsvRows(io.BytesIO(b"1,a\rb,1.00\r\n2,c,2.00\n"), shape_of, ("dms_id",)).frames())
     assert seen == [3, 3]
 
 
@@ -203,7 +204,10 @@ def test_blank_lines_are_no_rows__file_of_one_column() -> None:
 def test_line_without_end_is_refused__before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reading.csv_blocks.LINE_BYTES", 1 << 10)
     rows = CsvRows(
-        io.BytesIO(b"id,amount,date\n1,1.00,2023-05-06\r" + b"2,2.00,2023-05-06\r" * 200), ("dms_id",), block_bytes=64
+        io.BytesIO(b"id,amount,date\n1,1.00,2023-05-06\r" + b"2,2.00,2023-05-06\r" * 200),
+        PLAIN,
+        ("dms_id",),
+        block_bytes=64,
     )
     with pytest.raises(RejectedError, match="longer than"):
         list(rows.frames())
