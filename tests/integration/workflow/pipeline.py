@@ -6,6 +6,7 @@ import json
 import re
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,8 @@ class Pipeline:
 
     def note_error(self, layer: str, reason: str) -> None:
         """Say why the job's run failed, as the job does whose run no single file breaks."""
-        error = {"stage": layer, "reason": reason, "at": "2026-11-23T10:00:00.000000Z"}
+        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        error = {"stage": layer, "reason": reason, "at": at}
         self.ledger.put_item(Item=self.item() | {"last_error": error})
 
     def reject(self, code: str, text: str) -> None:

@@ -132,12 +132,16 @@ def test_workflow_counts_an_attempt__start_is_refused_for_another_reason(pipelin
     pipeline.put("accepted")
     pipeline.retries = 0
     denied = refuse("AWSGlueException", says="not authorized to perform glue:StartJobRun (AccessDeniedException)")
-    pipeline.glue.script = {"silver": [denied, succeed(pipeline.to_silver)], "gold": [succeed(pipeline.to_gold)]}
+    pipeline.glue.script = {
+        "silver": [denied, succeed(pipeline.to_silver)],
+        "gold": [denied, succeed(pipeline.to_gold)],
+    }
 
     ending = pipeline.run()
 
-    first = ["Run Silver", "Was the start of Silver throttled?", *SILVER[1:]]
-    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *first, *SILVER, *GOLD, *PUBLISHED])
+    silver = ["Run Silver", "Was the start of Silver throttled?", *SILVER[1:], *SILVER]
+    gold = ["Run Gold", "Was the start of Gold throttled?", *GOLD[1:], *GOLD]
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *silver, *gold, *PUBLISHED])
 
 
 def test_workflow_repeats_the_start_in_place__glue_throttles(pipeline: Pipeline) -> None:
