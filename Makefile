@@ -73,7 +73,7 @@ notebook: setup ## Open the notebooks in Jupyter Lab, with local Spark and with 
 notebooks: setup ## Run the notebooks' regressions: cell by cell through AWS's Glue kernel, and in plain Jupyter
 	@$(BIN)/python -m pytest tests/notebooks
 
-bench: $(BENCH) ## Measure the pipeline in its short form (a few minutes); docs/benchmarks.md shows it then
+bench: $(BENCH) ## Measure the pipeline in its short profile (a few minutes); docs/benchmarks.md shows it then
 	@$(BIN)/python -m benchmarks short
 
 bench-full: $(BENCH) ## Measure the pipeline with 13 million rows (hours, 24 GB of memory)

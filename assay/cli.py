@@ -49,6 +49,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Upload files of transactions, follow them to Gold, and account for every row and every cent.",
+    epilog="Exit codes: 0 success, 1 a check failed, 2 usage or environment, 130 interrupted.",
 )
 
 app.add_typer(load.app, name="load")
@@ -97,7 +98,7 @@ def upload_files(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Put files into Bronze; the pipeline takes them from there to Gold."""
+    """Upload files to Bronze. The pipeline takes them from there to Gold."""
     from assay import console, upload, watch
 
     sources = upload.find_sources(files, prefix)
@@ -126,7 +127,7 @@ def show_status(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """List the files and their status; scans the ledger."""
+    """List the files and their status. Scans the ledger."""
     from assay import console, status
 
     target = open_target(stack, region, profile)
@@ -151,7 +152,7 @@ def show_passport(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Show what became of a file's rows and cents; exit 1 if they do not add up."""
+    """Show what became of a file's rows and cents. Exits 1 if they do not add up."""
     from assay import console, passport
 
     item = choose_version(open_ledger(open_target(stack, region, profile)).versions(key), version)
@@ -184,7 +185,7 @@ def ask(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Run SQL over the published tables silver.* and gold.*; instants are UTC."""
+    """Run SQL over the published tables. They are silver.* and gold.*; instants are UTC."""
     from assay import console, query, query_output
 
     with query.lake(open_target(stack, region, profile)) as lake:
@@ -203,7 +204,7 @@ def run_audit(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Compare Gold, Silver and the sum of all effects, to the cent; exit 1 on any difference."""
+    """Compare Gold, Silver and the sum of all effects. Exits 1 on any difference, even of a cent."""
     from assay import audit, console, query
 
     target = open_target(stack, region, profile)
@@ -233,7 +234,7 @@ def maintain_tables(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Compact small files and deletes of all tables now; the jobs also do so once enough have gathered."""
+    """Compact the small files and deletes of all tables. The jobs also do so once enough have accumulated."""
     from assay import console, maintain
 
     before, after = maintain.maintain(open_target(stack, region, profile))

@@ -34,13 +34,13 @@ def _console(file: TextIO) -> Console:
 
 
 def note(message: str, style: str = "dim") -> None:
-    """Say something beside the result: on stderr, so that stdout can be piped."""
+    """Print a message to stderr, so that stdout holds the result alone and can be piped."""
     err().print(Text(message, style=style), soft_wrap=True)
 
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """Show on stderr what is being done, and say how long it took once it is done."""
+    """Show on stderr what is being done, then how long it took."""
     began, screen = time.monotonic(), err()
     with screen.status(Text(f"{what} …")):
         yield

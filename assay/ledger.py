@@ -122,7 +122,7 @@ class Ledger:
 
 
 def file_id(bucket: str, key: str, version_id: str) -> str:
-    """Give the identity of an object version."""
+    """Return the identity of an object version."""
     return hashlib.sha256(f"{bucket}\0{key}\0{version_id}".encode()).hexdigest()
 
 
@@ -132,7 +132,7 @@ def newest(item: Item) -> tuple[str, str]:
 
 
 def ending(item: Item) -> str | None:
-    """Give how a file ended, `published`, `rejected` or `failed`; None while it is on its way."""
+    """Return how a file ended, `published`, `rejected` or `failed`; None while it is being processed."""
     if item.get("failed"):
         return "failed"
     return item["status"] if item["status"] in ("published", "rejected") else None

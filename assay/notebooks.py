@@ -109,7 +109,7 @@ def notebooks() -> None:
 
 @app.command("upload")
 def upload(stack: StackName = "assay", region: Region = None, profile: Profile = None) -> None:
-    """Upload the packages that the notebooks import, and write copies of the notebooks for this stack."""
+    """Upload the packages that the notebooks import. Also writes copies of the notebooks for this stack."""
     from assay import console
 
     target = open_target(stack, region, profile)

@@ -52,12 +52,12 @@ def checks(item: Item) -> list[Check]:
 
 
 def as_json(item: Item) -> dict[str, object]:
-    """Give the whole ledger item with the checks."""
+    """Return the whole ledger item with the checks."""
     return {**item, "checks": [check.as_json() for check in checks(item)]}
 
 
 def render(item: Item, *, short: bool = False) -> RenderableType:
-    """Draw the passport; the short form leaves out runs, snapshots and the way."""
+    """Draw the passport; the short form leaves out runs, snapshots and status changes."""
     parts: list[RenderableType] = [_title(item)]
     if item.get("load"):
         parts += [_load(item)]

@@ -17,7 +17,7 @@ MOST_ROWS_IN_A_TABLE = 1_000
 
 
 def rows(reader: pa.RecordBatchReader) -> Iterator[dict[str, Any]]:
-    """Give the rows one by one; DuckDB's 128-bit integers come as decimals without decimals.
+    """Yield the rows one by one; DuckDB's 128-bit integers arrive as decimals of scale 0.
 
     Raises `UserError` where DuckDB fails on a later row than the first ones.
     """
@@ -41,8 +41,8 @@ def names_of(reader: pa.RecordBatchReader) -> list[str]:
 def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     try:
         yield from reader
-    except OSError as error:  # as which Arrow hands on what DuckDB says
-        raise UserError(first_line(error), "mend the statement, if it is to blame") from None
+    except OSError as error:  # Arrow's form of an error in DuckDB
+        raise UserError(first_line(error), "correct the statement, if it is the cause") from None
 
 
 def print_table(reader: pa.RecordBatchReader) -> None:

@@ -1,4 +1,4 @@
-"""The ledger as a list, and the versions of one key with their ways."""
+"""The ledger as a list, and the versions of one key with their status changes."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -37,13 +37,13 @@ def render_list(items: Sequence[Item], total: int) -> RenderableType:
 
 
 def _name(item: Item) -> str:
-    """Name a file, and its subject where that is not transactions."""
+    """Return a file's key, with its subject where that is not transactions."""
     subject = item.get("subject", TRANSACTIONS)
     return item["key"] if subject == TRANSACTIONS else f"{item['key']} ({subject})"
 
 
 def render_versions(items: Sequence[Item], logs: Sequence[str]) -> RenderableType:
-    """Draw the way of every version of a key, newest first, and say where the logs are."""
+    """Draw the status changes of each version of a key, newest first, and where the logs are."""
     parts: list[RenderableType] = []
     for item in items:
         title = f"{_name(item)}  version {item['version_id']}  "
@@ -57,7 +57,7 @@ def render_versions(items: Sequence[Item], logs: Sequence[str]) -> RenderableTyp
 
 
 def why(item: Item) -> str:
-    """Say in a line why a file is where it is."""
+    """Return in one line why a file has its status."""
     if item.get("failed"):
         return f"in {item['failed']['stage']}: {item['failed']['reason']}"
     if item.get("reasons"):

@@ -102,7 +102,7 @@ class Target:
         return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
 
     def logs(self) -> list[str]:
-        """Name the places where the log of every stage is found."""
+        """Return where the log of each stage is."""
         if self.is_local:
             return [str(self.project / ".assay" / "logs")]
         function = self.stack.kpi_function

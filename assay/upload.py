@@ -51,14 +51,14 @@ class Uploaded:
 
 
 def is_companion(key: str) -> bool:
-    """Tell whether an object only says how others are to be read: it has no way of its own to Gold."""
+    """Return whether an object only says how others are to be read; it is not taken to Gold itself."""
     return key.endswith(SIDE_CAR) or key.rpartition("/")[2] == PIN
 
 
 def find_sources(paths: Iterable[Path], prefix: str) -> list[Source]:
-    """Give files and the files below folders their keys; a folder's files keep their names relative to it.
+    """Return files, and the files below folders, with their keys; a folder's files keep their paths relative to it.
 
-    Raises `UserError` where a file would get another one's key, or one that nothing in the stack listens to.
+    Raises `UserError` where two files would get one key, or a file one that starts nothing in the stack.
     """
     folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
     sources = [
@@ -75,7 +75,7 @@ def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise UserError(f"there is no file {path}", "check the name")
+        raise UserError(f"no such file: {path}", "check the name")
     files = sorted(file for file in path.rglob("*") if file.is_file())
     if not files:
         raise UserError(f"the folder {path} holds no files", "check the name")
@@ -88,7 +88,7 @@ def _refuse_same_keys(sources: Sequence[Source]) -> None:
         other = taken.setdefault(source.key, source.path)
         if other != source.path:
             raise UserError(
-                f"{other} and {source.path} would both become {source.key}", "upload them apart, with --prefix"
+                f"{other} and {source.path} would both become {source.key}", "upload them separately, with --prefix"
             )
 
 
@@ -96,8 +96,8 @@ def _refuse_unheard_keys(sources: Sequence[Source]) -> None:
     for source in sources:
         if not source.key.startswith(FOLDERS):
             raise UserError(
-                f"{source.path} would become {source.key}, and nothing would happen to it",
-                f"let --prefix begin with {', '.join(FOLDERS[:-1])} or {FOLDERS[-1]}",
+                f"{source.path} would become {source.key}, which starts nothing",
+                f"begin --prefix with {', '.join(FOLDERS[:-1])} or {FOLDERS[-1]}",
             )
 
 
@@ -186,7 +186,7 @@ def _uploaded(bucket: str, key: str, version: str | None, size: int) -> Uploaded
 def _send_in_parts(
     client: S3Client, bucket: str, key: str, body: BinaryIO, metadata: dict[str, str], *, part: int
 ) -> str | None:
-    """Send a large file part by part; boto3's own transfer does not tell the version that it made."""
+    """Send a large file part by part; boto3's own transfer does not return the version that it made."""
     upload_id = client.create_multipart_upload(Bucket=bucket, Key=key, Metadata=metadata)["UploadId"]
     parts: list[CompletedPartTypeDef] = []
     try:

@@ -43,7 +43,7 @@ def up(
 
 
 def down() -> None:
-    """Stop the local cloud of this project; its data is lost."""
+    """Stop the local cloud of this project. Its data is lost."""
     from assay import console
     from devcloud.local import lifecycle
 
@@ -52,7 +52,7 @@ def down() -> None:
 
 
 def deploy() -> None:
-    """Build the stack and deploy it to the local cloud (for AWS: sam build && sam deploy --guided)."""
+    """Build the stack and deploy it to the local cloud. For AWS: sam build && sam deploy --guided"""
     require_packages("deploy")
     from assay import console
     from assay.target import running_cloud
@@ -66,7 +66,7 @@ def deploy() -> None:
 
 
 def demo() -> None:
-    """Run the whole pipeline in a local cloud: five generated files, their passports, Gold's totals, the audit."""
+    """Run the whole pipeline in a local cloud. It sends five generated files and checks every figure."""
     require_packages("demo")
     from devcloud.demo.play import play
 

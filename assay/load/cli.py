@@ -13,7 +13,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Declare full loads of AWS DMS, which delete the older rows that they lack.",
+    help="Declare full loads of AWS DMS. They delete the older rows that they lack.",
 )
 
 
@@ -39,7 +39,7 @@ def declare(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Declare that the files of a folder are one full load: older rows that they lack are deleted."""
+    """Declare that a folder's files are one full load. Older rows that they lack are deleted."""
     from assay import console, watch
     from assay.load import declare as declaring
     from assay.upload import instant_text, read_instant

@@ -51,13 +51,13 @@ class Declaration:
 
 
 def folder_of(prefix: str) -> str:
-    """Give the folder in Bronze that a prefix names, with or without `transactions/` before it."""
+    """Return the folder in Bronze that a prefix names, with or without `transactions/` before it."""
     inner = f"{prefix.strip('/')}/".removeprefix(SUBJECT).lstrip("/")
     return SUBJECT + inner
 
 
 def is_load_file(key: str) -> bool:
-    """Tell by its name whether AWS DMS wrote an object in a full load."""
+    """Return whether AWS DMS wrote an object in a full load, by its name."""
     return bool(LOAD_FILE.fullmatch(key.rpartition("/")[2])) and not key.endswith(SIDE_CAR)
 
 
@@ -107,13 +107,13 @@ def known_to(ledger: Ledger, bucket: str, files: Sequence[LoadFile]) -> dict[str
     if lost:
         named = ", ".join(f"{key} ({end})" for key, end in lost.items())
         raise UserError(
-            f"not every file of the load can be taken: {named}", "see assay passport KEY, and upload it anew"
+            f"the load has files that were not taken: {named}", "see assay passport KEY, and upload them again"
         )
     others = [key for key, item in known.items() if item.get("format", {}).get("is_full_load") is False]
     if others:
         raise UserError(
-            f"no full load, so the load would delete its rows as older ones: {', '.join(others)}",
-            'say that it is one, {"full_load": true} in a _dialect.json beside it, and upload both anew',
+            f"not a full load, so the load would delete its rows as older ones: {', '.join(others)}",
+            'if it is one, put {"full_load": true} into a _dialect.json beside it, and upload both again',
         )
     return known
 
@@ -135,7 +135,7 @@ def render(declared: Declaration, known: dict[str, Item]) -> Table:
     title = f"Load {declared.name}, begun {instant_text(declared.start_at)}: {len(declared.files):,} files"
     grid = console.table(title, ("file", "version", "bytes", "written", "status"), right=("bytes",))
     for file in declared.files:
-        status = known[file.key]["status"] if file.key in known else "not looked at yet"
+        status = known[file.key]["status"] if file.key in known else "not processed yet"
         written = instant_text(file.last_modified_at)[:19].replace("T", " ")
         grid.add_row(file.key, file.version_id[:8], console.count(file.size), written, status)
     return grid

@@ -40,7 +40,7 @@ def replay(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Rebuild Silver and Gold from Bronze in another order; exit 1 if they differ from what is published."""
+    """Rebuild Silver and Gold from Bronze in another order. Exits 1 if they differ from what is published."""
     if check == apply:
         raise UserError("replay needs --check or --apply", "choose one of them")
     target = open_target(stack, region, profile)

@@ -12,12 +12,12 @@ SHOWN = 3
 
 
 def in_silver(items: Sequence[Item]) -> list[Item]:
-    """Give the files whose rows make up Silver; refuse while a file is on its way there, or to Gold."""
+    """Return the files whose rows make up Silver; refuse while a file is still being processed."""
     under_way = [item["key"] for item in items if _is_under_way(item)]
     if under_way:
         named = ", ".join(sorted(under_way)[:SHOWN]) + (", …" if len(under_way) > SHOWN else "")
         raise UserError(
-            f"{len(under_way):,} files are still on their way: {named}", "wait until they have ended: assay status"
+            f"{len(under_way):,} files are still being processed: {named}", "wait until they have ended: assay status"
         )
     return [item for item in items if item["status"] in ("in_silver", "published") and item["in_effect"]]
 
@@ -27,7 +27,7 @@ def _is_under_way(item: Item) -> bool:
 
 
 def as_accepted(item: Item) -> Item:
-    """Give the item as the KPI function left it."""
+    """Return the item as the KPI function left it."""
     kept = {name: value for name, value in item.items() if name not in AFTER_ACCEPTANCE}
     statuses = [change["status"] for change in item["changes"]]
     changes = item["changes"][: statuses.index("accepted") + 1]

@@ -18,7 +18,7 @@ from assay.target import Target
 
 # What was accepted is not judged again: in another order a reload may delete a larger share of the living rows.
 NO_LIMIT = {"--maximum_missing_share": "1"}
-OR_MEND = "if none is under way, put both layers in place anew: assay replay --apply"
+OR_REBUILD = "if none is under way, rebuild both layers: assay replay --apply"
 HALF_DONE = "then put both in place: assay replay --apply"
 AGAIN = "files arrived meanwhile: wait until they have ended (assay status), then run this again"
 
@@ -90,9 +90,9 @@ def comparable_layers(ledger: Ledger) -> Layers:
     """Read both layers; refuse while they cannot be compared: a run is half published, or Gold is behind Silver."""
     layers = read_layers(ledger)
     if layers.is_moving:
-        raise UserError("a run is being published", f"wait until it has ended (assay status); {OR_MEND}")
+        raise UserError("a run is being published", f"wait until it has ended (assay status); {OR_REBUILD}")
     if layers.gold["published"]["silver_run_seq"] != layers.silver["published"]["run_seq"]:
-        raise UserError("Gold has not taken Silver's last run yet", f"wait for it (assay status); {OR_MEND}")
+        raise UserError("Gold has not taken Silver's last run yet", f"wait for it (assay status); {OR_REBUILD}")
     return layers
 
 
@@ -123,7 +123,7 @@ def require_unchanged(ledger: Ledger, before: Layers) -> None:
 def put_in_place(target: Target, ledger: Ledger, rebuilt: Rebuilt) -> None:
     """Publish the rebuilt layers in place of the present ones, Silver first; a job refuses if a run came between.
 
-    The jobs also refuse what is not what was rebuilt: another replay may have begun to make it anew.
+    The jobs also refuse what is not what was rebuilt: another replay may have begun to rebuild it.
     """
     stack, (silver, gold) = target.stack, _runs(rebuilt.layers)
     scratch.require_own(target, rebuilt.token)

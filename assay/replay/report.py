@@ -39,7 +39,7 @@ class Report:
 
 
 def why(item: Item) -> str:
-    """Say why a file did not come through the replay."""
+    """Return why a file did not come through the replay."""
     if item.get("failed"):
         return f"in {item['failed']['stage']}: {item['failed']['reason']}"
     reasons = "; ".join(reason["text"] for reason in item.get("reasons", []))

@@ -23,7 +23,7 @@ OBJECTS_A_REQUEST = 1_000  # DeleteObjects takes no more
 
 
 def empty(target: Target, token: str) -> None:
-    """Say whose replay this is now, and remove what the last one has left."""
+    """Claim the places for this replay, and remove what the last one left."""
     stack = target.stack
     put(target, [{"file_id": OWNER, "kind": "replay", "token": token}])
     for database in (stack.replay_silver_database, stack.replay_gold_database):

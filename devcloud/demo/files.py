@@ -101,7 +101,7 @@ def _wrong_total(path: Path, day: int) -> DemoFile:
     frames = list(increment(HISTORY, Mix(new=300, changed=0, repeated=0), seed=SEED, part=4))
     totals = write(frames, path)
     rows, amount = _control(totals)
-    story = "its control total is a cent off: must be rejected"
+    story = "its control total is a cent off, so it must be rejected"
     return DemoFile(path, story, _as_of(day), [], totals, (rows, amount + Decimal("0.01")), rejected=True)
 
 

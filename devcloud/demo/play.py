@@ -1,4 +1,4 @@
-"""`assay demo`: the whole pipeline in a local cloud, each figure held against what the generator says it must be."""
+"""`assay demo`: the whole pipeline in a local cloud, each figure compared with what the generator expects."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,13 +34,13 @@ What to try next (assay is .venv/bin/assay; the local cloud goes on running, end
 
 @dataclass
 class Verdict:
-    """Collects what is not as it must be."""
+    """Collects the differences from what is expected."""
 
     problems: list[str] = field(default_factory=list)
 
     def same(self, what: str, expected: object, found: object) -> None:
         if expected != found:
-            self.problems.append(f"{what}: must be {expected}, is {found}")
+            self.problems.append(f"{what}: expected {expected}, found {found}")
 
 
 @dataclass
@@ -55,7 +55,7 @@ class Stage:
 
 
 def play(project: Path) -> int:
-    """Run the demo; 0 if every file ended as it must and every figure is right."""
+    """Run the demo; return 0 if every file ended as expected and every figure is right."""
     cloud = lifecycle.start(project)
     heading(f"1. The local cloud runs at {cloud.endpoint}")
     heading("2. Deploy the stack (sam build, sam deploy)")
@@ -105,7 +105,7 @@ def deploy_quietly(project: Path, cloud: lifecycle.Cloud) -> None:
 
 
 def prepare(target: Target, files: list[DemoFile]) -> Stage:
-    """Take into the model what an earlier demo has published in this cloud already."""
+    """Add to the model what an earlier demo has published in this cloud."""
     ledger = Ledger(target.dynamodb, target.stack.ledger_table)
     by_key = {file.key: file for file in files}
     model, alone = Model(), True
@@ -117,12 +117,12 @@ def prepare(target: Target, files: list[DemoFile]) -> Stage:
         else:
             alone = False
     if not alone:
-        console.note("  other files are in this cloud: outcomes and Gold's totals are shown, but cannot be foretold")
+        console.note("  this cloud holds other files: outcomes and Gold's totals are shown, but not checked")
     return Stage(target, ledger, model, alone)
 
 
 def is_that(file: DemoFile, item: Item) -> bool:
-    """Tell whether an item is an earlier upload of the very same file, at its end."""
+    """Return whether an item is an earlier, finished upload of the same file."""
     kpis = item.get("kpis", {})
     same = (kpis.get("row_count"), kpis.get("total_amount")) == (file.totals.rows, file.totals.total_amount)
     return same and ending(item) == ("rejected" if file.rejected else "published")
@@ -141,7 +141,7 @@ def send(stage: Stage, file: DemoFile) -> Item:
     if progress.end != must:
         logs = ", ".join(stage.target.logs())
         raise UserError(
-            f"{file.key} must be {must}, but is {progress.status}: {progress.result()}", f"see the logs: {logs}"
+            f"{file.key} should be {must}, but is {progress.status}: {progress.result()}", f"see the logs: {logs}"
         )
     return stage.ledger.get([sent[0].file_id])[sent[0].file_id]
 
@@ -158,7 +158,7 @@ def show_passports(stage: Stage, items: list[tuple[DemoFile, Item]]) -> None:
 
 
 def compare(stage: Stage, file: DemoFile, item: Item, expected: Expected) -> None:
-    """Hold a published file's passport against the generator's figures."""
+    """Compare a published file's passport with the generator's figures."""
     kpis, silver, same = item["kpis"], item["silver"], stage.verdict.same
     same(f"{file.key}: rows", expected.rows, kpis["row_count"])
     same(f"{file.key}: total amount", expected.total_amount, Decimal(kpis["total_amount"]))
@@ -237,11 +237,11 @@ def show_audit(stage: Stage, tables: Lake) -> None:
 
 def finish(stage: Stage) -> int:
     for problem in stage.verdict.problems:
-        console.note(f"not as it must be: {problem}", style="bold red")
+        console.note(f"wrong: {problem}", style="bold red")
     if stage.verdict.problems:
         return 1
     console.out().print(
-        Text("\n✓ Every file ended as it must, and every figure agrees to the cent.\n", style="bold green")
+        Text("\n✓ Every file ended as expected, and every figure agrees to the cent.\n", style="bold green")
     )
     console.out().print(NEXT, soft_wrap=True)
     return 0

@@ -101,7 +101,7 @@ class LocalJobRun(FakeJobRun):
 
 
 def is_busy(job: FakeJob) -> bool:
-    """Tell whether a job has as many runs as it may have at a time."""
+    """Return whether a job has as many runs as it may have at a time."""
     running = sum(run.status in ACTIVE for run in job.job_runs)
     return running >= (job.execution_property or {}).get("MaxConcurrentRuns", 1)
 

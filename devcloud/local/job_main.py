@@ -1,7 +1,7 @@
 """Run a job's script, unmodified, on its JVM's Spark context: `python -m devcloud.local.job_main SCRIPT …`.
 
 Spark keeps the code that it generates by class loader, and each Spark context brings a loader of its own: with a new
-context for each run a warm JVM would compile everything anew. So a script that stops its session leaves the context
+context for each run a warm JVM would compile everything again. So a script that stops its session leaves the context
 running, idle and without cached rows; the next script finds it, in a new session with settings of its own.
 """
 

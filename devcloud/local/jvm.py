@@ -75,7 +75,7 @@ class Jvm:
         return {"PYSPARK_GATEWAY_PORT": str(self._port), "PYSPARK_GATEWAY_SECRET": self._secret}
 
     def is_clean(self) -> bool:
-        """Tell whether the JVM lives and the last script stopped its session: else it cannot serve another."""
+        """Return whether the JVM lives and the last script stopped its session; else it cannot serve another."""
         if self._process.poll() is not None:
             return False
         gateway = JavaGateway(gateway_parameters=GatewayParameters(port=self._port, auth_token=self._secret))

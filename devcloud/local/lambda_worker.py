@@ -1,4 +1,4 @@
-"""Runs one Lambda function the way its runtime does: imported once, then called for one event after the other.
+"""Runs one Lambda function as its runtime does: imported once, then called for one event after the other.
 
 Started as `python -P lambda_worker.py <package folder> <handler> <result descriptor>`. Reads one JSON object per line
 from stdin (request_id, event, log, deadline, arn), writes one per line to the result descriptor. Whatever the handler

@@ -120,7 +120,7 @@ def _cloud(state: dict[str, object]) -> Cloud:
 
 
 def _is_locked(folder: StateFolder) -> bool:
-    """Tell whether a server lives: it holds the lock, and the system frees it however the server ends."""
+    """Return whether a server lives: it holds the lock, and the system frees it however the server ends."""
     try:
         with folder.lock_file.open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

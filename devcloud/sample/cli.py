@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
+    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Write realistic sample files from a seed.",
 )
@@ -43,9 +44,9 @@ Clients = Annotated[
 ]
 Amounts = Annotated[AmountType, typer.Option(help="How Parquet holds amounts.")]
 Control = Annotated[bool, typer.Option("--control", help="Write FILE.control.json with the control totals.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs; money as text.")]
-BaseRows = Annotated[int, typer.Option(min=1, help="The history that it follows: its rows.")]
-BaseSeed = Annotated[int, typer.Option(help="The history's seed.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs, with money as text.")]
+BaseRows = Annotated[int, typer.Option(min=1, help="The number of rows of the history that it follows.")]
+BaseSeed = Annotated[int, typer.Option(help="The seed of the history that it follows.")]
 Part = Annotated[int, typer.Option(min=1, help="Increments with other parts have other new keys.")]
 
 _FIRST = datetime(FIRST_ON.year, FIRST_ON.month, FIRST_ON.day)
@@ -93,7 +94,7 @@ def history(
     control: Control = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a history: ten years of some clients; fewer rows mean fewer clients."""
+    """Write a history: ten years of some clients. Fewer rows mean fewer clients."""
     from devcloud.sample.history import History
 
     extent = _extent(rows, seed, first_on.date(), days, clients)
@@ -107,8 +108,10 @@ def increment(
     rows: Rows = 10_000,
     seed: Seed = 1,
     changed: Annotated[int, typer.Option(min=0, max=100, help="Percent of rows that change a known key.")] = 30,
-    repeated: Annotated[int, typer.Option(min=0, max=100, help="Percent of rows that say what is known.")] = 20,
-    keys: Annotated[Keys, typer.Option(help="Which known keys: the last ones, or all over the history.")] = "recent",
+    repeated: Annotated[int, typer.Option(min=0, max=100, help="Percent of rows that repeat a known row.")] = 20,
+    keys: Annotated[
+        Keys, typer.Option(help="Which known keys: the most recent ones, or keys from the whole history.")
+    ] = "recent",
     part: Part = 1,
     base_rows: BaseRows = 100_000,
     base_seed: BaseSeed = 1,
@@ -119,7 +122,7 @@ def increment(
     control: Control = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write what follows a history: changed and repeated rows of its keys, and new rows after its end."""
+    """Write an increment to a history. It has changed and repeated rows of its keys, and new rows after its end."""
     from devcloud.sample.increment import Mix
     from devcloud.sample.increment import increment as increment_of
 
@@ -148,10 +151,10 @@ def broken(
     rows: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many rows, broken ones included.")] = 1_000,
     seed: Seed = 1,
     each: Annotated[int, typer.Option(min=0, help="How many rows break each rule.")] = 1,
-    rule: Annotated[list[str] | None, typer.Option(help="Break only this rule; may be repeated.")] = None,
-    wild: Annotated[bool, typer.Option("--wild", help="Write good values in all forms that are read.")] = False,
+    rule: Annotated[list[str] | None, typer.Option(help="Break only this rule (repeatable).")] = None,
+    wild: Annotated[bool, typer.Option("--wild", help="Write good values in all formats that are read.")] = False,
     bom: Annotated[bool, typer.Option("--bom", help="Begin with a byte order mark.")] = False,
-    crlf: Annotated[bool, typer.Option("--crlf", help="End lines as Windows does.")] = False,
+    crlf: Annotated[bool, typer.Option("--crlf", help="End lines with CRLF.")] = False,
     part: Part = 1,
     base_rows: BaseRows = 100_000,
     base_seed: BaseSeed = 1,
@@ -161,7 +164,7 @@ def broken(
     control: Control = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write new rows after a history, some of which break the data contract; CSV only."""
+    """Write rows that break the data contract, among good ones. CSV only."""
     import polars as pl
 
     from devcloud.sample.broken import write_broken

@@ -1,4 +1,4 @@
-"""Rows to files: CSV, gzip CSV and Parquet by the name's ending; each row and cent is counted on the way.
+"""Rows to files: CSV, gzip CSV and Parquet by the name's ending; each row and cent is counted while it is written.
 
 The same frames give the same bytes. A file appears under its name only when it is complete.
 """

@@ -75,13 +75,13 @@ def test_demo_is_content__figures_as_generated(stack: DeployedStack) -> None:
 @pytest.mark.parametrize(
     ("part", "name", "value", "problem"),
     [
-        ("kpis", "row_count", 3, "rows: must be 2, is 3"),
-        ("kpis", "total_amount", "10.01", "total amount: must be 10.00, is 10.01"),
-        ("kpis", "bad_rows", 1, "rows to be quarantined: must be 0, is 1"),
-        ("control", "proven", False, "proven by control totals: must be True, is False"),
-        ("silver", "effect_amount", "9.99", "effect: must be 10.00, is 9.99"),
-        ("silver", "outcomes", {"updated": 2}, "outcomes: must be"),
-        ("silver", "amounts", {"updated": "10.00"}, "amounts: must be"),
+        ("kpis", "row_count", 3, "rows: expected 2, found 3"),
+        ("kpis", "total_amount", "10.01", "total amount: expected 10.00, found 10.01"),
+        ("kpis", "bad_rows", 1, "rows to be quarantined: expected 0, found 1"),
+        ("control", "proven", False, "proven by control totals: expected True, found False"),
+        ("silver", "effect_amount", "9.99", "effect: expected 10.00, found 9.99"),
+        ("silver", "outcomes", {"updated": 2}, "outcomes: expected"),
+        ("silver", "amounts", {"updated": "10.00"}, "amounts: expected"),
     ],
 )
 def test_demo_fails_and_says_it__one_figure_off(
@@ -92,7 +92,7 @@ def test_demo_fails_and_says_it__one_figure_off(
     play.compare(stage, FILE, ITEM | {part: ITEM[part] | {name: value}}, Model().take(FILE))
 
     assert play.finish(stage) == 1
-    assert f"not as it must be: transactions/demo/a.csv: {problem}" in capsys.readouterr().err
+    assert f"wrong: transactions/demo/a.csv: {problem}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

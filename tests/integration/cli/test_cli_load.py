@@ -104,7 +104,7 @@ def test_declare_refuses__file_was_taken_for_something_else_than_a_full_load(sta
 
     result = stack.assay("load", "declare", "full", *START, "--file", "dump.csv")
 
-    assert (result.exit_code, "no full load" in result.stderr, "full_load" in result.stderr) == (2, True, True)
+    assert (result.exit_code, "not a full load" in result.stderr, "full_load" in result.stderr) == (2, True, True)
     assert markers(stack) == 0
 
 

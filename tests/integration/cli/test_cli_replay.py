@@ -154,7 +154,7 @@ def test_check_ends_1_and_names_the_file__it_never_came_through(jobs: FakeJobs) 
 @pytest.mark.parametrize(
     ("items", "words"),
     [
-        ([file_item("late.csv") | {"status": "accepted"}], "files are still on their way: transactions/late.csv"),
+        ([file_item("late.csv") | {"status": "accepted"}], "files are still being processed: transactions/late.csv"),
         ([layer_items(rows=2, silver="10.00")[0] | {"intent": {"run_seq": 2}}], "a run is being published"),
         (layer_items(rows=2, silver="10.00", taken=0), "Gold has not taken Silver's last run"),
     ],

@@ -31,9 +31,9 @@ def test_find_sources_uses_only_the_name__single_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "transaction/", "transactions.old", "Cards"])
-def test_find_sources_refuses__prefix_that_nothing_listens_to(tmp_path: Path, prefix: str) -> None:
+def test_find_sources_refuses__prefix_that_starts_nothing(tmp_path: Path, prefix: str) -> None:
     write(tmp_path, "a.csv")
-    with pytest.raises(UserError, match="nothing would happen") as raised:
+    with pytest.raises(UserError, match="starts nothing") as raised:
         find_sources([tmp_path / "a.csv"], prefix)
     assert "transactions/, cards/, users/ or mcc_codes/" in raised.value.do
 

@@ -39,7 +39,7 @@ def test_in_silver_takes_what_is_in_effect__all_ended() -> None:
 
 @pytest.mark.parametrize("status", ["received", "accepted", "in_silver"])
 def test_in_silver_refuses_and_names_the_file__still_on_its_way(status: str) -> None:
-    with pytest.raises(UserError, match=r"1 files are still on their way: transactions/late\.csv") as refused:
+    with pytest.raises(UserError, match=r"1 files are still being processed: transactions/late\.csv") as refused:
         choosing.in_silver([item(), item("late", status)])
 
     assert "wait until they have ended" in refused.value.do
