@@ -22,6 +22,21 @@ PROVIDERS = packages_distributions()
 # What comes with another package, of whose interface it is a part.
 BROUGHT = {"botocore": "boto3", "ipython": "ipykernel", "jsonpath-ng": "moto", "py4j": "pyspark", "werkzeug": "moto"}
 BROUGHT |= {"aws-sam-translator": "aws-sam-cli"}
+# How packages are used that no file imports: in which file, by which words.
+USED_BY = {
+    "aws-glue-sessions": ("devcloud/notebook/launch.py", "aws_glue_interactive_sessions_kernel"),
+    "boto3-stubs": ("assay/target.py", "mypy_boto3_"),
+    "cfn-lint": ("tests/unit/template/test_template_lint.py", "cfn-lint"),
+    "ipykernel": ("devcloud/notebook/launch.py", "ipykernel"),
+    "jupyter": ("devcloud/notebook/lab.py", "jupyter"),
+    "mypy": ("Makefile", "$(BIN)/mypy"),
+    "pandas": ("glue/notebooks/explore.ipynb", ".to_pandas()"),
+    "papermill": ("devcloud/notebook/kernels.py", "papermill"),
+    "pytest-socket": ("tests/unit/conftest.py", "disable_socket"),
+    "pytest-timeout": ("pyproject.toml", "timeout = "),
+    "pytest-xdist": ("Makefile", "pytest -n"),
+    "ruff": ("Makefile", "$(BIN)/ruff"),
+}
 ALONE = """
 import sys
 from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
@@ -116,9 +131,13 @@ def test_extra_local_has_what_the_laptop_part_imports() -> None:
     assert imported("devcloud") <= named([*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["local"]])
 
 
-def test_requirements_are_said_once() -> None:
+def test_requirements_are_said_once_and_used() -> None:
     operator, local = named(PROJECT["dependencies"]), named(PROJECT["optional-dependencies"]["local"])
     assert operator & local == operator & development() == local & development() == set()
+    imported_here = imported("assay", "devcloud", "functions", "glue", "tools", "tests")
+    unused = (local | development()) - imported_here - USED_BY.keys()
+    assert unused == set()
+    assert [name for name, (file, words) in USED_BY.items() if words not in (ROOT / file).read_text()] == []
 
 
 def test_wheel_answers_help__operators_packages_alone(wheel: Path) -> None:
