@@ -8,6 +8,8 @@ import kpi_reference as reference
 import polars as pl
 import pytest
 from build import AMOUNTS, CHANNELS, DATES, INTEGERS, MCCS, ZIPS
+from contract.kinds import Fault
+from contract.rules import COMPARISONS, Rule
 from contract.subjects import TRANSACTIONS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -236,6 +238,25 @@ def test_quick_judgements_are_the_exact_ones__one_odd_value_in_a_usual_row(colum
 
 def test_usual_rows_take_the_quick_way__no_odd_value() -> None:
     assert [judged.height for judged in judge(frame_of([USUAL, USUAL]), TRANSACTIONS, LIMITS)] == [2]
+
+
+COMPARED = [
+    (Rule("r", "amount", Fault.ABOVE_LIMIT, limit="10.00"), ["$10.00", "$10.01", "$-10.01", "10.001", "x"], 1),
+    (Rule("r", "amount", Fault.BELOW_LIMIT, limit="-1.5"), ["$-1.50", "$-1.51", "-1.6", "(1.51)", ""], 3),
+    (Rule("r", "client_id", Fault.ABOVE_LIMIT, limit="7"), ["7", "8", "8.0", "-8", "", "x"], 2),
+    (Rule("r", "date", Fault.BELOW_LIMIT, limit="2020-01-01"), ["2020-01-01 00:00:00", "2019-12-31 23:59:59"], 1),
+]
+
+
+@pytest.mark.parametrize(("rule", "values", "broken"), COMPARED, ids=lambda given: getattr(given, "column", None))
+def test_comparison_is_the_same_quick_and_exact__below_at_and_above_the_limit(
+    rule: Rule, values: list[str], broken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(COMPARISONS, "transactions", (rule,))  # type: ignore[arg-type]
+    frame = frame_of([{**USUAL, rule.column: value} for value in values])
+    quick = sorted((row for judged in judge(frame, TRANSACTIONS, LIMITS) for row in judged.iter_rows()), key=repr)
+    assert quick == sorted(judge_exactly(frame, TRANSACTIONS, LIMITS).iter_rows(), key=repr)
+    assert read_values(frame, TRANSACTIONS).select(broken_rules(TRANSACTIONS, LIMITS)["r"].sum()).item() == broken
 
 
 COMMITS = f"{DATES}|2023-12-01 10:00:00.000001|2023-12-01 10:00:00.1|1899-12-31 23:59:59.999999|2023-12-01 10:00: 1.5"
