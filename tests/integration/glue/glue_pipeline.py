@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +30,7 @@ BRONZE, WAREHOUSE = "bronze", "lake"
 MACHINE = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
 NUMBERS = itertools.count(1)
 SEQUENCERS = itertools.count(1)
+READ: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = {}
 Event = dict[str, Any]
 Item = dict[str, Any]
 
@@ -225,9 +227,18 @@ class Pipeline:
         return self.spark.table(f"glue_catalog.{self.database(layer)}.{name}")
 
     def rows(self, table: str, *columns: str) -> list[dict[str, Any]]:
-        """Return a table's rows, sorted, as plain values."""
-        found = self.frame(table).select(*columns or ["*"]).collect()
-        return sorted((row.asDict(recursive=True) for row in found), key=repr)
+        """Return a table's rows, sorted, as plain values.
+
+        What a metadata file names never changes, so a state that was read before, also of a pipeline from which this
+        one is forked, is not read again.
+        """
+        layer, name = table.split(".")
+        described = boto3.client("glue").get_table(DatabaseName=self.database(layer), Name=name)["Table"]
+        state = (described["Parameters"]["metadata_location"], columns)
+        if state not in READ:
+            found = self.frame(table).select(*columns or ["*"]).collect()
+            READ[state] = sorted((row.asDict(recursive=True) for row in found), key=repr)
+        return deepcopy(READ[state])
 
     def items(self) -> list[Item]:
         return [plain(item) for item in self.table.scan(ConsistentRead=True)["Items"]]
