@@ -34,20 +34,58 @@ FIRST = csv(
 SECOND = csv(f"1,7,Mastercard,{NUMBER},123,$100.00", f"2,8,Amex,{OTHER_NUMBER},{SECURITY_CODE},$5", header=CARDS)
 
 
-@pytest.fixture(autouse=True)
-def secret(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+CODES = "Op,mcc,description"
+USERS = "op,id,gender"
+INCOMES = "id,gender,yearly_income"
+# Each test has cards, clients or codes of its own; the files of all tests come in the same four rounds.
+ROUNDS: list[dict[str, tuple[bytes, str]]] = [
+    {
+        "cards/b.csv": (SECOND, "2023-03-01"),
+        "mcc_codes/mcc.json": (
+            json.dumps({"5411": "Grocery Stores", "742": "Veterinary", "9999": "Nobody"}).encode(),
+            "2022-01-01",
+        ),
+        "mcc_codes/given.csv": (csv("9998,Nobody", header="mcc,description"), "2022-01-01"),
+        "mcc_codes/20230101-000000001.csv": (csv("D,9996,", "D,9995,", header=CODES), "2023-01-01"),
+        "users/20230301-000000001.csv": (csv("I,7,F", "U,7,M", header=USERS), "2023-03-01"),
+        "users/1.csv": (csv("70,F,$10", "80,M,$20", "70,M,$11", header=INCOMES), "2023-01-01"),
+    },
+    {
+        "cards/a.csv": (FIRST, "2022-01-01"),
+        "mcc_codes/20240101-000000001.csv": (csv("D,0742,", "U,5411,Groceries", header=CODES), "2024-01-01"),
+        "mcc_codes/20230101-000000002.csv": (csv("D,9998,", "D,9997,", header=CODES), "2023-01-01"),
+        "mcc_codes/given late.csv": (csv("9996,Nobody", header="mcc,description"), "2022-01-01"),
+        "users/20230302-000000001.csv": (csv("U,7,F", "D,7,", header=USERS), "2023-03-02"),
+        "users/2.csv": (csv("70,M,$11", "80,M,$21", header=INCOMES), "2022-01-01"),
+    },
+    {
+        "users/20230303-000000001.csv": (csv("I,7,X", header=USERS), "2023-03-03"),
+        "users/3.csv": (csv("D,80,,", "D,99,,", "U,70,M,$12", header=f"op,{INCOMES}"), "2024-01-01"),
+    },
+    {"users/20230228-000000001.csv": (csv("I,7,A", "D,7,", "I,7,B", header=USERS), "2023-02-28")},
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def secret() -> Iterator[None]:
     with patch.object(CardKey, "_key", KEY):
         yield
 
 
-@pytest.fixture
-def paid(pipeline: Pipeline) -> Pipeline:
-    """Three transactions whose cards no file has named yet."""
+@pytest.fixture(scope="module")
+def rounds(empty: Pipeline, at_the_server_for_module: None, secret: None) -> list[Pipeline]:
+    """The pipeline with three transactions whose cards no file has named yet, and after each round of files."""
     rows = ("10,1.00,2023-01-01,7,1,5411", "11,2.00,2023-06-01,7,1,5411", "12,3.00,2023-06-01,8,9,742")
-    pipeline.upload("transactions/1.csv", csv(*rows, header=TRANSACTIONS), as_of="2023-07-01T00:00:00Z")
-    pipeline.silver()
-    pipeline.gold()
-    return pipeline
+    paid = {"transactions/1.csv": (csv(*rows, header=TRANSACTIONS), "2023-07-01")}
+    found, current = [], empty
+    for files in (paid, *ROUNDS):
+        current = current.fork()
+        for key, (body, as_of) in files.items():
+            current.upload(key, body, as_of=f"{as_of}T00:00:00Z")
+        current.silver()
+        current.gold()
+        found.append(current)
+    return found
 
 
 def brands(pipeline: Pipeline) -> dict[int, Any]:
@@ -56,28 +94,32 @@ def brands(pipeline: Pipeline) -> dict[int, Any]:
     return {row["dms_id"]: versions[row["card_key"]]["card_brand"] for row in pipeline.rows("gold.fact_transactions")}
 
 
-def test_facts_join_the_valid_version__snapshots_come_late_and_out_of_order(paid: Pipeline) -> None:
-    assert brands(paid) == {10: None, 11: None, 12: None}
-    paid.upload("cards/b.csv", SECOND, as_of="2023-03-01T00:00:00Z")
-    paid.silver()
-    paid.gold()
-    assert brands(paid) == {10: "Mastercard", 11: "Mastercard", 12: None}, "the first known version is always valid"
-    paid.upload("cards/a.csv", FIRST, as_of="2022-01-01T00:00:00Z")
-    paid.silver()
-    paid.gold()
-    assert brands(paid) == {10: "Visa", 11: "Mastercard", 12: None}
-    card = [row for row in paid.rows("gold.dim_card") if row["card_id"] == 1]
+def test_facts_join_the_valid_version__snapshots_come_late_and_out_of_order(rounds: list[Pipeline]) -> None:
+    assert [brands(pipeline) for pipeline in rounds[:3]] == [
+        {10: None, 11: None, 12: None},
+        {10: "Mastercard", 11: "Mastercard", 12: None},  # the first known version is always valid
+        {10: "Visa", 11: "Mastercard", 12: None},
+    ]
+    card = [row for row in rounds[2].rows("gold.dim_card") if row["card_id"] == 1]
     spans = {(row["card_brand"], row["valid_from"], row["valid_to"], row["is_current"]) for row in card}
     assert spans == {
         ("Visa", BEGINNING, datetime(2023, 3, 1), False),
         ("Mastercard", datetime(2023, 3, 1), NO_END, True),
     }
-    assert [row["valid_from"] for row in paid.rows("gold.dim_card") if row["card_id"] == 2] == [BEGINNING]
-    totals = {row["client_id"]: row["total_amount"] for row in paid.rows("gold.monthly_client_totals")}
-    assert totals == {7: Decimal("2.00"), 8: Decimal("3.00")}, "no money moves when a card is known"
+    assert [row["valid_from"] for row in rounds[2].rows("gold.dim_card") if row["card_id"] == 2] == [BEGINNING]
 
 
-def test_card_numbers_stay_in_bronze__in_every_table_and_object(paid: Pipeline) -> None:
+def test_no_money_moves__cards_and_clients_are_known(rounds: list[Pipeline]) -> None:
+    for pipeline in rounds:
+        totals = {
+            (row["client_id"], row["month"].month): row["total_amount"]
+            for row in pipeline.rows("gold.monthly_client_totals")
+        }
+        assert totals == {(7, 1): Decimal("1.00"), (7, 6): Decimal("2.00"), (8, 6): Decimal("3.00")}
+
+
+def test_card_numbers_stay_in_bronze__in_every_table_and_object(rounds: list[Pipeline]) -> None:
+    paid = rounds[0].fork()
     file_id = paid.upload("cards/a.csv.gz", gzip.compress(FIRST), as_of="2022-01-01T00:00:00Z")
     paid.silver()
     item = paid.item(file_id)
@@ -95,74 +137,57 @@ def test_card_numbers_stay_in_bronze__in_every_table_and_object(paid: Pipeline) 
         assert secret_text not in written
 
 
-def test_codes_are_described__json_object_and_delete(paid: Pipeline) -> None:
-    codes = json.dumps({"5411": "Grocery Stores", "742": "Veterinary", "9999": "Nobody"}).encode()
-    paid.upload("mcc_codes/mcc.json", codes, as_of="2022-01-01T00:00:00Z")
-    paid.silver()
-    paid.gold()
-    described = {row["mcc"]: row["description"] for row in paid.rows("gold.dim_mcc")}
-    assert described == {None: None, "5411": "Grocery Stores", "0742": "Veterinary", "9999": "Nobody"}
-    change = csv("D,0742,", "U,5411,Groceries", header="Op,mcc,description")
-    paid.upload("mcc_codes/20240101-000000001.csv", change, as_of="2024-01-01T00:00:00Z")
-    paid.silver()
-    paid.gold()
-    described = {row["mcc"]: row["description"] for row in paid.rows("gold.dim_mcc")}
-    assert described == {None: None, "5411": "Groceries", "0742": None, "9999": "Nobody"}
+def described(pipeline: Pipeline, *codes: str | None) -> dict[str | None, str | None]:
+    return {row["mcc"]: row["description"] for row in pipeline.rows("gold.dim_mcc") if row["mcc"] in codes}
 
 
-def test_reference_rows_get_outcomes__repeated_older_and_deleted(pipeline: Pipeline) -> None:
-    def outcomes(key: str, body: bytes, as_of: str) -> dict[str, int]:
-        file_id = pipeline.upload(key, body, as_of=as_of)
-        pipeline.silver()
-        return {name: count for name, count in pipeline.item(file_id)["silver"]["outcomes"].items() if count}
-
-    users = "id,gender,yearly_income"
-    assert outcomes("users/1.csv", csv("7,F,$10", "8,M,$20", "7,M,$11", header=users), "2023-01-01T00:00:00Z") == {
-        "inserted": 2,
-        "superseded": 1,
-    }
-    assert outcomes("users/2.csv", csv("7,M,$11", "8,M,$21", header=users), "2022-01-01T00:00:00Z") == {
-        "unchanged": 1,
-        "stale": 1,
-    }
-    gone = csv("D,8,,", "D,99,,", "U,7,M,$12", header=f"op,{users}")
-    assert outcomes("users/3.csv", gone, "2024-01-01T00:00:00Z") == {"deleted": 1, "unchanged": 1, "updated": 1}
-    pipeline.gold()
-    clients = {(row["client_id"], row["is_current"]) for row in pipeline.rows("gold.dim_client")}
-    assert clients == {(None, True), (7, False), (7, True), (8, False)}
+def test_codes_are_described__json_object_and_delete(rounds: list[Pipeline]) -> None:
+    codes = (None, "5411", "0742", "742", "9999")
+    first, then = (described(pipeline, *codes) for pipeline in rounds[1:3])
+    assert first == {None: None, "5411": "Grocery Stores", "0742": "Veterinary", "9999": "Nobody"}
+    assert then == {None: None, "5411": "Groceries", "0742": None, "9999": "Nobody"}
 
 
-def test_only_the_last_row_of_an_instant_is_a_version__first_known_ones(paid: Pipeline) -> None:
-    def brings(name: str, *rows: str, as_of: str) -> list[tuple[str | None, datetime, datetime]]:
-        paid.upload(f"users/{name}.csv", csv(*rows, header="op,id,gender"), as_of=f"{as_of}T00:00:00Z")
-        paid.silver()
-        paid.gold()
-        found = [row for row in paid.rows("gold.dim_client") if row["client_id"] == 7]
+@pytest.mark.parametrize(("deleted_first", "code", "never_given"), [(True, "9996", "9995"), (False, "9998", "9997")])
+def test_code_is_a_member_when_a_row_gives_it__deleted_before_or_after(
+    rounds: list[Pipeline], deleted_first: bool, code: str, never_given: str
+) -> None:
+    first, then = (described(pipeline, code, never_given) for pipeline in rounds[1:3])
+    assert first == ({} if deleted_first else {code: "Nobody"})
+    assert then == {code: None}
+
+
+def test_dimension_of_codes_holds_no_other__all_rounds(rounds: list[Pipeline]) -> None:
+    codes = {row["mcc"] for row in rounds[-1].rows("gold.dim_mcc")}
+    assert codes == {None, "5411", "0742", "9999", "9998", "9996"}
+
+
+def test_reference_rows_get_outcomes__repeated_older_and_deleted(rounds: list[Pipeline]) -> None:
+    items = {item["key"]: item for item in rounds[-1].items() if "key" in item}
+    found = [
+        {name: count for name, count in items[f"users/{number}.csv"]["silver"]["outcomes"].items() if count}
+        for number in (1, 2, 3)
+    ]
+    assert found == [
+        {"inserted": 2, "superseded": 1},
+        {"unchanged": 1, "stale": 1},
+        {"deleted": 1, "unchanged": 1, "updated": 1},
+    ]
+    clients = {(row["client_id"], row["is_current"]) for row in rounds[-1].rows("gold.dim_client")}
+    assert clients - {(7, False), (7, True)} == {(None, True), (70, False), (70, True), (80, False)}
+
+
+def test_only_the_last_row_of_an_instant_is_a_version__first_known_ones(rounds: list[Pipeline]) -> None:
+    def versions(pipeline: Pipeline) -> list[tuple[str | None, datetime, datetime]]:
+        found = [row for row in pipeline.rows("gold.dim_client") if row["client_id"] == 7]
         return sorted((row["gender"], row["valid_from"], row["valid_to"]) for row in found)
 
     first, second, third = (datetime(2023, 3, day) for day in (1, 2, 3))
-    assert brings("20230301-000000001", "I,7,F", "U,7,M", as_of="2023-03-01") == [("M", BEGINNING, NO_END)]
-    assert brings("20230302-000000001", "U,7,F", "D,7,", as_of="2023-03-02") == [("M", BEGINNING, second)]
-    found = brings("20230303-000000001", "I,7,X", as_of="2023-03-03")
-    assert found == [("M", BEGINNING, second), ("X", third, NO_END)]
-    facts = paid.rows("gold.fact_transactions")
+    assert versions(rounds[1]) == [("M", BEGINNING, NO_END)]
+    assert versions(rounds[2]) == [("M", BEGINNING, second)]
+    assert versions(rounds[3]) == [("M", BEGINNING, second), ("X", third, NO_END)]
+    facts = rounds[3].rows("gold.fact_transactions")
     assert [row["dms_id"] for row in facts] == [10, 11, 12], "no fact twice"
-    keys = {row["client_key"]: row["gender"] for row in paid.rows("gold.dim_client")}
+    keys = {row["client_key"]: row["gender"] for row in rounds[3].rows("gold.dim_client")}
     assert [keys[row["client_key"]] for row in facts] == ["M", "X", None]
-    earlier = brings("20230228-000000001", "I,7,A", "D,7,", "I,7,B", as_of="2023-02-28")
-    assert earlier == [("B", BEGINNING, first), ("M", first, second), ("X", third, NO_END)]
-
-
-@pytest.mark.parametrize("delete_first", [True, False])
-def test_code_is_a_member_when_a_row_gives_it__deleted_before_or_after(pipeline: Pipeline, delete_first: bool) -> None:
-    given = ("mcc_codes/a.csv", csv("9998,Nobody", header="mcc,description"), "2022-01-01T00:00:00Z")
-    gone = (
-        "mcc_codes/20230101-000000001.csv",
-        csv("D,9998,", "D,9997,", header="Op,mcc,description"),
-        "2023-01-01T00:00:00Z",
-    )
-    for key, body, as_of in (gone, given) if delete_first else (given, gone):
-        pipeline.upload(key, body, as_of=as_of)
-        pipeline.silver()
-        pipeline.gold()
-    assert [(row["mcc"], row["description"]) for row in pipeline.rows("gold.dim_mcc") if row["mcc"]] == [("9998", None)]
+    assert versions(rounds[4]) == [("B", BEGINNING, first), ("M", first, second), ("X", third, NO_END)]
