@@ -47,10 +47,16 @@ def read_values(records: pl.DataFrame, subject: Subject) -> pl.DataFrame:
     Instants may come as timestamps in microseconds, UTC.
     """
     names = columns_to_read(subject)
-    absent = [pl.lit(None, pl.String).alias(name) for name in names if name not in records.columns]
+    kinds = {name: subject.known[name].kind for name in names}
+    # Timestamps, where there may be some: to find that nothing is written in them costs least.
+    absent = [
+        pl.lit(None, pl.Datetime("us") if kinds[name] is INSTANT else pl.String).alias(name)
+        for name in names
+        if name not in records.columns
+    ]
     whole_records = records.with_columns(absent)
     texts = whole_records.with_columns(_trimmed(name) for name in names if whole_records.schema[name] == pl.String)
-    readers = {name: _reader(subject.known[name].kind, texts.schema[name]) for name in names}
+    readers = {name: _reader(kinds[name], texts.schema[name]) for name in names}
     parts = {part: expr for name, reader in readers.items() for part, expr in reader.parts(name).items()}
     present = {f"has_{name}": pl.lit(value=name in records.columns) for name in CHANGE_NAMES}
     values = {f"{name}_value": reader.value(name) for name, reader in readers.items()}
