@@ -4,16 +4,15 @@ BIN := .venv/bin
 SETUP := .venv/.setup
 BENCH := .venv/bench/.setup
 WORKERS ?= 2
+GLUE := tests/integration/glue
+OF_GOLD := $(wildcard $(GLUE)/test_*gold*.py) $(GLUE)/test_references.py
+OF_BOTH := $(patsubst %,$(GLUE)/test_%.py,compaction histories replay)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-kpi test-silver test-gold test-slow fuzz lint types unit integration export notebook notebooks bench bench-full lock down clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-
-SILVER := $(patsubst %,tests/integration/glue/test_%.py,engines_agree jobs_killed reloads silver_isolation \
-	silver_order silver_outcomes snapshot_and_changes stored_rows)
-GOLD := $(patsubst %,tests/integration/glue/test_%.py,gold jobs_killed references)
 
 setup: $(SETUP) ## Make the environment .venv with all requirements, Java and Spark's jars
 
@@ -58,10 +57,11 @@ test-kpi: setup ## Run the tests of the KPI function and of the contract
 	@$(BIN)/python -m pytest -n $(WORKERS) tests/unit/kpi tests/unit/contract
 
 test-silver: setup ## Run the tests of the Silver job
-	@$(BIN)/python -m pytest -n $(WORKERS) -k "not (killed and gold)" tests/unit/glue $(SILVER)
+	@$(BIN)/python -m pytest -n $(WORKERS) -k "not (killed and gold)" tests/unit/glue \
+	  $(filter-out $(OF_GOLD) $(OF_BOTH),$(wildcard $(GLUE)/test_*.py))
 
 test-gold: setup ## Run the tests of the Gold job
-	@$(BIN)/python -m pytest -n $(WORKERS) -k "test_gold or not (killed and silver)" $(GOLD)
+	@$(BIN)/python -m pytest -n $(WORKERS) -k "test_gold or not (killed and silver)" $(OF_GOLD) $(GLUE)/test_jobs_killed.py
 
 export: setup ## Write all generated files: the notebooks' scripts, the contract's documents
 	@$(BIN)/python tools/export_notebooks.py
