@@ -70,7 +70,7 @@ export: setup ## Write all generated files: the notebooks' scripts, the contract
 notebook: setup ## Open the notebooks in Jupyter Lab, with local Spark and with AWS's Glue kernel
 	@$(BIN)/python -m devcloud.notebook.lab
 
-notebooks: setup ## Run the notebooks' regressions: cell by cell through AWS's Glue kernel, and in plain Jupyter
+notebooks: setup ## Run the notebooks' tests: AWS's Glue kernel on a local cloud, Jupyter Lab
 	@$(BIN)/python -m pytest tests/notebooks
 
 bench: $(BENCH) ## Measure the pipeline in its short profile (a few minutes); docs/benchmarks.md shows it then
