@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from extension_guide import ROOT, Change, Extension, extensions
+
+sys.path.insert(0, str(ROOT / "tests" / "data"))
+from changed_contract import KPI, add_column, add_rule, copied
 
 NOT_COPIED = (".venv", ".git", ".assay", ".aws-sam", ".*_cache", "__pycache__", ".hypothesis", "benchmarks")
 GUIDE = extensions()
@@ -49,6 +54,17 @@ def test_guide_is_true__its_lines_fit_and_its_commands_print_what_it_says(
     for (code, text), (command, expected) in zip(printed[heading], extension.commands, strict=True):
         assert code == 0, f"{command}\n{text}"
         assert text == expected or not expected
+
+
+@pytest.mark.parametrize(("heading", "by_tests"), [("A column", add_column), ("A rule", add_rule)])
+def test_lines_are_those_that_both_engines_are_tested_with(
+    tmp_path: Path, heading: str, by_tests: Callable[[Path], None]
+) -> None:
+    guided, tested = (copied(tmp_path / name, KPI) for name in ("guided", "tested"))
+    change = GUIDE[heading].changes[0]
+    change.apply(guided)
+    by_tests(tested)
+    assert (guided / change.path).read_text() == (tested / change.path).read_text()
 
 
 def test_change_is_refused__its_lines_are_not_there_or_there_twice(tmp_path: Path) -> None:
