@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 
 from contract.sql_types import TOTAL
 from contract.tables import LakeTable
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from glue.lake.spark import in_parallel
 
 CATALOG = "glue_catalog"
 
@@ -42,12 +46,13 @@ def with_gone(schema: Mapping[str, str]) -> str:
 def create_tables(
     spark: SparkSession, database: str, tables: Mapping[str, LakeTable], *, row_group_bytes: int = 128 << 20
 ) -> None:
-    """Create the tables that do not exist yet.
+    """Create the tables that do not exist yet; give the others the columns that have come since, null in old rows.
 
     A reader passes over row groups that cannot hold what it looks for. Their bytes are those of compressed pages, and
     of the last pages, of up to 20,000 rows, as they are.
     """
     existing = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.{database}").collect()}
+    in_parallel({name: partial(_add_columns, spark, database, tables[name]) for name in tables if name in existing})
     for table in tables.values():
         if table.name in existing:
             continue
@@ -63,6 +68,25 @@ def create_tables(
         )
         if table.sort_order:
             spark.sql(f"ALTER TABLE {name} WRITE LOCALLY ORDERED BY {table.sort_order}")
+
+
+def _add_columns(spark: SparkSession, database: str, table: LakeTable) -> None:
+    """Add the columns that a table lacks; Iceberg changes its schema alone, no file and no snapshot."""
+    name, wanted = f"{CATALOG}.{database}.{table.name}", T._parse_datatype_string(table.column_list)
+    added = [f"{path} {sql_type}" for path, sql_type in missing_columns(spark.table(name).schema, wanted)]
+    if added:
+        spark.sql(f"ALTER TABLE {name} ADD COLUMNS ({', '.join(added)})")
+
+
+def missing_columns(held: T.DataType, wanted: T.DataType, within: str = "") -> Iterator[tuple[str, str]]:
+    """Yield name and type of the columns that a table lacks; those within a struct have its name before theirs."""
+    if isinstance(held, T.StructType) and isinstance(wanted, T.StructType):
+        for column in wanted.fields:
+            path = f"{within}{column.name}"
+            if column.name not in held.names:
+                yield path, column.dataType.simpleString()
+            else:
+                yield from missing_columns(held[column.name].dataType, column.dataType, f"{path}.")
 
 
 def total(amount: str) -> Column:

@@ -14,6 +14,17 @@ from glue.reading.parquet import known_places, parquet_fields, read_parquet
 from glue.reading.records import read_csv
 from glue.reading.staging import Staging
 
+READER_SETTINGS = {
+    # User files may hold columns that differ in case only.
+    "spark.sql.caseSensitive": "true",
+    # Nanosecond timestamps are read as numbers and cut to microseconds here; Spark 3.5 refuses them otherwise.
+    "spark.sql.legacy.parquet.nanosAsLong": "true",
+    # Instants before 1900 mean what they say, unless an old Spark has signed the file.
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
+}
+"""Settings of the session, without which files are not read as the contract says."""
+
 
 def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
     """Return the rows of one subject's files as text: one read for all CSV files, one for each shape of Parquet."""

@@ -29,12 +29,14 @@ class Staging:
     """Where a run's copies lie in the lake bucket, and what is needed to read them.
 
     That is the key under which card numbers are hashed on the way there, and the starts of the loads that list a file.
+    Files that nobody copies, those of a sample, lie in a `folder` of their own.
     """
 
     lake: str
     prefix: str = ""
     card_key: CardKey = field(default_factory=lambda: CardKey(""))
     load_starts: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
 
     def name(self, file: FileItem) -> str:
         return f"{file['file_id']}.{file['format']['kind']}"
@@ -43,7 +45,7 @@ class Staging:
         return f"{self.prefix}staging/{self.name(file)}"
 
     def path(self, file: FileItem) -> str:
-        return f"s3://{self.lake}/{self.key(file)}"
+        return f"{self.folder}/{self.name(file)}" if self.folder else f"s3://{self.lake}/{self.key(file)}"
 
 
 def stage(files: Sequence[FileItem], staging: Staging) -> None:

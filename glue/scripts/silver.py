@@ -844,6 +844,72 @@ def is_marker(key: str) -> bool:
     return first == TRANSACTIONS.name and rest.rpartition("/")[2] == MARKER_NAME
 
 
+# From functions/kpi/contract/rules.py
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: its name, the fault of which column it finds, and when it is broken, in words.
+
+    `limit` is what a comparison compares with, written as the texts of the column's kind are. Deletes carry no more
+    than their key: they are tried by the rules that are `on_deletes` alone.
+    """
+
+    name: str
+    column: str
+    fault: Fault
+    description: str = ""
+    limit: str = ""
+    on_deletes: bool = False
+
+
+STRUCTURE_RULES = (
+    Rule("malformed_quotes", "", Fault.STRUCTURE, "a quote is misused (section 2)", on_deletes=True),
+    Rule("other_table", "", Fault.STRUCTURE, "the row is of another table (*Dialects*)", on_deletes=True),
+    Rule("too_few_fields", "", Fault.STRUCTURE, "it has fewer fields than the header", on_deletes=True),
+    Rule("too_many_fields", "", Fault.STRUCTURE, "it has more fields than the header", on_deletes=True),
+)
+"""Only the first of them that is broken is named, and no other rule is tried then."""
+
+# Rule("amount_above_limit", "amount", Fault.ABOVE_LIMIT, "more than 10,000", limit="10000.00") is such a rule.
+COMPARISONS: Mapping[str, tuple[Rule, ...]] = {
+    "transactions": (),
+    "cards": (),
+    "users": (),
+    "mcc_codes": (),
+}
+"""Per subject the rules that compare a column's value with a limit; they come after all others."""
+
+ENDINGS: Mapping[Fault, str] = {Fault.MALFORMED: "unreadable"}
+"""How a rule's name ends where it does not end with its fault."""
+CHANGE_RULES = tuple(
+    Rule(name, column.name, Fault.NOT_GIVEN, column.kind.faults[Fault.NOT_GIVEN], on_deletes=True)
+    for name, column in zip(("op_unknown", "commit_at_unreadable"), CHANGE_COLUMNS, strict=True)
+)
+"""The rules of the columns that tell a change, each tried in files that have the column."""
+
+
+def column_rules(column: SourceColumn, *, is_key: bool) -> tuple[Rule, ...]:
+    """Return the rules that follow from a column's kind."""
+    texts = {Fault.MISSING: "null", **column.kind.faults}
+    return tuple(
+        Rule(f"{column.name}_{ENDINGS.get(fault, fault)}", column.name, fault, texts[fault], on_deletes=is_key)
+        for fault in column.tested_faults
+    )
+
+
+def value_rules(subject: Subject) -> tuple[Rule, ...]:
+    """Return the rules that are tried on rows of sound structure, in their order."""
+    of_columns = [column_rules(column, is_key=column.name == subject.key) for column in subject.columns]
+    compared = COMPARISONS.get(subject.name, ())
+    return (*CHANGE_RULES, *(rule for rules in of_columns for rule in rules), *compared)
+
+
+def rules_of(subject: Subject) -> tuple[Rule, ...]:
+    """Return all rules of a subject's rows, in their order."""
+    return (*STRUCTURE_RULES, *value_rules(subject))
+
+
 # From functions/kpi/contract/dimensions.py
 
 
@@ -1563,12 +1629,13 @@ def with_gone(schema: Mapping[str, str]) -> str:
 def create_tables(
     spark: SparkSession, database: str, tables: Mapping[str, LakeTable], *, row_group_bytes: int = 128 << 20
 ) -> None:
-    """Create the tables that do not exist yet.
+    """Create the tables that do not exist yet; give the others the columns that have come since, null in old rows.
 
     A reader passes over row groups that cannot hold what it looks for. Their bytes are those of compressed pages, and
     of the last pages, of up to 20,000 rows, as they are.
     """
     existing = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.{database}").collect()}
+    in_parallel({name: partial(_add_columns, spark, database, tables[name]) for name in tables if name in existing})
     for table in tables.values():
         if table.name in existing:
             continue
@@ -1584,6 +1651,25 @@ def create_tables(
         )
         if table.sort_order:
             spark.sql(f"ALTER TABLE {name} WRITE LOCALLY ORDERED BY {table.sort_order}")
+
+
+def _add_columns(spark: SparkSession, database: str, table: LakeTable) -> None:
+    """Add the columns that a table lacks; Iceberg changes its schema alone, no file and no snapshot."""
+    name, wanted = f"{CATALOG}.{database}.{table.name}", T._parse_datatype_string(table.column_list)
+    added = [f"{path} {sql_type}" for path, sql_type in missing_columns(spark.table(name).schema, wanted)]
+    if added:
+        spark.sql(f"ALTER TABLE {name} ADD COLUMNS ({', '.join(added)})")
+
+
+def missing_columns(held: T.DataType, wanted: T.DataType, within: str = "") -> Iterator[tuple[str, str]]:
+    """Yield name and type of the columns that a table lacks; those within a struct have its name before theirs."""
+    if isinstance(held, T.StructType) and isinstance(wanted, T.StructType):
+        for column in wanted.fields:
+            path = f"{within}{column.name}"
+            if column.name not in held.names:
+                yield path, column.dataType.simpleString()
+            else:
+                yield from missing_columns(held[column.name].dataType, column.dataType, f"{path}.")
 
 
 def total(amount: str) -> Column:
@@ -2510,6 +2596,83 @@ def run_again(job: Job, killed: RunInProgress, probe: Probe) -> None:
         job.ledger.abandon()
 
 
+# From glue/reading/figures.py
+
+COUNTS: tuple[Literal["row_count", "bad_rows", "unreadable_amounts"], ...] = (
+    "row_count", "bad_rows", "unreadable_amounts",
+)  # fmt: skip
+
+
+class FileFigures(TypedDict):
+    """What one partition of the rows holds of a file: what the KPI function counts too, and the range of good keys."""
+
+    file_id: str
+    partition: int
+    row_count: int
+    bad_rows: int
+    unreadable_amounts: int
+    total_amount: Decimal | None
+    low: int | None
+    high: int | None
+
+
+def figures_of(subjects: Iterable[DataFrame]) -> list[FileFigures]:
+    """Return the figures of the normalised rows of each subject."""
+    found = [_by_partition(rows) for rows in subjects]
+    return [cast(FileFigures, row.asDict()) for row in reduce(DataFrame.unionByName, found).collect()] if found else []
+
+
+def _by_partition(rows: DataFrame) -> DataFrame:
+    good = F.size("rules") == 0
+    is_delete = F.coalesce(F.col("op") == "D", F.lit(False))
+    value = F.col("amount") if "amount" in rows.columns else F.lit(Decimal(0)).cast(MONEY)
+    key = F.col("dms_id") if "dms_id" in rows.columns else F.lit(None).cast("bigint")
+    return rows.groupBy("file_id", F.spark_partition_id().alias("partition")).agg(
+        F.count(F.lit(1)).alias("row_count"),
+        F.sum(F.when(~good, 1).otherwise(0)).alias("bad_rows"),
+        F.sum((value.isNull() & ~is_delete).cast("int")).alias("unreadable_amounts"),
+        F.sum(value.cast(TOTAL)).alias("total_amount"),
+        F.min(F.when(good, key)).alias("low"),
+        F.max(F.when(good, key)).alias("high"),
+    )
+
+
+def check_against_kpis(files: Iterable[FileItem], figures: Sequence[FileFigures]) -> None:
+    """Raise `FileBroken` for a file whose rows or money differ from what the KPI function found."""
+    of_file: dict[str, list[FileFigures]] = {}
+    for found in figures:
+        of_file.setdefault(found["file_id"], []).append(found)
+    for file in files:
+        parts = of_file.get(file["file_id"], [])
+        amounts = [part["total_amount"] for part in parts if part["total_amount"] is not None]
+        kpis = file["kpis"]
+        pairs: dict[str, tuple[object, object]] = {
+            name: (sum(part[name] for part in parts), kpis[name]) for name in COUNTS
+        }
+        pairs["total_amount"] = (cents(sum(amounts, Decimal(0))), kpis["total_amount"])
+        for name, (value, expected) in pairs.items():
+            if value != expected:
+                reason = f"{name} is {value} in Silver but {expected} in the KPI function"
+                raise FileBroken(file["file_id"], reason)
+
+
+def key_range(figures: Iterable[FileFigures]) -> tuple[int, int]:
+    """Return the lowest and the highest good key of a run; an empty range when there is none."""
+    known = [(found["low"], found["high"]) for found in figures if found["low"] is not None]
+    highs = [high for _, high in known if high is not None]
+    return min((low for low, _ in known), default=0), max(highs, default=-1)
+
+
+def in_key_order(figures: Iterable[FileFigures]) -> bool:
+    """Tell whether the partitions of a run's rows hold keys of one range each, as a table exported by key has them."""
+    of_partition: dict[int, list[FileFigures]] = {}
+    for found in figures:
+        if found["low"] is not None:
+            of_partition.setdefault(found["partition"], []).append(found)
+    ranges = sorted(map(key_range, of_partition.values()))
+    return all(high < next_low for (_, high), (next_low, _) in pairwise(ranges))
+
+
 # From glue/reading/fields.py
 
 FIELD = CSV_FIELD.replace("*", "*+")  # possessive, or long records exhaust Java's stack
@@ -2674,12 +2837,14 @@ class Staging:
     """Where a run's copies lie in the lake bucket, and what is needed to read them.
 
     That is the key under which card numbers are hashed on the way there, and the starts of the loads that list a file.
+    Files that nobody copies, those of a sample, lie in a `folder` of their own.
     """
 
     lake: str
     prefix: str = ""
     card_key: CardKey = field(default_factory=lambda: CardKey(""))
     load_starts: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
 
     def name(self, file: FileItem) -> str:
         return f"{file['file_id']}.{file['format']['kind']}"
@@ -2688,7 +2853,7 @@ class Staging:
         return f"{self.prefix}staging/{self.name(file)}"
 
     def path(self, file: FileItem) -> str:
-        return f"s3://{self.lake}/{self.key(file)}"
+        return f"{self.folder}/{self.name(file)}" if self.folder else f"s3://{self.lake}/{self.key(file)}"
 
 
 def stage(files: Sequence[FileItem], staging: Staging) -> None:
@@ -3067,6 +3232,17 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
 
 # From glue/reading/rows.py
 
+READER_SETTINGS = {
+    # User files may hold columns that differ in case only.
+    "spark.sql.caseSensitive": "true",
+    # Nanosecond timestamps are read as numbers and cut to microseconds here; Spark 3.5 refuses them otherwise.
+    "spark.sql.legacy.parquet.nanosAsLong": "true",
+    # Instants before 1900 mean what they say, unless an old Spark has signed the file.
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
+}
+"""Settings of the session, without which files are not read as the contract says."""
+
 
 def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
     """Return the rows of one subject's files as text: one read for all CSV files, one for each shape of Parquet."""
@@ -3096,284 +3272,371 @@ def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> Da
 # ## Reading
 # User keys never reach Spark's path resolution, and Spark cannot read a version: each exact object version is first
 # copied, server-side,
-# to `staging/`, and read from there as rows of text (`glue/reading/`).
+# to `staging/`, and read from there as rows of text. `glue/reading/` does this for each kind of file.
 
 
 def staging_of(job: Job, reload: Reload | None = None) -> Staging:
-    given = job.arguments
-    starts = reload.starts if reload else {}
+    """Return where a job's files are copied to; the files of a reload know where it begins."""
+    given, starts = job.arguments, reload.starts if reload else {}
     return Staging(given.lake_bucket, given.prefix, CardKey(given.card_key_secret), starts)
 
 
-# ## Rules
-# A rule is a name and a predicate that is true when the row breaks it. Values are parsed by expressions that give null
-# where a value
-# cannot be read, whatever Spark's ANSI setting; nothing is invented for it.
+# ## Values
+# Each column has a kind, and each kind one reader: an expression that gives null where a text cannot be read, whatever
+# Spark's ANSI
+# setting. Nothing is invented for it. The forms are the contract's patterns; they must match the whole text. In Java
+# `$` also matches
+# before a final line end, `\z` does not.
 
 
-# `\z` and not `$`: in Java the latter also matches before a final line end.
-WHOLE_NUMBER = r"^-?[0-9]{1,19}(?:\.0+)?\z"
-ZIP_CODE = r"^[0-9]{1,5}(?:\.0)?\z"
-CATEGORY_CODE = r"^[0-9]{1,4}(?:\.0)?\z"
-DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
-NUMBER = rf"(?:{DIGITS}(?:\.[0-9]+)?|\.[0-9]+)"
-MONEY_AMOUNT = rf"^(?:(?:\$[-+]?|[-+]\$?)?{NUMBER}|\(\$?{NUMBER}\))\z"
-# Of the digits and the point alone: at most 16 significant digits before it, two after it.
-PRECISE = r"^[0-9]*(?:\.[0-9]{0,2}0*)?\z"
-FITS = r"^0*[0-9]{0,16}(?:\.[0-9]{0,2}0*)?\z"
-TIME = r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?"
-DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-ISO = rf"^{DAY}(?:[ T]{TIME})?\z"
-ISO_ZONED = rf"^{DAY}[ T]{TIME}(?:Z|[+-][0-9]{{2}}:?[0-9]{{2}})\z"
-MONTH_FIRST = rf"^([0-9]{{1,2}})/([0-9]{{1,2}})/([0-9]{{4}})(?: ({TIME}))?\z"
+def anchored(pattern: str) -> str:
+    return rf"^(?:{pattern})\z"
 
 
-def integer(text: Column) -> Column:
+def integer(text: Column, kind: Kind) -> Column:
     """Return a whole number in 64 bits, else null."""
     number = text.cast("bigint")
-    return F.when(number.cast("string") == text, number).otherwise(F.when(text.rlike(WHOLE_NUMBER), number))
+    return F.when(number.cast("string") == text, number).otherwise(F.when(text.rlike(anchored(kind.pattern)), number))
 
 
-def padded_code(text: Column, pattern: str, length: int) -> Column:
-    """Return a code of digits with the leading zeros that numeric tools have taken from it, else null."""
-    code = F.lpad(text.cast("int").cast("string"), length, "0")
-    other = F.when(text.rlike(pattern), F.lpad(F.regexp_replace(text, r"\.0\z", ""), length, "0"))
-    return F.when((F.length(text) == length) & (code == text) & (text >= "0"), code).otherwise(other)
+# A code is digits of a width, from which numeric tools have taken leading zeros: `4101.0` is the zip code `04101`.
+
+
+def code(text: Column, kind: Kind) -> Column:
+    """Return a code of digits with its leading zeros, else null."""
+    width = kind.width
+    as_it_is = F.lpad(text.cast("int").cast("string"), width, "0")
+    other = F.when(text.rlike(anchored(kind.pattern)), F.lpad(F.regexp_replace(text, r"\.0\z", ""), width, "0"))
+    return F.when((F.length(text) == width) & (as_it_is == text) & (text >= "0"), as_it_is).otherwise(other)
+
+
+# Most amounts are plain, or plain behind a `$`: those are cast as they are. The others go by their digits, and their
+# sign apart.
 
 
 def digits(text: Column) -> Column:
     return F.regexp_replace(text, r"[^0-9.]", "")
 
 
-def amount(text: Column) -> Column:
+def amount(text: Column, kind: Kind) -> Column:
     """Return an amount that `decimal(18,2)` holds exactly, else null."""
     plain = F.when(text.startswith("$"), text.substr(2, 40)).otherwise(text)
-    value = plain.cast(MONEY)
+    value = plain.cast(kind.silver_type)
     sign = F.when(text.rlike(r"[-(]"), F.lit("-")).otherwise(F.lit(""))
-    other = F.when(text.rlike(MONEY_AMOUNT) & digits(text).rlike(FITS), F.concat(sign, digits(text)).cast(MONEY))
+    is_stored = text.rlike(anchored(kind.pattern)) & digits(text).rlike(anchored(STORABLE_DIGITS))
+    other = F.when(is_stored, F.concat(sign, digits(text)).cast(kind.silver_type))
     return F.when(value.cast("string") == plain, value).otherwise(other)
 
 
-def instant(text: Column) -> Column:
-    """Return the instant of a date's text in UTC, else null; decimals beyond microseconds are cut."""
+# An instant is UTC unless it has an offset; decimals beyond microseconds are cut. Spark wants seconds before an offset,
+# and the year first.
+
+
+PLAIN_INSTANT = rf"{ISO_DAY}(?:[ T]{TIME_OF_DAY})?"
+
+
+def instant(text: Column, kind: Kind) -> Column:
+    """Return the instant of a text in UTC, else null."""
     with_seconds = F.regexp_replace(text, r"([ T][0-9]{1,2}:[0-9]{2})(Z|[+-])", "$1:00$2")
-    month_first = F.regexp_replace(text, MONTH_FIRST, "$3-$1-$2 $4")
-    forms = (
-        F.when(text.rlike(ISO), text)
-        .when(text.rlike(ISO_ZONED), with_seconds)
-        .when(text.rlike(MONTH_FIRST), month_first)
+    year_first = F.regexp_replace(text, r"^([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", "$3-$1-$2")
+    read_as = (
+        F.when(text.rlike(anchored(PLAIN_INSTANT)), text)
+        .when(text.rlike(anchored(ISO_FORM)), with_seconds)
+        .when(text.rlike(anchored(MONTH_FIRST_FORM)), year_first)
     )
-    return forms.cast("timestamp")
-
-
-def error_names(text: Column) -> Column:
-    names = F.filter(F.transform(F.split(text, ","), trimmed), lambda name: name.isNotNull())
-    return F.when(text.rlike(r"[^, \t]"), names)
-
-
-def one_of(values: Mapping[str, str], text: Column) -> Column:
-    """Return what a text stands for, whatever its case; null when it stands for nothing."""
-    return F.create_map(*[F.lit(part) for pair in values.items() for part in pair])[F.lower(text)]
+    return read_as.cast(kind.silver_type)
 
 
 def not_before_1900(at: Column) -> Column:
     return F.when(at >= F.lit(EARLIEST_INSTANT).cast("timestamp"), at)
 
 
-def with_change(rows: DataFrame) -> DataFrame:
-    """Add `op` (`I` where the file has no operations) and `commit_at`; one that cannot be read is null."""
-    read = {"op": one_of(OPERATION_SPELLINGS, F.col("text.op")), "commit_read_at": instant(F.col("text.commit_at"))}
-    return rows.withColumns(
-        {"op": F.when(F.col("has_op"), read["op"]).otherwise(F.lit("I")), "commit_read_at": read["commit_read_at"]}
-    ).withColumn("commit_at", not_before_1900(F.col("commit_read_at")))
+# Words stand for one of a few values, in any case; names are a list.
 
 
-def parsed(rows: DataFrame) -> DataFrame:
-    """Add the image columns beside the text columns `text.*`; a value that cannot be read is null."""
-    text = {name: F.col(f"text.{name}") for name in TRANSACTIONS.texts}
-    return rows.select(
-        "*",
-        integer(text["dms_id"]).alias("dms_id"),
-        instant(text["date"]).alias("read_at"),
-        amount(text["amount"]).alias("amount"),
-        one_of(CHANNEL_SPELLINGS, text["use_chip"]).alias("channel"),
-        *[integer(text[name]).alias(name) for name in ("client_id", "card_id", "merchant_id")],
-        text["merchant_city"].alias("merchant_city"),
-        text["merchant_state"].alias("merchant_state"),
-        padded_code(text["zip"], ZIP_CODE, 5).alias("zip"),
-        padded_code(text["mcc"], CATEGORY_CODE, 4).alias("mcc"),
-        error_names(text["errors"]).alias("errors"),
-    ).withColumn("transacted_at", not_before_1900(F.col("read_at")))
+def one_of(spellings: Mapping[str, str], text: Column) -> Column:
+    """Return what a text stands for; null when it stands for nothing."""
+    return F.create_map(*[F.lit(part) for pair in spellings.items() for part in pair])[F.lower(text)]
 
 
-def parsed_reference(rows: DataFrame, reference: Subject) -> DataFrame:
-    """Add the image columns of a reference table beside the text columns `text.*`."""
-    readers: dict[str, Callable[[Column], Column]] = {"bigint": integer, MONEY: amount, "string": lambda text: text}
-    values = {
-        name: readers[kind](F.col(f"text.{name}")) for name, kind in reference.image.items() if name in reference.texts
-    }
-    if "card_number" in reference.texts:
-        masked = F.split(F.col("text.card_number"), ":")
-        values |= {"card_last_four": F.get(masked, F.lit(0)), "card_number_hash": F.get(masked, F.lit(1))}
-    if reference.key == "mcc":
-        values["mcc"] = padded_code(F.col("text.mcc"), CATEGORY_CODE, 4)
-    return rows.select("*", *[value.alias(name) for name, value in values.items()])
+def names(text: Column, kind: Kind) -> Column:
+    """Return the names in a text that separates them by commas; null when there is none."""
+    found = F.filter(F.transform(F.split(text, ","), trimmed), lambda name: name.isNotNull())
+    return F.when(text.rlike(r"[^, \t]"), found)
 
 
-def missing(name: str) -> Column:
-    return F.col(f"text.{name}").isNull()
+# A new column of one of these kinds needs no line here: the contract's entry is all that it takes.
 
 
-def unreadable(name: str, value: str) -> Column:
-    """Break when there is a text but no value."""
-    return F.col(f"text.{name}").isNotNull() & F.col(value).isNull()
+READERS: Mapping[str, Callable[[Column, Kind], Column]] = {
+    INTEGER.name: integer,
+    AMOUNT.name: amount,
+    INSTANT.name: instant,
+    NAMES.name: names,
+    CHANNEL.name: lambda text, _: one_of(CHANNEL_SPELLINGS, text),
+    OPERATION.name: lambda text, _: one_of(OPERATION_SPELLINGS, text),
+}
 
 
-def amount_rules() -> dict[str, Column]:
-    """Tell the ways apart in which an amount can fail; only one is broken at a time, good rows take no second look."""
-    text = F.col("text.amount")
-    no_value = unreadable("amount", "amount")
-    number, precise = text.rlike(MONEY_AMOUNT), digits(text).rlike(PRECISE)
-    return {
-        "amount_missing": missing("amount"),
-        "amount_unreadable": no_value & ~number,
-        "amount_too_precise": no_value & number & ~precise,
-        "amount_too_large": no_value & number & precise,
-    }
+def value_of(text: Column, kind: Kind) -> Column:
+    """Return the value of a text of a kind, null if it cannot be read; texts of other kinds stay as they are."""
+    if kind.width:
+        return code(text, kind)
+    return READERS[kind.name](text, kind) if kind.name in READERS else text
 
 
-def change_rules() -> dict[str, Column]:
-    return {
-        "op_unknown": F.col("has_op") & F.col("op").isNull(),
-        "commit_at_unreadable": F.col("has_commit_at") & F.col("commit_at").isNull(),
-    }
+# A card number leaves Bronze masked, as its last four digits and a hash: two columns of the image. A security code
+# becomes none.
 
 
-def of_images(predicates: dict[str, Column]) -> dict[str, Column]:
-    """Try these rules on rows with an image only: a delete may carry no more than its key."""
-    has_image = F.coalesce(F.col("op") != "D", F.lit(True))
-    return {name: has_image & broken for name, broken in predicates.items()}
+def values_of(column: SourceColumn) -> dict[str, Column]:
+    """Return the columns of the image that a column of the files becomes."""
+    text = F.col(f"text.{column.name}")
+    if column.kind is CARD_NUMBER:
+        parts = F.split(text, ":")
+        return {name: F.get(parts, F.lit(place)) for place, name in enumerate(column.image_names)}
+    return {name: value_of(text, column.kind) for name in column.image_names}
 
 
-def rules() -> dict[str, Column]:
-    """Return the rules of section 3.1 in its order: name to a predicate that is true when the row breaks the rule."""
-    return {
-        **change_rules(),
-        "dms_id_missing": missing("dms_id"),
-        "dms_id_unreadable": unreadable("dms_id", "dms_id"),
-        **of_images(
-            {
-                **amount_rules(),
-                "date_missing": missing("date"),
-                "date_unreadable": unreadable("date", "transacted_at"),
-                "date_in_future": F.col("transacted_at") > F.col("last_modified_at") + F.expr("INTERVAL 1 DAY"),
-                "use_chip_unknown": unreadable("use_chip", "channel"),
-                "zip_impossible": unreadable("zip", "zip") | (F.col("zip") == "00000"),
-                "client_id_unreadable": unreadable("client_id", "client_id"),
-                "card_id_unreadable": unreadable("card_id", "card_id"),
-                "merchant_id_unreadable": unreadable("merchant_id", "merchant_id"),
-                "mcc_unreadable": unreadable("mcc", "mcc"),
-            }
-        ),
-    }
+def with_values(rows: DataFrame, subject: Subject) -> DataFrame:
+    """Gather a row's texts in one struct `text`, and add the values; `op` is `I` where the file has no operations.
 
-
-def reference_rules(reference: Subject) -> dict[str, Column]:
-    """Return the rules of a reference table (section 8), in its order."""
-    key = reference.key
-    typed = [name for name, kind in reference.image.items() if kind != "string" and name != key]
-    return {
-        **change_rules(),
-        f"{key}_missing": missing(key),
-        f"{key}_unreadable": unreadable(key, key),
-        **of_images({f"{name}_unreadable": unreadable(name, name) for name in typed}),
-    }
-
-
-def broken_rules(rows: DataFrame, predicates: dict[str, Column]) -> DataFrame:
-    """Add `rules`: the names of all rules that a row breaks, in the contract's order; empty for a good row."""
-    names = F.filter(
-        F.array(*[F.when(broken, F.lit(name)) for name, broken in predicates.items()]), lambda name: name.isNotNull()
+    Spark computes an expression anew wherever another one names it, unless it is a column of an earlier step.
+    """
+    columns = subject.known.values()
+    instants = [name for column in columns if column.kind is INSTANT for name in column.image_names]
+    operation = F.when(F.col("has_op"), F.col("op")).otherwise(F.lit("I"))
+    return (
+        rows.select(*ORIGIN, "row", "line", "raw", "broken", F.struct(*subject.known).alias("text"))
+        .withColumns({name: value for column in columns for name, value in values_of(column).items()})
+        .withColumns({"op": operation, **{name: not_before_1900(F.col(name)) for name in instants}})
     )
+
+
+# ## Rules
+# A rule is data too: a name, a column and a fault. Each fault is a predicate over the text and the value of a column,
+# true when the row
+# breaks the rule. An amount can fail in three ways, of which only one is broken at a time; good rows take no second
+# look.
+
+
+def text_of(column: SourceColumn) -> Column:
+    return F.col(f"text.{column.name}")
+
+
+def value_in(column: SourceColumn) -> Column:
+    return F.col(column.image_names[0])
+
+
+def has_no_value(column: SourceColumn) -> Column:
+    """Break when there is a text but no value."""
+    return text_of(column).isNotNull() & value_in(column).isNull()
+
+
+def has_form(column: SourceColumn) -> Column:
+    return text_of(column).rlike(anchored(column.kind.pattern))
+
+
+def is_exact(column: SourceColumn) -> Column:
+    return digits(text_of(column)).rlike(anchored(EXACT_DECIMALS))
+
+
+def is_in_future(column: SourceColumn) -> Column:
+    return value_in(column) > F.col("last_modified_at") + F.expr(f"INTERVAL {FUTURE_DAYS} DAY")
+
+
+def is_impossible(column: SourceColumn) -> Column:
+    return has_no_value(column) | (value_in(column) == "0" * column.kind.width)
+
+
+FAULTS: Mapping[Fault, Callable[[SourceColumn], Column]] = {
+    Fault.MISSING: lambda column: text_of(column).isNull(),
+    Fault.UNREADABLE: has_no_value,
+    Fault.UNKNOWN: has_no_value,
+    Fault.MALFORMED: lambda column: has_no_value(column) & ~has_form(column),
+    Fault.TOO_PRECISE: lambda column: has_no_value(column) & has_form(column) & ~is_exact(column),
+    Fault.TOO_LARGE: lambda column: has_no_value(column) & has_form(column) & is_exact(column),
+    Fault.IN_FUTURE: is_in_future,
+    Fault.IMPOSSIBLE: is_impossible,
+    Fault.NOT_GIVEN: lambda column: F.col(f"has_{column.name}") & value_in(column).isNull(),
+}
+
+
+# A comparison with a limit reads the limit as it reads the column. A delete may carry no more than its key: most rules
+# pass over it.
+
+
+def is_broken(rule: Rule, column: SourceColumn) -> Column:
+    """Return the predicate of a rule."""
+    if rule.fault in (Fault.ABOVE_LIMIT, Fault.BELOW_LIMIT):
+        limit = value_of(F.lit(rule.limit), column.kind)
+        broken = value_in(column) > limit if rule.fault is Fault.ABOVE_LIMIT else value_in(column) < limit
+    else:
+        broken = FAULTS[rule.fault](column)
+    return broken if rule.on_deletes else F.coalesce(F.col("op") != "D", F.lit(True)) & broken
+
+
+def rules_of_values(subject: Subject) -> dict[str, Column]:
+    """Return the rules of a subject in the contract's order: name to a predicate that is true when a row breaks it."""
+    return {rule.name: is_broken(rule, subject.known[rule.column]) for rule in value_rules(subject)}
+
+
+def with_rules(rows: DataFrame, predicates: Mapping[str, Column]) -> DataFrame:
+    """Add `rules`: the names of all rules that a row breaks, in the contract's order; empty for a good row."""
+    named = [F.when(broken, F.lit(name)) for name, broken in predicates.items()]
+    broken_names = F.filter(F.array(*named), lambda name: name.isNotNull())
     # Most rows are good; the disjunction is compiled, the filter over names is not.
     any_broken = reduce(or_, [F.coalesce(broken, F.lit(False)) for broken in predicates.values()])
-    return rows.withColumn(
-        "rules",
+    found = (
         F.when(F.col("broken").isNotNull(), F.array("broken"))
-        .when(any_broken, names)
-        .otherwise(F.array().cast("array<string>")),
+        .when(any_broken, broken_names)
+        .otherwise(F.array().cast("array<string>"))
     )
+    return rows.withColumn("rules", found)
 
 
 # ## Order and content
-# Which row of a key wins is fixed by the row and its object alone, never by the time of processing.
+# Which row of a key wins is fixed by the row and its object alone, never by the time of processing: `row_order` is
+# compared field by
+# field, from the left.
 
 
-def ordered(rows: DataFrame, values: Iterable[str]) -> DataFrame:
-    """Add `row_order`, compared field by field from the left, and `content_hash` over all values but the key."""
+def row_order() -> Column:
     row_at = F.coalesce("commit_at", "object_at")
     load_start = F.coalesce("load_start", F.lit(BEGINNING_OF_TIME).cast("timestamp"))
-    order = F.struct(
+    return F.struct(
         F.when(F.col("is_full_load"), load_start).otherwise(row_at).alias("position"),
         F.when(F.col("is_full_load"), 0).otherwise(1).alias("phase"),
         row_at.alias("instant"),
-        F.col("object_key"),
-        F.col("sequencer"),
-        F.col("version_id"),
-        F.col("row"),
+        *[F.col(name) for name in ("object_key", "sequencer", "version_id", "row")],
     )
-    return rows.withColumn("row_order", order).withColumn("content_hash", content_hash(values))
 
 
-def content_hash(values: Iterable[str]) -> Column:
-    """Return a hash over columns; xxHash64 passes over nulls, so their places are hashed too."""
-    nulls = F.concat(*[F.col(name).isNull().cast("int").cast("string") for name in values])
-    return F.xxhash64(*values, nulls)
+# A hash over all values but the key tells quickly whether a row brings anything new. xxHash64 passes over nulls, so
+# their places are hashed
+# too: those of the columns of the first version. A later column counts by its value and, when it has one, its name; so
+# the hash of a row
+# without it is what it was.
 
 
-CHANGE = tuple(column.name for column in CHANGE_COLUMNS)
+def content_hash(subject: Subject) -> Column:
+    """Return a hash over the values of a subject's image."""
+    first = [name for name in subject.values if name not in subject.later_values]
+    nulls = F.concat(*[F.col(name).isNull().cast("int").cast("string") for name in first])
+    later = [[F.col(name), F.when(F.col(name).isNotNull(), F.lit(name))] for name in subject.later_values]
+    return F.xxhash64(*first, nulls, *[part for parts in later for part in parts])
+
+
+OF_STATE = {name: sql_type for name, sql_type in STATE.items() if name not in IMAGE}
 OF_INPUT = {"op": "string", "line": "bigint", "raw": "string", "rules": "array<string>"}
-NORMALISED = {**STATE, **OF_INPUT}
 
 
-def nested(rows: DataFrame, texts: Iterable[str]) -> DataFrame:
-    """Gather a row's texts in one struct `text`, beside its origin, and read what it changes."""
-    kept = rows.select(*ORIGIN, "row", "line", "raw", "broken", F.struct(*texts, *CHANGE).alias("text"))
-    return kept.transform(with_change)
+def normalised_schema(subject: Subject) -> dict[str, str]:
+    return {**subject.image, **OF_STATE, **OF_INPUT}
 
 
-def leaving(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
-    """Keep the raw text for broken rows only."""
-    return conform(rows.withColumn("raw", F.when(F.size("rules") > 0, F.col("raw"))), schema)
+def normalise(rows: DataFrame, subject: Subject) -> DataFrame:
+    """Turn rows of text into typed rows with their broken rules, order and hash; good ones need no raw text."""
+    judged = rows.transform(with_values, subject).transform(with_rules, rules_of_values(subject))
+    raw = F.when(F.size("rules") > 0, F.col("raw"))
+    whole = judged.withColumns({"row_order": row_order(), "content_hash": content_hash(subject), "raw": raw})
+    return conform(whole, normalised_schema(subject))
 
 
-def normalise(rows: DataFrame) -> DataFrame:
-    """Turn rows of text into typed transactions with their broken rules."""
-    typed = rows.transform(nested, TRANSACTIONS.texts).transform(parsed).transform(broken_rules, rules())
-    return typed.transform(ordered, VALUES).transform(leaving, NORMALISED)
-
-
-def normalise_reference(rows: DataFrame, reference: Subject) -> DataFrame:
-    """Turn rows of text into typed rows of a reference table with their broken rules."""
-    schema = {
-        name: kind
-        for name, kind in {**reference.image, **OF_A_REFERENCE_ROW}.items()
-        if name not in ("outcome", "run_seq")
+def read_subjects(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> dict[str, DataFrame]:
+    """Return the normalised rows of a run, by subject; each is computed once."""
+    # The lines of a file are counted by one scan and read by another: both must cut it into the same blocks, also when
+    # executors come in between.
+    spark.conf.set("spark.sql.files.minPartitionNum", str(spark.sparkContext.defaultParallelism))
+    of_subject = {name: [file for file in files if file["subject"] == name] for name in SUBJECTS}
+    return {
+        name: checkpointed(read(spark, members, staging).transform(normalise, SUBJECTS[name]))
+        for name, members in of_subject.items()
+        if members
     }
-    typed = rows.transform(nested, reference.texts).transform(parsed_reference, reference)
-    checked = typed.transform(broken_rules, reference_rules(reference))
-    return checked.transform(ordered, reference.values).transform(leaving, {**schema, **OF_INPUT})
 
 
 # ## Outcomes
-# Each good row is held against its key's state before the run, and against the other rows of its key in this run. Rows
-# that a reload
-# moves (they are in Silver, and only now get their place in the order) stand beside them, without an outcome of their
-# own.
+# Each good row is held against its key's state before the run, and against the other rows of its key in this run. It is
+# `same` when it
+# would change nothing, `newer` when nothing stored outdates it, and `is_newest` when no other row of the run does
+# either.
+
+
+def below(floor: str | None) -> Column:
+    """Tell whether a row is older than a complete reload."""
+    return F.lit(False) if floor is None else F.col("row_order.position") < F.lit(floor).cast("timestamp")
+
+
+def is_same(rows: DataFrame, had: Column) -> Column:
+    """Tell whether a row would leave its key as it is.
+
+    Whatever moves money moves it in an exact comparison too: a hash alone does not vouch for it.
+    """
+    exact = [F.col(name) == F.col(f"stored.{name}") for name in ("amount", "transacted_at") if name in rows.columns]
+    identical = reduce(and_, exact, F.col("content_hash") == F.col("stored.content_hash"))
+    return F.when(F.col("op") == "D", ~had).otherwise(had & F.coalesce(identical, F.lit(False)))
+
+
+def change() -> Column:
+    return F.when(F.col("op") == "D", "deleted").when(F.col("had"), "updated").otherwise("inserted")
+
+
+def outcome() -> Column:
+    """Return the first that applies."""
+    return (
+        F.when(F.col("same"), "unchanged")
+        .when(~F.col("newer"), "stale")
+        .when(~F.col("is_newest"), "superseded")
+        .otherwise(change())
+    )
+
+
+# `stored` has the key and a struct `stored`: the state of the key, `living` or deleted. `newest_of` has the newest
+# order of the keys that
+# stand in several rows; without it the rows are brought together by key.
+
+
+def classify(
+    rows: DataFrame,
+    stored: DataFrame,
+    *,
+    key: str = "dms_id",
+    floor: str | None = None,
+    newest_of: DataFrame | None = None,
+) -> DataFrame:
+    """Give each row its `outcome`, and the `change` that it makes, if any."""
+    had = F.coalesce(F.col("stored.living"), F.lit(False))
+    # Equal is only the stored row itself, where a reload gives it its place.
+    newer = ~below(floor) & (F.col("stored").isNull() | (F.col("row_order") >= F.col("stored.row_order")))
+    if newest_of is None:
+        newest = F.max(F.when(F.col("newer"), F.col("row_order"))).over(Window.partitionBy(key))
+    else:
+        rows = rows.join(F.broadcast(newest_of), on=key, how="left")
+        newest = F.coalesce("newest_order", "row_order")
+    return (
+        rows.join(stored, on=key, how="left")
+        .withColumns({"same": is_same(rows, had), "newer": newer, "had": had})
+        .withColumn("is_newest", F.col("newer") & (F.col("row_order") == newest))
+        .withColumn("change", F.when(F.col("is_newest") & ~F.col("same"), change()))
+        .withColumn("outcome", outcome())
+    )
+
+
+def with_effect(classified: DataFrame) -> DataFrame:
+    """Add `effect_amount`: what a change adds to Silver, new minus before."""
+    after = F.when(F.col("change").isin("inserted", "updated"), F.col("amount"))
+    before = F.when(F.col("change").isin("updated", "deleted"), F.col("stored.amount"))
+    nothing = F.lit(Decimal(0))
+    moved = F.coalesce(after, nothing) - F.coalesce(before, nothing)
+    return classified.withColumn("effect_amount", moved.cast(EFFECT))
+
+
+# What is stored is looked up by the range of the run's keys; the hash is made anew from the values, it costs more to
+# read.
 
 
 STORED = {**STATE, "living": "boolean", "place": PLACE}
-OF_STORED = [name for name in STORED if name != "dms_id"]
 
 
 @dataclass(frozen=True)
@@ -3394,15 +3657,6 @@ class SilverRun:
         bounds = "" if self.reload else f" AND t.dms_id BETWEEN {self.low} AND {self.high}"
         return f"t.dms_id = s.dms_id{bounds}"
 
-    def stored_of(self, table: str, keys: DataFrame) -> DataFrame:
-        """Return the stored rows under these keys, as far as a row's outcome and effects depend on them.
-
-        The hash is made anew from the values, it costs more to read.
-        """
-        names = (*IMAGE, "row_order") if table == "transactions" else TOMBSTONES
-        rows = self.branches.published_rows_of(table, keys, names, between=(self.low, self.high), most=self.row_count)
-        return rows.withColumn("content_hash", content_hash(VALUES)) if table == "transactions" else rows
-
     @property
     def is_large_first(self) -> bool:
         """Tell whether many rows come to a layer that holds none."""
@@ -3414,55 +3668,61 @@ class SilverRun:
         return rows.withColumn("run_seq", F.lit(self.run_seq))
 
 
-def below(floor: str | None) -> Column:
-    """Tell whether a row is older than a complete reload."""
-    return F.lit(False) if floor is None else F.col("row_order.position") < F.lit(floor).cast("timestamp")
-
-
-def moved_up(spark: SparkSession, rows: DataFrame, reload: Reload) -> DataFrame:
-    """Give the rows (`file_id`, `row_order`) of a reload's files their position: the start of their newest load."""
-    starts = [{"file_id": file, "start": start} for file, start in reload.starts.items()]
-    listed = F.broadcast(local_rows(spark, starts, "file_id string, start timestamp"))
-    # A file that is no full load keeps its own instants, wherever it is listed.
-    is_full_load = F.col("row_order.phase") == 0
-    position = F.when(is_full_load, F.greatest("row_order.position", "start")).otherwise(F.col("row_order.position"))
-    return (
-        rows.join(listed, on="file_id", how="left")
-        .withColumn("row_order", F.col("row_order").withField("position", position))
-        .drop("start")
-    )
+def stored_of(run: SilverRun, table: str, keys: DataFrame) -> DataFrame:
+    """Return the stored rows under these keys, as far as a row's outcome and effects depend on them."""
+    if run.reload:
+        return moved_up(run.spark, run.branches.published_rows(table), run.reload)
+    names = (*IMAGE, "row_order") if table == "transactions" else TOMBSTONES
+    rows = run.branches.published_rows_of(table, keys, names, between=(run.low, run.high), most=run.row_count)
+    return rows.withColumn("content_hash", content_hash(TRANSACTIONS)) if table == "transactions" else rows
 
 
 def stored_rows(run: SilverRun, keys: DataFrame) -> DataFrame:
     """Return the living rows and the tombstones under these keys, for a reload all, in the form `STORED`."""
-    parts = []
-    for table, living in (("transactions", True), ("tombstones", False)):
-        if not run.branches.rows_at_most(table):
-            continue
-        if run.reload:
-            rows = moved_up(run.spark, run.branches.published_rows(table), run.reload)
-        else:
-            rows = run.stored_of(table, keys)
-        parts.append(columns_or_null(rows.withColumn("living", F.lit(living)), STORED))
+    living = {"transactions": True, "tombstones": False}
+    parts = [
+        columns_or_null(stored_of(run, table, keys).withColumn("living", F.lit(is_living)), STORED)
+        for table, is_living in living.items()
+        if run.branches.rows_at_most(table)
+    ]
     return reduce(DataFrame.unionByName, parts) if parts else columns_or_null(run.spark.range(0), STORED)
 
 
-def candidates(
-    spark: SparkSession, branches: Branches, good: DataFrame, reload: Reload | None, file_ids: list[str]
-) -> DataFrame:
+# ### Reloads
+# Rows that a reload moves are in Silver, and only now get their place in the order: the start of their newest load.
+# They stand beside the
+# run's own, without an outcome.
+
+
+def moved_up(spark: SparkSession, rows: DataFrame, reload: Reload) -> DataFrame:
+    """Give the rows (`file_id`, `row_order`) of a reload's files their position."""
+    starts = [{"file_id": file, "start": start} for file, start in reload.starts.items()]
+    listed = F.broadcast(local_rows(spark, starts, "file_id string, start timestamp"))
+    # A file that is no full load keeps its own instants, wherever it is listed.
+    is_full_load, own = F.col("row_order.phase") == 0, F.col("row_order.position")
+    position = F.when(is_full_load, F.greatest(own, "start")).otherwise(own)
+    moved = F.col("row_order").withField("position", position)
+    return rows.join(listed, on="file_id", how="left").withColumn("row_order", moved).drop("start")
+
+
+def candidates(run: SilverRun, good: DataFrame, file_ids: Sequence[str]) -> DataFrame:
     """Return the rows that may become the state of their key: the run's own, and those that a reload moves."""
     rows = good.select(*STATE, "op", "line", F.lit(True).alias("is_input"))
-    if reload is None:
+    if run.reload is None:
         return rows
-    earlier = [file for file in reload.starts if file not in file_ids]
-    history = spark.table(branches.table("transaction_history")).where(F.col("file_id").isin(earlier))
+    earlier = [file for file in run.reload.starts if file not in file_ids]
+    history = run.spark.table(run.branches.table("transaction_history")).where(F.col("file_id").isin(earlier))
     moved = history.select(*STATE, "op", "line", F.lit(False).alias("is_input"))
-    return rows.unionByName(moved_up(spark, moved, reload))
+    return rows.unionByName(moved_up(run.spark, moved, run.reload))
+
+
+# A large first load has hardly a key twice: to look up those costs less than to bring all rows together by key.
 
 
 def repeated_keys(rows: DataFrame) -> DataFrame:
     """Return the keys that stand in several rows."""
-    return checkpointed(rows.groupBy("dms_id").agg(F.count(F.lit(1)).alias("rows")).where("rows > 1").select("dms_id"))
+    counted = rows.groupBy("dms_id").agg(F.count(F.lit(1)).alias("rows"))
+    return checkpointed(counted.where("rows > 1").select("dms_id"))
 
 
 def newest_orders(rows: DataFrame, keys: DataFrame, floor: str | None) -> DataFrame:
@@ -3471,55 +3731,37 @@ def newest_orders(rows: DataFrame, keys: DataFrame, floor: str | None) -> DataFr
     return checkpointed(of_keys.groupBy("dms_id").agg(F.max("row_order").alias("newest_order")))
 
 
-def classify(
-    rows: DataFrame,
-    stored: DataFrame,
-    *,
-    key: str = "dms_id",
-    floor: str | None = None,
-    newest_of: DataFrame | None = None,
-) -> DataFrame:
-    """Give each row its outcome and the change that it makes, if any; add `is_newest`, `stored` and `effect_amount`.
-
-    `stored` has the key and a struct `stored`: the state of the key, `living` or deleted. Whatever moves money moves
-    it in an exact comparison too, a hash alone does not vouch for it. `newest_of` has the newest order of the keys that
-    stand in several rows; without it the rows are brought together by key.
-    """
-    had = F.coalesce(F.col("stored.living"), F.lit(False))
-    exact = [F.col(name) == F.col(f"stored.{name}") for name in ("amount", "transacted_at") if name in rows.columns]
-    identical = reduce(and_, exact, F.col("content_hash") == F.col("stored.content_hash"))
-    same = F.when(F.col("op") == "D", ~had).otherwise(had & F.coalesce(identical, F.lit(False)))
-    # Equal is only the stored row itself, where a reload gives it its place.
-    newer = ~below(floor) & (F.col("stored").isNull() | (F.col("row_order") >= F.col("stored.row_order")))
-    if newest_of is None:
-        newest = F.max(F.when(F.col("newer"), F.col("row_order"))).over(Window.partitionBy(key))
-    else:
-        rows = rows.join(F.broadcast(newest_of), on=key, how="left")
-        newest = F.coalesce("newest_order", "row_order")
-    change = F.when(F.col("op") == "D", F.lit("deleted")).when(had, F.lit("updated")).otherwise(F.lit("inserted"))
-    outcome = (
-        F.when(F.col("same"), "unchanged")
-        .when(~F.col("newer"), "stale")
-        .when(~F.col("is_newest"), "superseded")
-        .otherwise(change)
-    )
-    return (
-        rows.join(stored, on=key, how="left")
-        .withColumns({"same": same, "newer": newer, "had": had})
-        .withColumn("is_newest", F.col("newer") & (F.col("row_order") == newest))
-        .withColumn("change", F.when(F.col("is_newest") & ~F.col("same"), change))
-        .withColumn("outcome", outcome)
-    )
+def decide(
+    run: SilverRun, good: DataFrame, floor: str | None, file_ids: Sequence[str]
+) -> tuple[DataFrame, DataFrame, bool]:
+    """Return the classified rows, the stored rows that they were held against, and whether rows kept their places."""
+    rows = candidates(run, good, file_ids)
+    keys = rows.select("dms_id")
+    stored = stored_rows(run, keys)
+    known = stored.join(keys.distinct(), on="dms_id", how="left_semi") if run.reload else stored
+    known = known.select("dms_id", F.struct(*[name for name in STORED if name != "dms_id"]).alias("stored"))
+    if run.is_large_first:
+        repeated = repeated_keys(rows)
+        if repeated.count() <= BROADCAST_KEYS:
+            newest_of = newest_orders(rows, repeated, floor)
+            return with_effect(classify(rows, known, floor=floor, newest_of=newest_of)), stored, True
+    return checkpointed(with_effect(classify(rows, known, floor=floor))), stored, False
 
 
-def with_effect(classified: DataFrame) -> DataFrame:
-    """Add `effect_amount`: what a change adds to Silver, new minus before."""
-    after = F.when(F.col("change").isin("inserted", "updated"), F.col("amount"))
-    before = F.when(F.col("change").isin("updated", "deleted"), F.col("stored.amount"))
-    nothing = F.lit(Decimal(0))
-    return classified.withColumn(
-        "effect_amount", (F.coalesce(after, nothing) - F.coalesce(before, nothing)).cast(EFFECT)
-    )
+# Reference files have no money and no effects: a row is held against the newest row of its key.
+
+
+def classify_reference(run: SilverRun, good: DataFrame, name: str) -> DataFrame:
+    """Give the rows of a reference file their outcomes."""
+    key = REFERENCES[name].key
+    stored = run.spark.table(run.branches.table(name)).groupBy(key)
+    state = F.struct("content_hash", "row_order", (F.col("op") != "D").alias("living"))
+    newest = stored.agg(F.max_by(state, "row_order").alias("stored"))
+    return checkpointed(classify(good, newest, key=key))
+
+
+# ## Effects
+# One row per key that a run changes, with its image before and after: Gold's feed, and the source of every cent.
 
 
 def image(of: str = "") -> Column:
@@ -3527,137 +3769,66 @@ def image(of: str = "") -> Column:
 
 
 def effects(classified: DataFrame, *, run_seq: int) -> DataFrame:
-    """Return one row per key whose value a row of this run changes, with its image before and after."""
-    changed = classified.where(F.col("change").isNotNull())
-    return conform(
-        changed.withColumns(
-            {
-                "run_seq": F.lit(run_seq),
-                "cause": F.when(F.col("is_input"), "file").otherwise("load"),
-                "before": F.when(F.col("had"), image("stored.")),
-                "after": F.when(F.col("op") != "D", image()),
-            }
-        ),
-        EFFECTS,
+    """Return one row per key whose value a row of this run changes."""
+    changed = classified.where(F.col("change").isNotNull()).withColumns(
+        {
+            "run_seq": F.lit(run_seq),
+            "cause": F.when(F.col("is_input"), "file").otherwise("load"),
+            "before": F.when(F.col("had"), image("stored.")),
+            "after": F.when(F.col("op") != "D", image()),
+        }
     )
+    return conform(changed, EFFECTS)
 
 
-def missing_rows(stored: DataFrame, classified: DataFrame, reload: Reload) -> DataFrame:
-    """Return the living rows that a reload leaves below its floor: nothing in it, or after it, names their keys."""
-    living = stored.where(F.col("living") & below(reload.floor))
-    return living.join(classified.where("is_newest").select("dms_id"), on="dms_id", how="left_anti")
+# A reload leaves behind what lies below its floor and what no row in it, or after it, names: living rows are deleted,
+# tombstones go.
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What a reload leaves behind: living rows with their money, and tombstones."""
+
+    rows: int = 0
+    amount: Decimal = Decimal(0)
+    purged: int = 0
+
+
+def left_behind(stored: DataFrame, classified: DataFrame, reload: Reload) -> DataFrame:
+    """Return the stored rows below a reload's floor whose keys nothing names."""
+    newest = classified.where("is_newest").select("dms_id")
+    return stored.where(below(reload.floor)).join(newest, on="dms_id", how="left_anti")
+
+
+def lost_by(
+    run: SilverRun, classified: DataFrame, stored: DataFrame
+) -> tuple[DataFrame | None, DataFrame | None, Lost]:
+    """Return the living rows and the tombstones that a reload leaves behind, and how many there are."""
+    if run.reload is None:
+        return None, None, Lost()
+    left = left_behind(stored, classified, run.reload)
+    missing = checkpointed(left.where("living"))
+    purged = checkpointed(left.where("NOT living").select(*TOMBSTONES))
+    ((rows, amount),) = missing.agg(F.count(F.lit(1)), total("amount")).collect()
+    return missing, purged, Lost(rows, amount, purged.count())
 
 
 def missing_effects(missing: DataFrame, reload: Reload, *, run_seq: int) -> DataFrame:
-    return conform(
-        missing.select("dms_id", image().alias("before"), (-F.col("amount")).alias("effect_amount")).withColumns(
-            {
-                "run_seq": F.lit(run_seq),
-                "cause": F.lit("load"),
-                "after": F.lit(None),
-                "file_id": F.lit(reload.marker_id),
-                "row": F.lit(None),
-            }
-        ),
-        EFFECTS,
-    )
+    """Return the effects of a reload on the living rows that it leaves behind."""
+    of_reload = {"run_seq": F.lit(run_seq), "cause": F.lit("load"), "file_id": F.lit(reload.marker_id)}
+    gone = missing.select("dms_id", image().alias("before"), (-F.col("amount")).alias("effect_amount"))
+    return columns_or_null(gone.withColumns(of_reload), EFFECTS)
 
 
 # ## Proof
 # Two proofs, both at the cost of the change. On reading: the rows and the money of each file are what the KPI function,
 # another engine,
-# found in it. On writing: the branches are read back, and must hold exactly what was decided.
+# found in it (`glue/reading/figures.py`). On writing: the branches are read back, and must hold exactly what was
+# decided.
 
 
-class Profile(TypedDict):
-    """What a partition holds of a file: what the KPI function counts too, and the range of the good keys."""
-
-    file_id: str
-    partition: int
-    row_count: int
-    bad_rows: int
-    unreadable_amounts: int
-    total_amount: Decimal | None
-    low: int | None
-    high: int | None
-
-
-COUNTED_TWICE: tuple[Literal["row_count", "bad_rows", "unreadable_amounts"], ...] = (
-    "row_count",
-    "bad_rows",
-    "unreadable_amounts",
-)
-
-
-class OutcomeCount(TypedDict):
-    """What a run decided of one outcome of one file; the outcome of rows that a reload moves is null."""
-
-    file_id: str
-    outcome: str | None
-    row_count: int
-    amount: Decimal | None
-    effect: Decimal
-    changes: int
-    state_rows: int
-    state_amount: Decimal
-    state_known: int
-    deletions: int
-    tombstones: int
-    tombstones_known: int
-    revived: int
-
-
-@dataclass(frozen=True)
-class EffectsFound:
-    """What the written effects say: keys that came and went, money, and the sum by file where there is one."""
-
-    had: int = 0
-    have: int = 0
-    effect: Decimal = Decimal(0)
-    files: Mapping[str, str] = field(default_factory=dict)
-
-
-def profile(rows: DataFrame) -> DataFrame:
-    """Return per file and partition what the KPI function counts too, and the range of the good keys."""
-    good = F.size("rules") == 0
-    is_delete = F.coalesce(F.col("op") == "D", F.lit(False))
-    value = F.col("amount") if "amount" in rows.columns else F.lit(Decimal(0)).cast(MONEY)
-    key = F.col("dms_id") if "dms_id" in rows.columns else F.lit(None).cast("bigint")
-    return rows.groupBy("file_id", F.spark_partition_id().alias("partition")).agg(
-        F.count(F.lit(1)).alias("row_count"),
-        F.sum(F.when(~good, 1).otherwise(0)).alias("bad_rows"),
-        F.sum((value.isNull() & ~is_delete).cast("int")).alias("unreadable_amounts"),
-        F.sum(value.cast(TOTAL)).alias("total_amount"),
-        F.min(F.when(good, key)).alias("low"),
-        F.max(F.when(good, key)).alias("high"),
-    )
-
-
-def collected(profiles: Sequence[DataFrame]) -> list[Profile]:
-    """Return the profiles of all subjects."""
-    return (
-        [cast(Profile, row.asDict()) for row in reduce(DataFrame.unionByName, profiles).collect()] if profiles else []
-    )
-
-
-def grouped(profiles: Sequence[Profile], by: Literal["file_id", "partition"]) -> dict[object, list[Profile]]:
-    groups: dict[object, list[Profile]] = {}
-    for found in profiles:
-        groups.setdefault(found[by], []).append(found)
-    return groups
-
-
-def check_against_kpis(files: Sequence[FileItem], profiles: Sequence[Profile]) -> None:
-    """Hold each file's rows and money to the figures of the KPI function, to the row and the cent."""
-    by_file = grouped(profiles, "file_id")
-    for file in files:
-        parts = by_file.get(file["file_id"], [])
-        found: dict[str, object] = {name: sum(part[name] for part in parts) for name in COUNTED_TWICE}
-        amounts = [part["total_amount"] for part in parts if part["total_amount"] is not None]
-        kpis: Mapping[str, object] = {**file["kpis"]}
-        for name, value in {**found, "total_amount": cents(sum(amounts, Decimal(0)))}.items():
-            if value != kpis[name]:
-                raise FileBroken(file["file_id"], f"{name} is {value} in Silver but {kpis[name]} in the KPI function")
+# What a run decides is counted by file and outcome. Rows of all tables come into one form for that; what a reload moves
+# is its marker's.
 
 
 COUNTED = {
@@ -3667,18 +3838,11 @@ COUNTED = {
 
 
 def decisions(classified: DataFrame, reload: Reload | None) -> DataFrame:
-    """Return what a run decided over its rows, in the form that is counted; a reload's moves are its marker's."""
-    marker = F.lit(reload.marker_id if reload else None)
-    return conform(
-        classified.withColumns(
-            {
-                "file_id": F.when(F.col("is_input"), F.col("file_id")).otherwise(marker),
-                "outcome": F.when(F.col("is_input"), F.col("outcome")),
-                "had_tombstone": ~F.col("stored.living"),
-            }
-        ),
-        COUNTED,
-    )
+    """Return what a run decided over its rows, in the form that is counted."""
+    is_input, marker = F.col("is_input"), F.lit(reload.marker_id if reload else None)
+    whose = F.when(is_input, F.col("file_id")).otherwise(marker)
+    known = {"file_id": whose, "outcome": F.when(is_input, F.col("outcome")), "had_tombstone": ~F.col("stored.living")}
+    return conform(classified.withColumns(known), COUNTED)
 
 
 def reference_decisions(classified: DataFrame) -> DataFrame:
@@ -3692,8 +3856,31 @@ def quarantined(rows: DataFrame) -> DataFrame:
     return columns_or_null(found.withColumn("outcome", F.lit("quarantined")), COUNTED)
 
 
+class Sums(TypedDict):
+    """What the tables of state must show after a run."""
+
+    changes: int
+    state_rows: int
+    state_amount: Decimal
+    state_known: int
+    deletions: int
+    tombstones: int
+    tombstones_known: int
+    revived: int
+
+
+class OutcomeCount(Sums):
+    """What a run decided of one outcome of one file; the outcome of rows that a reload moves is null."""
+
+    file_id: str
+    outcome: str | None
+    row_count: int
+    amount: Decimal | None
+    effect: Decimal
+
+
 def by_outcome(rows: DataFrame) -> list[OutcomeCount]:
-    """Count what was decided, by file and outcome; `None` is the outcome of rows that a reload moves."""
+    """Count what was decided, by file and outcome."""
     living, deleted = F.col("is_newest") & (F.col("op") != "D"), F.col("is_newest") & (F.col("op") == "D")
 
     def number(condition: Column) -> Column:
@@ -3715,28 +3902,17 @@ def by_outcome(rows: DataFrame) -> list[OutcomeCount]:
     return [cast(OutcomeCount, row.asDict()) for row in counted.collect()]
 
 
-class Sums(TypedDict):
-    """What the tables of state must show after the run."""
-
-    changes: int
-    state_rows: int
-    state_amount: Decimal
-    state_known: int
-    deletions: int
-    tombstones: int
-    tombstones_known: int
-    revived: int
-
-
 def summed(counted: Sequence[OutcomeCount]) -> Sums:
-    def number(name: str) -> int:
-        return sum(cast(Mapping[str, int], row)[name] for row in counted)
-
-    whole = {name: number(name) for name in Sums.__annotations__ if name != "state_amount"}
+    """Return the sums over all files and outcomes."""
+    whole = {name: sum(cast(Mapping[str, int], row)[name] for row in counted) for name in Sums.__annotations__}
     return cast(Sums, {**whole, "state_amount": sum((row["state_amount"] for row in counted), Decimal(0))})
 
 
-def of_files(counted: Sequence[OutcomeCount]) -> dict[str, FileReport]:
+def no_rows() -> FileReport:
+    return {"outcomes": dict.fromkeys(OUTCOMES, 0), "amounts": {}, "effect": cents(None)}
+
+
+def of_files(counted: Iterable[OutcomeCount]) -> dict[str, FileReport]:
     """Return per file the count and the amounts of each outcome, and the sum of the effects."""
     report: dict[str, FileReport] = {}
     for row in counted:
@@ -3748,45 +3924,48 @@ def of_files(counted: Sequence[OutcomeCount]) -> dict[str, FileReport]:
     return report
 
 
-def no_rows() -> FileReport:
-    return {"outcomes": dict.fromkeys(OUTCOMES, 0), "amounts": {}, "effect": "0.00"}
+# What was written is counted by the same function, from the files that the run's commits name.
 
 
 def read_back(branches: Branches, written: Sequence[str]) -> dict[str, FileReport]:
     """Count rows, amounts and effects of the run in its branches."""
-    parts = []
-    for table in written:
-        if table in ("transaction_history", "quarantine", *REFERENCES):
-            rows = branches.new_rows(table)
-            if table == "transaction_history":
-                parts.append(columns_or_null(rows, COUNTED))
-            else:
-                parts.append(quarantined(rows) if table == "quarantine" else reference_decisions(rows))
+    forms: dict[str, Callable[[DataFrame], DataFrame]] = {
+        "transaction_history": lambda rows: columns_or_null(rows, COUNTED),
+        "quarantine": quarantined,
+        **dict.fromkeys(REFERENCES, reference_decisions),
+    }
+    parts = [forms[table](branches.new_rows(table)) for table in written if table in forms]
     return of_files(by_outcome(reduce(DataFrame.unionByName, parts))) if parts else {}
 
 
+@dataclass(frozen=True)
+class EffectsFound:
+    """What the written effects say: keys that came and went, money, and the sum by file where there is one."""
+
+    had: int = 0
+    have: int = 0
+    effect: Decimal = Decimal(0)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
 def prove_effects(branches: Branches, marker_id: str | None) -> EffectsFound:
-    """Return what the written effects say: keys that came and went, money before and after, the sum by file."""
-    change = branches.new_rows("transaction_effects")
+    """Prove that the written effects add up; return what they say."""
+    written = branches.new_rows("transaction_effects")
     cause = F.when(F.col("cause") == "load", F.lit(marker_id)).otherwise(F.col("file_id"))
-    found = change.groupBy(cause.alias("file_id")).agg(
-        F.count("before").alias("had"),
-        F.count("after").alias("have"),
-        total("before.amount").alias("amount_before"),
-        total("after.amount").alias("amount_after"),
-        total("effect_amount").alias("effect"),
-    )
+    money = {"before": total("before.amount"), "after": total("after.amount"), "effect": total("effect_amount")}
+    counts = [F.count("before").alias("had"), F.count("after").alias("have")]
+    found = written.groupBy(cause.alias("file_id")).agg(*counts, *[value.alias(name) for name, value in money.items()])
     rows = found.collect()
-    money = {name: sum((row[name] for row in rows), Decimal(0)) for name in ("amount_before", "amount_after", "effect")}
-    require("sum of effects", found=money["effect"], expected=money["amount_after"] - money["amount_before"])
+    sums = {name: sum((row[name] for row in rows), Decimal(0)) for name in money}
+    require("sum of effects", found=sums["effect"], expected=sums["after"] - sums["before"])
     had, have = (sum(row[name] for row in rows) for name in ("had", "have"))
-    return EffectsFound(had, have, money["effect"], {row.file_id: cents(row.effect) for row in rows if row.effect})
+    return EffectsFound(had, have, sums["effect"], {row.file_id: cents(row.effect) for row in rows if row.effect})
 
 
-# ## One run
-# History, quarantine, effects and state are written to the run's branches; `transactions` and `tombstones` only where a
-# key is new, its
-# newest row is, or it is gone.
+# ## Writing
+# History, quarantine, effects and state go to the run's branches; `transactions` and `tombstones` only where a key is
+# new, its newest row
+# is, or it is gone.
 
 
 @dataclass(frozen=True)
@@ -3797,59 +3976,16 @@ class Decided:
     missing: DataFrame | None
     purged: DataFrame | None
     counted: Sequence[OutcomeCount]
+    sums: Sums
     lost: Lost
     in_key_order: bool  # over all partitions
 
-    @property
-    def sums(self) -> Sums:
-        return summed(self.counted)
 
-
-@dataclass(frozen=True)
-class Lost:
-    """What a reload leaves below its floor: living rows with their money, and tombstones."""
-
-    rows: int = 0
-    amount: Decimal = Decimal(0)
-    purged: int = 0
-
-
-def decide(
-    run: SilverRun, good: DataFrame, floor: str | None, file_ids: list[str]
-) -> tuple[DataFrame, DataFrame, bool]:
-    """Return the classified rows, the stored rows that they were held against, and whether rows kept their places."""
-    rows = candidates(run.spark, run.branches, good, run.reload, file_ids)
-    keys = rows.select("dms_id")
-    stored = stored_rows(run, keys)
-    known = stored.join(keys.distinct(), on="dms_id", how="left_semi") if run.reload else stored
-    known = known.select("dms_id", F.struct(*OF_STORED).alias("stored"))
-    if run.is_large_first:
-        repeated = repeated_keys(rows)
-        if repeated.count() <= BROADCAST_KEYS:
-            # Almost every row is the only one of its key, and to look up the others costs less than to keep the result.
-            newest_of = newest_orders(rows, repeated, floor)
-            return with_effect(classify(rows, known, floor=floor, newest_of=newest_of)), stored, True
-    return checkpointed(with_effect(classify(rows, known, floor=floor))), stored, False
-
-
-def lost_by(
-    run: SilverRun, classified: DataFrame, stored: DataFrame
-) -> tuple[DataFrame | None, DataFrame | None, Lost]:
-    """Return the living rows and the tombstones that a reload leaves below its floor, and how many there are."""
-    if run.reload is None:
-        return None, None, Lost()
-    missing = checkpointed(missing_rows(stored, classified, run.reload))
-    purged = checkpointed(
-        stored.where(~F.col("living") & below(run.reload.floor))
-        .join(classified.where("is_newest").select("dms_id"), on="dms_id", how="left_anti")
-        .select(*TOMBSTONES)
-    )
-    ((rows, amount),) = missing.agg(F.count(F.lit(1)), total("amount")).collect()
-    return missing, purged, Lost(rows, amount, purged.count())
+# In key order, so that file statistics can prune: a run that comes in it already is not sorted again.
 
 
 def write_state(run: SilverRun, decided: Decided) -> None:
-    """Bring `transactions` to the newest row of each key, in key order, so that file statistics can prune."""
+    """Bring `transactions` to the newest row of each key."""
     newest, sums = decided.classified.where(F.col("is_newest")), decided.sums
     if replaced := sums["state_known"] + sums["deletions"] + decided.lost.rows:
         places = newest.where(F.col("had")).select("stored.place.*")
@@ -3878,12 +4014,14 @@ def write_effects(run: SilverRun, decided: Decided) -> None:
     run.branches.append("transaction_effects", laid_out(changed, decided.sums["changes"] + decided.lost.rows))
 
 
+# History and quarantine keep rows in the order that is their own: where a load begins is not their business, and not
+# all runs know it.
+
+
 def in_own_place(rows: DataFrame) -> DataFrame:
-    """Give rows the order that is their own: where a load begins is not their business, and not all runs know it."""
-    own_position = F.when(F.col("row_order.phase") == 0, F.lit(BEGINNING_OF_TIME).cast("timestamp")).otherwise(
-        F.col("row_order.position")
-    )
-    return rows.withColumn("row_order", F.col("row_order").withField("position", own_position))
+    own, beginning = F.col("row_order.position"), F.lit(BEGINNING_OF_TIME).cast("timestamp")
+    position = F.when(F.col("row_order.phase") == 0, beginning).otherwise(own)
+    return rows.withColumn("row_order", F.col("row_order").withField("position", position))
 
 
 def write_history(run: SilverRun, decided: Decided, count: int) -> None:
@@ -3891,121 +4029,50 @@ def write_history(run: SilverRun, decided: Decided, count: int) -> None:
     run.branches.append("transaction_history", laid_out(conform(run.numbered(rows), HISTORY), count))
 
 
-def write_quarantine(run: SilverRun, bad: list[DataFrame], count: int) -> None:
+def write_quarantine(run: SilverRun, bad: Sequence[DataFrame], count: int) -> None:
     kept = [columns_or_null(run.numbered(rows).transform(in_own_place), QUARANTINE) for rows in bad]
     run.branches.append("quarantine", laid_out(reduce(DataFrame.unionByName, kept), count))
 
 
 def write_tables(
-    run: SilverRun, decided: Decided, bad: list[DataFrame], references: dict[str, DataFrame], reference_rows: int
+    run: SilverRun, decided: Decided, bad: Sequence[DataFrame], references: Mapping[str, DataFrame], reference_rows: int
 ) -> list[str]:
     """Write what the run decided to its branches; return the names of the tables written."""
-    sums, lost, counted = decided.sums, decided.lost, decided.counted
-    quarantined_rows = sum(row["row_count"] for row in counted if row["outcome"] == "quarantined")
-    accepted_rows = sum(row["row_count"] for row in counted if row["outcome"] not in (None, "quarantined"))
-    history_rows = accepted_rows - reference_rows
+    sums, lost = decided.sums, decided.lost
+    rows_of: dict[str | None, int] = {None: 0, **dict.fromkeys(OUTCOMES, 0)}
+    for row in decided.counted:
+        rows_of[row["outcome"]] += row["row_count"]
+    broken = rows_of["quarantined"]
+    accepted = sum(rows_of.values()) - broken - rows_of[None] - reference_rows
     wanted = {
-        "quarantine": (quarantined_rows, partial(write_quarantine, run, bad, quarantined_rows)),
-        "transaction_history": (history_rows, partial(write_history, run, decided, history_rows)),
+        "quarantine": (broken, partial(write_quarantine, run, bad, broken)),
+        "transaction_history": (accepted, partial(write_history, run, decided, accepted)),
         "transaction_effects": (sums["changes"] + lost.rows, partial(write_effects, run, decided)),
         "tombstones": (sums["tombstones"] + sums["revived"] + lost.purged, partial(write_tombstones, run, decided)),
         "transactions": (sums["state_rows"] + sums["deletions"] + lost.rows, partial(write_state, run, decided)),
     }
     for name, rows in references.items():
-        schema = SILVER_TABLES[name].schema
-        kept = laid_out(conform(run.numbered(rows), schema), reference_rows)
+        kept = laid_out(conform(run.numbered(rows), SILVER_TABLES[name].schema), reference_rows)
         wanted[name] = (1, partial(run.branches.append, name, kept))
-    written = [name for name, (rows, _) in wanted.items() if rows]
+    written = [name for name, (count, _) in wanted.items() if count]
     in_parallel({name: wanted[name][1] for name in written})
     return written
 
 
-def prove(run: Run, work: Work) -> SilverReport:
-    """Hold the branches to what was decided; return what the run did with each file, and the totals after it."""
-    branches, decided, written, report = run.branches, work.decided, work.written, work.report
-    sums, lost = decided.sums, decided.lost
-    marker_id = work.reload.marker_id if work.reload else None
-    checks: dict[str, Callable[[], Any]] = {"rows": partial(read_back, branches, written)}
-    if "transaction_effects" in written:
-        checks["effects"] = partial(prove_effects, branches, marker_id)
-    if "transactions" in written:
-        checks["added"] = partial(branches.added, "transactions", "amount")
-    found = in_parallel(checks)
-    change: EffectsFound = found.get("effects", EffectsFound())
-    own = {file: only_rows(of_file) for file, of_file in report.items() if sum(of_file["outcomes"].values())}
-    require("rows by outcome", found=found["rows"], expected=own)
-    by_file = {file: of_file["effect"] for file, of_file in report.items() if Decimal(of_file["effect"])}
-    require("effects by file", found=change.files, expected=by_file)
-    row_count = run.totals_before["row_count"] + change.have - change.had
-    total_amount = Decimal(run.totals_before["total_amount"]) + change.effect
-    require("tombstones", found=tombstones_moved(branches, written), expected=expected_tombstones(sums, lost))
-    if "transactions" in written:
-        require("keys moved", found=branches.rows_moved("transactions"), expected=change.have - change.had)
-        added = (sums["state_rows"], sums["state_amount"])
-        require("rows and money in the files added", found=found["added"], expected=added)
-        branches.note(
-            "transactions",
-            {
-                "assay.run-seq": str(run.run_seq),
-                "assay.row-count": str(row_count),
-                "assay.total-amount": cents(total_amount),
-            },
-        )
-    totals: LayerTotals = {"row_count": row_count, "total_amount": cents(total_amount)}
-    return {"files": report, "totals": with_loads(totals, run.totals_before, work.reload)}
+# ## One run
+# The layer hands these functions to the commit protocol (`glue/lake/run.py`): `write` takes a run's files from staging
+# to branches, `prove`
+# holds the branches to what was decided; only then does anything reach the readers.
 
 
-def only_rows(of_file: FileReport) -> FileReport:
-    """Return what a file's own rows did, without what a reload's marker does beside."""
-    return {"outcomes": of_file["outcomes"], "amounts": of_file["amounts"], "effect": of_file["effect"]}
+@dataclass(frozen=True)
+class Work:
+    """What a run has written: what it decided, the tables, the report on its files."""
 
-
-def tombstones_moved(branches: Branches, written: Sequence[str]) -> int:
-    """Return by how many rows the tombstones grow."""
-    return branches.rows_moved("tombstones") if "tombstones" in written else 0
-
-
-def expected_tombstones(sums: Sums, lost: Lost) -> int:
-    return sums["tombstones"] - sums["tombstones_known"] - sums["revived"] - lost.purged
-
-
-def read_subjects(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> dict[str, DataFrame]:
-    """Return the normalised rows of a run, by subject; each is computed once."""
-    # The lines of a file are counted by one scan and read by another: both must cut it into the same blocks, also when
-    # executors come in between.
-    spark.conf.set("spark.sql.files.minPartitionNum", str(spark.sparkContext.defaultParallelism))
-    rows = {}
-    for subject in ("transactions", *REFERENCES):
-        members = [file for file in files if file["subject"] == subject]
-        if members:
-            texts = read(spark, members, staging)
-            reference = REFERENCES.get(subject)
-            typed = texts.transform(normalise_reference, reference) if reference else texts.transform(normalise)
-            rows[subject] = checkpointed(typed)
-    return rows
-
-
-def classify_reference(run: SilverRun, good: DataFrame, name: str) -> DataFrame:
-    """Give the rows of a reference file their outcomes against the newest row of each key."""
-    key = REFERENCES[name].key
-    stored = run.spark.table(run.branches.table(name)).groupBy(key)
-    state = F.struct("content_hash", "row_order", (F.col("op") != "D").alias("living"))
-    newest = stored.agg(F.max_by(state, "row_order").alias("stored"))
-    return checkpointed(classify(good, newest, key=key))
-
-
-def key_range(profiles: Sequence[Profile]) -> tuple[int, int]:
-    """Return the lowest and the highest good key of a run; an empty range when there is none."""
-    lows = [found["low"] for found in profiles if found["low"] is not None]
-    highs = [found["high"] for found in profiles if found["high"] is not None]
-    return min(lows, default=0), max(highs, default=-1)
-
-
-def in_key_order(profiles: Sequence[Profile]) -> bool:
-    """Tell whether the partitions of a run's rows hold keys of one range each, as a table exported by key has them."""
-    with_keys = [found for found in profiles if found["low"] is not None]
-    ranges = sorted(key_range(parts) for parts in grouped(with_keys, "partition").values())
-    return all(high < next_low for (_, high), (next_low, _) in pairwise(ranges))
+    decided: Decided
+    written: Sequence[str]
+    report: dict[str, FileReport]
+    reload: Reload | None
 
 
 def report_of(
@@ -4021,23 +4088,22 @@ def report_of(
     return report
 
 
-def accepted_references(files: Sequence[FileItem], report: dict[str, FileReport]) -> int:
+def accepted_references(files: Sequence[FileItem], report: Mapping[str, FileReport]) -> int:
     """Return how many accepted rows of a run belong to reference tables."""
-    of_references = [file["file_id"] for file in files if file["subject"] in REFERENCES]
-    accepted = [
-        sum(report[file]["outcomes"].values()) - report[file]["outcomes"]["quarantined"] for file in of_references
-    ]
-    return sum(accepted)
+    outcomes = [report[file["file_id"]]["outcomes"] for file in files if file["subject"] in REFERENCES]
+    return sum(sum(found.values()) - found["quarantined"] for found in outcomes)
 
 
-@dataclass(frozen=True)
-class Work:
-    """What a run has written: what it decided, the tables, the report on its files."""
-
-    decided: Decided
-    written: Sequence[str]
-    report: dict[str, FileReport]
-    reload: Reload | None
+def read_checked(run: Run, staging: Staging) -> tuple[dict[str, DataFrame], list[FileFigures]]:
+    """Stage and read the files of a run, and hold them to the figures of the KPI function."""
+    stage(run.files, staging)
+    run.job.step("staged")
+    rows = read_subjects(run.spark, run.files, staging)
+    figures = figures_of(rows.values())
+    check_against_kpis(run.files, figures)
+    run.job.step("read", rows=sum(found["row_count"] for found in figures))
+    size_scans(run.spark)
+    return rows, figures
 
 
 def write(begun: Run) -> Work:
@@ -4046,22 +4112,13 @@ def write(begun: Run) -> Work:
     size_shuffles(spark, sum(file["kpis"]["row_count"] for file in files))
     reload = reload_of(job.ledger, files, before)
     floor = reload.floor if reload else before.get("floor")
-    staging = staging_of(job, reload)
-    stage(files, staging)
-    job.step("staged")
-
-    rows = read_subjects(spark, files, staging)
-    profiles = collected([found.transform(profile) for found in rows.values()])
-    check_against_kpis(files, profiles)
-    job.step("read", rows=sum(found["row_count"] for found in profiles))
-    size_scans(spark)
-    low, high = key_range(profiles)
-    row_count = sum(found["row_count"] for found in profiles)
-    run = SilverRun(spark, begun.branches, begun.run_seq, reload, row_count, low, high)
+    rows, figures = read_checked(begun, staging_of(job, reload))
+    row_count = sum(found["row_count"] for found in figures)
+    run = SilverRun(spark, begun.branches, begun.run_seq, reload, row_count, *key_range(figures))
 
     good = {name: found.where(F.size("rules") == 0) for name, found in rows.items()}
     bad = [found.where(F.size("rules") > 0) for found in rows.values()]
-    transactions = good.get("transactions", columns_or_null(spark.range(0), NORMALISED))
+    transactions = good.get("transactions", columns_or_null(spark.range(0), normalised_schema(TRANSACTIONS)))
     references = {name: classify_reference(run, good[name], name) for name in REFERENCES if name in good}
     classified, stored, in_place = decide(run, transactions, floor, [file["file_id"] for file in files])
     taken = [*map(reference_decisions, references.values()), *map(quarantined, bad)]
@@ -4070,17 +4127,64 @@ def write(begun: Run) -> Work:
     if reload:
         limit_missing(reload, lost.rows, before["row_count"], Decimal(job.arguments.maximum_missing_share))
     report = report_of(files, counted, reload, lost)
-    job.step(
-        "classified",
-        **{outcome: sum(of_file["outcomes"][outcome] for of_file in report.values()) for outcome in OUTCOMES},
-    )
-    decided = Decided(classified, missing, purged, counted, lost, in_place and in_key_order(profiles))
+    job.step("classified", **{name: sum(found["outcomes"][name] for found in report.values()) for name in OUTCOMES})
+    in_order = in_place and in_key_order(figures)
+    decided = Decided(classified, missing, purged, counted, summed(counted), lost, in_order)
     written = write_tables(run, decided, bad, references, accepted_references(files, report))
     job.step("written", tables=written)
     return Work(decided, written, report, reload)
 
 
+# The proof: rows and effects by file, tombstones, keys moved, and the rows and cents in the files that were added. The
+# totals go into a
+# snapshot without rows, so that the next proof costs what the next change costs.
+
+
+def only_rows(of_file: FileReport) -> FileReport:
+    """Return what a file's own rows did, without what a reload's marker does beside."""
+    return {"outcomes": of_file["outcomes"], "amounts": of_file["amounts"], "effect": of_file["effect"]}
+
+
+def prove_rows(branches: Branches, work: Work) -> EffectsFound:
+    """Hold rows, effects and tombstones to what was decided; return what the effects say."""
+    written, sums, lost = work.written, work.decided.sums, work.decided.lost
+    checks: dict[str, Callable[[], Any]] = {"rows": partial(read_back, branches, written)}
+    if "transaction_effects" in written:
+        checks["effects"] = partial(prove_effects, branches, work.reload.marker_id if work.reload else None)
+    if "transactions" in written:
+        checks["added"] = partial(branches.added, "transactions", "amount")
+    found = in_parallel(checks)
+    moved: EffectsFound = found.get("effects", EffectsFound())
+    own = {file: only_rows(of_file) for file, of_file in work.report.items() if sum(of_file["outcomes"].values())}
+    require("rows by outcome", found=found["rows"], expected=own)
+    by_file = {file: of_file["effect"] for file, of_file in work.report.items() if Decimal(of_file["effect"])}
+    require("effects by file", found=moved.files, expected=by_file)
+    tombstones = branches.rows_moved("tombstones") if "tombstones" in written else 0
+    known = sums["tombstones_known"] + sums["revived"] + lost.purged
+    require("tombstones", found=tombstones, expected=sums["tombstones"] - known)
+    if "transactions" in written:
+        require("keys moved", found=branches.rows_moved("transactions"), expected=moved.have - moved.had)
+        added = (sums["state_rows"], sums["state_amount"])
+        require("rows and money in the files added", found=found["added"], expected=added)
+    return moved
+
+
+def prove(run: Run, work: Work) -> SilverReport:
+    """Hold the branches to what was decided; return what the run did with each file, and the totals after it."""
+    moved, before = prove_rows(run.branches, work), run.totals_before
+    row_count = before["row_count"] + moved.have - moved.had
+    totals: LayerTotals = {
+        "row_count": row_count,
+        "total_amount": cents(Decimal(before["total_amount"]) + moved.effect),
+    }
+    if "transactions" in work.written:
+        noted = {"run-seq": run.run_seq, "row-count": row_count, "total-amount": totals["total_amount"]}
+        run.branches.note("transactions", {f"assay.{name}": str(value) for name, value in noted.items()})
+    return {"files": work.report, "totals": with_loads(totals, before, work.reload)}
+
+
 # ## The job
+# A published run moves its files on; Gold waits for them.
 
 
 def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
@@ -4088,19 +4192,17 @@ def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
 
     def advance_one(file: tuple[str, FileReport]) -> None:
         file_id, of_file = file
-        found: SilverOfFile = {
-            "run_seq": intent["run_seq"],
-            "snapshots": intent["snapshots"],
-            "effect_amount": of_file["effect"],
-            "outcomes": of_file["outcomes"],
-            "amounts": of_file["amounts"],
-        }
-        if "missing" in of_file:
-            found |= {"missing": of_file["missing"], "moved": of_file["moved"]}
+        counted = {name: value for name, value in of_file.items() if name != "effect"}
+        of_run = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"], "effect_amount": of_file["effect"]}
+        found = cast(SilverOfFile, {**of_run, **counted})
         job.ledger.advance(file_id, status="in_silver", waiting_for="gold", found=found)
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(advance_one, report["files"].items()))
+
+
+# A run takes every file that waits. Where it fails, each file is read alone, to find the one that breaks it
+# (`glue/lake/isolation.py`).
 
 
 def probe(job: Job, file: FileItem) -> None:
@@ -4110,11 +4212,10 @@ def probe(job: Job, file: FileItem) -> None:
     rows = read_subjects(job.spark, [file], staging)
     for found in rows.values():
         found.write.format("noop").mode("overwrite").save()
-    check_against_kpis([file], collected([found.transform(profile) for found in rows.values()]))
+    check_against_kpis([file], figures_of(rows.values()))
 
 
 def take(job: Job) -> None:
-    """Take every file that waits."""
     process_all(job, job.ledger.waiting(job.arguments.file_id or None), probe)
 
 
@@ -4145,16 +4246,11 @@ LAYER = Layer(
     report_of_rebuild=report_of_rebuild,
     options={"maximum_missing_share": "0.1", "card_key_secret": "", "expected_total_amount": None},
     numbers=("expected_row_count",),
-    settings={
-        # User files may hold columns that differ in case only.
-        "spark.sql.caseSensitive": "true",
-        # Nanosecond timestamps are read as numbers and cut to microseconds here; Spark 3.5 refuses them otherwise.
-        "spark.sql.legacy.parquet.nanosAsLong": "true",
-        # Instants before 1900 mean what they say, unless an old Spark has signed the file.
-        "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
-        "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
-    },
+    settings=READER_SETTINGS,
 )
+
+
+# A notebook passes over the next cell: it is raw, and the script's alone.
 
 
 if __name__ == "__main__":

@@ -24,6 +24,12 @@ def add_column(project: Path, line: str = NEW_COLUMN) -> None:
     _change(project / KPI / "contract" / "columns.py", AFTER_COLUMN, lambda last: last + line)
 
 
+def add_fact_column(project: Path, name: str = "terminal_id") -> None:
+    """Take the new column of transactions into the facts."""
+    line = f'LATER_FACT_IMAGE: tuple[str, ...] = ("{name}",)\n'
+    _change(project / KPI / "contract" / "tables.py", "LATER_FACT_IMAGE: tuple", lambda _: line)
+
+
 def add_rule(project: Path, rule: str = NEW_RULE) -> None:
     """Write a comparison into the line of the rules of transactions."""
     line = f'    "transactions": (Rule{rule},),\n'

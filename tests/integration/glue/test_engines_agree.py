@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from admission import inspect_file
 from contract.items import FileItem
-from contract.subjects import REFERENCES, subject_of
+from contract.subjects import SUBJECTS, subject_of
 from glue_pipeline import SILVER, WAREHOUSE, immortal_session
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -29,7 +29,7 @@ from pyspark.sql import SparkSession
 from glue.lake.ledger import instant_text
 from glue.lake.spark import session, size_shuffles
 from glue.reading.masking import CardKey, copy_masked
-from glue.reading.rows import read
+from glue.reading.rows import READER_SETTINGS, read
 from glue.reading.staging import Staging, csv_of_codes
 
 DATA = Path(__file__).parents[2] / "data"
@@ -95,12 +95,10 @@ def rows_of_silver(spark: SparkSession, bodies: dict[str, bytes]) -> dict[str, l
 def normalised(spark: SparkSession, files: dict[str, FileItem]) -> dict[str, list[Row]]:
     """Return Silver's rows of staged files of one subject, by the files' names."""
     size_shuffles(spark, 1)
-    reference = REFERENCES.get(next(iter(files.values()))["subject"])
+    subject = SUBJECTS[next(iter(files.values()))["subject"]]
     with immortal_session():
-        texts = read(session("silver", SILVER.LAYER.settings), list(files.values()), STAGING)
-        typed = (
-            texts.transform(SILVER.normalise_reference, reference) if reference else texts.transform(SILVER.normalise)
-        )
+        texts = read(session("silver", READER_SETTINGS), list(files.values()), STAGING)
+        typed = texts.transform(SILVER.normalise, subject)
         rows = sorted(typed.collect(), key=lambda row: (row.file_id, row.row))
     return {
         name: [row.asDict(recursive=True) for row in rows if row.file_id == file["file_id"]]
@@ -186,7 +184,7 @@ def dms_corpus(spark: SparkSession, dms_files: dict[str, FileItem]) -> dict[str,
 def as_golden(row: Row, subject: str) -> Row:
     """Return a row of Silver in the words of the goldens; without a commit timestamp its instant is the object's."""
     instant = row["row_order"]["instant"].replace(tzinfo=UTC)
-    key = row["dms_id" if subject == "transactions" else REFERENCES[subject].key]
+    key = row[SUBJECTS[subject].key]
     told = {
         "row": row["row"],
         "line": row["line"],

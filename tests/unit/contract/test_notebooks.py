@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 
 import nbformat
 import pytest
@@ -13,6 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 NOTEBOOKS = sorted((ROOT / "glue" / "notebooks").glob("*.ipynb"))
 EACH_NOTEBOOK = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+MOST_LINES = {"silver": 900}
 # `explore` asks questions of a running stack; it is no job and needs no session of Glue.
 LAYERS = [path for path in NOTEBOOKS if path.stem != "explore"]
 BY_NAME = pytest.mark.parametrize("path", LAYERS, ids=lambda path: path.stem)
@@ -62,6 +64,18 @@ def test_notebook_has_its_tagged_cells__magics_and_parameters(path: Path) -> Non
 def test_notebook_explains_each_step__no_code_without_prose_before_a_heading(path: Path) -> None:
     headings = [cell.source for cell in cells(path) if cell.cell_type == "markdown" and cell.source.startswith("## ")]
     assert len(headings) >= 5
+
+
+@pytest.mark.parametrize(("name", "most"), MOST_LINES.items())
+def test_notebook_teaches_one_idea_a_cell__short_ones_each_shown(name: str, most: int) -> None:
+    path = ROOT / "glue" / "notebooks" / f"{name}.ipynb"
+    code = [cell for cell in cells(path) if cell.cell_type != "markdown"]
+    lines = [len(cell.source.splitlines()) for cell in code]
+    assert sum(lines) <= most
+    assert median(lines) <= 12
+    assert max(lines) <= 60
+    previews = [cell for cell in cells(path, "interactive") if ".show(" in cell.source or "print(" in cell.source]
+    assert len(previews) >= 8
 
 
 @BY_NAME

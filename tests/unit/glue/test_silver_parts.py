@@ -14,6 +14,7 @@ from glue.lake.failures import AuditFailed, FileBroken, require
 from glue.lake.ledger import instant_text
 from glue.lake.run import arguments
 from glue.lake.tables import cents
+from glue.reading.figures import check_against_kpis, in_key_order, key_range
 
 
 def test_cents_are_two_decimals__nothing_negative_and_large() -> None:
@@ -28,8 +29,8 @@ def test_instant_text_is_utc_and_sorts__other_zone() -> None:
 
 def test_key_range_spans_all_files__one_without_a_good_key() -> None:
     nothing = {"low": None, "high": None}
-    assert SILVER.key_range([{"low": 5, "high": 9}, nothing, {"low": -1, "high": 5}]) == (-1, 9)
-    low, high = SILVER.key_range([nothing])
+    assert key_range([{"low": 5, "high": 9}, nothing, {"low": -1, "high": 5}]) == (-1, 9)
+    low, high = key_range([nothing])
     assert low > high
 
 
@@ -47,7 +48,7 @@ def test_keys_are_in_order__ranges_of_partitions_lie_apart(
     ranges: list[tuple[int, int | None, int | None]], *, expected: bool
 ) -> None:
     profiles = [{"partition": partition, "low": low, "high": high} for partition, low, high in ranges]
-    assert SILVER.in_key_order(profiles) == expected
+    assert in_key_order(profiles) == expected
 
 
 def test_require_raises_with_both_figures__they_differ() -> None:
@@ -69,9 +70,9 @@ NO_MONEY = {"file_id": "a", "row_count": 0, "bad_rows": 0, "unreadable_amounts":
 )
 def test_file_is_broken__a_figure_differs_from_the_kpi_functions(name: str, value: object) -> None:
     files = [{"file_id": "a", "kpis": KPIS}]
-    SILVER.check_against_kpis(files, [NO_MONEY, PROFILE, {**PROFILE, "file_id": "b"}])
+    check_against_kpis(files, [NO_MONEY, PROFILE, {**PROFILE, "file_id": "b"}])
     with pytest.raises(FileBroken) as broken:
-        SILVER.check_against_kpis(files, [{**PROFILE, name: value}])
+        check_against_kpis(files, [{**PROFILE, name: value}])
     assert broken.value.file_id == "a"
 
 

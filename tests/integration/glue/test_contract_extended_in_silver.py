@@ -1,0 +1,127 @@
+"""A line of the contract more, and the real jobs obey it: on a lake that older jobs have filled, and in a replay."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from glue_pipeline import Pipeline, csv
+
+DATA = Path(__file__).parents[2] / "data"
+sys.path.insert(0, str(DATA))
+from changed_contract import KPI, add_column, add_fact_column, add_rule, copied  # noqa: E402
+
+HEADER = "dms_id,amount,date,merchant_id"
+OLD = csv("1,1.00,2023-01-01,5", "2,2.00,2023-01-02,5", "3,3.00,2023-01-03,6", header=HEADER)
+NEW = csv(
+    "1,1.00,2023-01-01,5,",  # as before: nothing in the new column
+    "2,2.00,2023-01-02,5,17",
+    "4,4.00,2023-01-04,6,18",
+    "5,5.00,2023-01-05,6,x",
+    "6,10000.01,2023-01-06,6,19",
+    header=f"{HEADER},terminal_id",
+)
+RUN = """
+import json, sys
+from random import Random
+from glue_pipeline import SILVER, Pipeline
+from replaying import comparable, replayed
+from glue.lake.spark import session
+
+number, empty_number, *runs = json.load(sys.stdin)
+spark = session("silver", SILVER.LAYER.settings)
+pipeline = Pipeline(spark, number)
+for key, body, as_of in runs:
+    pipeline.upload(key, body.encode(), as_of=as_of)
+    pipeline.silver()
+    pipeline.gold()
+twin = replayed(pipeline, Pipeline(spark, empty_number), Random(1))
+assert comparable(twin) == comparable(pipeline)
+assert any("terminal_id" in row for row in comparable(twin)["gold.fact_transactions"])
+"""
+
+
+Extended = tuple[dict[str, list[dict[str, Any]]], Pipeline, str]
+
+
+def run_with_one_more_line(project: Path, pipeline: Pipeline, empty: Pipeline, *runs: tuple[str, bytes, str]) -> None:
+    """Take files through both layers with the code of a copy, in a process of its own; a replay of all must agree."""
+    folders = (KPI, ".", "tests/model", "tests/integration/glue")
+    path = os.pathsep.join(str(project / folder) for folder in folders)
+    given = [pipeline.number, empty.number, *((key, body.decode(), as_of) for key, body, as_of in runs)]
+    environment = {**os.environ, "PYTHONPATH": path}
+    command = [sys.executable, "-c", RUN]
+    done = subprocess.run(command, input=json.dumps(given).encode(), env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()[-4000:]
+
+
+@pytest.fixture(scope="module")
+def extended(empty: Pipeline, tmp_path_factory: pytest.TempPathFactory, at_the_server_for_module: None) -> Extended:
+    """One file is published by the jobs of today, a second by those with a column and a rule more."""
+    pipeline = empty.fork()
+    pipeline.upload("transactions/1.csv", OLD, as_of="2024-01-01T00:00:00Z")
+    pipeline.silver()
+    pipeline.gold()
+    before = pipeline.tables()
+    project = copied(tmp_path_factory.mktemp("project"), KPI, "glue", "tests/model", "tests/integration/glue")
+    add_column(project)
+    add_fact_column(project)
+    add_rule(project)
+    run_with_one_more_line(project, pipeline, empty, ("transactions/2.csv", NEW, "2024-02-01T00:00:00Z"))
+    for table in before:
+        layer, name = table.split(".")
+        pipeline.spark.sql(f"REFRESH TABLE glue_catalog.{pipeline.database(layer)}.{name}")
+    (second,) = (item["file_id"] for item in pipeline.items() if item.get("key") == "transactions/2.csv")
+    return before, pipeline, second
+
+
+def test_column_is_one_line__image_history_effects_and_quarantine_have_it(
+    extended: Extended,
+) -> None:
+    _, pipeline, second = extended
+    state = {row["dms_id"]: row["terminal_id"] for row in pipeline.rows("silver.transactions")}
+    assert state == {1: None, 2: 17, 3: None, 4: 18}
+    history = [row for row in pipeline.rows("silver.transaction_history") if row["file_id"] == second]
+    found = sorted((row["dms_id"], row["terminal_id"], row["outcome"]) for row in history)
+    assert found == [(1, None, "unchanged"), (2, 17, "updated"), (4, 18, "inserted")]
+    effects = [row for row in pipeline.rows("silver.transaction_effects") if row["file_id"] == second]
+    moved = {row["dms_id"]: [side and side["terminal_id"] for side in (row["before"], row["after"])] for row in effects}
+    assert moved == {2: [None, 17], 4: [None, 18]}
+    broken = {row["raw"]: row["rules"] for row in pipeline.rows("silver.quarantine")}
+    assert broken["5,5.00,2023-01-05,6,x"] == ["terminal_id_unreadable"]
+
+
+def test_rule_is_one_line__both_engines_find_the_same_row(
+    extended: Extended,
+) -> None:
+    _, pipeline, second = extended
+    item = pipeline.item(second)
+    assert (item["status"], item["kpis"]["bad_rows"], item["silver"]["outcomes"]["quarantined"]) == ("published", 2, 2)
+    broken = {row["raw"]: row["rules"] for row in pipeline.rows("silver.quarantine")}
+    assert broken["6,10000.01,2023-01-06,6,19"] == ["amount_above_limit"]
+
+
+def test_existing_lake_takes_the_column__old_rows_are_null_and_their_hash_is_what_it_was(
+    extended: Extended,
+) -> None:
+    before, pipeline, _ = extended
+    for table in ("silver.transactions", "silver.transaction_history"):
+        old = [row for row in before[table] if row["dms_id"] in (1, 3)]
+        now = [row for row in pipeline.rows(table) if row["dms_id"] in (1, 3)]
+        kept = [row for row in now if {k: v for k, v in row.items() if k != "terminal_id"} in old]
+        assert len(kept) == len(old)
+        assert {row["terminal_id"] for row in kept} == {None}
+
+
+def test_column_is_in_the_facts__by_a_second_line(
+    extended: Extended,
+) -> None:
+    _, pipeline, _ = extended
+    assert {row["dms_id"]: row["terminal_id"] for row in pipeline.rows("gold.fact_transactions")} == {
+        1: None, 2: 17, 3: None, 4: 18,
+    }  # fmt: skip
