@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from threading import Event
 
+from contract.aggregates import AGGREGATES
+from contract.tables import SILVER_TABLES
 from rich.table import Table
 
 from assay import console
@@ -17,14 +19,6 @@ PAUSE_S = 3  # a run is published within seconds, unless it was killed
 NO_MONEY = Decimal("0.00")
 GOLD_HAS_TAKEN = "last Silver run = the Silver run that Gold shows"
 
-# Where Silver keeps each row of a file, with the amount that counts; reference rows have no money.
-ROWS_OF_FILES = {
-    "silver.transaction_history": "amount",
-    "silver.quarantine": "amount",
-    "silver.cards": "0",
-    "silver.users": "0",
-    "silver.mcc_codes": "0",
-}
 FILE_TOTALS = """
     SELECT file_id, count(*) AS row_count, coalesce(sum(amount), 0)::DECIMAL(38, 2) AS total_amount
     FROM ({rows}) GROUP BY file_id"""
@@ -116,7 +110,7 @@ def _gold_rows(layers: Layers, lake: Lake) -> list[Check]:
         lake, f"silver.transaction_effects WHERE run_seq <= {_taken(layers.gold)}", "count(*)", "effect_amount"
     )
     found = [("fact_transactions", _totals(lake, "gold.fact_transactions", "count(*)", "amount"))]
-    for name in ("daily_totals", "monthly_merchant_totals", "monthly_client_totals"):
+    for name in _aggregates(layers, lake):
         found.append((name, _totals(lake, f"gold.{name}", "coalesce(sum(row_count), 0)", "total_amount")))
     return [
         Check("amount: Gold's running total = effects up to the Silver run that it shows", total.amount, shown.amount),
@@ -128,6 +122,12 @@ def _gold_rows(layers: Layers, lake: Lake) -> list[Check]:
             Check(f"amount: Gold's running total = gold.{name}", total.amount, totals.amount),
         )
     ]
+
+
+def _aggregates(layers: Layers, lake: Lake) -> list[str]:
+    """Name the aggregates that there are: a new one comes with the first run of a job that knows it."""
+    there, published = lake.tables(), layers.gold["published"]["snapshots"]
+    return [name for name in AGGREGATES if f"gold.{name}" in there or name in published]
 
 
 def file_checks(published: list[Item], kept: dict[str, Totals]) -> list[Check]:
@@ -157,9 +157,9 @@ def _totals(lake: Lake, table: str, rows: str, amount: str) -> Totals:
 def _file_totals(lake: Lake) -> dict[str, Totals]:
     there = set(lake.tables())  # those of reference files come with the first run of a job that knows them
     parts = [
-        f"SELECT file_id, {amount} AS amount FROM {table}"  # noqa: S608
-        for table, amount in ROWS_OF_FILES.items()
-        if table in there
+        f"SELECT file_id, {table.amount_of_file} AS amount FROM silver.{table.name}"  # noqa: S608
+        for table in SILVER_TABLES.values()
+        if table.amount_of_file is not None and f"silver.{table.name}" in there
     ]
     statement = FILE_TOTALS.format(rows=" UNION ALL ".join(parts))
     return {row["file_id"]: Totals.of(row) for row in lake.ask(statement).read_all().to_pylist()}

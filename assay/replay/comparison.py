@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from contract.tables import TABLES
+
 from assay import console
 from assay.ledger import Item
 from assay.query import Lake
@@ -13,32 +15,6 @@ SHOWN = 10
 LAYERS = ("silver", "gold")
 SIDES = ("production", "replay")
 OF_A_RUN = frozenset({"run_seq"})
-# Outcomes tell of the run that took a row, and runs differ: a replay has other batches in another order.
-OF_ITS_TAKING = frozenset({"outcome", "effect_amount", "run_seq"})
-ROW = ("file_id", "row")
-# What is compared, by its key and without these columns. Effects are the difference between two runs: not compared.
-SILVER: Mapping[str, tuple[tuple[str, ...], frozenset[str]]] = {
-    "transactions": (("dms_id",), frozenset()),
-    "tombstones": (("dms_id",), frozenset()),
-    "transaction_history": (ROW, OF_ITS_TAKING),
-    "cards": (ROW, OF_ITS_TAKING),
-    "users": (ROW, OF_ITS_TAKING),
-    "mcc_codes": (ROW, OF_ITS_TAKING),
-    "quarantine": (ROW, OF_A_RUN),
-}
-GOLD_KEYS: Mapping[str, tuple[str, ...]] = {
-    "fact_transactions": ("dms_id",),
-    "dim_date": ("date_key",),
-    "dim_channel": ("channel_key",),
-    "dim_location": ("location_key",),
-    "dim_merchant": ("merchant_key",),
-    "dim_mcc": ("mcc_key",),
-    "dim_card": ("card_key",),
-    "dim_client": ("client_key",),
-    "daily_totals": ("transacted_on", "channel"),
-    "monthly_merchant_totals": ("month", "merchant_key"),
-    "monthly_client_totals": ("month", "client_key"),
-}
 
 
 @dataclass(frozen=True)
@@ -82,25 +58,24 @@ def compare(lake: Lake) -> list[TableComparison]:
     """Compare the schemas `silver` and `gold` with those of the replay; a table not there is empty."""
     there = set(lake.tables())
     names = {table.removeprefix("replay_") for table in there}
-    gold = {name.removeprefix("gold."): OF_A_RUN for name in sorted(names) if name.startswith("gold.")}
-    pairs = [("silver", name, key, without) for name, (key, without) in SILVER.items() if f"silver.{name}" in names]
-    pairs += [("gold", name, GOLD_KEYS.get(name, ()), without) for name, without in gold.items()]
-    return [_Pair(lake, there, *pair).compare() for pair in pairs]
+    known = [name for name, table in TABLES.items() if name in names and table.is_compared]
+    others = sorted(name for name in names if name.startswith("gold.") and name not in TABLES)
+    return [_Pair(lake, there, name).compare() for name in (*known, *others)]
 
 
 class _Pair:
-    """A table of production and its twin."""
+    """A table of production and its twin; whole rows are compared of one that the contract does not know."""
 
-    def __init__(
-        self, lake: Lake, there: set[str], layer: str, name: str, key: Sequence[str], without: frozenset[str]
-    ) -> None:
+    def __init__(self, lake: Lake, there: set[str], name: str) -> None:
         self._lake = lake
-        self._table = f"{layer}.{name}"
-        self._sources = [f"{layer}.{name}", f"replay_{layer}.{name}"]
+        self._table = name
+        self._sources = [name, f"replay_{name}"]
         self._read = {source: self._load(source) if source in there else [] for source in self._sources}
         every = dict.fromkeys(column for columns in self._read.values() for column in columns)
+        table = TABLES.get(name)
+        without = OF_A_RUN | (table.of_the_run if table else frozenset())
         self._columns = [column for column in every if column not in without]
-        self._key = list(key) or self._columns
+        self._key = list(table.key if table else ()) or self._columns
 
     def _load(self, source: str) -> list[str]:
         schema, _, name = source.partition(".")

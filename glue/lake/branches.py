@@ -141,6 +141,13 @@ class Branches:
                 return
             yield snapshot
 
+    def columns_since(self, table: str, snapshot_id: int) -> set[str]:
+        """Return the columns that a table has got since a snapshot was written; none of its rows has a value there."""
+        iceberg = self._iceberg(table)
+        schemas = (iceberg.schema(), iceberg.schemas()[iceberg.snapshot(snapshot_id).schemaId()])
+        now, then = ({str(column.name()) for column in schema.columns()} for schema in schemas)
+        return now - then
+
     def added_rows(self, table: str) -> int:
         """Return how many rows the branch's newest snapshot added, from its own summary."""
         return int(self._head(table).summary().get("added-records") or 0)

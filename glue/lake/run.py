@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
@@ -117,6 +117,17 @@ class Run:
         if "published" in self.before:
             return cast(LayerTotals, self.before["published"])
         return {"row_count": 0, "total_amount": "0.00"}
+
+    def never_written(self, tables: Iterable[str]) -> list[str]:
+        """Return the tables that the contract got after the layer's first run: no run has published rows of them."""
+        published = self.before.get("published")
+        return [] if published is None else [name for name in tables if name not in published["snapshots"]]
+
+    def gained_columns(self, table: str) -> bool:
+        """Tell whether a table got columns after its published rows were written: they are null in all of these."""
+        published = self.before.get("published")
+        snapshot_id = published["snapshots"].get(table) if published else None
+        return snapshot_id is not None and bool(self.branches.columns_since(table, snapshot_id))
 
 
 def begin(job: Job, files: Sequence[FileItem], before: LayerItem, **note: object) -> Run:

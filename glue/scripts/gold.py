@@ -9,10 +9,10 @@ import argparse
 import json
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial, reduce
@@ -611,6 +611,87 @@ CALENDAR: Mapping[str, str] = {
 """The columns of `dim_date`."""
 
 
+# From functions/kpi/contract/aggregates.py
+
+
+class Period(StrEnum):
+    """The time over which an aggregate sums; its value is the name of the column with the period's first day."""
+
+    DAY = "transacted_on"
+    WEEK = "week"
+    """From Monday, also where it lies in two months."""
+    MONTH = "month"
+    QUARTER = "quarter"
+    ALL_TIME = ""
+    """No column: one sum over all facts of a group."""
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """What an aggregate may tell apart: its columns, the first being the group's key, and the fact's column behind it.
+
+    A client's or a card's sums do not fall apart where a new version begins: all versions count under the key of the
+    first one, so the fact's natural key is what they are grouped by.
+    """
+
+    columns: Mapping[str, str]
+    of_fact: str
+
+    @property
+    def key(self) -> str:
+        return next(iter(self.columns))
+
+
+GROUPINGS: Mapping[str, Grouping] = {
+    **{name.removeprefix("dim_"): Grouping({each.key: "bigint"}, each.key) for name, each in DIMENSIONS.items()},
+    **{
+        name.removeprefix("dim_"): Grouping({each.key: "bigint", each.natural: "bigint"}, each.natural)
+        for name, each in VERSIONED_DIMENSIONS.items()
+    },
+    "channel": Grouping({"channel": "string"}, "channel_key"),
+}
+"""By dimension, without `dim_`; of a channel the name is shown, `unknown` when it is null."""
+MEASURES: Mapping[str, str] = {"row_count": "bigint", "total_amount": TOTAL}
+"""What each aggregate holds of a group: how many facts, and their money."""
+
+
+@dataclass(frozen=True)
+class AggregateTable:
+    """An aggregate of the facts by period and by dimensions, the names of `GROUPINGS`."""
+
+    name: str
+    period: Period
+    dimensions: tuple[str, ...]
+    description: str
+
+    @property
+    def groupings(self) -> tuple[Grouping, ...]:
+        return tuple(GROUPINGS[name] for name in self.dimensions)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that tell its rows apart; they are in this order, too."""
+        period = (str(self.period),) if self.period else ()
+        return (*period, *(grouping.key for grouping in self.groupings))
+
+    @property
+    def schema(self) -> Mapping[str, str]:
+        """The columns of the table with their types."""
+        period = {str(self.period): "date"} if self.period else {}
+        groups = {name: sql_type for grouping in self.groupings for name, sql_type in grouping.columns.items()}
+        return {**period, **groups, **MEASURES}
+
+
+AGGREGATES: Mapping[str, AggregateTable] = {
+    aggregate.name: aggregate
+    for aggregate in (
+        AggregateTable("daily_totals", Period.DAY, ("channel",), "Each day by channel."),
+        AggregateTable("monthly_merchant_totals", Period.MONTH, ("merchant",), "Each month by merchant."),
+        AggregateTable("monthly_client_totals", Period.MONTH, ("client",), "Each month by client."),
+    )
+}
+
+
 # From functions/kpi/contract/items.py
 
 StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
@@ -924,87 +1005,6 @@ SEQUENCER_CHARACTERS = 32
 """Sequencers are padded on the right with zeros to so many characters."""
 FAILURE_CHARACTERS = 2_000
 """The reason of a failure is cut to so many: the mail that carries it must stay below 8 KB."""
-
-
-# From functions/kpi/contract/aggregates.py
-
-
-class Period(StrEnum):
-    """The time over which an aggregate sums; its value is the name of the column with the period's first day."""
-
-    DAY = "transacted_on"
-    WEEK = "week"
-    """From Monday, also where it lies in two months."""
-    MONTH = "month"
-    QUARTER = "quarter"
-    ALL_TIME = ""
-    """No column: one sum over all facts of a group."""
-
-
-@dataclass(frozen=True)
-class Grouping:
-    """What an aggregate may tell apart: its columns, the first being the group's key, and the fact's column behind it.
-
-    A client's or a card's sums do not fall apart where a new version begins: all versions count under the key of the
-    first one, so the fact's natural key is what they are grouped by.
-    """
-
-    columns: Mapping[str, str]
-    of_fact: str
-
-    @property
-    def key(self) -> str:
-        return next(iter(self.columns))
-
-
-GROUPINGS: Mapping[str, Grouping] = {
-    **{name.removeprefix("dim_"): Grouping({each.key: "bigint"}, each.key) for name, each in DIMENSIONS.items()},
-    **{
-        name.removeprefix("dim_"): Grouping({each.key: "bigint", each.natural: "bigint"}, each.natural)
-        for name, each in VERSIONED_DIMENSIONS.items()
-    },
-    "channel": Grouping({"channel": "string"}, "channel_key"),
-}
-"""By dimension, without `dim_`; of a channel the name is shown, `unknown` when it is null."""
-MEASURES: Mapping[str, str] = {"row_count": "bigint", "total_amount": TOTAL}
-"""What each aggregate holds of a group: how many facts, and their money."""
-
-
-@dataclass(frozen=True)
-class AggregateTable:
-    """An aggregate of the facts by period and by dimensions, the names of `GROUPINGS`."""
-
-    name: str
-    period: Period
-    dimensions: tuple[str, ...]
-    description: str
-
-    @property
-    def groupings(self) -> tuple[Grouping, ...]:
-        return tuple(GROUPINGS[name] for name in self.dimensions)
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """The columns that tell its rows apart; they are in this order, too."""
-        period = (str(self.period),) if self.period else ()
-        return (*period, *(grouping.key for grouping in self.groupings))
-
-    @property
-    def schema(self) -> Mapping[str, str]:
-        """The columns of the table with their types."""
-        period = {str(self.period): "date"} if self.period else {}
-        groups = {name: sql_type for grouping in self.groupings for name, sql_type in grouping.columns.items()}
-        return {**period, **groups, **MEASURES}
-
-
-AGGREGATES: Mapping[str, AggregateTable] = {
-    aggregate.name: aggregate
-    for aggregate in (
-        AggregateTable("daily_totals", Period.DAY, ("channel",), "Each day by channel."),
-        AggregateTable("monthly_merchant_totals", Period.MONTH, ("merchant",), "Each month by merchant."),
-        AggregateTable("monthly_client_totals", Period.MONTH, ("client",), "Each month by client."),
-    )
-}
 
 
 # From functions/kpi/contract/tables.py
@@ -1732,6 +1732,13 @@ class Branches:
                 return
             yield snapshot
 
+    def columns_since(self, table: str, snapshot_id: int) -> set[str]:
+        """Return the columns that a table has got since a snapshot was written; none of its rows has a value there."""
+        iceberg = self._iceberg(table)
+        schemas = (iceberg.schema(), iceberg.schemas()[iceberg.snapshot(snapshot_id).schemaId()])
+        now, then = ({str(column.name()) for column in schema.columns()} for schema in schemas)
+        return now - then
+
     def added_rows(self, table: str) -> int:
         """Return how many rows the branch's newest snapshot added, from its own summary."""
         return int(self._head(table).summary().get("added-records") or 0)
@@ -2191,6 +2198,17 @@ class Run:
             return cast(LayerTotals, self.before["published"])
         return {"row_count": 0, "total_amount": "0.00"}
 
+    def never_written(self, tables: Iterable[str]) -> list[str]:
+        """Return the tables that the contract got after the layer's first run: no run has published rows of them."""
+        published = self.before.get("published")
+        return [] if published is None else [name for name in tables if name not in published["snapshots"]]
+
+    def gained_columns(self, table: str) -> bool:
+        """Tell whether a table got columns after its published rows were written: they are null in all of these."""
+        published = self.before.get("published")
+        snapshot_id = published["snapshots"].get(table) if published else None
+        return snapshot_id is not None and bool(self.branches.columns_since(table, snapshot_id))
+
 
 def begin(job: Job, files: Sequence[FileItem], before: LayerItem, **note: object) -> Run:
     """Record the run that follows the last committed one; `note` is what its layer needs to do it again."""
@@ -2347,75 +2365,11 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
     spark.stop()
 
 
-# ## Dimensions
-# A surrogate key is a hash of the natural key, so a rebuild gives the same keys and a fact finds its dimensions without
-# a join.
-# Key 0 is the member `unknown`.
-
-
-def surrogate(key: str, *natural: str) -> Column:
-    """Return the key of a row; nulls inside a natural key are told apart, all nulls are `unknown`."""
-    parts = [F.coalesce(F.col(name).cast("string"), F.lit("")) for name in natural]
-    known = reduce(or_, [F.col(name).isNotNull() for name in natural])
-    return F.when(known, F.xxhash64(F.lit(key), *parts)).otherwise(F.lit(0).cast("bigint"))
-
-
-def key_of(dimension: DimensionTable) -> Column:
-    """Return the key of the member that a row names."""
-    return surrogate(dimension.key, *dimension.natural)
-
-
-# ## Facts and aggregates
+# From glue/lake/feeds.py
 
 
 @dataclass(frozen=True)
-class GroupedFacts:
-    """An aggregate of the facts over a period and the members of one dimension; of which member, `of_fact` tells."""
-
-    period: str
-    period_of_fact: str
-    member: str
-    member_kind: str
-    of_fact: str
-    natural: tuple[str, ...] = ()
-
-
-DAY, MONTH = "date_key", "date_key div 100"  # numbers: a lookup costs less than to cut a date
-LISTED_MONTHS = 36  # of more touched months, Iceberg is told the first and the last
-ROW_GROUP_BYTES = 5 << 19  # some 100,000 facts: groups are summed from the facts of single months
-# A client's months do not fall apart where the client changes: all its versions count under the key of the first.
-GROUPED_FACTS = {
-    "daily_totals": GroupedFacts("transacted_on", DAY, "channel", "string", "channel_key"),
-    "monthly_merchant_totals": GroupedFacts("month", MONTH, "merchant_key", "bigint", "merchant_key"),
-    "monthly_client_totals": GroupedFacts("month", MONTH, "client_key", "bigint", "client_id", ("client_id",)),
-}
-GROUP = ("aggregate", "period", "member")
-
-
-SCHEMAS = {"dim_date": CALENDAR, **{name: dimension.schema for name, dimension in DIMENSIONS.items()}}
-KEYS = {name: next(iter(schema)) for name, schema in SCHEMAS.items()}
-NEWER_WINS = (
-    "WHEN MATCHED AND (t.row_order IS NULL OR s.row_order > t.row_order) THEN UPDATE SET * "
-    "WHEN NOT MATCHED THEN INSERT *"
-)
-
-
-class Change(TypedDict):
-    """What the changes of a run amount to: keys and money before and after, and the months that they touch."""
-
-    had: int
-    have: int
-    amount_before: Decimal
-    amount_after: Decimal
-    months: list[str]
-
-
-# ## Reading Silver
-# Both feeds are append-only and read at the snapshots of the named Silver run, so Silver may move on meanwhile.
-
-
-@dataclass(frozen=True)
-class Silver:
+class SilverFeed:
     """Silver as one of its runs left it, and what Gold has not taken of it yet."""
 
     job: Job
@@ -2426,13 +2380,18 @@ class Silver:
     def spark(self) -> SparkSession:
         return self.job.spark
 
-    def whole(self, table: str) -> DataFrame:
-        """Return all rows that were appended to a table up to the named run."""
-        name = f"glue_catalog.{self.job.arguments.silver_database}.{table}"
+    def rows(self, table: str) -> DataFrame:
+        """Return a table as the run left it, in the form of the contract: a column that it had not yet is null."""
+        name = f"{CATALOG}.{self.job.arguments.silver_database}.{table}"
         if table not in self.run["snapshots"]:
             return self.spark.table(name).limit(0)
         rows = self.spark.read.option("snapshot-id", self.run["snapshots"][table]).table(name)
-        return rows.where(F.col("run_seq") <= self.run["run_seq"])
+        schema = SILVER_TABLES[table].schema
+        return rows if rows.columns == list(schema) else columns_or_null(rows, schema)
+
+    def whole(self, table: str) -> DataFrame:
+        """Return all rows that were appended to a table up to the named run."""
+        return self.rows(table).where(F.col("run_seq") <= self.run["run_seq"])
 
     def feed(self, table: str) -> DataFrame:
         """Return the rows that were appended to a table since the run that Gold shows."""
@@ -2449,29 +2408,57 @@ class Silver:
         return bool(self.run["run_seq"] == self.taken.get("silver_run_seq", 0) + 1)
 
 
-def net_changes(silver: Silver) -> DataFrame:
-    """Return `dms_id, before, after` per changed key: from before the first of its changes to after the last."""
-    effects = silver.feed("transaction_effects")
-    if silver.is_one_run:
-        # A run of Silver has one effect per key, so nothing need be brought together.
-        net = effects.select("dms_id", "before", "after")
-    else:
-        net = effects.groupBy("dms_id").agg(
-            F.min_by("before", "run_seq").alias("before"), F.max_by("after", "run_seq").alias("after")
-        )
-    return net.where(F.col("before").isNotNull() | F.col("after").isNotNull())
+# From glue/lake/periods.py
+
+MONTHS = {Period.MONTH: 1, Period.QUARTER: 3}
+Span = tuple[date, date]
 
 
-def named_members(silver: Silver) -> DataFrame:
-    """Return what the accepted rows since the last run tell of dimensions; a delete tells nothing."""
-    of_dimensions = {name for dimension in DIMENSIONS.values() for name in (*dimension.natural, *dimension.attributes)}
-    rows = silver.feed("transaction_history").where(F.col("op") != "D")
-    return rows.select("transacted_at", "row_order", *sorted(of_dimensions.intersection(rows.columns)))
+def span_of(period: Period, day: date) -> Span:
+    """Return the first and the last day of the period in which a day lies."""
+    if period is Period.ALL_TIME:
+        return date.min, date.max
+    if period is Period.DAY:
+        return day, day
+    if period is Period.WEEK:
+        monday = day - timedelta(days=day.weekday())
+        return monday, monday + timedelta(days=6)
+    months = MONTHS[period]
+    first = day.replace(day=1, month=day.month - (day.month - 1) % months)
+    next_first = (first + timedelta(days=31 * months)).replace(day=1)
+    return first, next_first - timedelta(days=1)
 
 
-# ## Dimension members
-# A dimension has the members of any accepted row; where it has attributes, the newest row by `row_order` gives them,
-# whenever it came.
+def touched_spans(periods: Iterable[Period], days: Iterable[date]) -> list[Span]:
+    """Return all periods in which one of the days lies, in order; those that overlap or adjoin are one span."""
+    touched: list[Span] = []
+    for first, last in sorted({span_of(period, day) for period in periods for day in days}):
+        if touched and (first - touched[-1][1]).days <= 1:
+            touched[-1] = (touched[-1][0], max(touched[-1][1], last))
+        else:
+            touched.append((first, last))
+    return touched
+
+
+# ## Dimensions
+# A surrogate key is a hash of the natural key, so a rebuild gives the same keys and a fact finds its dimensions without
+# a join. Key 0 is the
+# member `unknown`.
+
+
+def surrogate(key: str, *natural: str) -> Column:
+    """Return the key of a row; nulls inside a natural key are told apart, all nulls are `unknown`."""
+    parts = [F.coalesce(F.col(name).cast("string"), F.lit("")) for name in natural]
+    known = reduce(or_, [F.col(name).isNotNull() for name in natural])
+    return F.when(known, F.xxhash64(F.lit(key), *parts)).otherwise(F.lit(0).cast("bigint"))
+
+
+def key_of(dimension: DimensionTable) -> Column:
+    """Return the key of the member that a row names."""
+    return surrogate(dimension.key, *dimension.natural)
+
+
+# The calendar is a dimension too. Its key is the day as a number, which a person can read.
 
 
 def date_key(day: Column) -> Column:
@@ -2480,105 +2467,157 @@ def date_key(day: Column) -> Column:
 
 
 def dates(accepted: DataFrame) -> DataFrame:
-    """Return the calendar of the days on which something was transacted, and the member `unknown`."""
-    day = F.col("date")
-    days = accepted.select(F.to_date("transacted_at").alias("date")).distinct()
-    weekday = F.weekday(day) + 1
-    calendar = days.select(
-        F.coalesce(date_key(day), F.lit(0)).alias("date_key"),
-        day,
-        F.year(day).alias("year"),
-        F.quarter(day).alias("quarter"),
-        F.month(day).alias("month"),
-        F.dayofmonth(day).alias("day"),
-        weekday.alias("weekday"),
-        (weekday >= 6).alias("is_weekend"),
+    """Return the calendar of the days on which something was transacted; rows without a day give the key 0."""
+    day = F.to_date("transacted_at")
+    weekday = F.weekday("date") + 1
+    calendar = {
+        "date_key": F.coalesce(date_key(F.col("date")), F.lit(0)),
+        **{name: getattr(F, name)("date") for name in ("year", "quarter", "month")},
+        "day": F.dayofmonth("date"),
+        "weekday": weekday,
+        "is_weekend": weekday >= 6,
+    }
+    return conform(accepted.select(day.alias("date")).distinct().withColumns(calendar), CALENDAR)
+
+
+# A dimension has the members that any accepted row names; a delete names none. Where it has attributes, the newest row
+# by `row_order` gives
+# them, whenever it came.
+
+
+SCHEMAS = {"dim_date": CALENDAR, **{name: dimension.schema for name, dimension in DIMENSIONS.items()}}
+KEYS = {name: next(iter(schema)) for name, schema in SCHEMAS.items()}
+
+
+def accepted_rows(history: DataFrame) -> DataFrame:
+    """Return what rows of Silver's history tell of dimensions."""
+    of_dimensions = {name for dimension in DIMENSIONS.values() for name in (*dimension.natural, *dimension.attributes)}
+    return history.where(F.col("op") != "D").select(
+        "transacted_at", "row_order", *sorted(of_dimensions.intersection(IMAGE))
     )
-    return conform(calendar, CALENDAR)
 
 
-def members(accepted: DataFrame, dimension: DimensionTable) -> DataFrame:
-    """Return the members that accepted rows name, each once, with attributes and order of its newest row."""
-    rows = accepted.withColumn(dimension.key, key_of(dimension))
+def members(rows: DataFrame, dimension: DimensionTable) -> DataFrame:
+    """Return the members that rows name, each once, with attributes and order of its newest row."""
+    known = rows.withColumn(dimension.key, key_of(dimension)).where(F.col(dimension.key) != 0)
     if not dimension.attributes:
-        return rows.select(dimension.key, *dimension.natural).distinct()
+        return conform(known.select(*dimension.schema).distinct(), dimension.schema)
     newest = F.max_by(F.struct(*dimension.natural, *dimension.attributes, "row_order"), "row_order").alias("newest")
-    known = rows.where(F.col(dimension.key) != 0).groupBy(dimension.key).agg(newest).select(dimension.key, "newest.*")
-    return conform(known, dimension.schema)
+    return conform(known.groupBy(dimension.key).agg(newest).select(dimension.key, "newest.*"), dimension.schema)
+
+
+def is_described_elsewhere(dimension: DimensionTable) -> bool:
+    """Tell whether a reference table describes the members, and not the transactions that name them."""
+    return dimension.described_by != "transactions"
+
+
+# A reference table like `mcc_codes` describes members that transactions name, and brings members of its own.
+
+
+def described(dimension: DimensionTable, rows: DataFrame, touched: DataFrame) -> DataFrame:
+    """Return the members that `touched` rows of a reference table name, each by its newest row ever.
+
+    A delete takes a member's description; one that only deletes name is no member, whichever row comes first.
+    """
+    natural, is_kept = list(dimension.natural), F.col("op") != "D"
+    every = rows.join(touched.select(natural).distinct(), on=natural, how="left_semi")
+    named = every.where(is_kept).select(natural).distinct()
+    values = {name: F.when(is_kept, F.col(name)) for name in dimension.attributes}
+    return members(every.withColumns(values).join(named, on=natural, how="left_semi"), dimension)
+
+
+def named_by(accepted: DataFrame, name: str) -> DataFrame:
+    """Return the members of a dimension that accepted rows name, in the form of its table; not `unknown`."""
+    if name == "dim_date":
+        return dates(accepted).where(F.col("date_key") != 0)
+    dimension = DIMENSIONS[name]
+    if not is_described_elsewhere(dimension):
+        return members(accepted, dimension)
+    found = accepted.withColumn(dimension.key, key_of(dimension)).where(F.col(dimension.key) != 0)
+    return columns_or_null(found.select(dimension.key, *dimension.natural).distinct(), dimension.schema)
 
 
 def unknown_member(spark: SparkSession, schema: Mapping[str, str]) -> DataFrame:
-    key = next(iter(schema))
-    return spark.range(1).select(
-        *[(F.lit(0) if name == key else F.lit(None)).cast(kind).alias(name) for name, kind in schema.items()]
-    )
+    """Return the member with key 0, all of whose values are null."""
+    return columns_or_null(spark.range(1).select(F.lit(0).alias(next(iter(schema)))), schema)
 
 
-def descriptions(silver: Silver) -> DataFrame:
-    """Return the members of `dim_mcc` that rows of `mcc_codes` name since the last run, each by its newest row ever.
-
-    A delete takes a member's description; a code that only deletes name is no member, whichever row comes first.
-    """
-    touched = silver.feed("mcc_codes").select("mcc").distinct()
-    rows = silver.whole("mcc_codes").join(touched, on="mcc", how="left_semi")
-    named = rows.where(F.col("op") != "D").select("mcc").distinct()
-    described = rows.withColumn("description", F.when(F.col("op") != "D", F.col("description")))
-    return members(described.join(named, on="mcc", how="left_semi"), DIMENSIONS["dim_mcc"])
+# A run adds the members that a dimension lacks, which it finds for all dimensions in one pass, and the attributes of
+# newer rows.
 
 
-def missing_members(spark: SparkSession, branches: Branches, accepted: DataFrame) -> DataFrame:
-    """Return `dimension, key` of the members that accepted rows name and the dimensions lack, in one pass for all."""
-    keys = {"dim_date": date_key(F.to_date("transacted_at")).cast("bigint")}
-    keys |= {name: key_of(dimension) for name, dimension in DIMENSIONS.items()}
-    pairs = [F.struct(F.lit(name).alias("dimension"), key.alias("key")) for name, key in keys.items()]
-    unknown = [F.struct(F.lit(name).alias("dimension"), F.lit(0).cast("bigint").alias("key")) for name in keys]
+def missing_members(spark: SparkSession, branches: Branches, accepted: DataFrame, names: Collection[str]) -> DataFrame:
+    """Return `dimension, key` of the members that accepted rows name, or `unknown`, and that the dimensions lack."""
+    keys = {name: key_of(dimension) for name, dimension in DIMENSIONS.items()}
+    keys["dim_date"] = date_key(F.to_date("transacted_at")).cast("bigint")
+    pairs = [F.struct(F.lit(name).alias("dimension"), keys[name].alias("key")) for name in names]
+    unknown = [F.struct(F.lit(name).alias("dimension"), F.lit(0).cast("bigint").alias("key")) for name in names]
     named = accepted.select(F.inline(F.array(*pairs))).unionByName(spark.range(1).select(F.inline(F.array(*unknown))))
     held = [
-        spark.table(branches.table(name)).select(F.lit(name).alias("dimension"), F.col(key).cast("bigint").alias("key"))
-        for name, key in KEYS.items()
+        spark.table(branches.table(name)).select(
+            F.lit(name).alias("dimension"), F.col(KEYS[name]).cast("bigint").alias("key")
+        )
+        for name in names
     ]
     return named.distinct().join(reduce(DataFrame.unionByName, held), on=["dimension", "key"], how="left_anti")
 
 
-def missing_of(name: str, accepted: DataFrame, missing: DataFrame, unknown: DataFrame) -> DataFrame:
-    """Return the members that a dimension lacks, without attributes; the member `unknown` is one of them at first."""
-    key, schema = KEYS[name], SCHEMAS[name]
-    fresh = missing.where(F.col("dimension") == name).select(F.col("key").alias(key))
-    if name == "dim_date":
-        found = dates(accepted)
+NEWER_WINS = (
+    "WHEN MATCHED AND (t.row_order IS NULL OR s.row_order > t.row_order) THEN UPDATE SET * "
+    "WHEN NOT MATCHED THEN INSERT *"
+)
+
+
+def add_members(branches: Branches, silver: SilverFeed, accepted: DataFrame, missing: DataFrame, name: str) -> None:
+    """Add the members that a dimension lacks, and take attributes from newer rows."""
+    key, dimension = KEYS[name], DIMENSIONS.get(name)
+    named, unknown = named_by(accepted, name), unknown_member(silver.spark, SCHEMAS[name])
+    lacking = F.broadcast(missing.where(F.col("dimension") == name).select(F.col("key").alias(key)))
+    rows = named.unionByName(unknown).join(lacking, on=key, how="left_semi").select(*SCHEMAS[name])
+    if dimension is None or not has_news_of(silver, dimension):
+        branches.append(name, rows)
+        return
+    if is_described_elsewhere(dimension):
+        newer = described(dimension, silver.whole(dimension.described_by), silver.feed(dimension.described_by))
+        rest = rows.join(newer.select(key), on=key, how="left_anti")
     else:
-        dimension = DIMENSIONS[name]
-        named = accepted.withColumn(key, key_of(dimension)).select(key, *dimension.natural).distinct()
-        absent = {column: F.lit(None) for column in schema if column not in named.columns}
-        found = conform(named.withColumns(absent), schema)
-    known = found.where(F.col(key) != 0).join(F.broadcast(fresh), on=key, how="left_semi")
-    return conform(known, schema).unionByName(conform(unknown.join(fresh, on=key, how="left_semi"), schema))
+        # The missing members are among those of the newest rows, but for `unknown`.
+        newer, rest = named, unknown.join(lacking, on=key, how="left_semi")
+    rest = rest.select(*SCHEMAS[name])
+    branches.merge(name, newer.unionByName(rest), on=f"t.{key} = s.{key}", clauses=NEWER_WINS)
 
 
-def write_dimensions(branches: Branches, silver: Silver, accepted: DataFrame) -> None:
-    """Add missing members, and attributes of newer rows; a dimension without news is not touched."""
-    missing = checkpointed(missing_members(silver.spark, branches, accepted))
+def has_news_of(silver: SilverFeed, dimension: DimensionTable) -> bool:
+    """Tell whether rows have come that may give members other attributes."""
+    described_by = dimension.described_by if is_described_elsewhere(dimension) else "transaction_history"
+    return bool(dimension.attributes) and silver.has_news(described_by)
+
+
+# A dimension that the contract got after Gold's first run takes its members from all rows that were ever accepted.
+
+
+def fill_dimension(branches: Branches, silver: SilverFeed, name: str) -> None:
+    """Write all members of a dimension that no run has written to yet."""
+    key, schema, dimension = KEYS[name], SCHEMAS[name], DIMENSIONS.get(name)
+    rows = named_by(accepted_rows(silver.whole("transaction_history")), name)
+    if dimension is not None and is_described_elsewhere(dimension):
+        reference = silver.whole(dimension.described_by)
+        newer = described(dimension, reference, reference)
+        rows = newer.unionByName(rows.join(newer.select(key), on=key, how="left_anti").select(*schema))
+    branches.replace(name, rows.unionByName(unknown_member(silver.spark, schema)))
+
+
+def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> None:
+    """Bring the dimensions up to date; one without news is not touched."""
+    branches, new = run.branches, run.never_written(SCHEMAS)
+    names = [name for name in SCHEMAS if name not in new]
+    missing = checkpointed(missing_members(run.spark, branches, accepted, names))
     counts = {row.dimension: row["count"] for row in missing.groupBy("dimension").count().collect()}
-    any_accepted = silver.has_news("transaction_history")
-
-    def write_dimension(name: str) -> None:
-        key = KEYS[name]
-        lacking = missing_of(name, accepted, missing, unknown_member(silver.spark, SCHEMAS[name]))
-        newer = None
-        if name == "dim_merchant":
-            # The missing members are among those of the newest rows, but for `unknown`.
-            newer, lacking = members(accepted, DIMENSIONS[name]), lacking.where(F.col(key) == 0)
-        elif name == "dim_mcc" and silver.has_news("mcc_codes"):
-            newer = descriptions(silver)
-            lacking = lacking.join(newer.select(key), on=key, how="left_anti")
-        if newer is None:
-            branches.append(name, lacking)
-        else:
-            branches.merge(name, newer.unionByName(lacking), on=f"t.{key} = s.{key}", clauses=NEWER_WINS)
-
-    attributes = {"dim_merchant": any_accepted, "dim_mcc": silver.has_news("mcc_codes")}
-    in_parallel({name: partial(write_dimension, name) for name in KEYS if name in counts or attributes.get(name)})
-    silver.job.step("dimensions_written", **counts)
+    news = {name for name, dimension in DIMENSIONS.items() if has_news_of(silver, dimension)}
+    touched = [name for name in names if name in news or name in counts]
+    tasks = {name: partial(add_members, branches, silver, accepted, missing, name) for name in touched}
+    in_parallel({**tasks, **{name: partial(fill_dimension, branches, silver, name) for name in new}})
+    run.job.step("dimensions_written", filled=new, **counts)
 
 
 # ## Versions of cards and clients
@@ -2588,13 +2627,12 @@ def write_dimensions(branches: Branches, silver: Silver, accepted: DataFrame) ->
 # does not matter.
 
 
-def versions(rows: DataFrame, history: VersionedDimension) -> DataFrame:
-    """Return the versions of members from all accepted rows that name them."""
-    natural, of_member = history.natural, Window.partitionBy(history.natural)
-    in_order = of_member.orderBy("row_order")
+def changes_of(rows: DataFrame, natural: str) -> DataFrame:
+    """Return the accepted rows that change a member, from one row to the next by their order."""
+    in_order = Window.partitionBy(natural).orderBy("row_order")
     begins = F.col("row_order.position")
     content = F.struct(F.col("op") == "D", F.when(F.col("op") != "D", F.col("content_hash")))
-    changes = (
+    return (
         # Of several rows with the same instant only the last is ever valid.
         rows.withColumn("next_at", F.lead(begins).over(in_order))
         .where(F.col("next_at").isNull() | (F.col("next_at") > begins))
@@ -2602,44 +2640,57 @@ def versions(rows: DataFrame, history: VersionedDimension) -> DataFrame:
         .withColumn("content_before", F.lag("content").over(in_order))
         .where(F.col("content_before").isNull() | (F.col("content") != F.col("content_before")))
     )
-    is_version = F.col("op") != "D"
+
+
+# The key of a member's first version is that of its natural key alone, so it stays when later ones come.
+
+
+def versions(rows: DataFrame, history: VersionedDimension) -> DataFrame:
+    """Return the versions of members from all accepted rows that name them."""
+    of_member, natural = Window.partitionBy(history.natural), history.natural
+    begins, is_version = F.col("row_order.position"), F.col("op") != "D"
     first_begins = F.min(F.when(is_version, begins)).over(of_member)
     beginning, no_end = (F.lit(text).cast("timestamp") for text in (BEGINNING_OF_TIME, END_OF_TIME))
-    spans = changes.withColumns(
-        {
-            "valid_from": F.when(begins == first_begins, beginning).otherwise(begins),
-            "valid_to": F.coalesce(F.lead(begins).over(in_order), no_end),
-        }
-    )
+    valid_from = F.when(begins == first_begins, beginning).otherwise(begins)
+    valid_to = F.coalesce(F.lead(begins).over(of_member.orderBy("row_order")), no_end)
+    spans = changes_of(rows, natural).withColumns({"valid_from": valid_from, "valid_to": valid_to})
     later = F.xxhash64(F.lit(history.key), F.col(natural).cast("string"), F.col("valid_from").cast("string"))
     key = F.when(F.col("valid_from") == beginning, surrogate(history.key, natural)).otherwise(later)
-    living = spans.where(is_version)
-    return conform(living.withColumns({history.key: key, "is_current": F.col("valid_to") == no_end}), history.schema)
+    keyed_spans = spans.where(is_version).withColumns({history.key: key, "is_current": F.col("valid_to") == no_end})
+    return conform(keyed_spans, history.schema)
 
 
-def write_history(branches: Branches, silver: Silver, name: str) -> None:
-    """Make the versions of all touched members anew; put the member `unknown` in at first."""
-    history = VERSIONED_DIMENSIONS[name]
-    schema, rows = history.schema, []
-    if not branches.rows_at_most(name):
-        valid = {"valid_from": F.lit(BEGINNING_OF_TIME), "valid_to": F.lit(END_OF_TIME), "is_current": F.lit(True)}
-        rows.append(conform(unknown_member(silver.spark, schema).withColumns(valid), schema))
-    if silver.has_news(history.subject):
-        touched = silver.feed(history.subject).select(history.natural).distinct()
-        all_rows = silver.whole(history.subject).join(touched, on=history.natural, how="left_semi")
-        rows.append(checkpointed(versions(all_rows, history)))
-    if not rows:
-        return
-    fresh = reduce(DataFrame.unionByName, rows)
-    if branches.rows_at_most(name) <= 1:
-        branches.append(name, fresh.orderBy(history.key))
-        return
-    stored = silver.spark.table(branches.table(name)).join(touched, on=history.natural, how="left_semi")
-    gone = stored.join(fresh.select(history.key), on=history.key, how="left_anti").select(history.key)
-    source = fresh.withColumn("gone", F.lit(False)).unionByName(
-        gone.withColumn("gone", F.lit(True)), allowMissingColumns=True
-    )
-    branches.merge(name, source, on=f"t.{history.key} = s.{history.key}", clauses=with_gone(schema))
+# The versions of touched members take the place of those that are stored; keys that are no more go.
+
+
+def touched_versions(silver: SilverFeed, history: VersionedDimension, touched: DataFrame) -> DataFrame:
+    """Return all versions of the members that `touched` rows name."""
+    every = silver.whole(history.subject).join(touched, on=history.natural, how="left_semi")
+    return checkpointed(versions(every, history))
+
+
+def unknown_version(spark: SparkSession, schema: Mapping[str, str]) -> DataFrame:
+    """Return the member `unknown`, which is valid at any time."""
+    valid = {"valid_from": F.lit(BEGINNING_OF_TIME), "valid_to": F.lit(END_OF_TIME), "is_current": F.lit(True)}
+    return conform(unknown_member(spark, schema).withColumns(valid), schema)
+
+
+def write_history(branches: Branches, silver: SilverFeed, name: str) -> None:
+    """Make the versions of all touched members anew; a dimension without rows takes them all, and `unknown`."""
+    history, known = VERSIONED_DIMENSIONS[name], branches.rows_at_most(name)
+    schema, key, natural = history.schema, history.key, history.natural
+    has_news = silver.has_news(history.subject) if known else history.subject in silver.run["snapshots"]
+    touched = (silver.feed if known else silver.whole)(history.subject).select(natural).distinct()
+    fresh = [] if known else [unknown_version(silver.spark, schema)]
+    if has_news:
+        fresh.append(touched_versions(silver, history, touched))
+    if fresh and known <= 1:
+        branches.append(name, reduce(DataFrame.unionByName, fresh).orderBy(key))
+    elif fresh:
+        stored = silver.spark.table(branches.table(name)).join(touched, on=natural, how="left_semi")
+        gone = stored.join(fresh[0].select(key), on=key, how="left_anti").select(key, F.lit(True).alias("gone"))
+        source = fresh[0].withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
+        branches.merge(name, source, on=f"t.{key} = s.{key}", clauses=with_gone(schema))
 
 
 def with_versions(spark: SparkSession, branches: Branches, rows: DataFrame) -> DataFrame:
@@ -2648,119 +2699,181 @@ def with_versions(spark: SparkSession, branches: Branches, rows: DataFrame) -> D
         if branches.rows_at_most(name) <= 1:
             rows = rows.withColumn(history.key, F.lit(0).cast("bigint"))
             continue
-        natural = history.natural
         held = spark.table(branches.current(name)).select(
-            F.col(history.key).alias("version_key"), F.col(natural).alias("member"), "valid_from", "valid_to"
+            F.col(history.key).alias("version_key"), F.col(history.natural).alias("member"), "valid_from", "valid_to"
         )
         at = F.col("transacted_at")
-        valid = (F.col(natural) == F.col("member")) & (at >= F.col("valid_from")) & (at < F.col("valid_to"))
-        rows = (
-            rows.join(held, on=valid, how="left")
-            .withColumn(history.key, F.coalesce("version_key", F.lit(0)).cast("bigint"))
-            .drop("version_key", "member", "valid_from", "valid_to")
-        )
+        valid = (F.col(history.natural) == F.col("member")) & (at >= F.col("valid_from")) & (at < F.col("valid_to"))
+        key = F.coalesce("version_key", F.lit(0)).cast("bigint")
+        found = rows.join(held, on=valid, how="left").withColumn(history.key, key)
+        rows = found.drop("version_key", "member", "valid_from", "valid_to")
     return rows
 
 
 # ## Facts
-# A fact is made from the image after the change alone; the image before says which stored fact it replaces and which
-# groups it leaves.
+# Silver tells of each changed key what it was and what it is. A fact is made from the image after the change alone; the
+# image before says
+# which stored fact it replaces and which groups it leaves.
 
 
-def keyed(images: DataFrame) -> DataFrame:
-    """Add day and keys to images of transactions (columns of Silver's image); the versions are not among them."""
-    day = F.to_date("transacted_at")
-    keys = {dimension.key: key_of(dimension) for dimension in DIMENSIONS.values()}
-    return images.withColumns({**keys, "transacted_on": day, "date_key": date_key(day)})
-
-
-def facts(spark: SparkSession, branches: Branches, images: DataFrame) -> DataFrame:
-    """Turn images of transactions into facts."""
-    rows = images.transform(keyed).withColumn("has_error", F.col("errors").isNotNull())
-    return conform(with_versions(spark, branches, rows), FACT)
-
-
-def mended(branches: Branches, silver: Silver, net: DataFrame) -> DataFrame | None:
-    """Return the stored facts whose card or client has other versions now; None where no reference file has come.
-
-    This alone reads facts that no transaction has changed, and only in the run that brings the reference rows.
-    """
-    news = [history for history in VERSIONED_DIMENSIONS.values() if silver.has_news(history.subject)]
-    if not news or not branches.rows_at_most("fact_transactions"):
-        return None
-    stored = silver.spark.table(branches.table("fact_transactions"))
-    touched = []
-    for history in news:
-        members = silver.feed(history.subject).select(history.natural).distinct()
-        touched.append(stored.join(F.broadcast(members), on=history.natural, how="left_semi").select(*FACT))
-    near = reduce(DataFrame.unionByName, touched).dropDuplicates(["dms_id"])
-    keys = [history.key for history in VERSIONED_DIMENSIONS.values()]
-    before = near.join(net.select("dms_id"), on="dms_id", how="left_anti").withColumns(
-        {f"{key}_before": F.col(key) for key in keys}
-    )
-    fresh = with_versions(silver.spark, branches, before.drop(*keys))
-    moved = reduce(or_, [F.col(key) != F.col(f"{key}_before") for key in keys])
-    return checkpointed(conform(fresh.where(moved), FACT))
+def net_changes(silver: SilverFeed) -> DataFrame:
+    """Return `dms_id, before, after` per changed key: from before the first of its changes to after the last."""
+    effects = silver.feed("transaction_effects")
+    if silver.is_one_run:
+        # A run of Silver has one effect per key, so nothing need be brought together.
+        net = effects.select("dms_id", "before", "after")
+    else:
+        first, last = F.min_by("before", "run_seq").alias("before"), F.max_by("after", "run_seq").alias("after")
+        net = effects.groupBy("dms_id").agg(first, last)
+    return net.where(F.col("before").isNotNull() | F.col("after").isNotNull())
 
 
 def images(net: DataFrame, side: str) -> DataFrame:
     """Return the images of one side (`before` or `after`) of the changes, where there is one."""
-    return net.where(F.col(side).isNotNull()).select("dms_id", f"{side}.*")
+    return columns_or_null(net.where(F.col(side).isNotNull()).select("dms_id", f"{side}.*"), IMAGE)
+
+
+# What the changes amount to is what the run has to prove. The days tell which stored rows need not be read.
+
+
+class Change(TypedDict):
+    """What the changes of a run amount to: keys and money before and after, and the days on which they lie."""
+
+    had: int
+    have: int
+    amount_before: Decimal
+    amount_after: Decimal
+    days: list[date]
 
 
 def summarise(net: DataFrame) -> Change:
-    """Return what the changes amount to: keys, money, and the months by which stored rows are pruned."""
-    before, after = F.col("before.transacted_at"), F.col("after.transacted_at")
-    months = [F.collect_set(F.trunc(F.to_date(side), "MONTH")) for side in (before, after)]
+    """Return what the changes amount to."""
+    days = [F.collect_set(F.to_date(f"{side}.transacted_at")) for side in ("before", "after")]
     (found,) = net.agg(
         F.count("before").alias("had"),
         F.count("after").alias("have"),
         total("before.amount").alias("amount_before"),
         total("after.amount").alias("amount_after"),
-        F.array_sort(F.array_union(*months)).cast("array<string>").alias("months"),
+        F.array_sort(F.array_union(*days)).alias("days"),
     ).collect()
     return cast(Change, found.asDict())
 
 
-def write_facts(branches: Branches, silver: Silver, net: DataFrame, change: Change, stored: DataFrame | None) -> None:
+# A fact has the day, a key for each dimension, and its measures.
+
+
+def keyed(rows: DataFrame) -> DataFrame:
+    """Add day and keys to images of transactions; the versions are not among them."""
+    day = F.to_date("transacted_at")
+    keys = {dimension.key: key_of(dimension) for dimension in DIMENSIONS.values()}
+    return rows.withColumns({**keys, "transacted_on": day, "date_key": date_key(day)})
+
+
+def facts_of(spark: SparkSession, branches: Branches, rows: DataFrame) -> DataFrame:
+    """Turn images of transactions into facts."""
+    with_keys = rows.transform(keyed).withColumn("has_error", F.col("errors").isNotNull())
+    return conform(with_versions(spark, branches, with_keys), FACT)
+
+
+# A reference file may bring other versions of a card or client: the facts that point to them are mended. This alone
+# reads facts that no
+# transaction has changed, and only in the run that brings the reference rows.
+
+
+def facts_named_by(branches: Branches, silver: SilverFeed, news: Collection[VersionedDimension]) -> DataFrame:
+    """Return the stored facts of the cards or clients that new reference rows name."""
+    stored, touched = silver.spark.table(branches.table("fact_transactions")), []
+    for history in news:
+        named = silver.feed(history.subject).select(history.natural).distinct()
+        touched.append(stored.join(F.broadcast(named), on=history.natural, how="left_semi").select(*FACT))
+    return reduce(DataFrame.unionByName, touched).dropDuplicates(["dms_id"])
+
+
+def mended(branches: Branches, silver: SilverFeed, net: DataFrame) -> DataFrame | None:
+    """Return the stored facts whose card or client has other versions now; None where no reference file has come."""
+    news = [history for history in VERSIONED_DIMENSIONS.values() if silver.has_news(history.subject)]
+    if not news or not branches.rows_at_most("fact_transactions"):
+        return None
+    keys = [history.key for history in VERSIONED_DIMENSIONS.values()]
+    unchanged = facts_named_by(branches, silver, news).join(net.select("dms_id"), on="dms_id", how="left_anti")
+    before = unchanged.withColumns({f"{key}_before": F.col(key) for key in keys})
+    fresh = with_versions(silver.spark, branches, before.drop(*keys))
+    moved = reduce(or_, [F.col(key) != F.col(f"{key}_before") for key in keys])
+    return checkpointed(conform(fresh.where(moved), FACT))
+
+
+def write_facts(
+    branches: Branches, silver: SilverFeed, net: DataFrame, change: Change, stored: DataFrame | None
+) -> None:
     """Refresh the facts of the changed keys, and of cards and clients that have other versions now; no other."""
-    fresh = facts(silver.spark, branches, images(net, "after"))
-    repaired = mended(branches, silver, net)
-    expected: dict[str, Any] = {"rows": change["have"], "amount": change["amount_after"]}
-    replaced = change["had"]
+    fresh, repaired = facts_of(silver.spark, branches, images(net, "after")), mended(branches, silver, net)
+    replaced, row_count, amount = change["had"], change["have"], change["amount_after"]
     gone = [] if stored is None else [stored.where(F.col("file_path").isNotNull()).select("file_path", "pos")]
     if repaired is not None:
-        (more,) = repaired.agg(F.count(F.lit(1)).alias("rows"), total("amount").alias("amount")).collect()
-        expected = {name: value + more[name] for name, value in expected.items()}
-        replaced += more["rows"]
+        (more,) = repaired.agg(F.count(F.lit(1)).alias("row_count"), total("amount").alias("amount")).collect()
+        replaced, row_count, amount = replaced + more.row_count, row_count + more.row_count, amount + more.amount
         fresh = fresh.unionByName(repaired)
-        keys = broadcast_if_small(repaired.select("dms_id"), more["rows"])
+        keys = broadcast_if_small(repaired.select("dms_id"), more.row_count)
         outdated = branches.published_rows("fact_transactions").join(keys, on="dms_id", how="left_semi")
         gone.append(outdated.select("place.*"))
     if replaced:
         branches.remove("fact_transactions", reduce(DataFrame.unionByName, gone), replaced)
-    if expected["rows"]:
-        branches.append("fact_transactions", laid_out(fresh, expected["rows"], "transacted_on", "dms_id"))
-    if replaced + expected["rows"]:
-        require(
-            "facts in the files added",
-            found=branches.added("fact_transactions", "amount"),
-            expected=(expected["rows"], expected["amount"]),
-        )
-    silver.job.step("facts_written", keys=change["have"], mended=expected["rows"] - change["have"])
+    if row_count:
+        branches.append("fact_transactions", laid_out(fresh, row_count, "transacted_on", "dms_id"))
+    if replaced + row_count:
+        found = branches.added("fact_transactions", "amount")
+        require("facts in the files added", found=found, expected=(row_count, amount))
+    silver.job.step("facts_written", keys=change["have"], mended=row_count - change["have"])
+
+
+# A column that the contract got after Gold's first run, as the key of a new dimension, is null in the stored facts. All
+# facts are then made
+# once more, from Silver's transactions as the named run left them.
+
+
+def rewrite_facts(run: Run, silver: SilverFeed) -> None:
+    """Make all facts once more."""
+    table, row_count = "fact_transactions", silver.run["row_count"]
+    fresh = facts_of(run.spark, run.branches, silver.rows("transactions").select(*IMAGE))
+    run.branches.replace(table, laid_out(fresh, row_count, "transacted_on", "dms_id"))
+    written, amount = run.branches.added(table, "amount")
+    require("facts written again", found=(written, cents(amount)), expected=(row_count, silver.run["total_amount"]))
+    run.job.step("facts_written_again", keys=written)
 
 
 # ## Aggregates
-# A touched group is computed afresh from its facts, never by adding differences to a sum. A group that has lost its
-# last fact goes.
+# The contract names the aggregates; here is what their periods and groups are in a fact. A period is a number, which is
+# found quicker than a
+# date: the expressions lead from a fact to the number, and from the number back to the period's first day.
 
 
-def group_of(aggregate: GroupedFacts, name: str) -> list[Column]:
-    """Return a fact's group in one aggregate, in the form that all aggregates share: numbers, found quickly."""
+PERIODS = {
+    Period.DAY: ("date_key", "make_date(int(period div 10000), int(period div 100 % 100), period % 100)"),
+    Period.WEEK: ("unix_date(transacted_on) - weekday(transacted_on)", "date_from_unix_date(period)"),
+    Period.MONTH: ("date_key div 100", "make_date(int(period div 100), period % 100, 1)"),
+    Period.QUARTER: (
+        "date_key div 10000 * 4 + (date_key div 100 % 100 - 1) div 3",
+        "make_date(int(period div 4), period % 4 * 3 + 1, 1)",
+    ),
+    Period.ALL_TIME: ("0", "date(null)"),
+}
+
+
+# All aggregates share one form of a group: the aggregate's name, the number of the period, and a number per dimension.
+
+
+MEMBERS = [f"member_{n}" for n in range(max((len(each.dimensions) for each in AGGREGATES.values()), default=0))]
+GROUP = ("aggregate", "period", *MEMBERS)
+
+
+def group_of(aggregate: AggregateTable) -> list[Column]:
+    """Return a fact's group in one aggregate; it has no member of dimensions that only others tell apart."""
+    members_of_fact = [F.col(grouping.of_fact) for grouping in aggregate.groupings]
+    absent = [F.lit(None)] * (len(MEMBERS) - len(members_of_fact))
     return [
-        F.lit(name).alias("aggregate"),
-        F.expr(aggregate.period_of_fact).cast("int").alias("period"),
-        F.expr(aggregate.of_fact).alias("member"),
+        F.lit(aggregate.name).alias("aggregate"),
+        F.expr(PERIODS[aggregate.period][0]).cast("int").alias("period"),
+        *[member.cast("bigint").alias(name) for name, member in zip(MEMBERS, [*members_of_fact, *absent], strict=True)],
     ]
 
 
@@ -2769,74 +2882,121 @@ def count_and_sum() -> list[Column]:
     return [F.count("amount").alias("row_count"), total("amount").alias("total_amount")]
 
 
-def touched_groups(net: DataFrame, change: Change) -> DataFrame:
+def added_up() -> list[Column]:
+    """Return the same of groups that are in parts."""
+    return [F.sum("row_count").alias("row_count"), total("total_amount").alias("total_amount")]
+
+
+# A touched group is summed afresh from its facts, never by adding differences to a sum. The facts that enter are those
+# of the run.
+
+
+def touched_groups(net: DataFrame, change: Change, names: Collection[str]) -> DataFrame:
     """Return the groups that the changes leave or enter, with count and sum of the facts that enter."""
+    if not names:
+        columns = ["aggregate string", "period int", *[f"{member} bigint" for member in MEMBERS]]
+        measures = [f"{name} {sql_type}" for name, sql_type in MEASURES.items()]
+        return net.sparkSession.createDataFrame([], ", ".join([*columns, *measures]))
     sides = [side for side, count in (("before", change["had"]), ("after", change["have"])) if count]
     moved = [images(net, side).withColumn("enters", F.lit(side == "after")) for side in sides]
     entering = F.when(F.col("enters"), F.col("amount")).alias("amount")
-    groups = [F.struct(*group_of(aggregate, name), entering) for name, aggregate in GROUPED_FACTS.items()]
+    groups = [F.struct(*group_of(AGGREGATES[name]), entering) for name in names]
     rows = reduce(DataFrame.unionByName, moved).transform(keyed).select(F.inline(F.array(*groups)))
     return rows.groupBy(*GROUP).agg(*count_and_sum())
 
 
+# A group's table shows the first day of the period, and members as readers know them: a channel by its name, a client
+# by the key of its first
+# version. A client's sums do not fall apart where the client changes.
+
+
+def channel_key(name: Column) -> Column:
+    known = name.isin(*CHANNELS)
+    return F.when(known, F.xxhash64(F.lit("channel_key"), name)).otherwise(F.lit(0).cast("bigint"))
+
+
+def shown(grouping: Grouping, member: str) -> dict[str, Column]:
+    """Return the columns of a table for one of a group's members."""
+    if grouping.key == grouping.of_fact:
+        return {grouping.key: F.col(member)}
+    if grouping.key == "channel":
+        names = [F.when(F.col(member) == channel_key(F.lit(channel)), F.lit(channel)) for channel in CHANNELS]
+        return {grouping.key: F.coalesce(*names, F.lit("unknown"))}
+    return {grouping.key: surrogate(grouping.key, member), grouping.of_fact: F.col(member)}
+
+
 def in_table(groups: DataFrame, name: str) -> DataFrame:
-    """Return the groups of one aggregate with period and member as its table has them."""
-    aggregate = GROUPED_FACTS[name]
-    day = "period" if aggregate.period_of_fact == DAY else "(period * 100 + 1)"
-    date = f"make_date(int({day} div 10000), int({day} div 100 % 100), int({day} % 100))"
-    member = {"channel": channel_name(), "client_key": surrogate("client_key", "member")}
-    return groups.where(F.col("aggregate") == name).withColumns(
-        {
-            aggregate.period: F.expr(date),
-            aggregate.member: member.get(aggregate.member, F.col("member")),
-            **{natural: F.col("member") for natural in aggregate.natural},
-        }
-    )
+    """Return the groups of one aggregate as its table has them."""
+    aggregate = AGGREGATES[name]
+    values = {str(aggregate.period): F.expr(PERIODS[aggregate.period][1])} if aggregate.period else {}
+    for grouping, member in zip(aggregate.groupings, MEMBERS, strict=False):
+        values |= shown(grouping, member)
+    rows = groups.where(F.col("aggregate") == name)
+    return conform(rows.withColumns(values) if values else rows, aggregate.schema)
 
 
-def of_months(day: str, months: list[str]) -> str:
-    """Return the condition that a day lies from the first to the last month; by it Iceberg passes over files."""
-    return f"{day} BETWEEN DATE'{months[0]}' AND last_day(DATE'{months[-1]}')"
+# The facts that stay in a touched group are looked up among those of touched periods. Iceberg passes over the files of
+# others, so the cost
+# follows the change. Only an aggregate over all time reads every fact.
 
 
-def near_facts(stored_facts: DataFrame, change: Change) -> DataFrame:
-    """Return the facts of the touched months."""
-    months = change["months"]
-    if len(months) > LISTED_MONTHS:
-        return stored_facts.where(of_months("transacted_on", months))
-    return stored_facts.where(" OR ".join(of_months("transacted_on", [month]) for month in months))
+LISTED_SPANS = 36  # of more touched periods, Iceberg is told the first day and the last
+ROW_GROUP_BYTES = 5 << 19  # some 100,000 facts: groups are summed from the facts of single periods
 
 
-def stored_facts(branches: Branches, net: DataFrame, groups: DataFrame, change: Change) -> DataFrame:
-    """Return count and sum of the stored facts that stay in each touched group, and the places of those replaced.
+def within(day: str, first: date, last: date) -> str:
+    """Return the condition that a day lies in a span."""
+    return f"{day} BETWEEN DATE'{first}' AND DATE'{last}'"
 
-    One look at the facts of the touched months finds both: a row has either a group or a place. Facts are looked up by
-    one number, a hash of their group. Facts of another group with the same hash are harmless: they are summed under
-    their own name, and no touched group has it.
-    """
-    named = [
-        column.alias(f"{name}_{part}")
-        for name, aggregate in GROUPED_FACTS.items()
-        for part, column in zip(GROUP, group_of(aggregate, name), strict=True)
-    ]
-    rows = near_facts(branches.published_rows("fact_transactions"), change).select("dms_id", "amount", "place", *named)
+
+def near_facts(stored_facts: DataFrame, change: Change, names: Collection[str]) -> DataFrame:
+    """Return the facts of the touched periods."""
+    periods = {Period.DAY, *(AGGREGATES[name].period for name in names)}
+    spans = touched_spans(periods, change["days"])
+    if len(spans) > LISTED_SPANS:
+        spans = [(spans[0][0], spans[-1][1])]
+    return stored_facts.where(" OR ".join(within("transacted_on", *span) for span in spans))
+
+
+# Facts are looked up by one number, a hash of their group. Facts of another group with the same hash are harmless: they
+# are summed under their
+# own name, and no touched group has it.
+
+
+def marked(facts: DataFrame, groups: DataFrame, names: Collection[str]) -> DataFrame:
+    """Mark facts, for each aggregate, as those that may be of a touched group."""
+    for name in names:
+        of_fact = F.xxhash64(*[f"{name}_{part}" for part in GROUP[1:]])
+        touched = (
+            groups.where(F.col("aggregate") == name).select(F.xxhash64(*GROUP[1:]).alias(f"{name}_hash")).distinct()
+        )
+        touched = F.broadcast(touched.withColumn(f"is_of_{name}", F.lit(True)))
+        facts = facts.withColumn(f"{name}_hash", of_fact).join(touched, on=f"{name}_hash", how="left")
+    return facts
+
+
+# The same look at the stored facts finds the places of those that the run replaces: a row has either a group or a
+# place.
+
+
+def stored_facts(
+    branches: Branches, net: DataFrame, groups: DataFrame, change: Change, names: Collection[str]
+) -> DataFrame:
+    """Return count and sum of the stored facts that stay in each touched group, and the places of those replaced."""
+    of_fact = {name: zip(GROUP, group_of(AGGREGATES[name]), strict=True) for name in names}
+    named = [column.alias(f"{name}_{part}") for name, group in of_fact.items() for part, column in group]
+    near = near_facts(branches.published_rows("fact_transactions"), change, names)
     replaced = broadcast_if_small(net.where(F.col("before").isNotNull()).select("dms_id"), change["had"])
+    rows = near.select("dms_id", "amount", "place", *named)
     rows = rows.join(replaced.withColumn("goes", F.lit(True)), on="dms_id", how="left")
+    rows = marked(rows, groups, names)
     goes, nowhere = F.coalesce("goes", F.lit(False)), F.lit(None).cast(PLACE).alias("place")
-    no_group = [F.lit(None).alias(part) for part in GROUP]
-    parts = [F.when(goes, F.struct(*no_group, F.lit(None).alias("amount"), "place"))]
-    for name in GROUPED_FACTS:
-        hashed, is_touched = f"{name}_hash", f"is_of_{name}"
-        wanted = (
-            groups.where(F.col("aggregate") == name).select(F.xxhash64("period", "member").alias(hashed)).distinct()
-        )
-        rows = rows.withColumn(hashed, F.xxhash64(f"{name}_period", f"{name}_member")).join(
-            F.broadcast(wanted.withColumn(is_touched, F.lit(True))), on=hashed, how="left"
-        )
-        of_group = F.struct(*[F.col(f"{name}_{part}").alias(part) for part in GROUP], "amount", nowhere)
-        parts.append(F.when(F.col(is_touched) & ~goes, of_group))
+    parts = [F.when(goes, F.struct(*[F.lit(None).alias(part) for part in (*GROUP, "amount")], "place"))]
+    for name in names:
+        group = F.struct(*[F.col(f"{name}_{part}").alias(part) for part in GROUP], "amount", nowhere)
+        parts.append(F.when(F.col(f"is_of_{name}") & ~goes, group))
     return (
-        rows.where(F.coalesce("goes", *[F.col(f"is_of_{name}") for name in GROUPED_FACTS]))
+        rows.where(F.coalesce("goes", *[F.col(f"is_of_{name}") for name in names]))
         .select(F.inline(F.array(*parts)))
         .where(F.col("aggregate").isNotNull() | F.col("place").isNotNull())
         .groupBy(*GROUP, "place.file_path", "place.pos")
@@ -2850,138 +3010,144 @@ def recomputed(groups: DataFrame, stored: DataFrame | None) -> DataFrame:
         return groups
     stay = stored.where(F.col("aggregate").isNotNull()).select(*groups.columns, F.lit(False).alias("is_touched"))
     every = groups.withColumn("is_touched", F.lit(True)).unionByName(stay).groupBy(*GROUP)
-    sums = every.agg(
-        F.max("is_touched").alias("is_touched"),
-        F.sum("row_count").alias("row_count"),
-        total("total_amount").alias("total_amount"),
-    )
-    return sums.where("is_touched").drop("is_touched")
+    return every.agg(F.max("is_touched").alias("is_touched"), *added_up()).where("is_touched").drop("is_touched")
 
 
-def held_groups(branches: Branches, groups: DataFrame, change: Change) -> DataFrame:
-    """Return the touched groups as the aggregates hold them before the run, with the place of each."""
-    held = []
-    for name, aggregate in GROUPED_FACTS.items():
-        stored = branches.published_rows(name).where(of_months(aggregate.period, change["months"]))
-        as_fact = stored.withColumn("date_key", date_key(F.col(aggregate.period)))
-        if aggregate.member == "channel":
-            as_fact = as_fact.withColumn("channel_key", stored_channel_key())
-        held.append(as_fact.select(*group_of(aggregate, name), "row_count", "total_amount", "place"))
-    all_held = reduce(DataFrame.unionByName, held).alias("held")
-    return all_held.join(F.broadcast(groups.alias("groups")), on=same_group("held", "groups"), how="left_semi")
+# What the tables hold of the touched groups is read too: it goes, and each aggregate has to move by the effects, to the
+# row and the cent.
 
 
-def same_group(one: str, other: str) -> Column:
-    """Return the condition that groups of two sides are the same; a client may be unknown."""
-    return reduce(and_, [F.col(f"{one}.{part}").eqNullSafe(F.col(f"{other}.{part}")) for part in GROUP])
+def held_rows(branches: Branches, change: Change, aggregate: AggregateTable) -> DataFrame:
+    """Return the groups of touched periods as an aggregate holds them before the run, with the place of each."""
+    stored, day = branches.published_rows(aggregate.name), str(aggregate.period)
+    if day:
+        (first, _), (last, _) = (span_of(aggregate.period, change["days"][end]) for end in (0, -1))
+        stored = stored.where(within(day, first, last))
+        stored = stored.withColumns({"transacted_on": F.col(day), "date_key": date_key(F.col(day))})
+    if "channel" in aggregate.key:
+        stored = stored.withColumn("channel_key", channel_key(F.col("channel")))
+    return stored.select(*group_of(aggregate), *MEASURES, "place")
 
 
-def stored_channel_key() -> Column:
-    known = F.col("channel").isin(*CHANNELS)
-    return F.when(known, F.xxhash64(F.lit("channel_key"), F.col("channel"))).otherwise(F.lit(0).cast("bigint"))
+def held_groups(branches: Branches, groups: DataFrame, change: Change, names: Collection[str]) -> DataFrame:
+    """Return the touched groups as the aggregates hold them before the run."""
+    held = reduce(DataFrame.unionByName, [held_rows(branches, change, AGGREGATES[name]) for name in names])
+    # A client may be unknown.
+    same = [F.col(f"held.{part}").eqNullSafe(F.col(f"groups.{part}")) for part in GROUP]
+    return held.alias("held").join(F.broadcast(groups.alias("groups")), on=reduce(and_, same), how="left_semi")
 
 
-def channel_name() -> Column:
-    """Return the channel of a key; the facts hold keys only."""
-    names = [
-        F.when(F.col("member") == F.xxhash64(F.lit("channel_key"), F.lit(channel)), F.lit(channel))
-        for channel in CHANNELS
-    ]
-    return F.coalesce(*names, F.lit("unknown"))
-
-
-def prove_groups(fresh: DataFrame, held: DataFrame, change: Change) -> dict[str, Any]:
-    """Prove that each aggregate's groups move by the effects, to the row and the cent; return what was counted."""
-    after, before = fresh.withColumn("side", F.lit("after")), held.withColumn("side", F.lit("before"))
-    sides = after.unionByName(before.drop("place"))
-    counted = sides.groupBy("aggregate", "side").agg(
-        F.sum(F.when(F.col("row_count") > 0, 1).otherwise(0)).alias("groups"),
-        F.sum("row_count").alias("row_count"),
-        total("total_amount").alias("amount"),
-    )
-    nothing = {"groups": 0, "row_count": 0, "amount": Decimal(0)}
-    found: dict[str, Any] = {name: {"after": nothing, "before": nothing} for name in GROUPED_FACTS}
-    for row in counted.collect():
+def counted(sides: Mapping[str, DataFrame], names: Collection[str]) -> dict[str, Any]:
+    """Return groups, facts and money of each aggregate's touched groups, by side (`before` and `after` the run)."""
+    measured = [rows.select("aggregate", *MEASURES, F.lit(side).alias("side")) for side, rows in sides.items()]
+    is_left = F.when(F.col("row_count") > 0, 1).otherwise(0)
+    sums = reduce(DataFrame.unionByName, measured).groupBy("aggregate", "side")
+    nothing = {"groups": 0, "row_count": 0, "total_amount": Decimal(0)}
+    found: dict[str, Any] = {name: dict.fromkeys(sides, nothing) for name in names}
+    for row in sums.agg(F.sum(is_left).alias("groups"), *added_up()).collect():
         found[row.aggregate][row.side] = row.asDict()
-    for name, sides_of in found.items():
-        moved = sides_of["after"]["row_count"] - sides_of["before"]["row_count"]
-        money = sides_of["after"]["amount"] - sides_of["before"]["amount"]
-        require(f"rows of {name}", found=moved, expected=change["have"] - change["had"])
-        require(f"money of {name}", found=money, expected=change["amount_after"] - change["amount_before"])
     return found
 
 
-def write_aggregates(job: Job, branches: Branches, groups: DataFrame, stored: DataFrame | None, change: Change) -> None:
-    """Bring the touched groups of all aggregates up to date."""
-    sides = in_parallel(
-        {
-            "after": lambda: checkpointed(recomputed(groups, stored)),
-            "before": lambda: checkpointed(held_groups(branches, groups, change)),
-        }
-    )
-    fresh, held = sides["after"], sides["before"]
-    counted = prove_groups(fresh, held, change)
+def prove_groups(name: str, before: Mapping[str, Any], after: Mapping[str, Any], change: Change) -> None:
+    """Prove that an aggregate's groups move by the effects."""
+    moved, money = (after[measure] - before[measure] for measure in MEASURES)
+    require(f"rows of {name}", found=moved, expected=change["have"] - change["had"])
+    require(f"money of {name}", found=money, expected=change["amount_after"] - change["amount_before"])
+
+
+def write_aggregates(
+    run: Run, groups: DataFrame, stored: DataFrame | None, change: Change, names: Collection[str]
+) -> None:
+    """Bring the touched groups of aggregates up to date."""
+    branches = run.branches
+    found = {"after": recomputed(groups, stored), "before": held_groups(branches, groups, change, names)}
+    sides = in_parallel({side: partial(checkpointed, rows) for side, rows in found.items()})
+    figures = counted(sides, names)
 
     def write_aggregate(name: str) -> None:
-        aggregate, before, after = GROUPED_FACTS[name], counted[name]["before"], counted[name]["after"]
+        before, after = figures[name]["before"], figures[name]["after"]
+        prove_groups(name, before, after, change)
         if before["groups"]:
-            branches.remove(name, held.where(F.col("aggregate") == name).select("place.*"), before["groups"])
+            gone = sides["before"].where(F.col("aggregate") == name).select("place.*")
+            branches.remove(name, gone, before["groups"])
         if after["groups"]:
-            rows = conform(in_table(fresh.where("row_count > 0"), name), GOLD_TABLES[name].schema)
-            branches.append(name, laid_out(rows, after["groups"], aggregate.period, aggregate.member))
+            rows = in_table(sides["after"].where("row_count > 0"), name)
+            branches.append(name, laid_out(rows, after["groups"], *AGGREGATES[name].key))
         require(f"groups written to {name}", found=branches.added_rows(name), expected=after["groups"])
-        job.step("aggregate_written", table=name)
+        run.job.step("aggregate_written", table=name)
 
-    in_parallel({name: partial(write_aggregate, name) for name in GROUPED_FACTS})
+    in_parallel({name: partial(write_aggregate, name) for name in names})
+
+
+# An aggregate that the contract got after the first facts is filled from all of them, once the run's facts are written.
+
+
+def fill_aggregate(run: Run, silver: SilverFeed, name: str) -> None:
+    """Write all groups of an aggregate that no run has written to yet."""
+    rows = run.spark.table(run.branches.current("fact_transactions"))
+    groups = rows.select(*group_of(AGGREGATES[name]), "amount").groupBy(*GROUP).agg(*count_and_sum())
+    run.branches.replace(name, in_table(groups, name).orderBy(*AGGREGATES[name].key))
+    (sums,) = run.branches.new_rows(name).agg(*added_up()).collect()
+    expected = (silver.run["row_count"], silver.run["total_amount"])
+    require(f"rows and money of {name}", found=(sums.row_count or 0, cents(sums.total_amount)), expected=expected)
+    run.job.step("aggregate_filled", table=name)
 
 
 # ## One run
+# Versions come first, for a fact looks them up. The rest is written side by side, each to its table's branch.
 
 
 def write(run: Run) -> Change:
     """Write dimensions, facts and aggregates to the run's branches; return what the changes amount to."""
-    size_shuffles(run.spark, sum(file["kpis"]["row_count"] for file in run.files))
-    branches, silver = run.branches, Silver(run.job, run.record["silver"], run.totals_before)
-    accepted = checkpointed(named_members(silver))
+    branches, silver = run.branches, SilverFeed(run.job, run.record["silver"], run.totals_before)
+    rewrites, row_count = run.gained_columns("fact_transactions"), sum(file["kpis"]["row_count"] for file in run.files)
+    takes_all = rewrites or run.never_written(GOLD_TABLES)
+    size_shuffles(run.spark, max(row_count, silver.run["row_count"]) if takes_all else row_count)
+    accepted = checkpointed(accepted_rows(silver.feed("transaction_history")))
     net = checkpointed(net_changes(silver))
     in_parallel({name: partial(write_history, branches, silver, name) for name in VERSIONED_DIMENSIONS})
     change = summarise(net)
+    dimensions = partial(write_dimensions, run, silver, accepted)
     in_parallel(
-        {
-            "dimensions": partial(write_dimensions, branches, silver, accepted),
-            "facts": partial(write_facts_and_aggregates, branches, silver, net, change),
-        }
+        {"dimensions": dimensions, "facts": partial(write_facts_and_aggregates, run, silver, net, change, rewrites)}
     )
     return change
 
 
-def write_facts_and_aggregates(branches: Branches, silver: Silver, net: DataFrame, change: Change) -> None:
-    """Write the facts and the aggregates of the touched groups, each held to the effects of the run."""
-    if change["had"] + change["have"] == 0:
-        if any(silver.has_news(history.subject) for history in VERSIONED_DIMENSIONS.values()):
-            write_facts(branches, silver, net, change, None)
-        return
-    groups, stored = checkpointed(touched_groups(net, change)), None
-    if change["had"] or branches.rows_at_most("fact_transactions"):
-        stored = checkpointed(stored_facts(branches, net, groups, change))
-    in_parallel(
-        {
-            "facts": partial(write_facts, branches, silver, net, change, stored),
-            "aggregates": partial(write_aggregates, silver.job, branches, groups, stored, change),
-        }
-    )
+def write_facts_and_aggregates(run: Run, silver: SilverFeed, net: DataFrame, change: Change, rewrites: bool) -> None:
+    """Write the facts, and the aggregates of the touched groups; then fill aggregates that are new."""
+    had_facts, moves = run.totals_before["row_count"] > 0, change["had"] + change["have"] > 0
+    new = run.never_written(AGGREGATES) if had_facts else []
+    names, stored, tasks = [name for name in AGGREGATES if name not in new], None, {}
+    if moves:
+        groups = checkpointed(touched_groups(net, change, names))
+        if change["had"] or run.branches.rows_at_most("fact_transactions"):
+            stored = checkpointed(stored_facts(run.branches, net, groups, change, names))
+        if names:
+            tasks["aggregates"] = partial(write_aggregates, run, groups, stored, change, names)
+    if rewrites:
+        tasks["facts"] = partial(rewrite_facts, run, silver)
+    elif moves or any(silver.has_news(history.subject) for history in VERSIONED_DIMENSIONS.values()):
+        tasks["facts"] = partial(write_facts, run.branches, silver, net, change, stored)
+    in_parallel(tasks)
+    in_parallel({name: partial(fill_aggregate, run, silver, name) for name in new})
+
+
+# As many rows and cents as Silver had after the named run: otherwise nothing is published.
 
 
 def prove(run: Run, change: Change) -> GoldReport:
-    """Hold the facts to Silver: as many rows, as many cents as Silver had after the named run."""
+    """Hold the facts to Silver."""
     branches, before, silver = run.branches, run.totals_before, run.record["silver"]
     row_count = before["row_count"] + change["have"] - change["had"]
     total_amount = Decimal(before["total_amount"]) + change["amount_after"] - change["amount_before"]
     require("rows in Gold against Silver", found=row_count, expected=silver["row_count"])
     require("money in Gold against Silver", found=cents(total_amount), expected=silver["total_amount"])
     if branches.is_open("fact_transactions"):
-        moved = branches.rows_moved("fact_transactions")
-        require("facts moved", found=moved, expected=change["have"] - change["had"])
+        if not run.gained_columns("fact_transactions"):  # else all facts were written again, and held to Silver then
+            moved = branches.rows_moved("fact_transactions")
+            require("facts moved", found=moved, expected=change["have"] - change["had"])
         carried = {"assay.row-count": str(row_count), "assay.total-amount": cents(total_amount)}
         branches.note("fact_transactions", carried)
     totals: LayerTotals = {"row_count": row_count, "total_amount": cents(total_amount)}
@@ -3014,14 +3180,6 @@ def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
         list(pool.map(mark, file_ids))
 
 
-def repeat(job: Job, killed: RunInProgress) -> None:
-    """Do a killed run again, for the same Silver run; a rebuild is asked for again."""
-    if "silver" in killed:
-        process(job, job.ledger.files(killed["files"]), silver=killed["silver"])
-    else:
-        job.ledger.abandon()
-
-
 def take(job: Job) -> None:
     """Bring Gold to the last published Silver run; files of that run or an earlier one become published."""
     silver, gold = job.ledger.state("silver").get("published"), job.ledger.state().get("published")
@@ -3035,6 +3193,14 @@ def take(job: Job) -> None:
         mark_published(job, file_ids, {"run_seq": gold["run_seq"], "snapshots": {}})
     else:
         process(job, ready, silver=silver)
+
+
+def repeat(job: Job, killed: RunInProgress) -> None:
+    """Do a killed run again, for the same Silver run; a rebuild is asked for again."""
+    if "silver" in killed:
+        process(job, job.ledger.files(killed["files"]), silver=killed["silver"])
+    else:
+        job.ledger.abandon()
 
 
 def expected_totals(job: Job) -> dict[str, object]:
@@ -3064,6 +3230,9 @@ LAYER = Layer(
     numbers=("expected_silver_run",),
     row_group_bytes=ROW_GROUP_BYTES,
 )
+
+
+# A notebook passes over the next cell: it is raw, and the script's alone.
 
 
 if __name__ == "__main__":

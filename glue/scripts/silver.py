@@ -1808,6 +1808,13 @@ class Branches:
                 return
             yield snapshot
 
+    def columns_since(self, table: str, snapshot_id: int) -> set[str]:
+        """Return the columns that a table has got since a snapshot was written; none of its rows has a value there."""
+        iceberg = self._iceberg(table)
+        schemas = (iceberg.schema(), iceberg.schemas()[iceberg.snapshot(snapshot_id).schemaId()])
+        now, then = ({str(column.name()) for column in schema.columns()} for schema in schemas)
+        return now - then
+
     def added_rows(self, table: str) -> int:
         """Return how many rows the branch's newest snapshot added, from its own summary."""
         return int(self._head(table).summary().get("added-records") or 0)
@@ -2353,6 +2360,17 @@ class Run:
         if "published" in self.before:
             return cast(LayerTotals, self.before["published"])
         return {"row_count": 0, "total_amount": "0.00"}
+
+    def never_written(self, tables: Iterable[str]) -> list[str]:
+        """Return the tables that the contract got after the layer's first run: no run has published rows of them."""
+        published = self.before.get("published")
+        return [] if published is None else [name for name in tables if name not in published["snapshots"]]
+
+    def gained_columns(self, table: str) -> bool:
+        """Tell whether a table got columns after its published rows were written: they are null in all of these."""
+        published = self.before.get("published")
+        snapshot_id = published["snapshots"].get(table) if published else None
+        return snapshot_id is not None and bool(self.branches.columns_since(table, snapshot_id))
 
 
 def begin(job: Job, files: Sequence[FileItem], before: LayerItem, **note: object) -> Run:

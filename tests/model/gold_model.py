@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
-from datetime import date
+from collections.abc import Callable, Collection
+from datetime import date, timedelta
 from typing import Any
 
+from contract.aggregates import AGGREGATES, Period
+from contract.dimensions import DIMENSIONS, VERSIONED_DIMENSIONS
 from order_model import File, Image, placed, state
 
-Group = tuple[date, Any]
-Totals = dict[Group, tuple[int, int]]
+Totals = dict[tuple[Any, ...], tuple[int, int]]
 
-NATURAL = {
-    "dim_channel": ("channel",),
-    "dim_location": ("merchant_city", "merchant_state", "zip"),
-    "dim_merchant": ("merchant_id",),
-    "dim_mcc": ("mcc",),
+NATURAL = {name: dimension.natural for name, dimension in DIMENSIONS.items()}
+ATTRIBUTES = {name: each.attributes for name, each in DIMENSIONS.items() if each.described_by == "transactions"}
+VERSIONED = {name: dimension.natural for name, dimension in VERSIONED_DIMENSIONS.items()}
+FIRST_DAYS: dict[Period, Callable[[date], date | None]] = {
+    Period.DAY: lambda day: day,
+    Period.WEEK: lambda day: day - timedelta(days=day.isoweekday() - 1),
+    Period.MONTH: lambda day: day.replace(day=1),
+    Period.QUARTER: lambda day: date(day.year, (1, 4, 7, 10)[(day.month - 1) // 3], 1),
+    Period.ALL_TIME: lambda day: None,
 }
-ATTRIBUTES = {"dim_merchant": ("mcc", "merchant_city", "merchant_state")}
 
 
 def values(image: Image, names: Collection[str]) -> tuple[Any, ...]:
@@ -66,16 +70,22 @@ def days(files: Collection[File]) -> set[date | None]:
     return {None} | {image.transacted_at.date() for image in named_by(files) if image.transacted_at}
 
 
+def member(image: Image, dimension: str) -> Any:
+    """Return the natural value of an image's member in a dimension, as an aggregate's group has it."""
+    if dimension == "channel":
+        return image.channel or "unknown"
+    name = f"dim_{dimension}"
+    return getattr(image, VERSIONED[name]) if name in VERSIONED else values(image, NATURAL[name])
+
+
 def totals(files: Collection[File]) -> dict[str, Totals]:
-    """Return count and cents of each group of the three aggregates."""
-    sums: dict[str, dict[Group, list[int]]] = {
-        name: defaultdict(list) for name in ("daily_totals", "monthly_merchant_totals", "monthly_client_totals")
-    }
+    """Return count and cents of each group of the aggregates."""
+    sums: dict[str, dict[tuple[Any, ...], list[int]]] = {name: defaultdict(list) for name in AGGREGATES}
     for image in living(files).values():
         assert image.transacted_at is not None
         assert image.cents is not None
-        day = image.transacted_at.date()
-        sums["daily_totals"][day, image.channel or "unknown"].append(image.cents)
-        sums["monthly_merchant_totals"][day.replace(day=1), image.merchant_id].append(image.cents)
-        sums["monthly_client_totals"][day.replace(day=1), image.client_id].append(image.cents)
+        for name, aggregate in AGGREGATES.items():
+            first_day = FIRST_DAYS[aggregate.period](image.transacted_at.date())
+            group = (first_day, *(member(image, dimension) for dimension in aggregate.dimensions))
+            sums[name][group].append(image.cents)
     return {name: {group: (len(cents), sum(cents)) for group, cents in groups.items()} for name, groups in sums.items()}

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from glue_pipeline import GOLD, Pipeline, file_id_of
-from gold_model import ATTRIBUTES, NATURAL
+from contract.aggregates import AGGREGATES
+from contract.dimensions import DIMENSIONS
+from glue_pipeline import Pipeline, file_id_of
+from gold_model import ATTRIBUTES, NATURAL, VERSIONED
 from order_model import File, Image, Order, Version
 from run_model import OUTCOMES, Passport
 
@@ -52,14 +54,14 @@ def state_expected(model: dict[int, Version], file_ids: dict[tuple[str, str], st
 
 def passport_of(pipeline: Pipeline, file_id: str) -> dict[str, Any]:
     item = pipeline.item(file_id)
-    facts = item.get("silver", {})
+    silver = item.get("silver", {})
     return {
         "status": item["status"],
-        "outcomes": {name: count for name, count in facts.get("outcomes", {}).items() if count},
-        "amounts": {name: cents(amount) for name, amount in facts.get("amounts", {}).items()},
-        "effect": cents(facts.get("effect_amount", "0")),
-        "missing": facts.get("missing", 0),
-        "moved": facts.get("moved", 0),
+        "outcomes": {name: count for name, count in silver.get("outcomes", {}).items() if count},
+        "amounts": {name: cents(amount) for name, amount in silver.get("amounts", {}).items()},
+        "effect": cents(silver.get("effect_amount", "0")),
+        "missing": silver.get("missing", 0),
+        "moved": silver.get("moved", 0),
     }
 
 
@@ -77,7 +79,7 @@ def passport_expected(passport: Passport, status: str) -> dict[str, Any]:
 
 
 def members_of(pipeline: Pipeline, name: str) -> dict[int, dict[str, Any]]:
-    key = next(iter(GOLD.DIMENSIONS[name].schema))
+    key = next(iter(DIMENSIONS[name].schema))
     rows = pipeline.rows(f"gold.{name}")
     found = {row[key]: row for row in rows}
     assert len(found) == len(rows), f"{name} holds a key twice"
@@ -88,7 +90,6 @@ def gold_of(pipeline: Pipeline) -> dict[str, Any]:
     """Return facts, totals, members and days of Gold by their natural values."""
     held = {name: members_of(pipeline, name) for name in NATURAL}
     named = {name: {key: _values(row, NATURAL[name]) for key, row in rows.items()} for name, rows in held.items()}
-    merchants = {key: natural[0] for key, natural in named["dim_merchant"].items()}
     rows = pipeline.rows("gold.fact_transactions")
     facts = {row["dms_id"]: _fact(row, named) for row in rows}
     assert len(facts) == len(rows), "a transaction has two facts"
@@ -99,11 +100,7 @@ def gold_of(pipeline: Pipeline) -> dict[str, Any]:
             for name, rows in held.items()
         },
         "days": Counter(row["date"] for row in pipeline.rows("gold.dim_date")),
-        "totals": {
-            "daily_totals": _totals(pipeline, "daily_totals", "transacted_on", "channel"),
-            "monthly_merchant_totals": _totals(pipeline, "monthly_merchant_totals", "month", "merchant_key", merchants),
-            "monthly_client_totals": _totals(pipeline, "monthly_client_totals", "month", "client_id"),
-        },
+        "totals": {name: _totals(pipeline, name, named) for name in AGGREGATES},
     }
 
 
@@ -115,7 +112,7 @@ def _fact(row: dict[str, Any], named: dict[str, dict[int, tuple[Any, ...]]]) -> 
     at = row["transacted_at"]
     assert (row["transacted_on"], row["date_key"]) == (at.date(), int(f"{at:%Y%m%d}"))
     assert (row["card_key"], row["client_key"]) == (0, 0), "no reference file tells of cards or clients"
-    keys = {name: next(iter(GOLD.DIMENSIONS[name].schema)) for name in NATURAL}
+    keys = {name: next(iter(DIMENSIONS[name].schema)) for name in NATURAL}
     return {
         "transacted_at": at,
         "cents": cents(row["amount"]),
@@ -127,11 +124,22 @@ def _fact(row: dict[str, Any], named: dict[str, dict[int, tuple[Any, ...]]]) -> 
 
 
 def _totals(
-    pipeline: Pipeline, table: str, period: str, member: str, known: dict[int, Any] | None = None
-) -> dict[Any, tuple[int, int]]:
+    pipeline: Pipeline, table: str, named: dict[str, dict[int, tuple[Any, ...]]]
+) -> dict[tuple[Any, ...], tuple[int, int]]:
+    aggregate = AGGREGATES[table]
+
+    def member(row: dict[str, Any], dimension: str) -> Any:
+        if dimension == "channel":
+            return row["channel"]
+        name = f"dim_{dimension}"
+        return row[VERSIONED[name]] if name in VERSIONED else named[name][row[DIMENSIONS[name].key]]
+
     rows = pipeline.rows(f"gold.{table}")
     found = {
-        (row[period], known[row[member]] if known else row[member]): (row["row_count"], cents(row["total_amount"]))
+        (row.get(aggregate.period), *(member(row, dimension) for dimension in aggregate.dimensions)): (
+            row["row_count"],
+            cents(row["total_amount"]),
+        )
         for row in rows
     }
     assert len(found) == len(rows), f"{table} holds a group twice"

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from glue_pipeline import GOLD, Pipeline
+from contract.tables import TABLES
+from glue_pipeline import Pipeline
 
-from assay.replay import comparison, items
+from assay.replay import items
 
 ANY_SHARE = ("--maximum_missing_share", "1")
 
 
-def replayed(pipeline: Pipeline, empty: Pipeline, rng: Random) -> Pipeline:
+def replayed(
+    pipeline: Pipeline, empty: Pipeline, rng: Random, gold: Callable[[Pipeline], None] = Pipeline.gold
+) -> Pipeline:
     """Make Silver and Gold of a pipeline anew in one of their own; nothing of it is judged again."""
     twin = empty.fork()
     files = items.in_silver([item for item in pipeline.items() if item["kind"] == "file"])
@@ -24,7 +28,7 @@ def replayed(pipeline: Pipeline, empty: Pipeline, rng: Random) -> Pipeline:
     while (now := still(twin, "accepted")) and now != waiting:
         waiting = now
         twin.silver(more=ANY_SHARE)
-    twin.gold()
+    gold(twin)
     assert still(twin, "published") == {item["file_id"] for item in files}
     return twin
 
@@ -36,8 +40,7 @@ def still(pipeline: Pipeline, status: str) -> set[str]:
 
 def comparable(pipeline: Pipeline) -> dict[str, list[dict[str, Any]]]:
     """Return what a replay must give again: all but what tells of single runs."""
-    left_out = {f"silver.{name}": without for name, (_, without) in comparison.SILVER.items()}
-    left_out |= {f"gold.{name}": comparison.OF_A_RUN for name in GOLD.LAYER.tables}
+    left_out = {name: table.of_the_run for name, table in TABLES.items() if table.is_compared}
     return {
         table: sorted(({k: v for k, v in row.items() if k not in out} for row in pipeline.rows(table)), key=repr)
         for table, out in left_out.items()

@@ -1,0 +1,63 @@
+"""A sample of Silver's rows for the previews of the Gold notebook, from the files that the Silver notebook shows.
+
+Only the plain forms of a value are read here; what breaks a rule, or is late, is left out.
+"""
+
+from __future__ import annotations
+
+from contract.tables import IMAGE
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from glue.lake.tables import columns_or_null
+from glue.reading.sample import files_of
+
+CHANGED_AT = "2024-02-20"
+
+
+def history_of(spark: SparkSession, sample: str, name: str) -> DataFrame:
+    """Return the rows of one file of transactions as Silver's history has them."""
+    _, staging = files_of(spark, sample)
+    texts = spark.read.option("header", True).csv(f"{staging.folder}/{name}.csv")
+    values = {
+        "op": F.coalesce(F.col("Op"), F.lit("I")) if "Op" in texts.columns else F.lit("I"),
+        "transacted_at": F.col("date").cast("timestamp"),
+        "amount": F.regexp_replace("amount", "^[$]", "").cast(IMAGE["amount"]),
+        "channel": F.lower(F.split("use_chip", " ")[0]),
+        "zip": F.lpad(F.split("zip", "[.]")[0], 5, "0"),
+        "errors": F.when(F.col("errors") != "", F.split("errors", ",")),
+        "row_order": _order(texts),
+    }
+    rows = texts.withColumns(values).where("dms_id BETWEEN 1001 AND 1097 AND amount IS NOT NULL")
+    image = columns_or_null(rows, IMAGE).columns
+    return rows.select(*[F.col(column).cast(IMAGE[column]).alias(column) for column in image], "op", "row_order")
+
+
+def _order(texts: DataFrame) -> Column:
+    at = F.col("commit_ts") if "commit_ts" in texts.columns else F.lit("2024-02-01")
+    return F.struct(at.cast("timestamp").alias("position"))
+
+
+def changes_of(history: DataFrame, increment: DataFrame) -> DataFrame:
+    """Return what Silver tells of the keys that an increment changes: their images before and after."""
+    newest = F.max_by(F.struct("op", *[name for name in IMAGE if name != "dms_id"]), "row_order").alias("newest")
+    late = F.col("row_order.position") < F.lit(CHANGED_AT).cast("timestamp")
+    after = increment.where(~late).groupBy("dms_id").agg(newest)
+    values = [name for name in IMAGE if name != "dms_id"]
+    before = history.select("dms_id", F.struct(*values).alias("before"))
+    kept = F.when(F.col("newest.op") != "D", F.struct(*[F.col(f"newest.{name}") for name in values]))
+    return after.join(before, on="dms_id", how="left").select("dms_id", "before", kept.alias("after"))
+
+
+def cards_of(spark: SparkSession, sample: str) -> DataFrame:
+    """Return two accepted rows of each card: the limit of every second one is another in February."""
+    _, staging = files_of(spark, sample)
+    cards = spark.read.option("header", True).csv(f"{staging.folder}/cards.csv").where("id IS NOT NULL")
+    months = F.explode(F.array(F.lit("2024-01-15"), F.lit("2024-02-15"))).alias("as_of")
+    rows = cards.select(F.col("id").cast("bigint").alias("card_id"), F.col("client_id").cast("bigint"), months)
+    limit = F.when((F.col("as_of") > "2024-02") & (F.col("card_id") % 2 == 0), 500).otherwise(100)
+    return rows.select(
+        *("card_id", "client_id", limit.cast("decimal(18,2)").alias("credit_limit"), F.lit("I").alias("op")),
+        F.xxhash64("client_id", limit).alias("content_hash"),
+        F.struct(F.col("as_of").cast("timestamp").alias("position")).alias("row_order"),
+    )
