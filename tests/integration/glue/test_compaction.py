@@ -43,34 +43,46 @@ def run(pipeline: Pipeline, events: list[Event]) -> dict[str, list[str]]:
     return compacted
 
 
+@pytest.fixture(scope="module")
+def events(at_the_server_for_module: None) -> list[Event]:
+    return changes()
+
+
+@pytest.fixture(scope="module")
+def plain(empty: Pipeline, events: list[Event]) -> list[Pipeline]:
+    """The pipeline after each file, in tables that nothing has compacted."""
+    found, current = [], empty
+    for event in events:
+        current = current.fork()
+        assert run(current, [event]) == {"silver": [], "gold": []}
+        found.append(current)
+    return found
+
+
 def data_files(pipeline: Pipeline) -> int:
     return pipeline.spark.table(f"glue_catalog.{pipeline.database('gold')}.fact_transactions.data_files").count()
 
 
-def test_compaction_changes_files_and_no_rows__crowded_tables(pipeline: Pipeline) -> None:
-    events, plain = changes(), pipeline.fork()
-    assert run(plain, events) == {"silver": [], "gold": []}
+def test_compaction_changes_files_and_no_rows__crowded_tables(plain: list[Pipeline], events: list[Event]) -> None:
+    pipeline = plain[2].fork()
     with patch.object(compaction, "CROWD", 2):
-        compacted = run(pipeline, events)
+        compacted = run(pipeline, events[3:])
     assert {"transactions"} <= set(compacted["silver"])
     assert {"fact_transactions", "daily_totals"} <= set(compacted["gold"])
-    assert pipeline.tables() == plain.tables()
-    files = {"plain": data_files(plain), "compacted": data_files(pipeline)}
+    assert pipeline.tables() == plain[-1].tables()
+    files = {"plain": data_files(plain[-1]), "compacted": data_files(pipeline)}
     assert files["compacted"] < files["plain"]
 
 
-def test_all_is_compacted__asked_for(pipeline: Pipeline) -> None:
-    events, plain = changes()[:3], pipeline.fork()
-    for one in (plain, pipeline):
-        run(one, events[:2])
+def test_all_is_compacted__asked_for(plain: list[Pipeline], events: list[Event]) -> None:
+    pipeline = plain[1].fork()
     for layer in ("silver", "gold"):
         pipeline.run(layer, more=["--maintain", "true"])
     for layer, table in (("silver", "transactions"), ("gold", "fact_transactions"), ("gold", "daily_totals")):
-        assert (delete_files(plain, layer, table), delete_files(pipeline, layer, table)) == (1, 0)
-    assert (data_files(plain), data_files(pipeline)) == (2, 1)
-    for one in (plain, pipeline):
-        run(one, events[2:])
-    assert pipeline.tables() == plain.tables()
+        assert (delete_files(plain[1], layer, table), delete_files(pipeline, layer, table)) == (1, 0)
+    assert (data_files(plain[1]), data_files(pipeline)) == (2, 1)
+    run(pipeline, [events[2]])
+    assert pipeline.tables() == plain[2].tables()
 
 
 def delete_files(pipeline: Pipeline, layer: str, table: str) -> int:
@@ -87,32 +99,35 @@ def as_pyiceberg_reads(pipeline: Pipeline, table: str) -> list[tuple[int, Decima
     return sorted((row["dms_id"], row["amount"]) for row in found.to_arrow().to_pylist())
 
 
-def test_deletes_are_merged_into_one_file__no_data_file_is_small(pipeline: Pipeline) -> None:
-    events, plain = changes(), pipeline.fork()
-    run(plain, events)
+def test_deletes_are_merged_into_one_file__no_data_file_is_small(plain: list[Pipeline], events: list[Event]) -> None:
+    pipeline = plain[2].fork()
     of_size = {"CROWD": 2, "SMALL_FILE_BYTES": 0, "DEAD_SHARE": 100}
     with patch.multiple(compaction, **of_size):
-        compacted = run(pipeline, events)
+        compacted = run(pipeline, events[3:])
     assert {"transactions"} <= set(compacted["silver"])
     assert {"fact_transactions", "daily_totals"} <= set(compacted["gold"])
-    assert pipeline.tables() == plain.tables()
-    assert (delete_files(plain, "silver", "transactions"), delete_files(pipeline, "silver", "transactions")) == (3, 1)
-    assert data_files(pipeline) == data_files(plain)
+    assert pipeline.tables() == plain[-1].tables()
+    assert [delete_files(one, "silver", "transactions") for one in (plain[-1], pipeline)] == [3, 1]
+    assert data_files(pipeline) == data_files(plain[-1])
     rows = pipeline.rows("silver.transactions", "dms_id", "amount")
     assert as_pyiceberg_reads(pipeline, "transactions") == [(row["dms_id"], row["amount"]) for row in rows]
 
 
-def test_next_run_goes_on__killed_while_deletes_of_rewritten_files_remain(pipeline: Pipeline) -> None:
+def test_next_run_goes_on__killed_while_deletes_of_rewritten_files_remain(
+    pipeline: Pipeline, events: list[Event]
+) -> None:
     """An old file that is not rewritten keeps all later deletes alive, those of files that are gone among them."""
     old = put(
         "transactions/old.csv",
         csv(*(f"{key},{key}.00,2022-01-01,chip,{key % 97}," for key in range(1000, 6000))),
         as_of="2023-12-01T00:00:00Z",
     )
-    *before, last = changes()
+    *before, last = events
+    for event in (old, *before):
+        pipeline.arrive(event)
+        pipeline.silver()
     plain = pipeline.fork()
-    run(plain, [old, *before, last])
-    run(pipeline, [old, *before])
+    run(plain, [last])
     pipeline.arrive(last)
     small = "map('min-input-files', '2', 'min-file-size-bytes', '30000')"
     with (
@@ -134,8 +149,8 @@ def test_next_run_goes_on__killed_while_deletes_of_rewritten_files_remain(pipeli
     assert pipeline.tables() == plain.tables()
 
 
-def test_processes_of_one_run_write_apart__one_was_given_up(pipeline: Pipeline) -> None:
-    run(pipeline, changes()[:1])
+def test_processes_of_one_run_write_apart__one_was_given_up(plain: list[Pipeline]) -> None:
+    pipeline = plain[0].fork()
     database = pipeline.database("silver")
     given_up, other = (
         Branches(pipeline.spark, database, Branches.name_of_run(2, token)) for token in ("b" * 32, "a" * 32)
@@ -151,8 +166,8 @@ def test_processes_of_one_run_write_apart__one_was_given_up(pipeline: Pipeline) 
     assert {row.name for row in refs} == {"main", other.name}
 
 
-def test_places_are_refused__table_was_compacted_since_rows_were_found(pipeline: Pipeline) -> None:
-    run(pipeline, changes()[:2])
+def test_places_are_refused__table_was_compacted_since_rows_were_found(plain: list[Pipeline]) -> None:
+    pipeline = plain[1].fork()
     database, before = pipeline.database("silver"), pipeline.tables("silver")
     branches = Branches(pipeline.spark, database, "run_00000003")
     places = branches.published_rows("transactions").select("place.*")
@@ -163,16 +178,11 @@ def test_places_are_refused__table_was_compacted_since_rows_were_found(pipeline:
     assert pipeline.tables("silver") == before
 
 
-def test_run_is_published__another_has_compacted_meanwhile(pipeline: Pipeline) -> None:
-    first, second, *_ = changes()
-    pipeline.arrive(first)
-    pipeline.silver()
-    undisturbed = pipeline.fork()
-    for one in (pipeline, undisturbed):
-        one.arrive(second)
-    undisturbed.silver()
+def test_run_is_published__another_has_compacted_meanwhile(plain: list[Pipeline], events: list[Event]) -> None:
+    pipeline = plain[0].fork()
+    pipeline.arrive(events[1])
     pipeline.kill("silver", "after_intent")
     with patch.object(compaction, "CROWD", 0):
         assert compaction.compact(pipeline.spark, pipeline.database("silver"), ["transactions"]) == ["transactions"]
     pipeline.silver()
-    assert pipeline.tables("silver") == undisturbed.tables("silver")
+    assert pipeline.tables("silver") == plain[1].tables("silver")
