@@ -64,7 +64,7 @@ def fast_forwards(pipeline: Pipeline, layer: str) -> list[str]:
 
 
 @pytest.mark.parametrize("layer", ["silver", "gold"])
-def test_job_recovers__killed_at_every_step(
+def test_job_recovers__killed_at_every_step_before_its_commit(
     layer: str, before: dict[str, Pipeline], undisturbed: dict[str, Pipeline]
 ) -> None:
     pipeline = before[layer].fork()
@@ -75,7 +75,17 @@ def test_job_recovers__killed_at_every_step(
             pipeline.kill(layer, step)
             assert "intent" not in pipeline.item(f"layer#{layer}")
         assert pipeline.tables(layer) == seen_before, "readers saw rows before the intent"
-        pipeline.kill(layer, "after_intent")
+        pipeline.run(layer)
+    assert outcome_of(pipeline, layer) == outcome_of(undisturbed[layer], layer)
+
+
+@pytest.mark.parametrize("layer", ["silver", "gold"])
+def test_job_recovers__killed_at_every_step_after_its_commit(
+    layer: str, before: dict[str, Pipeline], undisturbed: dict[str, Pipeline]
+) -> None:
+    pipeline = before[layer].fork()
+    seen_before = pipeline.tables(layer)
+    pipeline.kill(layer, "after_intent")
     assert pipeline.tables(layer) == seen_before, "readers saw rows before they were published"
     promised = fast_forwards(pipeline, layer)
     assert len(promised) >= 4
@@ -99,39 +109,52 @@ def test_job_recovers__killed_once_between_two_fast_forwards(
     assert outcome_of(pipeline, layer) == outcome_of(undisturbed[layer], layer)
 
 
+@pytest.fixture(scope="module")
+def with_third(undisturbed: dict[str, Pipeline], third: Event) -> dict[str, Pipeline]:
+    """A third file in Silver, and in another pipeline in both layers, with no job killed on its way."""
+    found = {layer: pipeline.fork() for layer, pipeline in undisturbed.items()}
+    for pipeline in found.values():
+        pipeline.arrive(third)
+        pipeline.silver()
+    found["gold"].gold()
+    return found
+
+
 @pytest.mark.parametrize("step", ["written", "after_intent"])
 def test_silver_recovers__killed_and_a_new_file_has_come(
-    step: str, before: dict[str, Pipeline], undisturbed: dict[str, Pipeline], third: Event
+    step: str, before: dict[str, Pipeline], with_third: dict[str, Pipeline], third: Event
 ) -> None:
-    expected, pipeline = undisturbed["silver"].fork(), before["silver"].fork()
-    expected.arrive(third)
-    expected.silver()
+    pipeline = before["silver"].fork()
     pipeline.kill("silver", step)
     pipeline.arrive(third)
     pipeline.silver()
-    assert outcome_of(pipeline, "silver") == outcome_of(expected, "silver")
+    assert outcome_of(pipeline, "silver") == outcome_of(with_third["silver"], "silver")
 
 
 @pytest.mark.parametrize("step", ["facts_written", "after_intent"])
 def test_gold_recovers__killed_and_silver_has_moved_on(
-    step: str, before: dict[str, Pipeline], undisturbed: dict[str, Pipeline], third: Event
+    step: str, before: dict[str, Pipeline], with_third: dict[str, Pipeline], third: Event
 ) -> None:
-    expected, pipeline = undisturbed["gold"].fork(), before["gold"].fork()
-    expected.arrive(third)
-    expected.silver()
-    expected.gold()
+    pipeline = before["gold"].fork()
     pipeline.kill("gold", step)
     pipeline.arrive(third)
     pipeline.silver()
     pipeline.gold()
-    assert outcome_of(pipeline, "gold") == outcome_of(expected, "gold")
+    assert outcome_of(pipeline, "gold") == outcome_of(with_third["gold"], "gold")
 
 
-def test_silver_gives_up_on_a_file__it_has_killed_the_job_three_times(before: dict[str, Pipeline]) -> None:
+@pytest.fixture(scope="module")
+def killed_three_times(before: dict[str, Pipeline]) -> Pipeline:
+    """A file waits for Silver that has killed its job three times."""
     pipeline = before["silver"].fork()
-    waiting = next(item["file_id"] for item in pipeline.items() if item.get("waiting_for") == "silver")
     for _ in range(3):
         pipeline.kill("silver", "staged")
+    return pipeline
+
+
+def test_silver_gives_up_on_a_file__it_has_killed_the_job_three_times(killed_three_times: Pipeline) -> None:
+    pipeline = killed_three_times.fork()
+    waiting = next(item["file_id"] for item in pipeline.items() if item.get("waiting_for") == "silver")
     pipeline.silver()
     item = pipeline.item(waiting)
     assert item["failed"]["stage"] == "silver"
@@ -141,11 +164,9 @@ def test_silver_gives_up_on_a_file__it_has_killed_the_job_three_times(before: di
 
 
 def test_silver_takes_a_file_alone_before_it_gives_up__others_of_its_runs_were_given_up(
-    before: dict[str, Pipeline], third: Event
+    killed_three_times: Pipeline, third: Event
 ) -> None:
-    pipeline = before["silver"].fork()
-    for _ in range(3):
-        pipeline.kill("silver", "staged")
+    pipeline = killed_three_times.fork()
     left = pipeline.item("layer#silver")["in_progress"]["files"]
     innocent = pipeline.arrive(third)
     pipeline.table.update_item(
