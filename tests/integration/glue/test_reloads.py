@@ -26,14 +26,39 @@ def marker_of(*events: Event, start: str = START, name: str = "june") -> Event:
     return put("transactions/_load.json", json.dumps({"load": name, "start": start, "files": files}).encode())
 
 
-@pytest.fixture
-def allowing(pipeline: Pipeline) -> Pipeline:
-    """A pipeline that lets a reload delete every row, with rows from before and after the reload's start."""
+@pytest.fixture(scope="module")
+def filled(empty: Pipeline, at_the_server_for_module: None) -> Pipeline:
+    """A pipeline with rows from before and after the reload's start."""
+    pipeline = empty.fork()
     before = load_file("1,1.00,2023-01-01", "2,2.00,2023-01-01", "3,3.00,2023-01-01")
     pipeline.upload("transactions/before.csv", before, as_of="2023-05-01T00:00:00Z")
     after = load_file("3,3.50,2023-01-01", "4,4.00,2023-01-01")
     pipeline.upload("transactions/after.csv", after, as_of="2023-07-01T00:00:00Z")
     pipeline.silver()
+    return pipeline
+
+
+@pytest.fixture
+def allowing(filled: Pipeline) -> Pipeline:
+    """The same, to be changed: a pipeline that lets a reload delete every row."""
+    return filled.fork()
+
+
+@pytest.fixture(scope="module")
+def completing(filled: Pipeline) -> tuple[Pipeline, str]:
+    """A load whose file is in Silver and whose marker has come, and the marker's id."""
+    pipeline = filled.fork()
+    part = put("transactions/LOAD00000001.csv", load_file("1,1.50,2023-01-01", "5,5.00,2023-01-01"))
+    pipeline.arrive(part)
+    pipeline.silver()
+    return pipeline, pipeline.arrive(marker_of(part))
+
+
+@pytest.fixture(scope="module")
+def completed(completing: tuple[Pipeline, str]) -> Pipeline:
+    pipeline = completing[0].fork()
+    with patch.object(SILVER, "limit_missing"):
+        pipeline.silver()
     return pipeline
 
 
@@ -108,19 +133,16 @@ def test_marker_waits__its_file_is_not_accepted_yet(allowing: Pipeline) -> None:
 
 
 @pytest.mark.parametrize("step", ["written", "before_intent", "after_intent"])
-def test_reload_is_recovered__killed_while_it_completes(allowing: Pipeline, step: str) -> None:
-    part = put("transactions/LOAD00000001.csv", load_file("1,1.50,2023-01-01", "5,5.00,2023-01-01"))
-    allowing.arrive(part)
-    allowing.silver()
-    marker = allowing.arrive(marker_of(part))
-    undisturbed = allowing.fork()
+def test_reload_is_recovered__killed_while_it_completes(
+    completing: tuple[Pipeline, str], completed: Pipeline, step: str
+) -> None:
+    pipeline, marker = completing[0].fork(), completing[1]
     with patch.object(SILVER, "limit_missing"):
-        undisturbed.silver()
-        allowing.kill("silver", step)
-        allowing.silver()
-    assert allowing.tables("silver") == undisturbed.tables("silver")
-    assert allowing.passports() == undisturbed.passports()
-    assert allowing.item(marker)["silver"]["missing"] == 1
+        pipeline.kill("silver", step)
+        pipeline.silver()
+    assert pipeline.tables("silver") == completed.tables("silver")
+    assert pipeline.passports() == completed.passports()
+    assert pipeline.item(marker)["silver"]["missing"] == 1
 
 
 def test_tombstones_below_the_floor_go__and_stay_away(allowing: Pipeline) -> None:

@@ -17,14 +17,20 @@ FILES = {
 }
 
 
-@pytest.fixture
-def published(pipeline: Pipeline) -> Pipeline:
+@pytest.fixture(scope="module")
+def brought_in(empty: Pipeline, at_the_server_for_module: None) -> Pipeline:
     """Three files, one by one."""
+    pipeline = empty.fork()
     for month, (key, body) in enumerate(FILES.items(), start=1):
         pipeline.upload(key, body, as_of=f"2024-{month:02d}-01T00:00:00Z")
         pipeline.silver()
         pipeline.gold()
     return pipeline
+
+
+@pytest.fixture
+def published(brought_in: Pipeline) -> Pipeline:
+    return brought_in.fork()
 
 
 def test_replay_takes_the_place_of_both_layers__rows_changed_behind_their_backs(

@@ -73,23 +73,29 @@ def test_state_is_the_same__each_order_and_batching(
     assert {name: rows for name, rows in found.items() if rows != states.setdefault(name, rows)} == {}
 
 
+Load = tuple[dict[str, bytes], Pipeline, Pipeline]
 MANY = 3  # rows; more than these are a large run
 IN_ORDER = {f"transactions/{part}.csv": csv(*(f"{key},{key}.00,2023-01-01,chip,5," for key in keys))
             for part, keys in {"a": (1, 2, 3), "b": (4, 5, 6)}.items()}  # fmt: skip
 REPEATED = {**IN_ORDER, "transactions/c.csv": csv("2,9.00,2023-01-02,,5,", "3,3.00,2023-01-01,chip,5,", "x,1.00,,,,")}
 
 
-@pytest.mark.parametrize("most_repeated", [0, 10], ids=["brought_together", "looked_up"])
-@pytest.mark.parametrize("files", [IN_ORDER, REPEATED], ids=["in_order", "repeated"])
-def test_first_load_is_the_same__large_runs_take_short_ways(
-    pipeline: Pipeline, files: dict[str, bytes], most_repeated: int
-) -> None:
-    plain = pipeline.fork()
+@pytest.fixture(scope="module", params=[IN_ORDER, REPEATED], ids=["in_order", "repeated"])
+def load(request: pytest.FixtureRequest, empty: Pipeline, at_the_server_for_module: None) -> Load:
+    """The files of a first load, the pipeline in which they wait for Silver, and one in which a small run took them."""
+    waiting = empty.fork()
+    files: dict[str, bytes] = request.param
     for key, body in files.items():
-        event = put(key, body, as_of="2024-01-01T00:00:00Z")
-        plain.arrive(event)
-        pipeline.arrive(event)
+        waiting.upload(key, body, as_of="2024-01-01T00:00:00Z")
+    plain = waiting.fork()
     plain.silver()
+    return files, waiting, plain
+
+
+@pytest.mark.parametrize("most_repeated", [0, 10], ids=["brought_together", "looked_up"])
+def test_first_load_is_the_same__large_runs_take_short_ways(load: Load, most_repeated: int) -> None:
+    files, waiting, plain = load
+    pipeline = waiting.fork()
     with (
         patch.multiple(SILVER, ROWS_A_PARTITION=MANY, BROADCAST_KEYS=most_repeated),
         patch.multiple(spark, ROWS_A_PARTITION=MANY, BROADCAST_KEYS=most_repeated),
