@@ -38,6 +38,7 @@ test: setup lint types ## Run all checks and tests but the slowest, in two proce
 lint: setup ## Check style, and that all generated files are up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/python tools/notebook_magics.py --check
 	@$(BIN)/python tools/export_notebooks.py --check
 	@$(BIN)/python tools/write_contract.py --check
 
@@ -64,6 +65,7 @@ test-gold: setup ## Run the tests of the Gold job
 	@$(BIN)/python -m pytest -n $(WORKERS) -k "test_gold or not (killed and silver)" $(OF_GOLD) $(GLUE)/test_jobs_killed.py
 
 export: setup ## Write all generated files: the notebooks' scripts, the contract's documents
+	@$(BIN)/python tools/notebook_magics.py
 	@$(BIN)/python tools/export_notebooks.py
 	@$(BIN)/python tools/write_contract.py
 

@@ -6,6 +6,7 @@ counts only if the API knows exactly one session of it, and an answer for each c
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ MAGICS = [
     )
 ]
 CONF = re.search(r'"conf": "(.*)"', MAGICS[1])[1]  # type: ignore[index]
+
+
+_NUMBERS = itertools.count(1)
 
 
 class NotebookError(AssertionError):
@@ -59,6 +63,30 @@ class GlueKernel:
         created = [name for name in self.glue.list_sessions()["Ids"] if name not in before]
         self._require_good(executed, created, failed)
         return shown_by(executed)
+
+    def create_session(self, arguments: dict[str, str]) -> str:
+        """Create a session as the kernel does; return its id."""
+        session_id = f"session-{next(_NUMBERS)}"
+        workers = {"WorkerType": "G.1X", "NumberOfWorkers": 2}
+        command = {"Name": "glueetl", "PythonVersion": "3"}
+        role = "arn:aws:iam::123456789012:role/assay-notebook"
+        self.glue.create_session(
+            Id=session_id, Role=role, Command=command, GlueVersion="5.1", DefaultArguments=arguments, **workers
+        )
+        return session_id
+
+    def error(self, session_id: str, code: str) -> str:
+        """Run a statement that fails; return its error, and end the session."""
+        while (status := self.glue.get_session(Id=session_id)["Session"]["Status"]) == "PROVISIONING":
+            pass  # the call waits for a while
+        assert status == "READY"
+        number = self.glue.run_statement(SessionId=session_id, Code=code)["Id"]
+        statement = {"State": "WAITING"}
+        while statement["State"] in ("WAITING", "RUNNING"):
+            statement = self.glue.get_statement(SessionId=session_id, Id=number)["Statement"]  # waits for a while, too
+        output = statement["Output"]
+        self.glue.stop_session(Id=session_id)
+        return f"{output['ErrorName']}: {output['ErrorValue']}"
 
     def _require_good(
         self, executed: nbformat.NotebookNode, created: list[str], failed: papermill.PapermillExecutionError | None

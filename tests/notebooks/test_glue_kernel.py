@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from glue_notebook import LAKE, MAGICS, GlueKernel, NotebookError, notebook_of
+from glue_notebook import CONF, LAKE, MAGICS, GlueKernel, NotebookError, notebook_of
 
 
 def test_notebook_runs_cell_by_cell__with_packages_catalog_and_parameters(
@@ -48,3 +48,11 @@ def test_run_is_red__an_extra_file_is_missing(glue_kernel: GlueKernel, tmp_path:
 def test_run_is_red__the_session_is_lost(glue_kernel: GlueKernel, tmp_path: Path) -> None:
     with pytest.raises(NotebookError, match="ERROR: SessionLost\nimport os"):
         glue_kernel.run(notebook_of("print('before')", "import os\nos._exit(3)", "print('never')"), tmp_path)
+
+
+def test_session_has_no_more_than_its_arguments_say__no_formats_or_no_catalog(glue_kernel: GlueKernel) -> None:
+    without_formats = glue_kernel.create_session({"--conf": CONF})
+    without_catalog = glue_kernel.create_session({"--datalake-formats": "iceberg"})
+    table = "spark.table('glue_catalog.shown.t')"
+    assert "Cannot find catalog plugin class for catalog 'glue_catalog'" in glue_kernel.error(without_formats, table)
+    assert "[REQUIRES_SINGLE_PART_NAMESPACE]" in glue_kernel.error(without_catalog, table)
