@@ -5,6 +5,8 @@ Only the plain forms of a value are read here; what breaks a rule, or is late, i
 
 from __future__ import annotations
 
+from contract.sql_types import ORDER_FIELDS
+from contract.subjects import REFERENCES
 from contract.tables import IMAGE
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -26,19 +28,21 @@ def history_of(spark: SparkSession, sample: str, name: str) -> DataFrame:
         "channel": F.lower(F.split("use_chip", " ")[0]),
         "zip": F.lpad(F.split("zip", "[.]")[0], 5, "0"),
         "errors": F.when(F.col("errors") != "", F.split("errors", ",")),
-        "row_order": _order(texts),
+        "row_order": _order(F.col("commit_ts") if "commit_ts" in texts.columns else F.lit("2024-02-01")),
     }
     rows = texts.withColumns(values).where("dms_id BETWEEN 1001 AND 1097 AND amount IS NOT NULL")
     image = columns_or_null(rows, IMAGE).columns
     return rows.select(*[F.col(column).cast(IMAGE[column]).alias(column) for column in image], "op", "row_order")
 
 
-def _order(texts: DataFrame) -> Column:
-    at = F.col("commit_ts") if "commit_ts" in texts.columns else F.lit("2024-02-01")
-    return F.struct(at.cast("timestamp").alias("position"))
+def _order(at: Column) -> Column:
+    """Return the order of rows by an instant; the rest of it is the same for all of them."""
+    instant = at.cast("timestamp")
+    parts = {"position": instant, "phase": F.lit(1), "instant": instant, "object_key": F.lit("sample")}
+    return F.struct(*[parts.get(name, F.lit(None)).cast(kind).alias(name) for name, kind in ORDER_FIELDS.items()])
 
 
-def changes_of(history: DataFrame, increment: DataFrame) -> DataFrame:
+def effects_of(history: DataFrame, increment: DataFrame) -> DataFrame:
     """Return what Silver tells of the keys that an increment changes: their images before and after."""
     newest = F.max_by(F.struct("op", *[name for name in IMAGE if name != "dms_id"]), "row_order").alias("newest")
     late = F.col("row_order.position") < F.lit(CHANGED_AT).cast("timestamp")
@@ -54,10 +58,11 @@ def cards_of(spark: SparkSession, sample: str) -> DataFrame:
     _, staging = files_of(spark, sample)
     cards = spark.read.option("header", True).csv(f"{staging.folder}/cards.csv").where("id IS NOT NULL")
     months = F.explode(F.array(F.lit("2024-01-15"), F.lit("2024-02-15"))).alias("as_of")
-    rows = cards.select(F.col("id").cast("bigint").alias("card_id"), F.col("client_id").cast("bigint"), months)
-    limit = F.when((F.col("as_of") > "2024-02") & (F.col("card_id") % 2 == 0), 500).otherwise(100)
-    return rows.select(
-        *("card_id", "client_id", limit.cast("decimal(18,2)").alias("credit_limit"), F.lit("I").alias("op")),
-        F.xxhash64("client_id", limit).alias("content_hash"),
-        F.struct(F.col("as_of").cast("timestamp").alias("position")).alias("row_order"),
+    limit = F.when((F.col("as_of") > "2024-02") & (F.col("id") % 2 == 0), 500).otherwise(100)
+    rows = cards.select("*", F.col("id").alias("card_id"), months).withColumn("credit_limit", limit)
+    image = REFERENCES["cards"].image
+    values = columns_or_null(rows, {**image, "as_of": "string"})
+    hashed = F.xxhash64(*[name for name in image if name != "card_id"])
+    return values.select(
+        *image, F.lit("I").alias("op"), hashed.alias("content_hash"), _order(F.col("as_of")).alias("row_order")
     )

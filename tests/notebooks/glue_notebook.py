@@ -145,4 +145,6 @@ def _text(cell: nbformat.NotebookNode) -> str:
     printed = "".join(output.text for output in cell.outputs if output.get("name") == "stdout")
     values = [output.data["text/plain"] for output in cell.outputs if output.output_type == "execute_result"]
     of_kernel = r"\ATrying to create a Glue session.*has been created\.\n"
-    return "\n".join([re.sub(of_kernel, "", printed, flags=re.DOTALL).rstrip("\n"), *values]).strip("\n")
+    of_java = r"^WARNING: sun\.reflect\..*\n"  # its start is printed where the kernel starts it
+    told = re.sub(of_java, "", re.sub(of_kernel, "", printed, flags=re.DOTALL), flags=re.MULTILINE)
+    return "\n".join([told.rstrip("\n"), *values]).strip("\n")

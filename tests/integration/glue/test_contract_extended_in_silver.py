@@ -28,12 +28,15 @@ NEW = csv(
 )
 RUN = """
 import json, sys
+from itertools import count
 from random import Random
+import glue_pipeline
 from glue_pipeline import SILVER, Pipeline
 from replaying import comparable, replayed
 from glue.lake.spark import session
 
 number, empty_number, *runs = json.load(sys.stdin)
+glue_pipeline.NUMBERS = count(1000 + number)  # the server has pipelines of the process that started this one
 spark = session("silver", SILVER.LAYER.settings)
 pipeline = Pipeline(spark, number)
 for key, body, as_of in runs:
