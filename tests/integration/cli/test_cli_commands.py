@@ -166,7 +166,7 @@ def test_upload_wait_stops_cleanly__interrupted(
     result = stack.assay("upload", "a.csv", "--wait")
 
     assert result.exit_code == 130
-    assert "go on by themselves" in result.stderr
+    assert "the files are still being processed: assay status" in result.stderr
 
 
 def test_status_lists_files__newest_first(stack: DeployedStack) -> None:

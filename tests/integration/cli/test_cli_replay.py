@@ -277,7 +277,7 @@ def test_apply_puts_nothing_in_place__a_file_did_not_come_through(jobs: FakeJobs
 
     result = jobs.stack.assay("replay", "--apply", "--seed", "1")
 
-    assert (result.exit_code, "nothing is put in place" in result.stderr) == (2, True)
+    assert (result.exit_code, "nothing is replaced" in result.stderr) == (2, True)
     assert jobs_of(jobs, "SilverJob") == []
 
 
@@ -304,7 +304,7 @@ def test_apply_tells_what_may_be_in_place__interrupted_between_the_layers(
 
     result = jobs.stack.assay("replay", "--apply", "--seed", "1")
 
-    assert (result.exit_code, "Silver may be in place and Gold not" in result.stderr) == (130, True), result.output
+    assert (result.exit_code, "Silver may be replaced and Gold not" in result.stderr) == (130, True), result.output
     assert "Readers see no change" not in result.stderr
 
 
@@ -312,4 +312,4 @@ def test_apply_tells_what_may_be_in_place__interrupted_between_the_layers(
 def test_replay_asks_what_for__neither_or_both(stack: DeployedStack, options: tuple[str, ...]) -> None:
     result = stack.assay("replay", *options)
 
-    assert (result.exit_code, "either --check or --apply" in result.stderr) == (2, True)
+    assert (result.exit_code, "replay needs --check or --apply" in result.stderr) == (2, True)
