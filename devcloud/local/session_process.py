@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Condition, Thread
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from devcloud.local.jvm import Jvm, JvmStartError
 from devcloud.local.jvm_pool import JvmPool
@@ -138,28 +138,31 @@ class SessionProcess:
         answers, their_answers = os.pipe()
         command = [sys.executable, *_PROGRAM, str(their_orders), str(their_answers)]
         self.order.log.parent.mkdir(parents=True, exist_ok=True)
-        with open(orders, "w") as to_session, open(answers) as from_session, self.order.log.open("ab") as log:
-            try:
-                self._process = process = subprocess.Popen(
-                    [*command, *map(str, extra)],
-                    env={**self.jvms.environment(), **jvm.environment()},
-                    cwd=folder,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                    pass_fds=(their_orders, their_answers),
-                )
-            finally:
-                os.close(their_orders)
-                os.close(their_answers)
-            ended = self._converse(to_session, from_session)
-        # Its orders have ended, so it ends; what it has started does not outlive it.
-        process.wait()
-        _kill(process)
-        return ended
+        try:
+            # Unbuffered: a buffer's rest would be written, in vain, when the orders of a lost process are closed.
+            with open(orders, "wb", 0) as to_session, open(answers) as from_session, self.order.log.open("ab") as log:
+                try:
+                    self._process = subprocess.Popen(
+                        [*command, *map(str, extra)],
+                        env={**self.jvms.environment(), **jvm.environment()},
+                        cwd=folder,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=log,
+                        start_new_session=True,
+                        pass_fds=(their_orders, their_answers),
+                    )
+                finally:
+                    os.close(their_orders)
+                    os.close(their_answers)
+                return self._converse(to_session, from_session)
+        finally:
+            if self._process is not None:
+                # Its orders have ended, so it ends; what it has started does not outlive it.
+                self._process.wait()
+                _kill(self._process)
 
-    def _converse(self, orders: IO[str], answers: IO[str]) -> tuple[str, str | None]:
+    def _converse(self, orders: BinaryIO, answers: IO[str]) -> tuple[str, str | None]:
         if not answers.readline():
             return self._lost()
         with self._changed:
@@ -168,7 +171,7 @@ class SessionProcess:
             self._changed.notify_all()
         while (statement := self._next()) is not None:
             with contextlib.suppress(BrokenPipeError):  # then the answers have ended, too
-                print(json.dumps({"code": statement.code, "number": statement.number}), file=orders, flush=True)
+                orders.write(json.dumps({"code": statement.code, "number": statement.number}).encode() + b"\n")
             self._begin(statement, answers.readline())
             if not self._complete(statement, answers.readline()):
                 return self._lost()
