@@ -9,7 +9,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-HEAVY = ("boto3", "botocore", "rich.table", "pyarrow", "polars", "numpy", "duckdb", "pyiceberg", "moto", "pyspark")
+HEAVY = (
+    "boto3",
+    "botocore",
+    "pydantic",
+    "rich.table",
+    "pyarrow",
+    "polars",
+    "numpy",
+    "duckdb",
+    "pyiceberg",
+    "moto",
+    "pyspark",
+)
 RUN = """
 import sys
 from assay.cli import app
