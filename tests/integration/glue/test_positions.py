@@ -1,9 +1,10 @@
-"""Ways past Iceberg's public SQL do what their twins in plain SQL do: they delete and keep the same rows."""
+"""Each way past Iceberg's public SQL does what its twin in plain SQL does: finds, deletes and keeps the same rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from random import Random
 
 import pytest
 from glue_pipeline import Pipeline
@@ -48,6 +49,22 @@ def made(pipeline: Pipeline) -> Callable[[str], Branches]:
         return Branches(spark, pipeline.database("silver"), "run_00000007")
 
     return make
+
+
+def test_rows_of_keys_are_those_of_a_join__random_keys_and_ranges(
+    pipeline: Pipeline, made: Callable[[str], Branches]
+) -> None:
+    branches, rng = made("one"), Random(7)
+    for _ in range(4):
+        low, high = sorted(rng.sample(range(110), 2))
+        keys = [key for key in rng.sample(range(110), 40) if low <= key <= high]
+        wanted = pipeline.spark.createDataFrame([(key,) for key in keys], "dms_id bigint")
+        found = branches.published_rows_of("one", wanted, ["dms_id", "amount"], between=(low, high), most=40)
+        wanted.createOrReplaceTempView("wanted")
+        columns = "dms_id, amount, struct(_file, _pos) AS place"
+        living = f"SELECT {columns} FROM {name_of(pipeline, 'one')}"
+        twin = pipeline.spark.sql(f"{living} WHERE dms_id IN (SELECT dms_id FROM wanted)")
+        assert sorted(map(tuple, found.collect())) == sorted(map(tuple, twin.collect()))
 
 
 def test_deleted_rows_are_those_of_a_merge__and_what_a_run_added_is_the_difference(
