@@ -2,6 +2,8 @@
 
 import polars as pl
 
+from reading.visible import visible as visible
+
 
 def without_null_text(records: pl.DataFrame, null_text: str | None) -> pl.DataFrame:
     """Return records with null for the text that means null; instants of Parquet are compared as texts."""
