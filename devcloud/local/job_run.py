@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import re
-import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +14,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 from devcloud.local.jvm import Jvm, JvmStartError
-from devcloud.local.jvm_pool import JvmPool
+from devcloud.local.jvm_pool import JvmPool, kill_session
 
 _LOG = logging.getLogger(__name__)
 ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING"})
@@ -64,7 +61,7 @@ class JobProcess:
                 return False
             self.state = "STOPPING"
             if self._process is not None:
-                _kill(self._process)
+                kill_session(self._process)
             return True
 
     def _run(self) -> None:
@@ -97,22 +94,15 @@ class JobProcess:
                 if self.state == "STOPPING":
                     return "STOPPED", None
                 self.state = "RUNNING"
-                self._process = process = subprocess.Popen(
-                    [sys.executable, "-u", "-m", "devcloud.local.job_main", str(script), *command_line(self.order)],
-                    env={**self.jvms.environment(), **jvm.environment()},
-                    cwd=folder,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+                arguments = ["-u", "-m", "devcloud.local.job_main", str(script), *command_line(self.order)]
+                self._process = process = self.jvms.start_python(jvm, arguments, folder=Path(folder), log=log)
             return self._await(process)
 
     def _await(self, process: subprocess.Popen[bytes]) -> tuple[str, str | None]:
         try:
             code = process.wait(self.order.timeout_seconds)
         except subprocess.TimeoutExpired:
-            _kill(process)
+            kill_session(process)
             process.wait()
             return "TIMEOUT", f"JobRun timed out after {self.order.timeout_seconds:.0f} seconds"
         if self.state == "STOPPING":
@@ -152,9 +142,3 @@ def _append_jvm_log(target: Path, source: Path, offset: int) -> None:
         written = jvm_log.read()
         if written:
             log.write(b"\n--- what the JVM wrote meanwhile ---\n" + written)
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    # The whole session: a script may have started processes of its own.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)

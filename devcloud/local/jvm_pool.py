@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
+import os
+import signal
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
+from typing import BinaryIO
 
 from devcloud.local import jvm_options
 from devcloud.local.jvm import Jvm, JvmStartError
@@ -103,6 +107,21 @@ class JvmPool:
         scratch = {"SPARK_LOCAL_DIRS": str(self._folder.scratch)}
         return {**process_environment(self._endpoint), **scratch}
 
+    def start_python(
+        self, jvm: Jvm, arguments: Sequence[str], *, folder: Path, log: BinaryIO, pass_fds: Sequence[int] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Start a Python process that works on a JVM, in a session of its own; `kill_session` ends it."""
+        return subprocess.Popen(
+            [sys.executable, *arguments],
+            env={**self.environment(), **jvm.environment()},
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=pass_fds,
+        )
+
     def _unwanted(self) -> list[Future[Jvm]]:
         """Take out the idle JVMs whose settings no job has; the caller holds the lock."""
         outdated = [settings for settings in self._idle if settings not in self._wanted.values()]
@@ -153,3 +172,9 @@ def _done(jvm: Jvm) -> Future[Jvm]:
     future: Future[Jvm] = Future()
     future.set_result(jvm)
     return future
+
+
+def kill_session(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that leads a session, and those that it has started; nothing happens when it is gone."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -86,10 +86,13 @@ def running(project: Path) -> Cloud | None:
     if not _is_locked(folder):
         return None
     try:
-        return _cloud(json.loads(folder.state_file.read_text()))
+        return _cloud(state := json.loads(folder.state_file.read_text()))
     except FileNotFoundError:
         # Just starting, or just ending.
         return None
+    except KeyError as error:
+        what = "the local cloud that runs here was started by another version of this project"
+        raise UserError(what, f"stop it, then try again: kill {state['pid']}") from error
 
 
 def stop(project: Path) -> bool:

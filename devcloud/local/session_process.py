@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +17,7 @@ from threading import Condition, Thread
 from typing import IO, Any, BinaryIO
 
 from devcloud.local.jvm import Jvm, JvmStartError
-from devcloud.local.jvm_pool import JvmPool
+from devcloud.local.jvm_pool import JvmPool, kill_session
 
 _LOG = logging.getLogger(__name__)
 ENDED = frozenset({"FAILED", "STOPPED", "TIMEOUT"})
@@ -109,7 +108,7 @@ class SessionProcess:
                 raise SessionStateError(f"Session {self.order.session_id} is in {self.state} status")
             self.state = "STOPPING"
             if self._process is not None and (at_once or self._running() is not None):
-                _kill(self._process)
+                kill_session(self._process)
             self._changed.notify_all()
 
     def await_change(self, unsettled: Callable[[], bool], *, seconds: float) -> None:
@@ -136,21 +135,14 @@ class SessionProcess:
         """Run statements until the session is to end; return the state it ends in, and why if it failed."""
         their_orders, orders = os.pipe()
         answers, their_answers = os.pipe()
-        command = [sys.executable, *_PROGRAM, str(their_orders), str(their_answers)]
+        arguments = [*_PROGRAM, str(their_orders), str(their_answers), *map(str, extra)]
         self.order.log.parent.mkdir(parents=True, exist_ok=True)
         try:
             # Unbuffered: a buffer's rest would be written, in vain, when the orders of a lost process are closed.
             with open(orders, "wb", 0) as to_session, open(answers) as from_session, self.order.log.open("ab") as log:
                 try:
-                    self._process = subprocess.Popen(
-                        [*command, *map(str, extra)],
-                        env={**self.jvms.environment(), **jvm.environment()},
-                        cwd=folder,
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=log,
-                        start_new_session=True,
-                        pass_fds=(their_orders, their_answers),
+                    self._process = self.jvms.start_python(
+                        jvm, arguments, folder=folder, log=log, pass_fds=(their_orders, their_answers)
                     )
                 finally:
                     os.close(their_orders)
@@ -160,7 +152,7 @@ class SessionProcess:
             if self._process is not None:
                 # Its orders have ended, so it ends; what it has started does not outlive it.
                 self._process.wait()
-                _kill(self._process)
+                kill_session(self._process)
 
     def _converse(self, orders: BinaryIO, answers: IO[str]) -> tuple[str, str | None]:
         if not answers.readline():
@@ -231,12 +223,6 @@ class SessionProcess:
 
 def _lost_output(error: str | None) -> dict[str, Any]:
     return {"Status": "error", "ErrorName": "SessionLost", "ErrorValue": error or "", "Traceback": []}
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    # The whole session: a statement may have started processes of its own.
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _milliseconds() -> int:
