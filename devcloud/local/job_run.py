@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 from devcloud.local.jvm import Jvm, JvmStartError
-from devcloud.local.jvm_pool import JvmPool, kill_session
+from devcloud.local.jvm_pool import JvmPool, kill_session, start_python
 
 _LOG = logging.getLogger(__name__)
 ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING"})
@@ -94,8 +94,9 @@ class JobProcess:
                 if self.state == "STOPPING":
                     return "STOPPED", None
                 self.state = "RUNNING"
+                environment = {**self.jvms.environment(), **jvm.environment()}
                 arguments = ["-u", "-m", "devcloud.local.job_main", str(script), *command_line(self.order)]
-                self._process = process = self.jvms.start_python(jvm, arguments, folder=Path(folder), log=log)
+                self._process = process = start_python(arguments, environment, folder=Path(folder), log=log)
             return self._await(process)
 
     def _await(self, process: subprocess.Popen[bytes]) -> tuple[str, str | None]:

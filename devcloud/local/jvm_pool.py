@@ -107,21 +107,6 @@ class JvmPool:
         scratch = {"SPARK_LOCAL_DIRS": str(self._folder.scratch)}
         return {**process_environment(self._endpoint), **scratch}
 
-    def start_python(
-        self, jvm: Jvm, arguments: Sequence[str], *, folder: Path, log: BinaryIO, pass_fds: Sequence[int] = ()
-    ) -> subprocess.Popen[bytes]:
-        """Start a Python process that works on a JVM, in a session of its own; `kill_session` ends it."""
-        return subprocess.Popen(
-            [sys.executable, *arguments],
-            env={**self.environment(), **jvm.environment()},
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            pass_fds=pass_fds,
-        )
-
     def _unwanted(self) -> list[Future[Jvm]]:
         """Take out the idle JVMs whose settings no job has; the caller holds the lock."""
         outdated = [settings for settings in self._idle if settings not in self._wanted.values()]
@@ -172,6 +157,27 @@ def _done(jvm: Jvm) -> Future[Jvm]:
     future: Future[Jvm] = Future()
     future.set_result(jvm)
     return future
+
+
+def start_python(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    folder: Path,
+    log: BinaryIO,
+    pass_fds: Sequence[int] = (),
+) -> subprocess.Popen[bytes]:
+    """Start a Python process in a session of its own, which `kill_session` ends."""
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+        pass_fds=pass_fds,
+    )
 
 
 def kill_session(process: subprocess.Popen[bytes]) -> None:

@@ -17,7 +17,7 @@ from threading import Condition, Thread
 from typing import IO, Any, BinaryIO
 
 from devcloud.local.jvm import Jvm, JvmStartError
-from devcloud.local.jvm_pool import JvmPool, kill_session
+from devcloud.local.jvm_pool import JvmPool, kill_session, start_python
 
 _LOG = logging.getLogger(__name__)
 ENDED = frozenset({"FAILED", "STOPPED", "TIMEOUT"})
@@ -141,8 +141,9 @@ class SessionProcess:
             # Unbuffered: a buffer's rest would be written, in vain, when the orders of a lost process are closed.
             with open(orders, "wb", 0) as to_session, open(answers) as from_session, self.order.log.open("ab") as log:
                 try:
-                    self._process = self.jvms.start_python(
-                        jvm, arguments, folder=folder, log=log, pass_fds=(their_orders, their_answers)
+                    environment = {**self.jvms.environment(), **jvm.environment()}
+                    self._process = start_python(
+                        arguments, environment, folder=folder, log=log, pass_fds=(their_orders, their_answers)
                     )
                 finally:
                     os.close(their_orders)
