@@ -9,6 +9,7 @@ from contract.aggregates import AGGREGATES
 from contract.columns import SourceColumn
 from contract.descriptions import column_description
 from contract.dimensions import DIMENSIONS, VERSIONED_DIMENSIONS
+from contract.formats import FOREIGN_FORMATS, HTML, JSON, XML
 from contract.items import FileItem, LayerItem, RangeItem
 from contract.kinds import Kind
 from contract.rules import CHANGE_RULES, Rule, rules_of, value_rules
@@ -121,6 +122,14 @@ def parquet_types() -> str:
     return table("kinds | types read", [(", ".join(names), "; ".join(types)) for types, names in by_types.items()])
 
 
+def foreign_formats() -> str:
+    """Return the table of formats that are refused; those that share their remedy share a row."""
+    by_remedy: dict[str, list[str]] = {}
+    for each in (*FOREIGN_FORMATS, JSON, XML, HTML):
+        by_remedy.setdefault(each.remedy, []).append(each.name)
+    return table("the file is | what to do", [("; ".join(names), remedy) for remedy, names in by_remedy.items()])
+
+
 def meanings(header: str, texts: Mapping[str, str]) -> str:
     """Return the table of a vocabulary: each word with what it means."""
     return table(header, [(f"`{word}`", text) for word, text in texts.items()])
@@ -228,6 +237,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "columns": source_columns,
     "headerless": headerless_orders,
     "dialects": lambda: meanings("dialect | told by", DIALECTS),
+    "foreign formats": foreign_formats,
     "reasons": lambda: meanings("code | when", REASON_CODES),
     "rules": row_rules,
     "forms": text_forms,

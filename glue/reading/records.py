@@ -103,8 +103,8 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
     lines, any_untidy = read_lines(spark, files, staging, texts)
     below = lines.where("line > header_line")
     if not all(file["format"]["has_header"] for file in files):
-        # A byte order mark before the first record is no part of it.
-        first = F.regexp_replace("text", "^\ufeff", "")
+        # Byte order marks before the first record are no part of it.
+        first = F.regexp_replace("text", "^\ufeff+", "")
         below = below.withColumn("text", F.when(F.col("line") == 1, first).otherwise(F.col("text")))
     kept = [name for name in below.columns if name not in ("line", "text", "untidy")]
     records = below.where(~F.col("untidy")).select(

@@ -745,7 +745,7 @@ class FileFormat(TypedDict):
         Annotated[
             str,
             "`csv`, `csv.gz`, `parquet`, `json`; `load` of a marker; absent when the file was rejected before it was "
-            "looked at",
+            "looked at, or is of another format",
         ]
     ]
     dialect: NotRequired[Annotated[str, "see *Dialects*"]]
@@ -1005,6 +1005,8 @@ SEQUENCER_CHARACTERS = 32
 """Sequencers are padded on the right with zeros to so many characters."""
 FAILURE_CHARACTERS = 2_000
 """The reason of a failure is cut to so many: the mail that carries it must stay below 8 KB."""
+REASON_CHARACTERS = 300
+"""A reason of a rejection, and a warning, has at most so many characters."""
 
 
 # From functions/kpi/contract/tables.py
@@ -1239,7 +1241,8 @@ REASON_CODES: Mapping[str, str] = {
     "no_rows": "a header and nothing else, or fewer rows than the parameter `MinimumRows`",
     "missing_column": "a required column is missing",
     "duplicate_column": "a column occurs twice",
-    "not_utf8": "the text is not UTF-8",
+    "unsupported_format": "the file is neither CSV, gzip of CSV, nor Parquet: see *Formats that are not read*",
+    "not_utf8": "the text is not UTF-8; UTF-16 and UTF-32 are named",
     "truncated_gzip": "the gzip stream ends early, is damaged, or is followed by zeros",
     "endless_line": ("a line of a CSV file, or what may become one record of several lines, is longer than 64 MB"),
     "unreadable_parquet": "the Parquet footer or a page cannot be read",

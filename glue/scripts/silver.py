@@ -440,7 +440,7 @@ class FileFormat(TypedDict):
         Annotated[
             str,
             "`csv`, `csv.gz`, `parquet`, `json`; `load` of a marker; absent when the file was rejected before it was "
-            "looked at",
+            "looked at, or is of another format",
         ]
     ]
     dialect: NotRequired[Annotated[str, "see *Dialects*"]]
@@ -700,6 +700,8 @@ SEQUENCER_CHARACTERS = 32
 """Sequencers are padded on the right with zeros to so many characters."""
 FAILURE_CHARACTERS = 2_000
 """The reason of a failure is cut to so many: the mail that carries it must stay below 8 KB."""
+REASON_CHARACTERS = 300
+"""A reason of a rejection, and a warning, has at most so many characters."""
 
 
 # From functions/kpi/contract/subjects.py
@@ -1315,7 +1317,8 @@ REASON_CODES: Mapping[str, str] = {
     "no_rows": "a header and nothing else, or fewer rows than the parameter `MinimumRows`",
     "missing_column": "a required column is missing",
     "duplicate_column": "a column occurs twice",
-    "not_utf8": "the text is not UTF-8",
+    "unsupported_format": "the file is neither CSV, gzip of CSV, nor Parquet: see *Formats that are not read*",
+    "not_utf8": "the text is not UTF-8; UTF-16 and UTF-32 are named",
     "truncated_gzip": "the gzip stream ends early, is damaged, or is followed by zeros",
     "endless_line": ("a line of a CSV file, or what may become one record of several lines, is longer than 64 MB"),
     "unreadable_parquet": "the Parquet footer or a page cannot be read",
@@ -3220,8 +3223,8 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
     lines, any_untidy = read_lines(spark, files, staging, texts)
     below = lines.where("line > header_line")
     if not all(file["format"]["has_header"] for file in files):
-        # A byte order mark before the first record is no part of it.
-        first = F.regexp_replace("text", "^\ufeff", "")
+        # Byte order marks before the first record are no part of it.
+        first = F.regexp_replace("text", "^\ufeff+", "")
         below = below.withColumn("text", F.when(F.col("line") == 1, first).otherwise(F.col("text")))
     kept = [name for name in below.columns if name not in ("line", "text", "untidy")]
     records = below.where(~F.col("untidy")).select(

@@ -57,7 +57,7 @@ class FileFormat(TypedDict):
         Annotated[
             str,
             "`csv`, `csv.gz`, `parquet`, `json`; `load` of a marker; absent when the file was rejected before it was "
-            "looked at",
+            "looked at, or is of another format",
         ]
     ]
     dialect: NotRequired[Annotated[str, "see *Dialects*"]]

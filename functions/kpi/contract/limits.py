@@ -31,3 +31,5 @@ SEQUENCER_CHARACTERS = 32
 """Sequencers are padded on the right with zeros to so many characters."""
 FAILURE_CHARACTERS = 2_000
 """The reason of a failure is cut to so many: the mail that carries it must stay below 8 KB."""
+REASON_CHARACTERS = 300
+"""A reason of a rejection, and a warning, has at most so many characters."""

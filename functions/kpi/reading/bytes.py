@@ -8,8 +8,8 @@ from reading.rejection import Reason, RejectedError
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 PARQUET_MAGIC = b"PAR1"
 GZIP_MAGIC = b"\x1f\x8b"
-HEAD_BYTES = 64
-"""Enough for the magic numbers, and to see a JSON object behind a byte order mark and blanks."""
+HEAD_BYTES = 4096
+"""Enough for the signs of all formats, and to see what a text begins with behind a byte order mark and blanks."""
 _ENDINGS = {".parquet": "parquet", ".csv.gz": "csv.gz", ".csv": "csv", ".json": "json"}
 _TITLES = {"parquet": "Parquet", "csv.gz": "gzip-compressed CSV", "csv": "CSV", "json": "JSON"}
 

@@ -71,8 +71,10 @@ class CsvRows:
                 raise RejectedError(Reason("endless_line", text))
 
     def _first_bytes(self) -> bytes:
-        head = read_fully(self.stream, len(BYTE_ORDER_MARK))
-        return b"" if head == BYTE_ORDER_MARK else head
+        # Some programs put a second mark in front of a text that has one.
+        while (head := read_fully(self.stream, len(BYTE_ORDER_MARK))) == BYTE_ORDER_MARK:
+            pass
+        return head
 
     def _header(self, data: bytes, *, final: bool) -> int | None:
         """Find out how the file is written; return where its rows begin, None if the first record is not there yet."""

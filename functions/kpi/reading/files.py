@@ -6,18 +6,22 @@ from pathlib import Path
 from typing import Protocol
 
 import polars as pl
+from contract.formats import JSON
 from contract.items import FileFormat
 
-from reading.bytes import BYTE_ORDER_MARK, HEAD_BYTES, ByteStream, Gunzipped, Rewound, kind_of, read_fully
+from reading.bytes import HEAD_BYTES, ByteStream, Gunzipped, Rewound, kind_of, read_fully
 from reading.card_secrets import secret_columns
 from reading.csv_blocks import CsvRows
 from reading.dialect import Name, Record, csv_shape, named_shape
+from reading.foreign import foreign_format, refuse_foreign
 from reading.json_codes import JsonCodes
 from reading.layout import Shape
 from reading.parquet import ParquetRows
 from reading.rejection import RejectedError
 from reading.texts import without_null_text
 
+JSON_SUBJECT = "mcc_codes"
+"""Its files may be JSON."""
 _COPY_BYTES = 1 << 20
 
 
@@ -52,8 +56,9 @@ class SourceFile:
 
     @classmethod
     def sniff(cls, name: Name, stream: ByteStream) -> "SourceFile":
-        """Read the first bytes and tell the kind from them."""
+        """Read the first bytes and tell the kind from them; raise RejectedError if it is none that is read."""
         head = read_fully(stream, HEAD_BYTES)
+        refuse_foreign(head, json_is_read=name.subject.name == JSON_SUBJECT)
         return cls(name, _kind(name, head), Rewound(head, stream), is_empty=not head)
 
     def rows(self, wanted: tuple[str, ...], folder: Path, *, places: bool = False) -> Rows:
@@ -65,7 +70,7 @@ class SourceFile:
             return ParquetRows(path, self._named_shape, wanted, subject, places=places)
         if self.kind == "json":
             return JsonCodes(stream, subject)
-        text = Gunzipped(stream) if self.kind == "csv.gz" else stream
+        text = _unzipped(stream) if self.kind == "csv.gz" else stream
         return CsvRows(text, self._csv_shape, wanted, places=places)
 
     def _csv_shape(self, first: Sequence[str] | None, sample: Sequence[Record]) -> Shape:
@@ -99,8 +104,16 @@ def format_of(kind: str, rows: Rows) -> FileFormat:
 
 def _kind(name: Name, head: bytes) -> str:
     kind = kind_of(head)
-    text = head.removeprefix(BYTE_ORDER_MARK).lstrip()
-    return "json" if name.subject.name == "mcc_codes" and kind == "csv" and text.startswith(b"{") else kind
+    of_json = name.subject.name == JSON_SUBJECT and kind == "csv" and foreign_format(head) is JSON
+    return "json" if of_json else kind
+
+
+def _unzipped(stream: ByteStream) -> ByteStream:
+    """Return the text inside a gzip stream; raise RejectedError if it is a file of another format."""
+    text = Gunzipped(stream)
+    head = read_fully(text, HEAD_BYTES)
+    refuse_foreign(head, in_gzip=True)
+    return Rewound(head, text)
 
 
 def _copied(stream: ByteStream, folder: Path) -> Path:

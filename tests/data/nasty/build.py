@@ -10,6 +10,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from foreign_cases import FOREIGN_CASES
 from parquet_cases import PARQUET_CASES, parquet_bytes
 
 LAST_MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
@@ -126,6 +127,7 @@ CSV_CASES: dict[str, bytes] = {
     "bom.csv": b"\xef\xbb\xbf"
     + text(HEADER, f"1,1.00,{DAY},ä").replace(b"\n", b"\r\n")
     + f"\ufeff2,2.00,{DAY},\n".encode(),
+    "two_boms.csv": b"\xef\xbb\xbf" * 2 + text(HEADER, f"1,1.00,{DAY},ä"),
     "field_counts.csv": text(
         HEADER, f"1,1.00,{DAY},", f"2,2.00,{DAY}", "3", f"4,4.00,{DAY},,", f'5,5.00,{DAY},"a,b",c', f"6,6.00,{DAY},good"
     ),
@@ -189,7 +191,7 @@ CSV_CASES: dict[str, bytes] = {
 
 def contents() -> dict[str, bytes]:
     """Return every file of the corpus by its name."""
-    return {**CSV_CASES, **{name: parquet_bytes(name) for name in PARQUET_CASES}}
+    return {**CSV_CASES, **FOREIGN_CASES, **{name: parquet_bytes(name) for name in PARQUET_CASES}}
 
 
 def build(folder: Path) -> list[Path]:

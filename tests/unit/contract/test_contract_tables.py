@@ -24,6 +24,7 @@ STANDARD = {"collections", "dataclasses", "enum", "typing"}
 REFERENCES = (
     "tests/unit/kpi/kpi_reference.py",
     "tests/data/nasty/build.py",
+    "tests/data/nasty/foreign_cases.py",
     "tests/data/nasty/parquet_cases.py",
     "tests/data/dms/build.py",
 )
