@@ -82,4 +82,4 @@ def _is_text(head: bytes, width: int, zeros: tuple[int, ...]) -> bool:
     if len(whole) < 2 * width:
         return False
     percents = [whole[place::width].count(0) * width * 100 // len(whole) for place in range(width)]
-    return all(percent >= _PERCENT_OF_ZEROS if place in zeros else not percent for place, percent in enumerate(percents))
+    return all((share >= _PERCENT_OF_ZEROS) if place in zeros else not share for place, share in enumerate(percents))
