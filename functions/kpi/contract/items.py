@@ -100,6 +100,7 @@ class FileKpis(TypedDict):
     negative_amounts: int
     zero_amounts: int
     bad_rows: Annotated[int, "rows that break a rule"]
+    broken_rules: Annotated[dict[str, int], "rule → rows that break it, each row under every rule that it breaks"]
     total_amount: str
     first_at: NotRequired[Annotated[str, "readable dates; absent when none"]]
     last_at: NotRequired[Annotated[str, "readable dates; absent when none"]]

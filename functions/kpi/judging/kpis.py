@@ -1,5 +1,6 @@
 """Count the figures of a file from its judged rows: exact, in one pass, in memory that does not grow."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,7 @@ from contract.subjects import TRANSACTIONS, Subject
 from contract.vocabulary import CHANNELS, OPERATION_NAMES, UNKNOWN
 
 from judging.distinct_keys import DistinctKeys
-from judging.rows import DELETE, UNKNOWN_CHANNEL
+from judging.rows import DELETE, UNKNOWN_CHANNEL, names_of
 from judging.rules import Limits
 from judging.usual_forms import judge
 
@@ -32,6 +33,8 @@ class Kpis:
     negative_amounts: int = 0
     zero_amounts: int = 0
     bad_rows: int = 0
+    broken_rules: Counter[str] = field(default_factory=Counter)
+    """Rule → rows that break it; a row counts for each rule that it breaks."""
     total_cents: int = 0
     first_us: int | None = None
     last_us: int | None = None
@@ -49,17 +52,23 @@ class Kpis:
         readable = self.row_count - self.unreadable_amounts - self.deletes_without_amount
         return (2 * self.total_cents + readable) // (2 * readable) if readable else None
 
-    def add(self, judged: pl.DataFrame) -> None:
+    def add(self, judged: pl.DataFrame, subject: Subject) -> None:
         """Count some rows, all but their distinct keys."""
         seen = judged.select(_figures()).row(0, named=True)
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + (seen[name] or 0))
+        if seen["bad_rows"]:
+            self._add_broken(judged["rules"], subject)
         for name in self.channels:
             self.channels[name] += seen[f"channel_{name}"]
         for name in self.operations:
             self.operations[name] += seen[f"operation_{name}"]
         self.first_us = min(_known(self.first_us, seen["first_us"]), default=None)
         self.last_us = max(_known(self.last_us, seen["last_us"]), default=None)
+
+    def _add_broken(self, rules: pl.Series, subject: Subject) -> None:
+        for bits, rows in rules.value_counts().iter_rows():
+            self.broken_rules.update(dict.fromkeys(names_of(bits, subject), rows))
 
     def as_item(self) -> FileKpis:
         """Return the ledger's map: numbers, money as text, instants as text."""
@@ -73,6 +82,7 @@ class Kpis:
             negative_amounts=self.negative_amounts,
             zero_amounts=self.zero_amounts,
             bad_rows=self.bad_rows,
+            broken_rules=dict(self.broken_rules),
             total_amount=money_text(self.total_cents),
             channels=dict(self.channels),
         )
@@ -102,7 +112,7 @@ def count_kpis(frames: Iterable[pl.DataFrame], limits: Limits, subject: Subject 
         for records in _read_ahead(frames):
             kpis.has_operations = "op" in records.columns
             for judged in judge(records, subject, limits):
-                kpis.add(judged)
+                kpis.add(judged, subject)
                 keys.add(judged["key"].drop_nulls())
         kpis.distinct_keys = keys.count()
     kpis.duplicate_keys = kpis.row_count - kpis.unreadable_keys - kpis.distinct_keys
@@ -134,7 +144,7 @@ def _read_ahead(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 def _figures() -> list[pl.Expr]:
     cents, channel, op = pl.col("cents"), pl.col("channel"), pl.col("op_code")
     is_delete = op.eq_missing(DELETE)
-    us, good = pl.when(~is_delete).then(pl.col("us")), ~pl.col("bad")
+    us, good = pl.when(~is_delete).then(pl.col("us")), pl.col("rules") == 0
     return [
         pl.len().alias("row_count"),
         pl.col("key").null_count().alias("unreadable_keys"),
@@ -144,7 +154,7 @@ def _figures() -> list[pl.Expr]:
         (pl.col("bare") & good).sum().alias("bare_deletes"),
         (cents < 0).sum().alias("negative_amounts"),
         (cents == 0).sum().alias("zero_amounts"),
-        pl.col("bad").sum().alias("bad_rows"),
+        (~good).sum().alias("bad_rows"),
         cents.cast(pl.Int128).sum().alias("total_cents"),
         us.min().alias("first_us"),
         us.max().alias("last_us"),

@@ -45,7 +45,7 @@ def _quick_values(schema: pl.Schema) -> list[pl.Expr]:
         _cents("amount", schema).alias("cents"),
         _date(schema).alias("us"),
         _channel(schema).alias("channel"),
-        pl.lit(value=False).alias("bad"),
+        pl.lit(0, pl.UInt64).alias("rules"),
         _operation(schema).alias("op_code"),
         pl.lit(value=False).alias("bare"),
     ]

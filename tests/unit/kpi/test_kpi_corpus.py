@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections import Counter
 from decimal import Decimal
 
 import pytest
@@ -73,6 +74,7 @@ def test_kpis_are_the_sums_over_the_rows__each_readable_file(name: str) -> None:
         "negative_amounts": sum(amount < 0 for amount in amounts),
         "zero_amounts": sum(amount == 0 for amount in amounts),
         "bad_rows": sum(bool(row["rules"]) for row in rows),
+        "broken_rules": Counter(rule for row in rows for rule in row["rules"]),
         "total_amount": f"{sum(amounts, Decimal('0.00'))}",
         "first_at": instants[0],
         "last_at": instants[-1],

@@ -39,6 +39,7 @@ def test_kpis_are_the_sums_over_the_rows__each_readable_file(name: str) -> None:
     assert kpis["unreadable_keys"] == len(rows) - len(keys)
     assert kpis["unreadable_amounts"] == sum(row["cents"] is None for row in images)
     assert kpis["bad_rows"] == sum(bool(row["rules"]) for row in rows)
+    assert kpis["broken_rules"] == Counter(rule for row in rows for rule in row["rules"])
     assert kpis["total_amount"] == money_text(sum(cents))
     assert Decimal(kpis["total_amount"]) == Decimal(sum(cents)) / 100
 
