@@ -1,14 +1,18 @@
 """Accept or reject a file: read it from its first byte to its last, and return the figures and the reasons."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import reading.allocator  # noqa: F401 - before polars
 from contract.items import ControlTotals, DeclaredLoad, FileFormat, InspectedFile, RejectionReason
+from contract.limits import EXAMPLE_BLOCKS
 from contract.subjects import subject_of
+from judging.broken_rows import TOO_MANY, BrokenRow, broken_rows, example_reasons, first_of_each, most_frequent
 from judging.kpis import Kpis, count_kpis, instant_text, money_text
 from judging.reconcile import LearnedRange, Policy, is_proven, range_warnings, reasons_against
 from judging.rules import Limits
@@ -65,20 +69,45 @@ def inspect_file(
     read_pin: Callable[[], bytes | None] = lambda: None,
     learned: Callable[[], LearnedRange | None],
     policy: Policy,
+    reopen: Callable[[], ByteStream] | None = None,
 ) -> Inspection:
-    """Read a file and decide whether to accept it; a file that cannot be read has reasons and no figures."""
-    found = Inspection()
+    """Read a file and decide whether to accept it; a file that cannot be read has reasons and no figures.
+
+    A file with too many broken rows is opened again, so that its reasons can show some of them: a file that is
+    accepted is read once, without the places of its rows.
+    """
+    found, limits = Inspection(), Limits.of(last_modified_at)
     try:
         found.control = _control(metadata, read_side_car)
         name = Name(key, subject_of(key), pin_of(read_pin()))
-        found.kpis = _read(found, SourceFile.sniff(name, stream), Limits.of(last_modified_at))
+        found.kpis = _read(found, SourceFile.sniff(name, stream), limits)
     except RejectedError as rejected:
         found.reasons.extend(rejected.reasons)
         return found
     found.reasons = reasons_against(found.kpis, found.control, policy)
+    if any(reason.code == TOO_MANY for reason in found.reasons):
+        examples = _examples(name, reopen, found.kpis, limits) if reopen else {}
+        found.reasons += example_reasons(found.kpis.broken_rules, examples, name.subject)
     if not found.reasons and not is_proven(found.control):
         found.warnings += range_warnings(found.kpis, learned())
     return found
+
+
+_BrokenRows = Generator[BrokenRow, None, None]
+
+
+def broken_rows_of(name: Name, stream: ByteStream, limits: Limits, *, blocks: int | None = None) -> _BrokenRows:
+    """Yield the broken rows of a file's first blocks, or of all; raise RejectedError where it cannot be read."""
+    file = SourceFile.sniff(name, stream)
+    with TemporaryDirectory(prefix="parquet-") as folder:
+        frames = frames_of(file.rows(columns_to_read(name.subject), Path(folder), places=True))
+        yield from broken_rows(islice(frames, blocks), name.subject, limits)
+
+
+def _examples(name: Name, reopen: Callable[[], ByteStream], kpis: Kpis, limits: Limits) -> dict[str, BrokenRow]:
+    rows = broken_rows_of(name, reopen(), limits, blocks=EXAMPLE_BLOCKS)
+    with closing(rows):
+        return first_of_each(rows, most_frequent(kpis.broken_rules))
 
 
 def inspect_marker(content: bytes, bucket: str, *, is_usable: Callable[[Listed], bool]) -> Inspection:

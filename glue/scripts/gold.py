@@ -84,6 +84,8 @@ CHANNEL_FORM = r"(swipe|chip|online)(?: transaction)?"
 
 CARD_NUMBER_FORM = r"[0-9]{13,19}"
 """A card number, its last digit being the check digit of ISO/IEC 7812-1, annex B."""
+CARD_NUMBER_IN_TEXT = r"[0-9](?:[ -]?[0-9]){12,18}"
+"""What may be a card number inside of other text, also in groups; digits before or behind make it none."""
 SECURITY_CODE_FORM = r"[0-9]{3,4}(?:\.0)?"
 
 CSV_FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",]*)'
@@ -788,6 +790,7 @@ class FileKpis(TypedDict):
     negative_amounts: int
     zero_amounts: int
     bad_rows: Annotated[int, "rows that break a rule"]
+    broken_rules: Annotated[dict[str, int], "rule → rows that break it, each row under every rule that it breaks"]
     total_amount: str
     first_at: NotRequired[Annotated[str, "readable dates; absent when none"]]
     last_at: NotRequired[Annotated[str, "readable dates; absent when none"]]
@@ -1007,6 +1010,12 @@ FAILURE_CHARACTERS = 2_000
 """The reason of a failure is cut to so many: the mail that carries it must stay below 8 KB."""
 REASON_CHARACTERS = 300
 """A reason of a rejection, and a warning, has at most so many characters."""
+EXAMPLE_RULES = 3
+"""A file with too many broken rows shows the first row of so many rules, the most frequent ones."""
+TOLD_RULES = 5
+"""So many rules are named with the number of their rows; the others are counted."""
+EXAMPLE_BLOCKS = 16
+"""So many blocks of a rejected file are read again for its examples."""
 
 
 # From functions/kpi/contract/tables.py

@@ -23,7 +23,7 @@ HISTORY = "SELECT file_id, dms_id, amount FROM silver.transaction_history"
 def _end(item: Item) -> str | None:
     """Name a file's end as the batch does: a rejected file by its codes."""
     end = ending(item)
-    return ",".join(reason["code"] for reason in item["reasons"]) if end == "rejected" else end
+    return ",".join(dict.fromkeys(reason["code"] for reason in item["reasons"])) if end == "rejected" else end
 
 
 def test_batch_ends_as_each_file_deserves(ended: EndedBatch) -> None:

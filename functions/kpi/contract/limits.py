@@ -33,3 +33,9 @@ FAILURE_CHARACTERS = 2_000
 """The reason of a failure is cut to so many: the mail that carries it must stay below 8 KB."""
 REASON_CHARACTERS = 300
 """A reason of a rejection, and a warning, has at most so many characters."""
+EXAMPLE_RULES = 3
+"""A file with too many broken rows shows the first row of so many rules, the most frequent ones."""
+TOLD_RULES = 5
+"""So many rules are named with the number of their rows; the others are counted."""
+EXAMPLE_BLOCKS = 16
+"""So many blocks of a rejected file are read again for its examples."""

@@ -33,6 +33,8 @@ CHANNEL_FORM = r"(swipe|chip|online)(?: transaction)?"
 
 CARD_NUMBER_FORM = r"[0-9]{13,19}"
 """A card number, its last digit being the check digit of ISO/IEC 7812-1, annex B."""
+CARD_NUMBER_IN_TEXT = r"[0-9](?:[ -]?[0-9]){12,18}"
+"""What may be a card number inside of other text, also in groups; digits before or behind make it none."""
 SECURITY_CODE_FORM = r"[0-9]{3,4}(?:\.0)?"
 
 CSV_FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",]*)'

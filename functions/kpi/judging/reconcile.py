@@ -7,6 +7,7 @@ from contract.items import RangeItem
 from reading.control import Control
 from reading.rejection import Reason
 
+from judging.broken_rows import TOO_MANY, counted
 from judging.kpis import Kpis, money_text
 
 
@@ -74,9 +75,9 @@ def _row_reasons(kpis: Kpis, policy: Policy) -> list[Reason]:
         share = Decimal(kpis.bad_rows * 100) / kpis.row_count
         text = (
             f"{kpis.bad_rows} of {kpis.row_count} rows ({share:.1f} %) break the data contract, "
-            f"the maximum is {policy.maximum_bad_share * 100:f} %."
+            f"the maximum is {policy.maximum_bad_share * 100:f} %. By rule: {counted(kpis.broken_rules)}."
         )
-        return [Reason("too_many_bad_rows", text)]
+        return [Reason(TOO_MANY, text)]
     return []
 
 

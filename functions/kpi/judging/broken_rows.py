@@ -1,0 +1,105 @@
+"""Show rows that break rules: how many by rule, the first row of each of the most frequent ones, and the way out."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+from contract.limits import EXAMPLE_RULES, REASON_CHARACTERS, TOLD_RULES
+from contract.patterns import CARD_NUMBER_IN_TEXT
+from contract.remedies import remedy
+from contract.rules import rules_of
+from contract.subjects import Subject
+from reading.rejection import Reason
+from reading.visible import visible
+
+from judging.rules import Limits, broken_rules
+from judging.values import read_values
+
+TOO_MANY = "too_many_bad_rows"
+WITHHELD = "(a row of cards is not shown)"
+_RAW_CHARACTERS = 120
+_CARD_NUMBER = re.compile(rf"(?<![0-9.]){CARD_NUMBER_IN_TEXT}(?![0-9])")
+_LAST_DIGITS = 4
+_CLOSING = (
+    "What to do: see all of them, without an upload, with `assay check FILE`; mend them at the sender, or settle how "
+    "the folder's files are written with a _dialect.json; then upload the file again."
+)
+
+
+@dataclass(frozen=True)
+class BrokenRow:
+    """A row that breaks rules; `line` is None in files without lines. `raw` is fit to be shown."""
+
+    row: int
+    line: int | None
+    raw: str
+    rules: tuple[str, ...]
+
+    @property
+    def place(self) -> str:
+        """Where the row is, in words."""
+        return f"row {self.row}" if self.line is None else f"line {self.line}"
+
+
+def broken_rows(frames: Iterable[pl.DataFrame], subject: Subject, limits: Limits) -> Iterator[BrokenRow]:
+    """Yield the rows that break a rule, in their order, from records with their places."""
+    rules = broken_rules(subject, limits)
+    names = pl.concat_list(pl.when(rule).then(pl.lit(name)) for name, rule in rules.items()).list.drop_nulls()
+    for frame in frames:
+        named = read_values(frame, subject).select("row", "line", "raw", rules=names)
+        for row in named.filter(pl.col("rules").list.len() > 0).iter_rows(named=True):
+            yield BrokenRow(row["row"], row["line"], shown(row["raw"], subject), tuple(row["rules"]))
+
+
+def first_of_each(rows: Iterable[BrokenRow], wanted: Collection[str]) -> dict[str, BrokenRow]:
+    """Return the first row of each wanted rule; read no further than needed."""
+    found: dict[str, BrokenRow] = {}
+    for row in rows:
+        for rule in row.rules:
+            if rule in wanted:
+                found.setdefault(rule, row)
+        if len(found) == len(wanted):
+            break
+    return found
+
+
+def most_frequent(counts: Counter[str]) -> list[str]:
+    """Return the rules of which a reason gives an example, the most frequent first."""
+    return [rule for rule, _ in counts.most_common(EXAMPLE_RULES)]
+
+
+def counted(counts: Counter[str]) -> str:
+    """Return how many rows break each rule, in words."""
+    told = ", ".join(f"{rule} {rows:,}" for rule, rows in counts.most_common(TOLD_RULES))
+    more = len(counts) - TOLD_RULES
+    return f"{told} and {more} more rules" if more > 0 else told
+
+
+def example_reasons(counts: Counter[str], examples: Mapping[str, BrokenRow], subject: Subject) -> list[Reason]:
+    """Return a reason for each of the most frequent rules, with its first row, and one with the way out."""
+    rules = {rule.name: rule for rule in rules_of(subject)}
+    told = [
+        _example(name, counts[name], examples.get(name), remedy(rules[name], subject)) for name in most_frequent(counts)
+    ]
+    return [Reason(TOO_MANY, text) for text in (*told, _CLOSING)]
+
+
+def _example(name: str, rows: int, first: BrokenRow | None, way_out: str) -> str:
+    counted_rows = f"{name}: {rows:,} {'row' if rows == 1 else 'rows'}"
+    if first is None:
+        return f"{counted_rows}. {way_out}"
+    opening = f"{counted_rows}, first in {first.place}: "
+    room = REASON_CHARACTERS - len(opening) - len(way_out) - len("''. ")
+    return f"{opening}'{visible(first.raw, most=min(room, _RAW_CHARACTERS))}'. {way_out}"
+
+
+def shown(raw: str, subject: Subject) -> str:
+    """Return a row's text as it may be shown: no card number in it, and nothing of a row of cards."""
+    return WITHHELD if subject.secret else _CARD_NUMBER.sub(_masked, raw)
+
+
+def _masked(number: re.Match[str]) -> str:
+    digits = re.sub("[^0-9]", "", number[0])
+    return "*" * (len(digits) - _LAST_DIGITS) + digits[-_LAST_DIGITS:]
