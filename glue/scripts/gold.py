@@ -57,9 +57,21 @@ ROW_ORDER = struct_of(ORDER_FIELDS)
 
 INTEGER_FORM = r"-?[0-9]{1,19}(?:\.0+)?"
 
-GROUPED_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
+NO_BREAK = r"\u00a0\u202f"
+"""No-break spaces, which spreadsheets and locales write for blanks; for use inside of brackets."""
+BLANKS = rf"[ {NO_BREAK}]*"
+MINUS = r"[-\u2212\u2013]"
+"""A hyphen, the minus sign, and the dash that word processors put for it."""
+GROUPED_DIGITS = rf"(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]{{1,3}}(?:[{NO_BREAK}][0-9]{{3}})+|[0-9]+)"
 UNSIGNED_AMOUNT = rf"(?:{GROUPED_DIGITS}(?:\.[0-9]+)?|\.[0-9]+)"
-AMOUNT_FORM = rf"(?:(?:\$[-+]?|[-+]\$?)?{UNSIGNED_AMOUNT}|\(\$?{UNSIGNED_AMOUNT}\))"
+DOLLAR = rf"\${BLANKS}"
+SIGN = rf"(?:{MINUS}|\+){BLANKS}"
+SIGNED_AMOUNT = rf"(?:{DOLLAR}(?:{SIGN})?|{SIGN}(?:{DOLLAR})?)?{UNSIGNED_AMOUNT}"
+AMOUNT_IN_PARENTHESES = rf"(?:{DOLLAR}\({UNSIGNED_AMOUNT}\)|\((?:{DOLLAR})?{UNSIGNED_AMOUNT}\))"
+AMOUNT_FORM = rf"{BLANKS}(?:{SIGNED_AMOUNT}|{AMOUNT_IN_PARENTHESES}|{DOLLAR}{MINUS}){BLANKS}"
+"""The last of the three is how spreadsheets write zero in books of account: a dash behind the currency."""
+NEGATIVE_MARK = rf"(?:{MINUS}|\()"
+"""What an amount below zero holds, and no other."""
 EXACT_DECIMALS = r"[0-9]*(?:\.[0-9]{0,2}0*)?"
 """An amount's digits and point alone, of an amount that is exact in two decimals."""
 STORABLE_DIGITS = r"0*[0-9]{0,16}(?:\.[0-9]{0,2}0*)?"
@@ -67,18 +79,21 @@ STORABLE_DIGITS = r"0*[0-9]{0,16}(?:\.[0-9]{0,2}0*)?"
 
 HOUR = r"(?:[01]?[0-9]|2[0-3])"
 SIXTIETH = r"[0-5][0-9]"
-TIME_OF_DAY = rf"({HOUR}):({SIXTIETH})(?::({SIXTIETH})(?:\.([0-9]{{1,9}}))?)?"
-UTC_OFFSET = r"(?:Z|[-+](?:0[0-9]|1[0-7]):?[0-5][0-9]|[-+]18:?00)"
+CLOCK = rf"({HOUR}):({SIXTIETH})(?::({SIXTIETH})(?:\.([0-9]{{1,9}}))?)?"
+HALF_OF_DAY = rf"[ {NO_BREAK}]?([AaPp])[Mm]"
+TIME_OF_DAY = rf"{CLOCK}(?:{HALF_OF_DAY})?"
+"""With a half of the day only the hours 1 to 12 are any: that is for the readers to see."""
+UTC_OFFSET = r"(?:Z| UTC| ?[-+](?:(?:0[0-9]|1[0-7])(?::?[0-5][0-9])?|18(?::?00)?))"
 ISO_DAY = r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
 ISO_FORM = rf"{ISO_DAY}(?:[ T]{TIME_OF_DAY}({UTC_OFFSET})?)?"
-"""Groups: year, month, day, hour, minute, second, fraction, offset."""
+"""Groups: year, month, day, hour, minute, second, fraction, half of the day, offset."""
 MONTH_FIRST_FORM = rf"([0-9]{{1,2}})/([0-9]{{1,2}})/([0-9]{{4}})(?: {TIME_OF_DAY})?"
-"""Groups: month, day, year, hour, minute, second, fraction."""
+"""Groups: month, day, year, hour, minute, second, fraction, half of the day."""
 COMMIT_FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}"
 """A commit timestamp as AWS DMS writes it, by which its column is found."""
 
-ZIP_FORM = r"[0-9]{1,5}(?:\.0)?"
-MCC_FORM = r"[0-9]{1,4}(?:\.0)?"
+ZIP_FORM = r"[0-9]{1,5}(?:\.0+)?"
+MCC_FORM = r"[0-9]{1,4}(?:\.0+)?"
 CHANNEL_FORM = r"(swipe|chip|online)(?: transaction)?"
 """Of the text in lower case. Group: the channel."""
 
@@ -177,7 +192,10 @@ AMOUNT = Kind(
     forms=(
         "digits, plain or grouped in threes by commas, with or without decimals (`12`, `1,412.64`, `.5`, not `5.`); "
         "before them a sign, `$`, `$` and sign, or sign and `$`; or all of it without sign in parentheses, which mean "
-        "negative: `($77.00)`. Zeros after the second decimal are allowed"
+        "negative: `($77.00)`, `$(77.00)`. Blanks may follow the `$` and the sign; `$ -`, with a dash for the digits, "
+        "is zero. Zeros after the second decimal are allowed. A minus sign (U+2212) and a dash (U+2013) are read "
+        "as `-`. No-break spaces (U+00A0, U+202F) are read as blanks, also around an amount, and may group "
+        "digits in threes"
     ),
     becomes=f"`{MONEY}`",
     usual_faults=(Fault.UNREADABLE,),
@@ -195,8 +213,10 @@ INSTANT = Kind(
     parquet=(ParquetType.TEXT, ParquetType.TIMESTAMP, ParquetType.DATE),
     forms=(
         "`YYYY-MM-DD`, then nothing or (blank or `T`) `H:MM`, `HH:MM`, `HH:MM:SS` with up to 9 decimals, then nothing, "
-        "`Z` or `±HH:MM` / `±HHMM`; or `M/D/YYYY` (month first) with the same times of day, blank between. Without an "
-        "offset it is UTC; a date alone is midnight; decimals beyond six are cut"
+        "`Z`, ` UTC`, or `±HH:MM` / `±HHMM` / `±HH` with an optional blank before it; or `M/D/YYYY` (month first) with "
+        "the same times of day, blank between. Behind the time of day may stand `AM` or `PM` in any case, with an "
+        "optional blank before it; the hour is then 1 to 12, and `12:00 AM` is midnight. Without an offset it is UTC; "
+        "a date alone is midnight; decimals beyond six are cut"
     ),
     becomes="`timestamp` in UTC",
     usual_faults=(Fault.UNREADABLE,),
@@ -224,10 +244,10 @@ ZIP = Kind(
     name="zip",
     silver_type="string",
     parquet=OF_NUMBERS,
-    forms="one to five digits with an optional tail `.0`; leading zeros are put back",
+    forms="one to five digits with an optional tail `.0`, `.00` …; leading zeros are put back",
     becomes="five characters",
     usual_faults=(Fault.IMPOSSIBLE,),
-    faults={Fault.IMPOSSIBLE: "not null and not one to five digits (with an optional tail `.0`), or zero"},
+    faults={Fault.IMPOSSIBLE: "not null and not one to five digits (with an optional tail of zeros, `.0`), or zero"},
     pattern=ZIP_FORM,
     width=5,
 )
@@ -235,10 +255,10 @@ MCC = Kind(
     name="mcc",
     silver_type="string",
     parquet=OF_NUMBERS,
-    forms="one to four digits with an optional tail `.0`; leading zeros are put back",
+    forms="one to four digits with an optional tail `.0`, `.00` …; leading zeros are put back",
     becomes="four characters",
     usual_faults=(Fault.UNREADABLE,),
-    faults={Fault.UNREADABLE: "not null and not one to four digits (with an optional tail `.0`)"},
+    faults={Fault.UNREADABLE: "not null and not one to four digits (with an optional tail of zeros, `.0`)"},
     pattern=MCC_FORM,
     width=4,
 )

@@ -41,9 +41,21 @@ from pyspark.sql.types import StructType
 
 INTEGER_FORM = r"-?[0-9]{1,19}(?:\.0+)?"
 
-GROUPED_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
+NO_BREAK = r"\u00a0\u202f"
+"""No-break spaces, which spreadsheets and locales write for blanks; for use inside of brackets."""
+BLANKS = rf"[ {NO_BREAK}]*"
+MINUS = r"[-\u2212\u2013]"
+"""A hyphen, the minus sign, and the dash that word processors put for it."""
+GROUPED_DIGITS = rf"(?:[0-9]{{1,3}}(?:,[0-9]{{3}})+|[0-9]{{1,3}}(?:[{NO_BREAK}][0-9]{{3}})+|[0-9]+)"
 UNSIGNED_AMOUNT = rf"(?:{GROUPED_DIGITS}(?:\.[0-9]+)?|\.[0-9]+)"
-AMOUNT_FORM = rf"(?:(?:\$[-+]?|[-+]\$?)?{UNSIGNED_AMOUNT}|\(\$?{UNSIGNED_AMOUNT}\))"
+DOLLAR = rf"\${BLANKS}"
+SIGN = rf"(?:{MINUS}|\+){BLANKS}"
+SIGNED_AMOUNT = rf"(?:{DOLLAR}(?:{SIGN})?|{SIGN}(?:{DOLLAR})?)?{UNSIGNED_AMOUNT}"
+AMOUNT_IN_PARENTHESES = rf"(?:{DOLLAR}\({UNSIGNED_AMOUNT}\)|\((?:{DOLLAR})?{UNSIGNED_AMOUNT}\))"
+AMOUNT_FORM = rf"{BLANKS}(?:{SIGNED_AMOUNT}|{AMOUNT_IN_PARENTHESES}|{DOLLAR}{MINUS}){BLANKS}"
+"""The last of the three is how spreadsheets write zero in books of account: a dash behind the currency."""
+NEGATIVE_MARK = rf"(?:{MINUS}|\()"
+"""What an amount below zero holds, and no other."""
 EXACT_DECIMALS = r"[0-9]*(?:\.[0-9]{0,2}0*)?"
 """An amount's digits and point alone, of an amount that is exact in two decimals."""
 STORABLE_DIGITS = r"0*[0-9]{0,16}(?:\.[0-9]{0,2}0*)?"
@@ -51,18 +63,21 @@ STORABLE_DIGITS = r"0*[0-9]{0,16}(?:\.[0-9]{0,2}0*)?"
 
 HOUR = r"(?:[01]?[0-9]|2[0-3])"
 SIXTIETH = r"[0-5][0-9]"
-TIME_OF_DAY = rf"({HOUR}):({SIXTIETH})(?::({SIXTIETH})(?:\.([0-9]{{1,9}}))?)?"
-UTC_OFFSET = r"(?:Z|[-+](?:0[0-9]|1[0-7]):?[0-5][0-9]|[-+]18:?00)"
+CLOCK = rf"({HOUR}):({SIXTIETH})(?::({SIXTIETH})(?:\.([0-9]{{1,9}}))?)?"
+HALF_OF_DAY = rf"[ {NO_BREAK}]?([AaPp])[Mm]"
+TIME_OF_DAY = rf"{CLOCK}(?:{HALF_OF_DAY})?"
+"""With a half of the day only the hours 1 to 12 are any: that is for the readers to see."""
+UTC_OFFSET = r"(?:Z| UTC| ?[-+](?:(?:0[0-9]|1[0-7])(?::?[0-5][0-9])?|18(?::?00)?))"
 ISO_DAY = r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
 ISO_FORM = rf"{ISO_DAY}(?:[ T]{TIME_OF_DAY}({UTC_OFFSET})?)?"
-"""Groups: year, month, day, hour, minute, second, fraction, offset."""
+"""Groups: year, month, day, hour, minute, second, fraction, half of the day, offset."""
 MONTH_FIRST_FORM = rf"([0-9]{{1,2}})/([0-9]{{1,2}})/([0-9]{{4}})(?: {TIME_OF_DAY})?"
-"""Groups: month, day, year, hour, minute, second, fraction."""
+"""Groups: month, day, year, hour, minute, second, fraction, half of the day."""
 COMMIT_FORM = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}"
 """A commit timestamp as AWS DMS writes it, by which its column is found."""
 
-ZIP_FORM = r"[0-9]{1,5}(?:\.0)?"
-MCC_FORM = r"[0-9]{1,4}(?:\.0)?"
+ZIP_FORM = r"[0-9]{1,5}(?:\.0+)?"
+MCC_FORM = r"[0-9]{1,4}(?:\.0+)?"
 CHANNEL_FORM = r"(swipe|chip|online)(?: transaction)?"
 """Of the text in lower case. Group: the channel."""
 
@@ -187,7 +202,10 @@ AMOUNT = Kind(
     forms=(
         "digits, plain or grouped in threes by commas, with or without decimals (`12`, `1,412.64`, `.5`, not `5.`); "
         "before them a sign, `$`, `$` and sign, or sign and `$`; or all of it without sign in parentheses, which mean "
-        "negative: `($77.00)`. Zeros after the second decimal are allowed"
+        "negative: `($77.00)`, `$(77.00)`. Blanks may follow the `$` and the sign; `$ -`, with a dash for the digits, "
+        "is zero. Zeros after the second decimal are allowed. A minus sign (U+2212) and a dash (U+2013) are read "
+        "as `-`. No-break spaces (U+00A0, U+202F) are read as blanks, also around an amount, and may group "
+        "digits in threes"
     ),
     becomes=f"`{MONEY}`",
     usual_faults=(Fault.UNREADABLE,),
@@ -205,8 +223,10 @@ INSTANT = Kind(
     parquet=(ParquetType.TEXT, ParquetType.TIMESTAMP, ParquetType.DATE),
     forms=(
         "`YYYY-MM-DD`, then nothing or (blank or `T`) `H:MM`, `HH:MM`, `HH:MM:SS` with up to 9 decimals, then nothing, "
-        "`Z` or `±HH:MM` / `±HHMM`; or `M/D/YYYY` (month first) with the same times of day, blank between. Without an "
-        "offset it is UTC; a date alone is midnight; decimals beyond six are cut"
+        "`Z`, ` UTC`, or `±HH:MM` / `±HHMM` / `±HH` with an optional blank before it; or `M/D/YYYY` (month first) with "
+        "the same times of day, blank between. Behind the time of day may stand `AM` or `PM` in any case, with an "
+        "optional blank before it; the hour is then 1 to 12, and `12:00 AM` is midnight. Without an offset it is UTC; "
+        "a date alone is midnight; decimals beyond six are cut"
     ),
     becomes="`timestamp` in UTC",
     usual_faults=(Fault.UNREADABLE,),
@@ -234,10 +254,10 @@ ZIP = Kind(
     name="zip",
     silver_type="string",
     parquet=OF_NUMBERS,
-    forms="one to five digits with an optional tail `.0`; leading zeros are put back",
+    forms="one to five digits with an optional tail `.0`, `.00` …; leading zeros are put back",
     becomes="five characters",
     usual_faults=(Fault.IMPOSSIBLE,),
-    faults={Fault.IMPOSSIBLE: "not null and not one to five digits (with an optional tail `.0`), or zero"},
+    faults={Fault.IMPOSSIBLE: "not null and not one to five digits (with an optional tail of zeros, `.0`), or zero"},
     pattern=ZIP_FORM,
     width=5,
 )
@@ -245,10 +265,10 @@ MCC = Kind(
     name="mcc",
     silver_type="string",
     parquet=OF_NUMBERS,
-    forms="one to four digits with an optional tail `.0`; leading zeros are put back",
+    forms="one to four digits with an optional tail `.0`, `.00` …; leading zeros are put back",
     becomes="four characters",
     usual_faults=(Fault.UNREADABLE,),
-    faults={Fault.UNREADABLE: "not null and not one to four digits (with an optional tail `.0`)"},
+    faults={Fault.UNREADABLE: "not null and not one to four digits (with an optional tail of zeros, `.0`)"},
     pattern=MCC_FORM,
     width=4,
 )
@@ -3336,7 +3356,7 @@ def code(text: Column, kind: Kind) -> Column:
     """Return a code of digits with its leading zeros, else null."""
     width = kind.width
     as_it_is = F.lpad(text.cast("int").cast("string"), width, "0")
-    other = F.when(text.rlike(anchored(kind.pattern)), F.lpad(F.regexp_replace(text, r"\.0\z", ""), width, "0"))
+    other = F.when(text.rlike(anchored(kind.pattern)), F.lpad(F.regexp_replace(text, r"\.0+\z", ""), width, "0"))
     return F.when((F.length(text) == width) & (as_it_is == text) & (text >= "0"), as_it_is).otherwise(other)
 
 
@@ -3352,29 +3372,40 @@ def amount(text: Column, kind: Kind) -> Column:
     """Return an amount that `decimal(18,2)` holds exactly, else null."""
     plain = F.when(text.startswith("$"), text.substr(2, 40)).otherwise(text)
     value = plain.cast(kind.silver_type)
-    sign = F.when(text.rlike(r"[-(]"), F.lit("-")).otherwise(F.lit(""))
+    sign = F.when(text.rlike(NEGATIVE_MARK), F.lit("-0")).otherwise(F.lit("0"))
     is_stored = text.rlike(anchored(kind.pattern)) & digits(text).rlike(anchored(STORABLE_DIGITS))
     other = F.when(is_stored, F.concat(sign, digits(text)).cast(kind.silver_type))
     return F.when(value.cast("string") == plain, value).otherwise(other)
 
 
-# An instant is UTC unless it has an offset; decimals beyond microseconds are cut. Spark wants seconds before an offset,
-# and the year first.
+# An instant is UTC unless it has an offset; decimals beyond microseconds are cut. Spark wants the year first, seconds
+# before an offset, no
+# blank between them, and 24 hours.
 
 
-PLAIN_INSTANT = rf"{ISO_DAY}(?:[ T]{TIME_OF_DAY})?"
+PLAIN_INSTANT = rf"{ISO_DAY}(?:[ T]{CLOCK})?"
+
+
+def for_spark(text: Column) -> Column:
+    """Return an instant as Spark reads it, but for the half of the day."""
+    year_first = F.regexp_replace(text, r"^([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", "$3-$1-$2")
+    of_day = F.regexp_replace(F.regexp_replace(year_first, HALF_OF_DAY, ""), " UTC", "Z")
+    return F.regexp_replace(F.regexp_replace(of_day, " ([+-])", "$1"), r"([ T][0-9]{1,2}:[0-9]{2})(Z|[+-])", "$1:00$2")
+
+
+def half_of_day(text: Column) -> Column:
+    """Return how far a clock of twelve hours is behind, null for an hour that it does not have; zero of any other."""
+    hour = F.regexp_extract(text, r"[ T]([0-9]{1,2}):", 1).cast("int")
+    behind = F.when(text.rlike("[Pp][Mm]"), 12).otherwise(0) - F.when(hour == 12, 12).otherwise(0)
+    is_of_twelve = text.rlike("[AaPp][Mm]")
+    return F.make_dt_interval(hours=F.when(~is_of_twelve, 0).when(hour.between(1, 12), behind))
 
 
 def instant(text: Column, kind: Kind) -> Column:
     """Return the instant of a text in UTC, else null."""
-    with_seconds = F.regexp_replace(text, r"([ T][0-9]{1,2}:[0-9]{2})(Z|[+-])", "$1:00$2")
-    year_first = F.regexp_replace(text, r"^([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})", "$3-$1-$2")
-    read_as = (
-        F.when(text.rlike(anchored(PLAIN_INSTANT)), text)
-        .when(text.rlike(anchored(ISO_FORM)), with_seconds)
-        .when(text.rlike(anchored(MONTH_FIRST_FORM)), year_first)
-    )
-    return read_as.cast(kind.silver_type)
+    has_form = text.rlike(anchored(ISO_FORM)) | text.rlike(anchored(MONTH_FIRST_FORM))
+    other = for_spark(text).cast(kind.silver_type) + half_of_day(text)
+    return F.when(text.rlike(anchored(PLAIN_INSTANT)), text.cast(kind.silver_type)).when(has_form, other)
 
 
 def not_before_1900(at: Column) -> Column:

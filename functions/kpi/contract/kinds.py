@@ -89,7 +89,10 @@ AMOUNT = Kind(
     forms=(
         "digits, plain or grouped in threes by commas, with or without decimals (`12`, `1,412.64`, `.5`, not `5.`); "
         "before them a sign, `$`, `$` and sign, or sign and `$`; or all of it without sign in parentheses, which mean "
-        "negative: `($77.00)`. Zeros after the second decimal are allowed"
+        "negative: `($77.00)`, `$(77.00)`. Blanks may follow the `$` and the sign; `$ -`, with a dash for the digits, "
+        "is zero. Zeros after the second decimal are allowed. A minus sign (U+2212) and a dash (U+2013) are read "
+        "as `-`. No-break spaces (U+00A0, U+202F) are read as blanks, also around an amount, and may group "
+        "digits in threes"
     ),
     becomes=f"`{MONEY}`",
     usual_faults=(Fault.UNREADABLE,),
@@ -107,8 +110,10 @@ INSTANT = Kind(
     parquet=(ParquetType.TEXT, ParquetType.TIMESTAMP, ParquetType.DATE),
     forms=(
         "`YYYY-MM-DD`, then nothing or (blank or `T`) `H:MM`, `HH:MM`, `HH:MM:SS` with up to 9 decimals, then nothing, "
-        "`Z` or `±HH:MM` / `±HHMM`; or `M/D/YYYY` (month first) with the same times of day, blank between. Without an "
-        "offset it is UTC; a date alone is midnight; decimals beyond six are cut"
+        "`Z`, ` UTC`, or `±HH:MM` / `±HHMM` / `±HH` with an optional blank before it; or `M/D/YYYY` (month first) with "
+        "the same times of day, blank between. Behind the time of day may stand `AM` or `PM` in any case, with an "
+        "optional blank before it; the hour is then 1 to 12, and `12:00 AM` is midnight. Without an offset it is UTC; "
+        "a date alone is midnight; decimals beyond six are cut"
     ),
     becomes="`timestamp` in UTC",
     usual_faults=(Fault.UNREADABLE,),
@@ -136,10 +141,10 @@ ZIP = Kind(
     name="zip",
     silver_type="string",
     parquet=OF_NUMBERS,
-    forms="one to five digits with an optional tail `.0`; leading zeros are put back",
+    forms="one to five digits with an optional tail `.0`, `.00` …; leading zeros are put back",
     becomes="five characters",
     usual_faults=(Fault.IMPOSSIBLE,),
-    faults={Fault.IMPOSSIBLE: "not null and not one to five digits (with an optional tail `.0`), or zero"},
+    faults={Fault.IMPOSSIBLE: "not null and not one to five digits (with an optional tail of zeros, `.0`), or zero"},
     pattern=ZIP_FORM,
     width=5,
 )
@@ -147,10 +152,10 @@ MCC = Kind(
     name="mcc",
     silver_type="string",
     parquet=OF_NUMBERS,
-    forms="one to four digits with an optional tail `.0`; leading zeros are put back",
+    forms="one to four digits with an optional tail `.0`, `.00` …; leading zeros are put back",
     becomes="four characters",
     usual_faults=(Fault.UNREADABLE,),
-    faults={Fault.UNREADABLE: "not null and not one to four digits (with an optional tail `.0`)"},
+    faults={Fault.UNREADABLE: "not null and not one to four digits (with an optional tail of zeros, `.0`)"},
     pattern=MCC_FORM,
     width=4,
 )

@@ -13,7 +13,15 @@ import polars as pl
 from contract.columns import CHANGE_COLUMNS
 from contract.kinds import AMOUNT, CHANNEL, INSTANT, INTEGER, MCC, OPERATION, ZIP, Kind
 from contract.limits import AMOUNT_DECIMALS, AMOUNT_DIGITS, EARLIEST_YEAR
-from contract.patterns import AMOUNT_FORM, CHANNEL_FORM, INTEGER_FORM, ISO_FORM, MONTH_FIRST_FORM
+from contract.patterns import (
+    AMOUNT_FORM,
+    CHANNEL_FORM,
+    INTEGER_FORM,
+    ISO_FORM,
+    MONTH_FIRST_FORM,
+    NEGATIVE_MARK,
+    NO_BREAK,
+)
 from contract.subjects import Subject
 from contract.vocabulary import OPERATION_SPELLINGS
 
@@ -83,7 +91,7 @@ def _integer(name: str) -> pl.Expr:
 def _code(kind: Kind) -> Callable[[str], pl.Expr]:
     def read(name: str) -> pl.Expr:
         text = pl.col(name)
-        number = text.str.replace(r"\.0$", "").cast(pl.Int64, strict=False)
+        number = text.str.replace(r"\.0+$", "").cast(pl.Int64, strict=False)
         return pl.when(text.str.contains(whole(kind.pattern))).then(number)
 
     return read
@@ -91,14 +99,14 @@ def _code(kind: Kind) -> Callable[[str], pl.Expr]:
 
 def _parts_of_amount(name: str) -> dict[str, pl.Expr]:
     text = pl.col(name)
-    digits = text.str.extract(r"^[^0-9.]*([0-9,]*)").str.replace_all(",", "")
+    digits = text.str.extract(rf"^[^0-9.]*([0-9,{NO_BREAK}]*)").str.replace_all("[^0-9]", "")
     decimals = text.str.extract(r"\.([0-9]*)").str.strip_chars_end("0").fill_null("")
     return {
         f"{name}_has_form": text.str.contains(whole(AMOUNT_FORM)),
         f"{name}_digits": digits.str.strip_chars_start("0"),
         f"{name}_decimals": decimals,
         f"{name}_is_precise": decimals.str.len_bytes() <= AMOUNT_DECIMALS,
-        f"{name}_is_negative": text.str.contains(r"[-(]"),
+        f"{name}_is_negative": text.str.contains(NEGATIVE_MARK),
     }
 
 
@@ -126,16 +134,23 @@ def _microseconds(name: str) -> pl.Expr:
     month, day = month_first[0].str.zfill(2), month_first[1].str.zfill(2)
     other_day = pl.concat_str(month_first[2], pl.lit("-"), month, pl.lit("-"), day)
     days = pl.coalesce(iso_day, other_day).str.to_date("%Y-%m-%d", strict=False).cast(pl.Int64)
-    hours, minutes, seconds = (pl.coalesce(iso[n], month_first[n]).cast(pl.Int64).fill_null(0) for n in (3, 4, 5))
+    hour, minutes, seconds = (pl.coalesce(iso[n], month_first[n]).cast(pl.Int64).fill_null(0) for n in (3, 4, 5))
     fraction = pl.coalesce(iso[6], month_first[6]).str.pad_end(6, "0").str.head(6).cast(pl.Int64).fill_null(0)
-    offset = _offset_minutes(iso[7])
+    hours = _hours(hour, pl.coalesce(iso[7], month_first[7]))
+    offset = _offset_minutes(iso[8])
     return _not_too_early(days * DAY_US + (hours * 3600 + (minutes - offset) * 60 + seconds) * 1_000_000 + fraction)
 
 
+def _hours(hour: pl.Expr, half: pl.Expr) -> pl.Expr:
+    """Return the hour of the day; of a clock of twelve hours null where it is none of them."""
+    of_twelve = pl.when(hour.is_between(1, 12)).then(hour % 12 + 12 * half.is_in(["P", "p"]).cast(pl.Int64))
+    return pl.when(half.is_null()).then(hour).otherwise(of_twelve)
+
+
 def _offset_minutes(text: pl.Expr) -> pl.Expr:
-    digits = text.str.replace_all("[^0-9]", "")
+    digits = text.str.replace_all("[^0-9]", "").str.pad_end(4, "0")
     size = digits.str.head(2).cast(pl.Int64, strict=False) * 60 + digits.str.tail(2).cast(pl.Int64, strict=False)
-    return pl.when(text.str.starts_with("-")).then(-size).otherwise(size).fill_null(0)
+    return pl.when(text.str.contains("-", literal=True)).then(-size).otherwise(size).fill_null(0)
 
 
 def _not_too_early(us: pl.Expr) -> pl.Expr:

@@ -14,7 +14,10 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "data"))
 from pattern_examples import ACCEPTED, REFUSED, examples
 
 FORMS = {name: value for name, value in vars(patterns).items() if isinstance(value, str) and name.isupper()}
-PARTS = {"GROUPED_DIGITS", "UNSIGNED_AMOUNT", "HOUR", "SIXTIETH", "TIME_OF_DAY", "ISO_DAY"}
+PARTS = {
+    *("NO_BREAK", "BLANKS", "MINUS", "GROUPED_DIGITS", "UNSIGNED_AMOUNT", "DOLLAR", "SIGN", "SIGNED_AMOUNT"),
+    *("AMOUNT_IN_PARENTHESES", "HOUR", "SIXTIETH", "CLOCK", "TIME_OF_DAY", "ISO_DAY"),
+}
 
 
 def test_examples_are_there__for_every_pattern_accepted_and_refused() -> None:

@@ -5,13 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+NUMBER = r"(([0-9]{1,3}(,[0-9]{3})+|[0-9]{1,3}(_[0-9]{3})+|[0-9]+)?(\.[0-9]+)?)"
 AMOUNT = re.compile(
-    r"(\$[-+]?|[-+]\$?)?(?P<n>([0-9]{1,3}(,[0-9]{3})+|[0-9]+)?(\.[0-9]+)?)|\(\$?(?P<m>([0-9]{1,3}(,[0-9]{3})+|[0-9]+)?(\.[0-9]+)?)\)"
+    rf"(\$ *([-+] *)?|[-+] *(\$ *)?)?(?P<n>{NUMBER})|\((\$ *)?(?P<m>{NUMBER})\)|\$ *\((?P<o>{NUMBER})\)|\$ *-(?P<dash>)"
 )
-TIME = r"(?P<h>[01]?[0-9]|2[0-3]):(?P<mi>[0-5][0-9])(:(?P<s>[0-5][0-9])(\.(?P<f>[0-9]{1,9}))?)?"
-ISO = re.compile(
-    rf"(?P<y>[0-9]{{4}})-(?P<mo>[0-9]{{2}})-(?P<d>[0-9]{{2}})([ T]{TIME}(?P<z>Z|[+-][0-9]{{2}}:?[0-9]{{2}})?)?"
-)
+HALF = r"[ \u00a0\u202f]?(?P<half>[AaPp][Mm])"
+TIME = rf"(?P<h>[01]?[0-9]|2[0-3]):(?P<mi>[0-5][0-9])(:(?P<s>[0-5][0-9])(\.(?P<f>[0-9]{{1,9}}))?)?({HALF})?"
+ZONE = r"(?P<z>Z| UTC| ?[+-][0-9]{2}(:?[0-9]{2})?)"
+ISO = re.compile(rf"(?P<y>[0-9]{{4}})-(?P<mo>[0-9]{{2}})-(?P<d>[0-9]{{2}})([ T]{TIME}{ZONE}?)?")
 AMERICAN = re.compile(rf"(?P<mo>[0-9]{{1,2}})/(?P<d>[0-9]{{1,2}})/(?P<y>[0-9]{{4}})( {TIME})?")
 
 
@@ -80,13 +81,17 @@ def integer(text: str) -> int | None:
 
 
 def amount(text: str) -> tuple[Decimal | None, str | None]:
+    text = re.sub("(?<=[0-9])[\u00a0\u202f](?=[0-9])", "_", text)
+    text = re.sub("[\u00a0\u202f]", " ", re.sub("[\u2212\u2013]", "-", text)).strip(" ")
     match = AMOUNT.fullmatch(text)
-    number = (match["n"] if match["n"] is not None else match["m"]) if match else None
+    if not match:
+        return None, "amount_unreadable"
+    number = next((match[name] for name in "nmo" if match[name] is not None), "0").replace(",", "").replace("_", "")
     try:
-        value = Decimal((number or "").replace(",", ""))
+        value = Decimal(number)
     except InvalidOperation:
         return None, "amount_unreadable"
-    whole, _, decimals = (number or "").replace(",", "").partition(".")
+    whole, _, decimals = number.partition(".")
     if decimals.rstrip("0")[2:]:
         return None, "amount_too_precise"
     if len(whole.lstrip("0")) > 16:
@@ -107,17 +112,23 @@ def instant(text: str) -> datetime | None:
     offset = _offset(part.get("z") or "Z")
     if offset is None or abs(offset) > timedelta(hours=18) or day.year < 1899:
         return None
-    time = timedelta(hours=int(part["h"] or 0), minutes=int(part["mi"] or 0), seconds=int(part["s"] or 0))
+    hour = int(part["h"] or 0)
+    if part["half"]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if part["half"].lower() == "pm" else 0)
+    time = timedelta(hours=hour, minutes=int(part["mi"] or 0), seconds=int(part["s"] or 0))
     at = datetime(day.year, day.month, day.day, tzinfo=UTC) + time + timedelta(microseconds=micro) - offset
     return at if at >= datetime(1900, 1, 1, tzinfo=UTC) else None
 
 
 def _offset(text: str) -> timedelta | None:
-    if text == "Z":
+    if text in ("Z", " UTC"):
         return timedelta()
-    hours, minutes = int(text[1:3]), int(text[-2:])
+    sign, digits = text.strip(" ")[0], re.sub("[^0-9]", "", text)
+    hours, minutes = int(digits[:2]), int(digits[2:] or "0")
     size = timedelta(hours=hours, minutes=minutes)
-    return None if minutes > 59 else (-size if text[0] == "-" else size)
+    return None if minutes > 59 else (-size if sign == "-" else size)
 
 
 def judge(
@@ -138,12 +149,12 @@ def judge(
     channels = {name + tail for name in ("swipe", "chip", "online") for tail in ("", " transaction")}
     if channel and channel.lower() not in channels:
         broken.append("use_chip_unknown")
-    if zip_code and (not re.fullmatch(r"[0-9]{1,5}(\.0)?", zip_code) or not Decimal(zip_code)):
+    if zip_code and (not re.fullmatch(r"[0-9]{1,5}(\.0+)?", zip_code) or not Decimal(zip_code)):
         broken.append("zip_impossible")
     for name in ("client_id", "card_id", "merchant_id"):
         if row.get(name) and integer(str(row[name])) is None:
             broken.append(f"{name}_unreadable")
-    if mcc and not re.fullmatch(r"[0-9]{1,4}(\.0)?", mcc):
+    if mcc and not re.fullmatch(r"[0-9]{1,4}(\.0+)?", mcc):
         broken.append("mcc_unreadable")
     cents = None if money is None else int(money.scaleb(2))
     us = None if at is None else (at - EPOCH) // timedelta(microseconds=1)

@@ -69,17 +69,38 @@ def test_quick_ways_give_the_same_records__any_text(body: str, block_bytes: int,
 digits = st.text("0123456789", max_size=21)
 money = st.builds(
     lambda before, number, point, decimals, after: before + number + point + decimals + after,
-    st.sampled_from(["", "", "$", "-", "$-", "-$", "+", "(", "($", "--", " "]),
-    digits | st.sampled_from(["1,234", "12,34", "1,234,567"]),
+    st.sampled_from(
+        [
+            "",
+            "",
+            "$",
+            "-",
+            "$-",
+            "-$",
+            "+",
+            "(",
+            "($",
+            "--",
+            " ",
+            "$ ",
+            "$(",
+            "$ (",
+            "- ",
+            "\u2212",
+            "$\u2013",
+            "\u00a0",
+        ]
+    ),
+    digits | st.sampled_from(["1,234", "12,34", "1,234,567", "-", "1\u202f234", "1\u00a023"]),
     st.sampled_from(["", ".", "."]),
     st.text("0123456789", max_size=4),
-    st.sampled_from(["", "", "", ")", " ", "-", "e3"]),
+    st.sampled_from(["", "", "", ")", " ", "-", "e3", "\u00a0"]),
 )
 numbers = st.builds(
     lambda sign, number, tail: sign + number + tail,
     st.sampled_from(["", "", "-", "+"]),
     digits,
-    st.sampled_from(["", "", ".0", ".00", ".", ".5"]),
+    st.sampled_from(["", "", ".0", ".00", ".0000000000", ".", ".5"]),
 )
 days = st.builds(
     lambda year, month, day: f"{year:04}-{month:02}-{day:02}",
@@ -94,12 +115,15 @@ american = st.builds(
     st.sampled_from([1899, 1900, 2023]),
 )
 times = st.builds(
-    lambda lead, hour, minute, rest, zone: f"{lead}{hour}:{minute:02}{rest}{zone}",
+    lambda lead, hour, minute, rest, half, zone: f"{lead}{hour}:{minute:02}{rest}{half}{zone}",
     st.sampled_from([" ", "T", "  "]),
     st.integers(0, 25).map(str) | st.integers(0, 24).map("{:02}".format),
     st.integers(0, 61),
     st.sampled_from(["", ":00", ":59", ":60", ":00.1", ":00.1234567", ":00.", ":5"]),
-    st.sampled_from(["", "", "Z", "+02:00", "-0530", "+18:00", "+18:01", "-19:00", "+00:60"]),
+    st.sampled_from(["", "", " AM", "pm", " Pm", "\u202fPM", "  AM", " P"]),
+    st.sampled_from(
+        ["", "", "Z", "+02:00", "-0530", "+18:00", "+18:01", "-19:00", "+00:60", "+01", " -0700", " UTC", "-5"]
+    ),
 )
 dates = st.builds(lambda day, time: day + time, days | american, st.just("") | times)
 any_text = st.text(' ab0123$.,()-+"é\t', max_size=8)
