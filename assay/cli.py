@@ -99,6 +99,8 @@ def upload_files(
     profile: Profile = None,
 ) -> None:
     """Upload files to Bronze. The pipeline takes them from there to Gold."""
+    from contract.companions import is_companion
+
     from assay import console, upload, watch
 
     sources = upload.find_sources(files, prefix)
@@ -114,7 +116,7 @@ def upload_files(
             console.out().print(f"{file.key}  version {file.version_id}", soft_wrap=True)
         console.note("The pipeline takes them from here. Follow them: assay status")
         return
-    followed = [watch.FileProgress(file) for file in sent if not upload.is_companion(file.key)]
+    followed = [watch.FileProgress(file) for file in sent if not is_companion(file.key)]
     raise typer.Exit(watch.follow(target, open_ledger(target), followed, timeout_s=timeout * 60))
 
 

@@ -11,6 +11,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from contract.companions import is_companion
+
 from assay.errors import UserError
 from assay.ledger import file_id
 
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
-SIDE_CAR = ".control.json"
-PIN = "_dialect.json"
 FOLDERS = ("transactions/", "cards/", "users/", "mcc_codes/")  # whose uploads start something: the template's events
 PARALLEL = 4
 ONE_REQUEST = 64 * 1024**2  # larger files are sent in parts
@@ -36,6 +36,7 @@ class Source:
 
     @property
     def is_companion(self) -> bool:
+        """Whether it only goes with other files, and is not taken to Gold itself."""
         return is_companion(self.key)
 
 
@@ -48,11 +49,6 @@ class Uploaded:
     file_id: str
     size: int
     uploaded_at: datetime
-
-
-def is_companion(key: str) -> bool:
-    """Return whether an object only says how others are to be read; it is not taken to Gold itself."""
-    return key.endswith(SIDE_CAR) or key.rpartition("/")[2] == PIN
 
 
 def find_sources(paths: Iterable[Path], prefix: str) -> list[Source]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NotRequired, get_args, get_origin, g
 from contract import patterns
 from contract.aggregates import AGGREGATES
 from contract.columns import SourceColumn
+from contract.companions import COMPANIONS
 from contract.descriptions import column_description
 from contract.dimensions import DIMENSIONS, VERSIONED_DIMENSIONS
 from contract.formats import FOREIGN_FORMATS, HTML, JSON, XML
@@ -45,6 +46,10 @@ def column_rows(columns: Iterable[SourceColumn]) -> list[tuple[str, ...]]:
         (f"`{each.name}`", each.kind.name, code(each.aliases), "yes" * each.required, sentence(each.description))
         for each in columns
     ]
+
+
+def companions() -> str:
+    return table("name | what it is", ((code(each.shown.split(", ")), each.meaning) for each in COMPANIONS))
 
 
 def source_columns() -> str:
@@ -234,6 +239,7 @@ def item_attributes(item: type) -> str:
 
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
+    "companions": companions,
     "columns": source_columns,
     "headerless": headerless_orders,
     "dialects": lambda: meanings("dialect | told by", DIALECTS),

@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
+from contract.companions import is_companion
 from rich.table import Table
 
 from assay import console
 from assay.errors import UserError
 from assay.ledger import Item, Ledger, ending, file_id
-from assay.upload import SIDE_CAR, Uploaded, instant_text, send_bytes
+from assay.upload import Uploaded, instant_text, send_bytes
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -58,7 +59,7 @@ def folder_of(prefix: str) -> str:
 
 def is_load_file(key: str) -> bool:
     """Return whether AWS DMS wrote an object in a full load, by its name."""
-    return bool(LOAD_FILE.fullmatch(key.rpartition("/")[2])) and not key.endswith(SIDE_CAR)
+    return bool(LOAD_FILE.fullmatch(key.rpartition("/")[2])) and not is_companion(key)
 
 
 def find_files(client: S3Client, bucket: str, folder: str, keys: Sequence[str]) -> list[LoadFile]:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
+from contract.companions import PIN_NAME, SIDE_CAR_ENDING, is_companion
 from contract.items import FileItem
 from contract.limits import SEQUENCER_CHARACTERS
 from contract.subjects import LOAD, is_marker, subject_of
-from reading.control import SIDE_CAR_ENDING
-from reading.dialect_file import PIN_NAME
 from reading.markers import file_id
 
 from cloud.ledger import instant, status_change
@@ -76,7 +75,7 @@ def data_records(event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     for record in event.get("Records", []):
         if record.get("eventSource") != "aws:s3" or not record["eventName"].startswith("ObjectCreated:"):
             continue
-        if not _key(record).endswith(("/", SIDE_CAR_ENDING, f"/{PIN_NAME}")):
+        if not is_companion(_key(record)):
             yield record
 
 

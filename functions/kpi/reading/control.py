@@ -12,7 +12,6 @@ from contract.limits import EARLIEST_YEAR
 from reading.json_text import json_of
 from reading.rejection import Reason, RejectedError
 
-SIDE_CAR_ENDING = ".control.json"
 _ROW_COUNT = re.compile(r"[0-9]{1,18}", re.ASCII)
 _TOTAL = re.compile(r"([-+]?)([0-9]{1,36})(?:\.([0-9]{1,2})0*)?", re.ASCII)
 

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
+from contract.companions import PIN_NAME
+
 from reading.json_text import json_of
 from reading.rejection import Reason, RejectedError
 
-PIN_NAME = "_dialect.json"
 _BLANKS = " \t"
 
 

@@ -5,16 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from contract.companions import is_companion
 from contract.limits import EARLIEST_YEAR, MARKER_FILES
-from contract.subjects import MARKER_NAME, TRANSACTIONS
+from contract.subjects import TRANSACTIONS, is_marker
 
-from reading.control import SIDE_CAR_ENDING
-from reading.dialect_file import PIN_NAME
 from reading.json_text import json_of
 from reading.rejection import Reason, RejectedError
-
-_NO_DATA = ("/", SIDE_CAR_ENDING, f"/{PIN_NAME}", f"/{MARKER_NAME}")
-"""Ends of keys that never become files with rows: a load that waited for one would wait forever."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +87,8 @@ def _listed(entry: object) -> Listed:
         raise _unreadable("each of its 'files' must be an object with 'key' and 'version'")
     if not entry["key"].startswith(f"{TRANSACTIONS.name}/"):
         raise _unreadable(f"it lists {entry['key']!r}, which is not under transactions/")
-    if entry["key"].endswith(_NO_DATA) or not entry["version"]:
+    # A load that waited for what never becomes a file with rows would wait forever.
+    if is_companion(entry["key"]) or is_marker(entry["key"]) or not entry["version"]:
         raise _unreadable(f"it lists {entry['key']!r} (version {entry['version']!r}), which is not a version of a file")
     return Listed(entry["key"], entry["version"])
 

@@ -197,6 +197,7 @@ def test_settings_name_the_wrong_variable__each(name: str, value: str) -> None:
         ("folder", []),
         ("side_car", []),
         ("pin", []),
+        ("companions", []),
     ],
 )
 def test_events_name_their_objects__each_situation(event: str, keys: list[str]) -> None:
