@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 from contract.items import FileKpis
+from contract.rules import rules_of
 from contract.subjects import TRANSACTIONS, Subject
 from contract.vocabulary import CHANNELS, OPERATION_NAMES, UNKNOWN
 
@@ -34,7 +35,7 @@ class Kpis:
     zero_amounts: int = 0
     bad_rows: int = 0
     broken_rules: Counter[str] = field(default_factory=Counter)
-    """Rule → rows that break it; a row counts for each rule that it breaks."""
+    """Rule, in the contract's order → rows that break it; a row counts for each rule that it breaks."""
     total_cents: int = 0
     first_us: int | None = None
     last_us: int | None = None
@@ -67,8 +68,10 @@ class Kpis:
         self.last_us = max(_known(self.last_us, seen["last_us"]), default=None)
 
     def _add_broken(self, rules: pl.Series, subject: Subject) -> None:
+        counts = self.broken_rules
         for bits, rows in rules.value_counts().iter_rows():
-            self.broken_rules.update(dict.fromkeys(names_of(bits, subject), rows))
+            counts.update(dict.fromkeys(names_of(bits, subject), rows))
+        self.broken_rules = Counter({rule.name: counts[rule.name] for rule in rules_of(subject) if counts[rule.name]})
 
     def as_item(self) -> FileKpis:
         """Return the ledger's map: numbers, money as text, instants as text."""

@@ -8,7 +8,9 @@ from contract.items import FileFormat
 from contract.subjects import TRANSACTIONS, Subject
 from contract.vocabulary import UPLOAD
 
+from reading.missing_columns import missing_column_reasons
 from reading.rejection import Reason, RejectedError
+from reading.visible import visible
 
 MAXIMUM_NAMED = 20
 """So many unknown columns are named in a warning; a ledger item must not grow with a header."""
@@ -85,9 +87,12 @@ def layout_of(names: Sequence[str], subject: Subject = TRANSACTIONS, *, commit_n
     twice = sorted(name for name, count in Counter(canonical).items() if name and count > 1)
     required = [*subject.required, *(["commit_at"] if commit_name else [])]
     missing = [name for name in required if name not in canonical]
-    reasons = [Reason("missing_column", f"The required column {name!r} is missing.") for name in missing]
+    unread = [name for name, known in zip(names, canonical, strict=True) if known not in subject.known]
+    told = [commit_name if commit_name and name == "commit_at" else name for name in missing]
+    reasons = missing_column_reasons(told, names, unread, subject)
     reasons += [
-        Reason("duplicate_column", f"The column {name!r} occurs more than once.") for name in twice[:MAXIMUM_NAMED]
+        Reason("duplicate_column", f"The column '{visible(name)}' occurs more than once.")
+        for name in twice[:MAXIMUM_NAMED]
     ]
     if len(twice) > MAXIMUM_NAMED:
         reasons.append(Reason("duplicate_column", f"So do {len(twice) - MAXIMUM_NAMED} more columns."))
