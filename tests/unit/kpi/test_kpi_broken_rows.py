@@ -48,11 +48,11 @@ def test_reasons_count_the_rows_by_rule_and_show_the_first_of_three_rules__too_m
     assert [reason.text for reason in found] == [
         (
             "9 of 10 rows (90.0 %) break the data contract, the maximum is 50.0 %. By rule: date_unreadable 7, "
-            "amount_unreadable 3, use_chip_unknown 1, zip_impossible 1, too_few_fields 1."
+            "amount_unreadable 3, too_few_fields 1, use_chip_unknown 1, zip_impossible 1."
         ),
         "date_unreadable: 7 rows, first in line 3: '2,2.00,31.12.2023,chip,2139'. " + remedy_of("date_unreadable"),
         "amount_unreadable: 3 rows, first in line 7: '3,x,31.12.2023,chip,2139'. " + remedy_of("amount_unreadable"),
-        "use_chip_unknown: 1 row, first in line 10: '4,1.00,2024-03-05,nfc,ABC'. " + remedy_of("use_chip_unknown"),
+        "too_few_fields: 1 row, first in line 11: '5,6'. " + remedy_of("too_few_fields"),
         found[-1].text,
     ]
     assert "`assay check FILE`" in found[-1].text
