@@ -8,6 +8,7 @@ import time
 from typing import Any
 from urllib.parse import quote_plus
 
+from moto.core.utils import iso_8601_datetime_with_milliseconds
 from moto.s3 import notifications
 from moto.s3.models import FakeBucket, s3_backends
 
@@ -73,10 +74,12 @@ def _notification(item: dict[str, Any], *, arn: str, name: str) -> dict[str, Any
 
 
 def _complete_event(original: Function) -> Function:
-    # Until moto sends version, sequencer and a key with its slashes.
+    # Until moto sends version, sequencer, a key with its slashes, and when the object was put.
     def _get_s3_event(event_name: str, bucket: FakeBucket, key: Any, notification_id: str) -> dict[str, Any]:
         event: dict[str, Any] = original(event_name, bucket, key, notification_id)
-        described = event["Records"][0]["s3"]["object"]
+        record = event["Records"][0]
+        record["eventTime"] = iso_8601_datetime_with_milliseconds(key.last_modified)
+        described = record["s3"]["object"]
         described["key"] = quote_plus(key.name, safe=_KEY_SAFE)
         described["sequencer"] = sequencer(key)
         if bucket.versioning_status:

@@ -14,15 +14,16 @@ from contract.limits import EXAMPLE_BLOCKS
 from contract.subjects import subject_of
 from judging.broken_rows import TOO_MANY, BrokenRow, broken_rows, example_reasons, first_of_each, most_frequent
 from judging.kpis import Kpis, count_kpis, instant_text, money_text
-from judging.reconcile import LearnedRange, Policy, is_proven, range_warnings, reasons_against
+from judging.reconcile import LearnedRange, Policy, is_proven, range_warnings, reasons_against, repeated_keys
 from judging.rules import Limits
-from judging.values import columns_to_read
+from judging.values import columns_to_read, known_columns
+from judging.writing import Writings, null_reasons, texts_of, warnings_about_writing
 from reading.bytes import ByteStream, kind_warnings
 from reading.control import Control, control_of_metadata, control_of_side_car
 from reading.dialect import Name, refuse_changes_in_full_load, weaknesses
 from reading.dialect_file import pin_of
 from reading.files import Rows, SourceFile, format_of, frames_of
-from reading.markers import Listed, Load, load_of, refuse_absent
+from reading.markers import Listed, Load, load_of, refuse_absent, refuse_future
 from reading.rejection import Reason, RejectedError
 
 
@@ -36,6 +37,8 @@ class Inspection:
     control: Control = field(default_factory=Control)
     warnings: list[str] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
+    doubts: list[Reason] = field(default_factory=list)
+    """What many broken rows may come from."""
 
     def as_item(self) -> InspectedFile:
         """Return the attributes that the ledger keeps."""
@@ -88,6 +91,7 @@ def inspect_file(
     if any(reason.code == TOO_MANY for reason in found.reasons):
         examples = _examples(name, reopen, found.kpis, limits) if reopen else {}
         found.reasons += example_reasons(found.kpis.broken_rules, examples, name.subject)
+        found.reasons += found.doubts
     if not found.reasons and not is_proven(found.control):
         found.warnings += range_warnings(found.kpis, learned())
     return found
@@ -100,7 +104,7 @@ def broken_rows_of(name: Name, stream: ByteStream, limits: Limits, *, blocks: in
     """Yield the broken rows of a file's first blocks, or of all; raise RejectedError where it cannot be read."""
     file = SourceFile.sniff(name, stream)
     with TemporaryDirectory(prefix="parquet-") as folder:
-        frames = frames_of(file.rows(columns_to_read(name.subject), Path(folder), places=True))
+        frames = frames_of(file.rows(columns_to_read(name.subject), Path(folder), places=True), name.subject)
         yield from broken_rows(islice(frames, blocks), name.subject, limits)
 
 
@@ -110,11 +114,14 @@ def _examples(name: Name, reopen: Callable[[], ByteStream], kpis: Kpis, limits: 
         return first_of_each(rows, most_frequent(kpis.broken_rules))
 
 
-def inspect_marker(content: bytes, bucket: str, *, is_usable: Callable[[Listed], bool]) -> Inspection:
+def inspect_marker(
+    content: bytes, bucket: str, *, last_modified_at: datetime, is_usable: Callable[[Listed], bool]
+) -> Inspection:
     """Read the marker of a reload and decide whether to accept it; it has no rows and no money."""
     found = Inspection(format=FileFormat(kind="load"))
     try:
         load = load_of(content)
+        refuse_future(load, last_modified_at)
         refuse_absent(load, is_usable)
     except RejectedError as rejected:
         found.reasons.extend(rejected.reasons)
@@ -144,13 +151,17 @@ def _read(found: Inspection, file: SourceFile, limits: Limits) -> Kpis:
         raise RejectedError(Reason("empty_file", "The file has no bytes."))
     found.warnings += kind_warnings(name.key, file.kind)
     with TemporaryDirectory(prefix="parquet-") as folder:
-        rows = file.rows(columns_to_read(name.subject), Path(folder))
-        kpis = count_kpis(frames_of(rows), limits, name.subject)
+        rows = file.rows(known_columns(name.subject), Path(folder))
+        writings = Writings(name.subject, name.pin, lambda: texts_of(rows.shape, rows.types))
+        kpis = count_kpis(frames_of(rows, name.subject), limits, name.subject, writings)
+        found.format = format_of(file.kind, rows)
     changes = kpis.operations["update"] + kpis.operations["delete"]
     refuse_changes_in_full_load(rows.shape, name, changes=changes)
-    found.format = format_of(file.kind, rows)
-    found.warnings += rows.shape.layout.warnings(name.subject)
+    found.warnings += [*rows.shape.warnings, *rows.shape.layout.warnings(name.subject)]
+    found.warnings += warnings_about_writing(writings, rows.shape)
     found.warnings += weaknesses(rows.shape, bare_deletes=kpis.bare_deletes)
+    found.warnings += repeated_keys(kpis, rows.shape)
+    found.doubts = null_reasons(writings)
     if name.subject.secret:
         _require_single_lines(rows)
     return kpis

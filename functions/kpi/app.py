@@ -11,7 +11,7 @@ import json
 import os
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -21,7 +21,7 @@ import boto3
 from admission import Inspection, inspect_file, inspect_marker
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
-from cloud.ledger import Ledger
+from cloud.ledger import Ledger, instant_of
 from cloud.mail import rejection_body, rejection_subject
 from cloud.settings import Settings
 from cloud.uploads import (
@@ -30,6 +30,7 @@ from cloud.uploads import (
     ObjectVersion,
     data_records,
     is_there,
+    object_instant,
     object_version,
     open_version,
     read_head,
@@ -89,7 +90,7 @@ def process(version: ObjectVersion, on: Services, claimant: str) -> str:
     as_of_at, unreadable = _as_of(head)
     item = on.ledger.receive(received_item(version, head, as_of_at, _now()))
     if item["status"] == "received":
-        _decide(version, on, head, unreadable)
+        _decide(version, on, head and replace(head, last_modified_at=instant_of(item["last_modified_at"])), unreadable)
         item = on.ledger.get(version.file_id)
     if item["status"] == "rejected":
         _mail_rejection(item, on, claimant)
@@ -106,15 +107,17 @@ def execution_name(key: str, file_id: str) -> str:
 
 
 def _head(on: Services, version: ObjectVersion) -> Head | None:
+    """Return what S3 says of a version, its instant with the milliseconds of its event; None if it was deleted."""
     try:
-        return read_head(on.s3, version)
+        head = read_head(on.s3, version)
+        return replace(head, last_modified_at=object_instant(head.last_modified_at, version.event_at))
     except ObjectGoneError:
         return None
 
 
 def _as_of(head: Head | None) -> tuple[datetime | None, Inspection | None]:
     try:
-        return (as_of_of_metadata(head.metadata) if head else None), None
+        return (as_of_of_metadata(head.metadata, head.last_modified_at) if head else None), None
     except RejectedError as rejected:
         return None, Inspection(reasons=list(rejected.reasons))
 
@@ -146,7 +149,7 @@ def _inspect(version: ObjectVersion, on: Services, head: Head | None) -> Inspect
         if head is None:
             raise ObjectGoneError
         if is_marker(version.key):
-            return _inspect_marker(version, on)
+            return _inspect_marker(version, on, head)
         return inspect_file(
             version.key,
             open_version(on.s3, version),
@@ -163,7 +166,7 @@ def _inspect(version: ObjectVersion, on: Services, head: Head | None) -> Inspect
         return Inspection(reasons=[Reason("object_gone", text)])
 
 
-def _inspect_marker(version: ObjectVersion, on: Services) -> Inspection:
+def _inspect_marker(version: ObjectVersion, on: Services, head: Head) -> Inspection:
     def is_usable(listed: Listed) -> bool:
         known = on.ledger.find(listed.file_id(version.bucket))
         if known is not None:
@@ -171,7 +174,7 @@ def _inspect_marker(version: ObjectVersion, on: Services) -> Inspection:
         return is_there(on.s3, version.bucket, listed.key, listed.version_id)
 
     content = open_version(on.s3, version).read(MARKER_BYTES)
-    return inspect_marker(content, version.bucket, is_usable=is_usable)
+    return inspect_marker(content, version.bucket, last_modified_at=head.last_modified_at, is_usable=is_usable)
 
 
 def _mail_rejection(item: FileItem, on: Services, claimant: str) -> None:

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
-from contract.patterns import CSV_FIELD
-
-FIELD = CSV_FIELD.replace("*", "*+")  # possessive, or long records exhaust Java's stack
-_RECORD = re.compile(rf"{FIELD}(?:,{FIELD})*+")
-_FIELDS = re.compile(rf"(?:^|,)({FIELD})")
+from contract.patterns import csv_field
+from contract.writing import COMMA
 
 
-def split_line(text: str) -> list[str] | None:
+@cache
+def field_form(delimiter: str) -> str:
+    """Return the form of a field as Java takes it: possessive, or long records exhaust its stack."""
+    return csv_field(delimiter).replace("*", "*+")
+
+
+@cache
+def record_form(delimiter: str) -> str:
+    """Return the form of a record whose quotes are all in their places."""
+    field = field_form(delimiter)
+    return f"{field}(?:[{delimiter}]{field})*+"
+
+
+def split_line(text: str, delimiter: str = COMMA) -> list[str] | None:
     """Return the fields of a record on one line, without the quotes around them; None if a quote is misused."""
-    if not _RECORD.fullmatch(text):
+    if not re.fullmatch(record_form(delimiter), text):
         return None
-    fields = [match[1] for match in _FIELDS.finditer(text)]
+    fields = [match[1] for match in re.finditer(rf"(?:^|[{delimiter}])({field_form(delimiter)})", text)]
     return [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
 
 
-def join_line(fields: list[str]) -> str:
+def join_line(fields: list[str], delimiter: str = COMMA) -> str:
     """Return a record on one line, quoted where it must be."""
-    return ",".join('"' + field.replace('"', '""') + '"' if re.search('[",]', field) else field for field in fields)
+    return delimiter.join(
+        '"' + field.replace('"', '""') + '"' if re.search(f'["{delimiter}]', field) else field for field in fields
+    )

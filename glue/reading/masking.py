@@ -25,6 +25,7 @@ from contract.items import FileFormat, FileItem
 from contract.kinds import SECURITY_CODE
 from contract.patterns import CARD_NUMBER_FORM
 from contract.subjects import REFERENCES
+from contract.writing import COMMA
 
 from glue.reading.fields import join_line, split_line
 
@@ -113,24 +114,24 @@ class _Readable(io.RawIOBase):
 def masked_lines(file: FileItem, lines: Iterable[str], key: CardKey) -> Iterator[str]:
     """Yield the lines of a CSV file with its secret columns masked; line breaks and blank lines stay."""
     shape = file["format"]
-    names, tables = names_of(shape), shape.get("table_places", [])
+    names, tables, delimiter = names_of(shape), shape.get("table_places", []), shape.get("delimiter", COMMA)
     header = shape.get("blank_lines_before_header", 0) if shape["has_header"] else -1
     for number, line in enumerate(lines):
         blank = not line.strip(" \t\r\n\ufeff")
-        yield line if number <= header or blank else _masked_line(line, names, tables, key)
+        yield line if number <= header or blank else _masked_line(line, names, tables, delimiter, key)
 
 
-def _masked_line(line: str, names: list[str | None], tables: list[int], key: CardKey) -> str:
+def _masked_line(line: str, names: list[str | None], tables: list[int], delimiter: str, key: CardKey) -> str:
     text = line.rstrip("\r\n")
     end = line[len(text) :]
-    fields = split_line(text)
+    fields = split_line(text, delimiter)
     if fields is None:
         return f'"{WITHHELD}"!{end}'  # still breaks the rule of quotes
     if len(fields) != len(names):
         # Still too few or too many, and still of the table that it names.
         kept = [field if place in tables else "" for place, field in enumerate(fields)]
-        return join_line([WITHHELD, *kept[1:]]) + end
-    return join_line([key.masked(name, field) for name, field in zip(names, fields, strict=True)]) + end
+        return join_line([WITHHELD, *kept[1:]], delimiter) + end
+    return join_line([key.masked(name, field) for name, field in zip(names, fields, strict=True)], delimiter) + end
 
 
 def _copy_parquet(file: FileItem, body: Any, copy: Any, key: CardKey) -> None:

@@ -21,7 +21,8 @@ ORIGIN = {
     "has_op": "boolean", "has_commit_at": "boolean",
 }  # fmt: skip
 LAYOUT = (
-    "file_name string, header_line bigint, field_count int, null_text string, "
+    "file_name string, header_line bigint, field_count int, null_text string, more_null_texts array<string>, "
+    "decimal string, date_order string, "
     "other_table struct<name: string, places: array<int>>"
 )
 
@@ -49,6 +50,9 @@ def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[st
         "header_line": shape.get("blank_lines_before_header", 0) + 1 if shape["has_header"] else 0,
         "field_count": len(shape["columns"]),
         "null_text": shape.get("null_text"),
+        "more_null_texts": shape.get("more_null_texts"),
+        "decimal": shape.get("decimal"),
+        "date_order": shape.get("date_order"),
         "other_table": {"name": shape["table"], "places": shape["table_places"]} if "table" in shape else None,
         "positions": {name: place for name, place in shape["places"].items() if name in texts},
     }

@@ -91,7 +91,7 @@ def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Stagin
     origins = local_rows(spark, [origin_of(file, staging, names) for file in files], origin_schema(names))
     return (
         rows.join(F.broadcast(origins), on="file_name", how="inner")
-        .transform(with_texts, values, any_null_text=any("null_text" in file["format"] for file in files))
+        .transform(with_texts, values, files)
         .select(
             *ORIGIN,
             "row",

@@ -12,16 +12,19 @@ from operator import or_
 
 from contract.items import FileItem
 from contract.limits import RECORD_LINES
+from contract.writing import COMMA
 from pyspark.sql import Column, DataFrame, SparkSession, Window, WindowSpec
 from pyspark.sql import functions as F
 
-from glue.reading.fields import FIELD
+from glue.reading.fields import field_form, record_form
 from glue.reading.lines import QUOTE, has_odd_quotes, is_blank, read_lines
 from glue.reading.origin import ORIGIN, positions_of, texts_of
 from glue.reading.staging import Staging
 from glue.reading.texts import trimmed, with_texts
 
-WELL_QUOTED = rf"^{FIELD}(?:,{FIELD})*+\z"
+
+def well_quoted(text: Column, delimiter: str) -> Column:
+    return text.rlike(rf"^{record_form(delimiter)}\z")
 
 
 def by_line() -> WindowSpec:
@@ -34,13 +37,15 @@ def unquoted(field: Column) -> Column:
     return F.when(field.startswith(QUOTE), inner).otherwise(field)
 
 
-def fields_of(text: Column) -> Column:
+def fields_of(text: Column, delimiter: str) -> Column:
     """Return a well-quoted record's fields, some still within quotes: a lambda here would slow down all records."""
-    quoted = F.regexp_extract_all(F.concat(F.lit(","), text), F.lit(f",({FIELD})"), F.lit(1))
-    return F.when(text.contains(QUOTE), quoted).otherwise(F.split(text, ",", -1))
+    form = F.lit(f"[{delimiter}]({field_form(delimiter)})")
+    quoted = F.regexp_extract_all(F.concat(F.lit(delimiter), text), form, F.lit(1))
+    # A single sign that means itself is split at without a regular expression.
+    return F.when(text.contains(QUOTE), quoted).otherwise(F.split(text, rf"\{delimiter}", -1))
 
 
-def spans(lines: DataFrame) -> DataFrame:
+def spans(lines: DataFrame, delimiter: str) -> DataFrame:
     """Return `file_id, line, close, record` for each odd line that begins a record of several lines."""
     odd = lines.where(has_odd_quotes(F.col("text"))).select(
         "file_id", "line", "field_count", F.lead("line").over(by_line()).alias("close")
@@ -54,7 +59,9 @@ def spans(lines: DataFrame) -> DataFrame:
         .select("file_id", "line", F.concat_ws("\n", F.col("parts.text")).alias("record"))
     )
     fits = F.coalesce(
-        F.col("record").rlike(WELL_QUOTED) & (F.size(fields_of(F.col("record"))) == F.col("field_count")), F.lit(False)
+        well_quoted(F.col("record"), delimiter)
+        & (F.size(fields_of(F.col("record"), delimiter)) == F.col("field_count")),
+        F.lit(False),
     )
     chained = odd.join(joined, on=["file_id", "line"], how="left").select(
         "file_id", "line", "close", "record", fits.alias("fits"), F.row_number().over(by_line()).alias("place")
@@ -68,9 +75,9 @@ def spans(lines: DataFrame) -> DataFrame:
     )
 
 
-def join_spans(lines: DataFrame) -> DataFrame:
+def join_spans(lines: DataFrame, delimiter: str) -> DataFrame:
     """Return the records of untidy files: spans joined, blank lines left out, rows numbered."""
-    covered = spans(lines).select(
+    covered = spans(lines, delimiter).select(
         "file_id", F.explode(F.sequence("line", "close")).alias("line"), F.col("line").alias("open"), "record"
     )
     record = F.when(F.col("open") == F.col("line"), F.col("record")).otherwise(F.col("text"))
@@ -98,8 +105,11 @@ def line_of(files: Sequence[FileItem]) -> Column:
 
 
 def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
-    """Return one row per record: origin, `row`, `line`, `raw`, the structural rule it breaks, known columns."""
-    texts = texts_of(files[0]["subject"])
+    """Return one row per record of files of one separator: origin, `row`, `line`, `raw`, `broken`, known columns.
+
+    `broken` is the rule of structure that the record breaks, or null.
+    """
+    texts, delimiter = texts_of(files[0]["subject"]), files[0]["format"].get("delimiter", COMMA)
     lines, any_untidy = read_lines(spark, files, staging, texts)
     below = lines.where("line > header_line")
     if not all(file["format"]["has_header"] for file in files):
@@ -111,9 +121,9 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
         *kept, "line", "text", (F.col("line") - F.col("header_line")).alias("row")
     )
     if any_untidy:
-        records = records.unionByName(join_spans(below.where("untidy")).select(*records.columns))
+        records = records.unionByName(join_spans(below.where("untidy"), delimiter).select(*records.columns))
     text, fields, expected = F.col("text"), F.col("fields"), F.col("field_count")
-    broken = F.when(text.contains(QUOTE) & ~text.rlike(WELL_QUOTED), F.lit("malformed_quotes"))
+    broken = F.when(text.contains(QUOTE) & ~well_quoted(text, delimiter), F.lit("malformed_quotes"))
     if any("table" in file["format"] for file in files):
         broken = broken.when(of_other_table(fields), F.lit("other_table"))
     broken = broken.when(F.size(fields) < expected, F.lit("too_few_fields")).when(
@@ -124,8 +134,8 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
         for name, position in positions_of(files, texts).items()
     }
     return (
-        records.withColumn("fields", fields_of(text))
+        records.withColumn("fields", fields_of(text, delimiter))
         .withColumn("broken", broken)
-        .transform(with_texts, values, any_null_text=any("null_text" in file["format"] for file in files))
+        .transform(with_texts, values, files)
         .select(*ORIGIN, "row", line_of(files), F.col("text").alias("raw"), "broken", *texts)
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial, reduce
 
 from contract.items import FileItem
+from contract.writing import COMMA
 from pyspark.sql import DataFrame, SparkSession
 
 from glue.lake.spark import checkpointed, in_parallel
@@ -27,7 +28,7 @@ READER_SETTINGS = {
 
 
 def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
-    """Return the rows of one subject's files as text: one read for all CSV files, one for each shape of Parquet."""
+    """Return the rows of one subject's files as text: one read per separator of CSV and per shape of Parquet."""
     # The ledger has one name for INT96 and for nanoseconds, Spark two types.
     untold = [
         file for file in files if any(kind.startswith("timestamp[ns") for kind in file["format"].get("types", []))
@@ -41,10 +42,11 @@ def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> Da
     for file in files:
         shape = file["format"]
         parts = [shape["columns"], shape.get("types"), shape["places"], fields.get(file["file_id"])]
-        signature = json.dumps(parts, sort_keys=True) if shape["kind"] == "parquet" else "csv"
+        by_parts = json.dumps(parts, sort_keys=True)
+        signature = by_parts if shape["kind"] == "parquet" else f"csv{shape.get('delimiter', COMMA)}"
         shapes.setdefault(signature, []).append(file)
     readers = [
-        (read_csv if signature == "csv" else read_parquet)(spark, members, staging)
+        (read_csv if signature.startswith("csv") else read_parquet)(spark, members, staging)
         for signature, members in shapes.items()
     ]
     # The rules would be planned and compiled once for each part of the union.

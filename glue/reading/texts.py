@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
+from contract.items import FileItem
+from contract.kinds import INSTANT, WITH_DECIMAL_SIGN
+from contract.subjects import SUBJECTS
+from contract.writing import DAY_FIRST, DAY_FIRST_START
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -20,15 +24,46 @@ def trimmed(text: Column) -> Column:
     return F.when(short != "", short)
 
 
-def with_texts(rows: DataFrame, values: dict[str, Column], *, any_null_text: bool) -> DataFrame:
-    """Add the known columns as trimmed text; what a file writes for null is null.
+def without_null_texts(text: Column) -> Column:
+    """Return null for a text that its file writes for null."""
+    is_null = text.eqNullSafe(F.col("null_text")) | F.coalesce(F.array_contains("more_null_texts", text), F.lit(False))
+    return F.when(~is_null, text)
+
+
+def with_point(text: Column) -> Column:
+    """Return a number with a decimal point, also of a file whose decimal sign is a comma."""
+    return F.when(F.col("decimal") == ",", F.translate(text, ",.", ".,")).otherwise(text)
+
+
+def with_month_first(text: Column) -> Column:
+    """Return a date with the month before the day, also of a file that has it the other way round."""
+    swapped = F.regexp_replace(text, DAY_FIRST_START, "$1$3/$2/")
+    return F.when(F.col("date_order") == DAY_FIRST, swapped).otherwise(text)
+
+
+def with_texts(rows: DataFrame, values: dict[str, Column], files: Sequence[FileItem]) -> DataFrame:
+    """Add the known columns as trimmed text in the usual way of writing; what a file writes for null is null.
 
     Spark computes an expression anew wherever another one names it, unless it is a column of an earlier step.
     """
-    steps: list[Callable[[Column], Column]] = [without_blanks, lambda text: F.when(text != "", text)]
-    if any_null_text:
-        steps.append(lambda text: F.when(~text.eqNullSafe(F.col("null_text")), text))
+    kinds = {name: SUBJECTS[files[0]["subject"]].known[name].kind for name in written_as_text(files[0], values)}
+    steps: list[tuple[Callable[[Column], Column], Iterable[str]]] = [
+        (without_blanks, values),
+        (lambda text: F.when(text != "", text), values),
+    ]
+    if any("null_text" in file["format"] for file in files):
+        steps.append((without_null_texts, values))
+    if any("decimal" in file["format"] for file in files):
+        steps.append((with_point, [name for name, kind in kinds.items() if kind in WITH_DECIMAL_SIGN]))
+    if any("date_order" in file["format"] for file in files):
+        steps.append((with_month_first, [name for name, kind in kinds.items() if kind is INSTANT]))
     rows = rows.withColumns(values)
-    for step_of in steps:
-        rows = rows.withColumns({name: step_of(F.col(name)) for name in values})
+    for step, names in steps:
+        rows = rows.withColumns({name: step(F.col(name)) for name in names})
     return rows
+
+
+def written_as_text(file: FileItem, names: Iterable[str]) -> list[str]:
+    """Return the columns that are text in a file: numbers and instants of Parquet are not written in any way."""
+    types, places = file["format"].get("types"), file["format"]["places"]
+    return [name for name in names if not types or (name in places and types[places[name]] == "string")]

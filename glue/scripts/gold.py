@@ -108,6 +108,11 @@ CSV_FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",]*)'
 possessive (`.replace("*", "*+")`), or long records exhaust its stack."""
 
 
+def csv_field(delimiter: str) -> str:
+    """Return the field of a record whose fields another sign separates."""
+    return CSV_FIELD.replace(",", delimiter)
+
+
 # From functions/kpi/contract/kinds.py
 
 
@@ -296,6 +301,8 @@ OPERATION = Kind(
     becomes="`I`, `U`, `D`",
     faults={Fault.NOT_GIVEN: "the file has an `op` column, and the value is null or no operation"},
 )
+WITH_DECIMAL_SIGN = (INTEGER, AMOUNT, ZIP, MCC)
+"""The kinds in whose texts a decimal sign may stand; codes and ids have it before a tail of zeros."""
 
 
 # From functions/kpi/contract/columns.py
@@ -341,7 +348,9 @@ COMMIT_NAMES = (
 CHANGE_COLUMNS = (
     SourceColumn("op", OPERATION, "The operation of a change.", faults=(Fault.NOT_GIVEN,)),
     SourceColumn(
-        "commit_at", INSTANT, "The commit timestamp of a change.", aliases=COMMIT_NAMES, faults=(Fault.NOT_GIVEN,)
+        *("commit_at", INSTANT, "The commit timestamp of a change."),
+        aliases=COMMIT_NAMES,
+        faults=(Fault.NOT_GIVEN, Fault.IN_FUTURE),
     ),
 )
 """The columns that files of changes have beside those of their subject."""
@@ -781,6 +790,11 @@ class FileFormat(TypedDict):
     ]
     is_full_load: NotRequired[bool]
     null_text: NotRequired[Annotated[str, "only where a text means null"]]
+    more_null_texts: NotRequired[Annotated[list[str], "only where the pin names several"]]
+    delimiter: NotRequired[Annotated[str, "what separates fields; only where it is no comma"]]
+    decimal: NotRequired[Annotated[str, "the decimal sign; only where it is no point"]]
+    date_order: NotRequired[Annotated[str, "`day-first`; only where the month is not first"]]
+    ordered_by: NotRequired[Annotated[str, "the name in the file of the commit timestamp; only where it has one"]]
     table: NotRequired[Annotated[str, "in lower case; only `dms cdc transactions`"]]
     table_places: NotRequired[
         Annotated[list[int], "a row that names `table` at none of these places is of another table"]
@@ -860,7 +874,7 @@ class FileItem(TypedDict):
     sequencer: Annotated[str, "of the object's event, padded with zeros on the right"]
     etag: Annotated[str, "of the object"]
     size: Annotated[int, "bytes"]
-    last_modified_at: Annotated[str, "when the object was written"]
+    last_modified_at: Annotated[str, "when the object was written: S3's second, the milliseconds of its event"]
     as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]
     status: Annotated[StatusName, "`received → accepted → in_silver → published`, or `rejected`; only forward"]
     in_effect: Annotated[bool, "false until accepted, then true"]
@@ -1284,6 +1298,9 @@ REASON_CODES: Mapping[str, str] = {
     "unreadable_control": "the control totals or `as-of` cannot be read",
     "ambiguous_dialect": "what the file holds can be read in two ways: see *Dialects*",
     "unreadable_dialect": "the pin of the file's folder cannot be used: see *Dialects*",
+    "day_first_dates": "dates can only be read with the day first, and no pin says so: see *Ways of writing*",
+    "decimal_commas": "amounts can only be read with a decimal comma, and no pin says so: see *Ways of writing*",
+    "values_without_name": "values stand under a column that has no name",
     "card_numbers": (
         "a column of a transactions file looks like card numbers (13 to 19 digits with the check digit of ISO/IEC "
         "7812, in nine of ten of at least five values of the first block)"

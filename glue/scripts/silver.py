@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import cached_property, partial, reduce
+from functools import cache, cached_property, partial, reduce
 from itertools import pairwise
 from operator import and_, itemgetter, or_
 from typing import Annotated, Any, Generic, Literal, NotRequired, TypedDict, TypeVar, cast
@@ -90,6 +90,11 @@ SECURITY_CODE_FORM = r"[0-9]{3,4}(?:\.0)?"
 CSV_FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",]*)'
 """A field of a record: without any quote, or in quotes as a whole, where `""` means one. Java needs its repetitions
 possessive (`.replace("*", "*+")`), or long records exhaust its stack."""
+
+
+def csv_field(delimiter: str) -> str:
+    """Return the field of a record whose fields another sign separates."""
+    return CSV_FIELD.replace(",", delimiter)
 
 
 # From functions/kpi/contract/sql_types.py
@@ -306,6 +311,8 @@ OPERATION = Kind(
     becomes="`I`, `U`, `D`",
     faults={Fault.NOT_GIVEN: "the file has an `op` column, and the value is null or no operation"},
 )
+WITH_DECIMAL_SIGN = (INTEGER, AMOUNT, ZIP, MCC)
+"""The kinds in whose texts a decimal sign may stand; codes and ids have it before a tail of zeros."""
 
 
 # From functions/kpi/contract/columns.py
@@ -351,7 +358,9 @@ COMMIT_NAMES = (
 CHANGE_COLUMNS = (
     SourceColumn("op", OPERATION, "The operation of a change.", faults=(Fault.NOT_GIVEN,)),
     SourceColumn(
-        "commit_at", INSTANT, "The commit timestamp of a change.", aliases=COMMIT_NAMES, faults=(Fault.NOT_GIVEN,)
+        *("commit_at", INSTANT, "The commit timestamp of a change."),
+        aliases=COMMIT_NAMES,
+        faults=(Fault.NOT_GIVEN, Fault.IN_FUTURE),
     ),
 )
 """The columns that files of changes have beside those of their subject."""
@@ -476,6 +485,11 @@ class FileFormat(TypedDict):
     ]
     is_full_load: NotRequired[bool]
     null_text: NotRequired[Annotated[str, "only where a text means null"]]
+    more_null_texts: NotRequired[Annotated[list[str], "only where the pin names several"]]
+    delimiter: NotRequired[Annotated[str, "what separates fields; only where it is no comma"]]
+    decimal: NotRequired[Annotated[str, "the decimal sign; only where it is no point"]]
+    date_order: NotRequired[Annotated[str, "`day-first`; only where the month is not first"]]
+    ordered_by: NotRequired[Annotated[str, "the name in the file of the commit timestamp; only where it has one"]]
     table: NotRequired[Annotated[str, "in lower case; only `dms cdc transactions`"]]
     table_places: NotRequired[
         Annotated[list[int], "a row that names `table` at none of these places is of another table"]
@@ -555,7 +569,7 @@ class FileItem(TypedDict):
     sequencer: Annotated[str, "of the object's event, padded with zeros on the right"]
     etag: Annotated[str, "of the object"]
     size: Annotated[int, "bytes"]
-    last_modified_at: Annotated[str, "when the object was written"]
+    last_modified_at: Annotated[str, "when the object was written: S3's second, the milliseconds of its event"]
     as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]
     status: Annotated[StatusName, "`received → accepted → in_silver → published`, or `rejected`; only forward"]
     in_effect: Annotated[bool, "false until accepted, then true"]
@@ -913,9 +927,16 @@ COMPARISONS: Mapping[str, tuple[Rule, ...]] = {
 
 ENDINGS: Mapping[Fault, str] = {Fault.MALFORMED: "unreadable"}
 """How a rule's name ends where it does not end with its fault."""
+CHANGE_ENDINGS: Mapping[str, str] = {"op": "unknown", "commit_at": "unreadable"}
+"""The same of the columns of changes, for a value that is not given."""
 CHANGE_RULES = tuple(
-    Rule(name, column.name, Fault.NOT_GIVEN, column.kind.faults[Fault.NOT_GIVEN], on_deletes=True)
-    for name, column in zip(("op_unknown", "commit_at_unreadable"), CHANGE_COLUMNS, strict=True)
+    Rule(
+        f"{column.name}_{CHANGE_ENDINGS[column.name] if fault is Fault.NOT_GIVEN else fault}",
+        *(column.name, fault, column.kind.faults[fault]),
+        on_deletes=True,
+    )
+    for column in CHANGE_COLUMNS
+    for fault in column.tested_faults
 )
 """The rules of the columns that tell a change, each tried in files that have the column."""
 
@@ -1360,6 +1381,9 @@ REASON_CODES: Mapping[str, str] = {
     "unreadable_control": "the control totals or `as-of` cannot be read",
     "ambiguous_dialect": "what the file holds can be read in two ways: see *Dialects*",
     "unreadable_dialect": "the pin of the file's folder cannot be used: see *Dialects*",
+    "day_first_dates": "dates can only be read with the day first, and no pin says so: see *Ways of writing*",
+    "decimal_commas": "amounts can only be read with a decimal comma, and no pin says so: see *Ways of writing*",
+    "values_without_name": "values stand under a column that has no name",
     "card_numbers": (
         "a column of a transactions file looks like card numbers (13 to 19 digits with the check digit of ISO/IEC "
         "7812, in nine of ten of at least five values of the first block)"
@@ -1381,6 +1405,56 @@ REASON_CODES: Mapping[str, str] = {
     "too_many_bad_rows": "the share of rows to be quarantined is above the parameter `MaximumBadShare`",
 }
 """Why a file is rejected: each code with when it is given."""
+
+
+# From functions/kpi/contract/writing.py
+
+COMMA = ","
+DELIMITERS: Mapping[str, str] = {COMMA: "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+"""What may separate the fields of a CSV file, each with its name."""
+DECIMAL_SIGNS = (".", ",")
+"""Of the two one is the decimal sign, the other groups digits in threes."""
+MONTH_FIRST, DAY_FIRST = "month-first", "day-first"
+DATE_ORDERS = (MONTH_FIRST, DAY_FIRST)
+"""How dates with slashes are read."""
+DAY_FIRST_START = "^([ \\t]*)([0-9]{1,2})/([0-9]{1,2})/"
+"""How a date with the day first begins: blanks, day, month."""
+NULL_WORDS = ("nan", "none", "null", "<na>", "\\n", "n/a", "#n/a", "na", "nat")
+"""What other programs write where nothing is, in lower case. In a list of names such a word is null; elsewhere it is a
+text like any other, with a warning."""
+
+_DAY = "(?:1[3-9]|2[0-9]|3[01])"
+_DAY_OR_MONTH = "(?:0?[1-9]|1[0-2])"
+_YEAR = "/[0-9]{4}(?:[^0-9].*)?"
+DATE_ORDER_PROOFS: Mapping[str, str] = {
+    MONTH_FIRST: f"{_DAY_OR_MONTH}/{_DAY}{_YEAR}",
+    DAY_FIRST: f"{_DAY}/{_DAY_OR_MONTH}{_YEAR}",
+}
+"""Dates that are in the calendar in one order alone."""
+DATE_IN_EITHER_ORDER = f"({_DAY_OR_MONTH})/({_DAY_OR_MONTH}){_YEAR}"
+"""Dates that are in the calendar in both; they are two different ones where the groups are."""
+
+
+def _decimals_after(sign: str, grouping: str) -> str:
+    """Return the form of numbers that can only be read with this decimal sign, between anything but digits."""
+    number = (
+        f"(?:[0-9]{{1,3}}(?:[{grouping}][0-9]{{3}})+[{sign}][0-9]+|[0-9]{{1,3}}(?:[{grouping}][0-9]{{3}}){{2,}}|"
+        f"[0-9]*[{sign}](?:[0-9]{{1,2}}|[0-9]{{4,}})|(?:[0-9]{{4,}}|0[0-9]*|)[{sign}][0-9]{{3}})"
+    )
+    return f"[^0-9.,]*{number}[^0-9.,]*"
+
+
+DECIMAL_SIGN_PROOFS: Mapping[str, str] = {".": _decimals_after(".", ","), ",": _decimals_after(",", ".")}
+"""Amounts that are none with the other sign: two decimals, or both signs in one amount."""
+THREE_DIGITS_BEHIND: Mapping[str, str] = {
+    sign: f"[^0-9.,]*[1-9][0-9]{{0,2}}[{sign}][0-9]{{3}}[^0-9.,]*" for sign in DECIMAL_SIGNS
+}
+"""Amounts whose only sign may be the decimal sign, or group digits: `1.500`, `173,900`."""
+
+
+def delimiter_text(delimiter: str) -> str:
+    """Return what separates fields as a sentence says it."""
+    return f"{DELIMITERS[delimiter]} ({delimiter!r})"
 
 
 # From glue/lake/spark.py
@@ -2725,22 +2799,33 @@ def in_key_order(figures: Iterable[FileFigures]) -> bool:
 
 # From glue/reading/fields.py
 
-FIELD = CSV_FIELD.replace("*", "*+")  # possessive, or long records exhaust Java's stack
-_RECORD = re.compile(rf"{FIELD}(?:,{FIELD})*+")
-_FIELDS = re.compile(rf"(?:^|,)({FIELD})")
+
+@cache
+def field_form(delimiter: str) -> str:
+    """Return the form of a field as Java takes it: possessive, or long records exhaust its stack."""
+    return csv_field(delimiter).replace("*", "*+")
 
 
-def split_line(text: str) -> list[str] | None:
+@cache
+def record_form(delimiter: str) -> str:
+    """Return the form of a record whose quotes are all in their places."""
+    field = field_form(delimiter)
+    return f"{field}(?:[{delimiter}]{field})*+"
+
+
+def split_line(text: str, delimiter: str = COMMA) -> list[str] | None:
     """Return the fields of a record on one line, without the quotes around them; None if a quote is misused."""
-    if not _RECORD.fullmatch(text):
+    if not re.fullmatch(record_form(delimiter), text):
         return None
-    fields = [match[1] for match in _FIELDS.finditer(text)]
+    fields = [match[1] for match in re.finditer(rf"(?:^|[{delimiter}])({field_form(delimiter)})", text)]
     return [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
 
 
-def join_line(fields: list[str]) -> str:
+def join_line(fields: list[str], delimiter: str = COMMA) -> str:
     """Return a record on one line, quoted where it must be."""
-    return ",".join('"' + field.replace('"', '""') + '"' if re.search('[",]', field) else field for field in fields)
+    return delimiter.join(
+        '"' + field.replace('"', '""') + '"' if re.search(f'["{delimiter}]', field) else field for field in fields
+    )
 
 
 # From glue/reading/masking.py
@@ -2830,24 +2915,24 @@ class _Readable(io.RawIOBase):
 def masked_lines(file: FileItem, lines: Iterable[str], key: CardKey) -> Iterator[str]:
     """Yield the lines of a CSV file with its secret columns masked; line breaks and blank lines stay."""
     shape = file["format"]
-    names, tables = names_of(shape), shape.get("table_places", [])
+    names, tables, delimiter = names_of(shape), shape.get("table_places", []), shape.get("delimiter", COMMA)
     header = shape.get("blank_lines_before_header", 0) if shape["has_header"] else -1
     for number, line in enumerate(lines):
         blank = not line.strip(" \t\r\n\ufeff")
-        yield line if number <= header or blank else _masked_line(line, names, tables, key)
+        yield line if number <= header or blank else _masked_line(line, names, tables, delimiter, key)
 
 
-def _masked_line(line: str, names: list[str | None], tables: list[int], key: CardKey) -> str:
+def _masked_line(line: str, names: list[str | None], tables: list[int], delimiter: str, key: CardKey) -> str:
     text = line.rstrip("\r\n")
     end = line[len(text) :]
-    fields = split_line(text)
+    fields = split_line(text, delimiter)
     if fields is None:
         return f'"{WITHHELD}"!{end}'  # still breaks the rule of quotes
     if len(fields) != len(names):
         # Still too few or too many, and still of the table that it names.
         kept = [field if place in tables else "" for place, field in enumerate(fields)]
-        return join_line([WITHHELD, *kept[1:]]) + end
-    return join_line([key.masked(name, field) for name, field in zip(names, fields, strict=True)]) + end
+        return join_line([WITHHELD, *kept[1:]], delimiter) + end
+    return join_line([key.masked(name, field) for name, field in zip(names, fields, strict=True)], delimiter) + end
 
 
 def _copy_parquet(file: FileItem, body: Any, copy: Any, key: CardKey) -> None:
@@ -2952,7 +3037,8 @@ ORIGIN = {
     "has_op": "boolean", "has_commit_at": "boolean",
 }  # fmt: skip
 LAYOUT = (
-    "file_name string, header_line bigint, field_count int, null_text string, "
+    "file_name string, header_line bigint, field_count int, null_text string, more_null_texts array<string>, "
+    "decimal string, date_order string, "
     "other_table struct<name: string, places: array<int>>"
 )
 
@@ -2980,6 +3066,9 @@ def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[st
         "header_line": shape.get("blank_lines_before_header", 0) + 1 if shape["has_header"] else 0,
         "field_count": len(shape["columns"]),
         "null_text": shape.get("null_text"),
+        "more_null_texts": shape.get("more_null_texts"),
+        "decimal": shape.get("decimal"),
+        "date_order": shape.get("date_order"),
         "other_table": {"name": shape["table"], "places": shape["table_places"]} if "table" in shape else None,
         "positions": {name: place for name, place in shape["places"].items() if name in texts},
     }
@@ -3019,18 +3108,49 @@ def trimmed(text: Column) -> Column:
     return F.when(short != "", short)
 
 
-def with_texts(rows: DataFrame, values: dict[str, Column], *, any_null_text: bool) -> DataFrame:
-    """Add the known columns as trimmed text; what a file writes for null is null.
+def without_null_texts(text: Column) -> Column:
+    """Return null for a text that its file writes for null."""
+    is_null = text.eqNullSafe(F.col("null_text")) | F.coalesce(F.array_contains("more_null_texts", text), F.lit(False))
+    return F.when(~is_null, text)
+
+
+def with_point(text: Column) -> Column:
+    """Return a number with a decimal point, also of a file whose decimal sign is a comma."""
+    return F.when(F.col("decimal") == ",", F.translate(text, ",.", ".,")).otherwise(text)
+
+
+def with_month_first(text: Column) -> Column:
+    """Return a date with the month before the day, also of a file that has it the other way round."""
+    swapped = F.regexp_replace(text, DAY_FIRST_START, "$1$3/$2/")
+    return F.when(F.col("date_order") == DAY_FIRST, swapped).otherwise(text)
+
+
+def with_texts(rows: DataFrame, values: dict[str, Column], files: Sequence[FileItem]) -> DataFrame:
+    """Add the known columns as trimmed text in the usual way of writing; what a file writes for null is null.
 
     Spark computes an expression anew wherever another one names it, unless it is a column of an earlier step.
     """
-    steps: list[Callable[[Column], Column]] = [without_blanks, lambda text: F.when(text != "", text)]
-    if any_null_text:
-        steps.append(lambda text: F.when(~text.eqNullSafe(F.col("null_text")), text))
+    kinds = {name: SUBJECTS[files[0]["subject"]].known[name].kind for name in written_as_text(files[0], values)}
+    steps: list[tuple[Callable[[Column], Column], Iterable[str]]] = [
+        (without_blanks, values),
+        (lambda text: F.when(text != "", text), values),
+    ]
+    if any("null_text" in file["format"] for file in files):
+        steps.append((without_null_texts, values))
+    if any("decimal" in file["format"] for file in files):
+        steps.append((with_point, [name for name, kind in kinds.items() if kind in WITH_DECIMAL_SIGN]))
+    if any("date_order" in file["format"] for file in files):
+        steps.append((with_month_first, [name for name, kind in kinds.items() if kind is INSTANT]))
     rows = rows.withColumns(values)
-    for step_of in steps:
-        rows = rows.withColumns({name: step_of(F.col(name)) for name in values})
+    for step, names in steps:
+        rows = rows.withColumns({name: step(F.col(name)) for name in names})
     return rows
+
+
+def written_as_text(file: FileItem, names: Iterable[str]) -> list[str]:
+    """Return the columns that are text in a file: numbers and instants of Parquet are not written in any way."""
+    types, places = file["format"].get("types"), file["format"]["places"]
+    return [name for name in names if not types or (name in places and types[places[name]] == "string")]
 
 
 # From glue/reading/parquet.py
@@ -3108,7 +3228,7 @@ def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Stagin
     origins = local_rows(spark, [origin_of(file, staging, names) for file in files], origin_schema(names))
     return (
         rows.join(F.broadcast(origins), on="file_name", how="inner")
-        .transform(with_texts, values, any_null_text=any("null_text" in file["format"] for file in files))
+        .transform(with_texts, values, files)
         .select(
             *ORIGIN,
             "row",
@@ -3170,7 +3290,9 @@ def read_lines(
 
 # From glue/reading/records.py
 
-WELL_QUOTED = rf"^{FIELD}(?:,{FIELD})*+\z"
+
+def well_quoted(text: Column, delimiter: str) -> Column:
+    return text.rlike(rf"^{record_form(delimiter)}\z")
 
 
 def by_line() -> WindowSpec:
@@ -3183,13 +3305,15 @@ def unquoted(field: Column) -> Column:
     return F.when(field.startswith(QUOTE), inner).otherwise(field)
 
 
-def fields_of(text: Column) -> Column:
+def fields_of(text: Column, delimiter: str) -> Column:
     """Return a well-quoted record's fields, some still within quotes: a lambda here would slow down all records."""
-    quoted = F.regexp_extract_all(F.concat(F.lit(","), text), F.lit(f",({FIELD})"), F.lit(1))
-    return F.when(text.contains(QUOTE), quoted).otherwise(F.split(text, ",", -1))
+    form = F.lit(f"[{delimiter}]({field_form(delimiter)})")
+    quoted = F.regexp_extract_all(F.concat(F.lit(delimiter), text), form, F.lit(1))
+    # A single sign that means itself is split at without a regular expression.
+    return F.when(text.contains(QUOTE), quoted).otherwise(F.split(text, rf"\{delimiter}", -1))
 
 
-def spans(lines: DataFrame) -> DataFrame:
+def spans(lines: DataFrame, delimiter: str) -> DataFrame:
     """Return `file_id, line, close, record` for each odd line that begins a record of several lines."""
     odd = lines.where(has_odd_quotes(F.col("text"))).select(
         "file_id", "line", "field_count", F.lead("line").over(by_line()).alias("close")
@@ -3203,7 +3327,9 @@ def spans(lines: DataFrame) -> DataFrame:
         .select("file_id", "line", F.concat_ws("\n", F.col("parts.text")).alias("record"))
     )
     fits = F.coalesce(
-        F.col("record").rlike(WELL_QUOTED) & (F.size(fields_of(F.col("record"))) == F.col("field_count")), F.lit(False)
+        well_quoted(F.col("record"), delimiter)
+        & (F.size(fields_of(F.col("record"), delimiter)) == F.col("field_count")),
+        F.lit(False),
     )
     chained = odd.join(joined, on=["file_id", "line"], how="left").select(
         "file_id", "line", "close", "record", fits.alias("fits"), F.row_number().over(by_line()).alias("place")
@@ -3217,9 +3343,9 @@ def spans(lines: DataFrame) -> DataFrame:
     )
 
 
-def join_spans(lines: DataFrame) -> DataFrame:
+def join_spans(lines: DataFrame, delimiter: str) -> DataFrame:
     """Return the records of untidy files: spans joined, blank lines left out, rows numbered."""
-    covered = spans(lines).select(
+    covered = spans(lines, delimiter).select(
         "file_id", F.explode(F.sequence("line", "close")).alias("line"), F.col("line").alias("open"), "record"
     )
     record = F.when(F.col("open") == F.col("line"), F.col("record")).otherwise(F.col("text"))
@@ -3247,8 +3373,11 @@ def line_of(files: Sequence[FileItem]) -> Column:
 
 
 def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
-    """Return one row per record: origin, `row`, `line`, `raw`, the structural rule it breaks, known columns."""
-    texts = texts_of(files[0]["subject"])
+    """Return one row per record of files of one separator: origin, `row`, `line`, `raw`, `broken`, known columns.
+
+    `broken` is the rule of structure that the record breaks, or null.
+    """
+    texts, delimiter = texts_of(files[0]["subject"]), files[0]["format"].get("delimiter", COMMA)
     lines, any_untidy = read_lines(spark, files, staging, texts)
     below = lines.where("line > header_line")
     if not all(file["format"]["has_header"] for file in files):
@@ -3260,9 +3389,9 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
         *kept, "line", "text", (F.col("line") - F.col("header_line")).alias("row")
     )
     if any_untidy:
-        records = records.unionByName(join_spans(below.where("untidy")).select(*records.columns))
+        records = records.unionByName(join_spans(below.where("untidy"), delimiter).select(*records.columns))
     text, fields, expected = F.col("text"), F.col("fields"), F.col("field_count")
-    broken = F.when(text.contains(QUOTE) & ~text.rlike(WELL_QUOTED), F.lit("malformed_quotes"))
+    broken = F.when(text.contains(QUOTE) & ~well_quoted(text, delimiter), F.lit("malformed_quotes"))
     if any("table" in file["format"] for file in files):
         broken = broken.when(of_other_table(fields), F.lit("other_table"))
     broken = broken.when(F.size(fields) < expected, F.lit("too_few_fields")).when(
@@ -3273,9 +3402,9 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
         for name, position in positions_of(files, texts).items()
     }
     return (
-        records.withColumn("fields", fields_of(text))
+        records.withColumn("fields", fields_of(text, delimiter))
         .withColumn("broken", broken)
-        .transform(with_texts, values, any_null_text=any("null_text" in file["format"] for file in files))
+        .transform(with_texts, values, files)
         .select(*ORIGIN, "row", line_of(files), F.col("text").alias("raw"), "broken", *texts)
     )
 
@@ -3295,7 +3424,7 @@ READER_SETTINGS = {
 
 
 def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
-    """Return the rows of one subject's files as text: one read for all CSV files, one for each shape of Parquet."""
+    """Return the rows of one subject's files as text: one read per separator of CSV and per shape of Parquet."""
     # The ledger has one name for INT96 and for nanoseconds, Spark two types.
     untold = [
         file for file in files if any(kind.startswith("timestamp[ns") for kind in file["format"].get("types", []))
@@ -3309,10 +3438,11 @@ def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> Da
     for file in files:
         shape = file["format"]
         parts = [shape["columns"], shape.get("types"), shape["places"], fields.get(file["file_id"])]
-        signature = json.dumps(parts, sort_keys=True) if shape["kind"] == "parquet" else "csv"
+        by_parts = json.dumps(parts, sort_keys=True)
+        signature = by_parts if shape["kind"] == "parquet" else f"csv{shape.get('delimiter', COMMA)}"
         shapes.setdefault(signature, []).append(file)
     readers = [
-        (read_csv if signature == "csv" else read_parquet)(spark, members, staging)
+        (read_csv if signature.startswith("csv") else read_parquet)(spark, members, staging)
         for signature, members in shapes.items()
     ]
     # The rules would be planned and compiled once for each part of the union.
@@ -3421,9 +3551,10 @@ def one_of(spellings: Mapping[str, str], text: Column) -> Column:
 
 
 def names(text: Column, kind: Kind) -> Column:
-    """Return the names in a text that separates them by commas; null when there is none."""
+    """Return the names in a text that separates them by commas; null when there is none, or a word for it."""
+    is_word = F.lower(text).isin(*NULL_WORDS)
     found = F.filter(F.transform(F.split(text, ","), trimmed), lambda name: name.isNotNull())
-    return F.when(text.rlike(r"[^, \t]"), found)
+    return F.when(text.rlike(r"[^, \t]") & ~is_word, found)
 
 
 # A new column of one of these kinds needs no line here: the contract's entry is all that it takes.

@@ -31,7 +31,7 @@ def read_rows(
     subject = subject_of(key)
     file = SourceFile.sniff(Name(key, subject, pin_of(pin)), stream)
     with TemporaryDirectory(prefix="parquet-") as folder:
-        frames = list(frames_of(file.rows(columns_to_read(subject), Path(folder), places=True)))
+        frames = list(frames_of(file.rows(columns_to_read(subject), Path(folder), places=True), subject))
     rules = broken_rules(subject, limits)
     named = pl.concat_list(pl.when(rule).then(pl.lit(name)) for name, rule in rules.items()).list.drop_nulls()
     values = {"op": "op_value", "commit_us": "commit_at_value", "key": f"{subject.key}_value"}

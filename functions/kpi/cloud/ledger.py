@@ -18,6 +18,11 @@ def instant(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def instant_of(text: str) -> datetime:
+    """Return the instant that a text of the ledger says."""
+    return datetime.fromisoformat(text)
+
+
 def status_change(status: StatusName, now: datetime) -> StatusChange:
     """Return the entry that records a change of status."""
     return {"status": status, "at": instant(now)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 
@@ -96,6 +96,16 @@ def object_version(record: Mapping[str, Any]) -> ObjectVersion:
         size=int(described.get("size", 0)),
         event_at=datetime.fromisoformat(record["eventTime"]).astimezone(UTC),
     )
+
+
+def object_instant(last_modified_at: datetime, event_at: datetime) -> datetime:
+    """Return when an object was written, to the millisecond: S3 itself tells whole seconds, the event when it was done.
+
+    An event from beyond the second gives it its last millisecond, one from before its first: of two versions the one
+    that was done later is never the older one.
+    """
+    last = last_modified_at + timedelta(milliseconds=999)
+    return max(last_modified_at, min(event_at, last))
 
 
 def received_item(version: ObjectVersion, head: Head | None, as_of_at: datetime | None, now: datetime) -> FileItem:

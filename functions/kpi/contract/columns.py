@@ -64,7 +64,9 @@ COMMIT_NAMES = (
 CHANGE_COLUMNS = (
     SourceColumn("op", OPERATION, "The operation of a change.", faults=(Fault.NOT_GIVEN,)),
     SourceColumn(
-        "commit_at", INSTANT, "The commit timestamp of a change.", aliases=COMMIT_NAMES, faults=(Fault.NOT_GIVEN,)
+        *("commit_at", INSTANT, "The commit timestamp of a change."),
+        aliases=COMMIT_NAMES,
+        faults=(Fault.NOT_GIVEN, Fault.IN_FUTURE),
     ),
 )
 """The columns that files of changes have beside those of their subject."""

@@ -193,3 +193,5 @@ OPERATION = Kind(
     becomes="`I`, `U`, `D`",
     faults={Fault.NOT_GIVEN: "the file has an `op` column, and the value is null or no operation"},
 )
+WITH_DECIMAL_SIGN = (INTEGER, AMOUNT, ZIP, MCC)
+"""The kinds in whose texts a decimal sign may stand; codes and ids have it before a tail of zeros."""

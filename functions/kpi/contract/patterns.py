@@ -55,3 +55,8 @@ SECURITY_CODE_FORM = r"[0-9]{3,4}(?:\.0)?"
 CSV_FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",]*)'
 """A field of a record: without any quote, or in quotes as a whole, where `""` means one. Java needs its repetitions
 possessive (`.replace("*", "*+")`), or long records exhaust its stack."""
+
+
+def csv_field(delimiter: str) -> str:
+    """Return the field of a record whose fields another sign separates."""
+    return CSV_FIELD.replace(",", delimiter)

@@ -47,9 +47,16 @@ COMPARISONS: Mapping[str, tuple[Rule, ...]] = {
 
 ENDINGS: Mapping[Fault, str] = {Fault.MALFORMED: "unreadable"}
 """How a rule's name ends where it does not end with its fault."""
+CHANGE_ENDINGS: Mapping[str, str] = {"op": "unknown", "commit_at": "unreadable"}
+"""The same of the columns of changes, for a value that is not given."""
 CHANGE_RULES = tuple(
-    Rule(name, column.name, Fault.NOT_GIVEN, column.kind.faults[Fault.NOT_GIVEN], on_deletes=True)
-    for name, column in zip(("op_unknown", "commit_at_unreadable"), CHANGE_COLUMNS, strict=True)
+    Rule(
+        f"{column.name}_{CHANGE_ENDINGS[column.name] if fault is Fault.NOT_GIVEN else fault}",
+        *(column.name, fault, column.kind.faults[fault]),
+        on_deletes=True,
+    )
+    for column in CHANGE_COLUMNS
+    for fault in column.tested_faults
 )
 """The rules of the columns that tell a change, each tried in files that have the column."""
 

@@ -81,6 +81,9 @@ REASON_CODES: Mapping[str, str] = {
     "unreadable_control": "the control totals or `as-of` cannot be read",
     "ambiguous_dialect": "what the file holds can be read in two ways: see *Dialects*",
     "unreadable_dialect": "the pin of the file's folder cannot be used: see *Dialects*",
+    "day_first_dates": "dates can only be read with the day first, and no pin says so: see *Ways of writing*",
+    "decimal_commas": "amounts can only be read with a decimal comma, and no pin says so: see *Ways of writing*",
+    "values_without_name": "values stand under a column that has no name",
     "card_numbers": (
         "a column of a transactions file looks like card numbers (13 to 19 digits with the check digit of ISO/IEC "
         "7812, in nine of ten of at least five values of the first block)"

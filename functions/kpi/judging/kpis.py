@@ -16,7 +16,10 @@ from judging.distinct_keys import DistinctKeys
 from judging.rows import DELETE, UNKNOWN_CHANNEL, names_of
 from judging.rules import Limits
 from judging.usual_forms import judge
+from judging.writing import Writings
 
+LONG_KEY = 10**15
+"""Floating point, and so a spreadsheet, holds no larger numbers exactly."""
 CHANNEL_NAMES = (*CHANNELS, UNKNOWN)
 """In the order of the codes of judged rows."""
 
@@ -42,10 +45,17 @@ class Kpis:
     channels: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CHANNEL_NAMES, 0))
     operations: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OPERATION_NAMES, 0))
     has_operations: bool = False
+    largest_key: int = 0
+    """Of the readable ones, without its sign; not in the ledger."""
     bare_deletes: int = 0
     """Good deletes that carry no value; not in the ledger."""
     deletes_without_amount: int = 0
     """Deletes whose amount is missing or unreadable; not in the ledger."""
+
+    @property
+    def has_long_keys(self) -> bool:
+        """Whether a key is so long that a spreadsheet rounds it."""
+        return self.largest_key >= LONG_KEY
 
     @property
     def mean_cents(self) -> int | None:
@@ -65,6 +75,7 @@ class Kpis:
         for name in self.operations:
             self.operations[name] += seen[f"operation_{name}"]
         self.first_us = min(_known(self.first_us, seen["first_us"]), default=None)
+        self.largest_key = max(_known(self.largest_key, seen["largest_key"]))
         self.last_us = max(_known(self.last_us, seen["last_us"]), default=None)
 
     def _add_broken(self, rules: pl.Series, subject: Subject) -> None:
@@ -108,13 +119,18 @@ _SUMS = (
 )
 
 
-def count_kpis(frames: Iterable[pl.DataFrame], limits: Limits, subject: Subject = TRANSACTIONS) -> Kpis:
-    """Return the figures of all records of a file."""
+def count_kpis(
+    frames: Iterable[pl.DataFrame],
+    limits: Limits,
+    subject: Subject = TRANSACTIONS,
+    writings: Writings | None = None,
+) -> Kpis:
+    """Return the figures of all records of a file; `writings` sees how they are written."""
     kpis = Kpis()
     with DistinctKeys() as keys:
         for records in _read_ahead(frames):
             kpis.has_operations = "op" in records.columns
-            for judged in judge(records, subject, limits):
+            for judged in judge(records, subject, limits, writings):
                 kpis.add(judged, subject)
                 keys.add(judged["key"].drop_nulls())
         kpis.distinct_keys = keys.count()
@@ -159,6 +175,7 @@ def _figures() -> list[pl.Expr]:
         (cents == 0).sum().alias("zero_amounts"),
         (~good).sum().alias("bad_rows"),
         cents.cast(pl.Int128).sum().alias("total_cents"),
+        pl.max_horizontal(pl.col("key").max(), -pl.col("key").min()).alias("largest_key"),
         us.min().alias("first_us"),
         us.max().alias("last_us"),
         *((good & (op == code)).sum().alias(f"operation_{name}") for code, name in enumerate(OPERATION_NAMES)),

@@ -5,10 +5,12 @@ from decimal import Decimal
 
 from contract.items import RangeItem
 from reading.control import Control
+from reading.layout import Shape
 from reading.rejection import Reason
 
 from judging.broken_rows import TOO_MANY, counted
 from judging.kpis import Kpis, money_text
+from judging.values import CHANGE_NAMES
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,16 @@ def _control_reasons(kpis: Kpis, control: Control) -> list[Reason]:
         )
         reasons.append(Reason("total_amount_mismatch", text))
     return reasons
+
+
+def repeated_keys(kpis: Kpis, shape: Shape) -> list[str]:
+    """Return a warning where an id stands in several rows of a file in which nothing says that they are changes."""
+    if not kpis.duplicate_keys or shape.layout.places.keys() & set(CHANGE_NAMES):
+        return []
+    rounded = " A spreadsheet rounds ids of more than 15 digits." if kpis.has_long_keys else ""
+    rows = "1 row repeats" if kpis.duplicate_keys == 1 else f"{kpis.duplicate_keys} rows repeat"
+    text = f"{rows} an id of the file, which has neither operations nor commit timestamps: of rows with one id the last"
+    return [f"{text} counts.{rounded}"]
 
 
 def range_warnings(kpis: Kpis, learned: LearnedRange | None) -> list[str]:

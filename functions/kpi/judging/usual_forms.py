@@ -16,6 +16,7 @@ from contract.vocabulary import CHANNELS
 from judging.rows import JUDGED, UNKNOWN_CHANNEL, judge_exactly
 from judging.rules import Limits, limit_value
 from judging.values import EARLIEST_US
+from judging.writing import Writings
 
 FIGURES: Mapping[str, str] = {"dms_id": "key", "amount": "cents", "date": "us"}
 """Columns whose values are figures, so they are read once for both."""
@@ -27,15 +28,23 @@ _USUAL_AMOUNT = r"^\$?-?[0-9]{1,13}\.[0-9]{2}$"
 _USUAL_ZIP = r"^[1-9][0-9]{0,4}(?:\.0)?$"
 
 
-def judge(records: pl.DataFrame, subject: Subject, limits: Limits) -> list[pl.DataFrame]:
-    """Return what `judge_exactly` returns, in several frames and in any order."""
+def judge(
+    records: pl.DataFrame, subject: Subject, limits: Limits, writings: Writings | None = None
+) -> list[pl.DataFrame]:
+    """Return what `judge_exactly` returns, in several frames and in any order; `writings` sees how they are written."""
+    seen = writings or Writings(subject)
+    seen.see_all(records)
     if not subject.has_money:
+        seen.see_odd(records)
         return [judge_exactly(records, subject, limits)]
     read = records.with_columns(*_quick_values(records.schema))
     quick = read.select(*JUDGED, usual=_is_usual(records.schema, subject, limits))
     if quick["usual"].all():
+        seen.see_usual(records.height)
         return [quick.drop("usual")]
     odd = records.filter(~quick["usual"])
+    seen.see_usual(records.height - odd.height)
+    seen.see_odd(odd)
     return [quick.filter(pl.col("usual")).drop("usual"), judge_exactly(odd, subject, limits)]
 
 
@@ -58,6 +67,7 @@ def _is_usual(schema: pl.Schema, subject: Subject, limits: Limits) -> pl.Expr:
         tests.append(pl.col("op").is_in(["I", "U"]))
     if "commit_at" in schema:
         tests.append(_is_usual_instant("commit_at", schema))
+        tests.append(_instant("commit_at", schema) <= limits.future_us)
     for column in subject.columns:
         if column.tested_faults and column.name in schema:
             is_good = pl.all_horizontal(*_tests_of(column, schema, subject, limits))

@@ -48,6 +48,11 @@ def columns_to_read(subject: Subject) -> tuple[str, ...]:
     return (*subject.ruled, *CHANGE_NAMES)
 
 
+def known_columns(subject: Subject) -> tuple[str, ...]:
+    """Return the columns that are looked at, though some only for how they are written: all but secret ones."""
+    return tuple(name for name in subject.known if name not in subject.secret)
+
+
 def read_values(records: pl.DataFrame, subject: Subject) -> pl.DataFrame:
     """Trim the texts of all columns that are read, and add their values; columns that the file lacks become null.
 

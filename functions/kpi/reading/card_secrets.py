@@ -24,7 +24,7 @@ def secret_columns(shape: Shape, sample: Sequence[Sequence[str | None]]) -> list
     reasons = []
     for place, name in enumerate(shape.layout.names):
         values = [record[place] for record in sample if len(record) > place]
-        filled = [_digits(text) for text in map(_trimmed, values) if text not in ("", shape.null_text)]
+        filled = [_digits(text) for text in map(_trimmed, values) if text not in ("", *shape.null_texts)]
         if len(filled) >= LEAST_VALUES and _most(filled, is_card_number):
             text = f"The column {name!r} looks like card numbers: leave it out, or send the last four digits."
             reasons.append(Reason("card_numbers", text))

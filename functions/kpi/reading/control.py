@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from contract.items import ControlSource
-from contract.limits import EARLIEST_YEAR
+from contract.limits import EARLIEST_YEAR, FUTURE_DAYS
 
 from reading.json_text import json_of
 from reading.rejection import Reason, RejectedError
@@ -43,8 +43,8 @@ def control_of_side_car(content: bytes) -> Control:
     return _control("side-car", figures.get("row_count"), figures.get("total_amount"))
 
 
-def as_of_of_metadata(metadata: Mapping[str, str]) -> datetime | None:
-    """Return the instant at which the sender took the extract, if it is given."""
+def as_of_of_metadata(metadata: Mapping[str, str], last_modified_at: datetime) -> datetime | None:
+    """Return the instant at which the sender took the extract, if it is given; it is not later than the object."""
     text = metadata.get("as-of")
     if text is None:
         return None
@@ -55,6 +55,10 @@ def as_of_of_metadata(metadata: Mapping[str, str]) -> datetime | None:
         raise _unreadable(f"The metadata 'as-of' is {text!r}, not an ISO 8601 instant.") from error
     if in_utc.year < EARLIEST_YEAR:
         raise _unreadable(f"The metadata 'as-of' is {text!r}, earlier than {EARLIEST_YEAR}.")
+    if in_utc > last_modified_at + timedelta(days=FUTURE_DAYS):
+        raise _unreadable(
+            f"The metadata 'as-of' is {text!r}, more than {FUTURE_DAYS} day later than the object was written."
+        )
     return in_utc
 
 

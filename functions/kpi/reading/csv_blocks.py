@@ -6,7 +6,7 @@ all plain are split by polars as they are, every other block is first cut into l
 
 import io
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -14,7 +14,7 @@ import polars as pl
 from contract.limits import LINE_BYTES, SAMPLE_RECORDS
 
 from reading.bytes import BYTE_ORDER_MARK, ByteStream, read_fully
-from reading.csv_records import RecordCutter, split_record
+from reading.csv_records import Beginning, RecordCutter
 from reading.layout import Shape
 from reading.rejection import Reason, RejectedError
 
@@ -28,11 +28,11 @@ _BLANK = re.compile(rb"[ \t]*\r?\n?")
 class CsvRows:
     """Reads a CSV stream; `frames` gives its records as `RecordCutter` does, the attributes what was seen on the way.
 
-    `shape_of` tells how the file is written from the first record (None where a quote in it is misused) and a sample.
+    `shape_of` tells how the file is written from its first lines.
     """
 
     stream: ByteStream
-    shape_of: Callable[[Sequence[str] | None, Sequence[Sequence[str | None]]], Shape]
+    shape_of: Callable[[Beginning], Shape]
     wanted: tuple[str, ...]
     places: bool = False
     block_bytes: int = BLOCK_BYTES
@@ -97,7 +97,7 @@ class CsvRows:
 
     def _told_shape(self, first: bytes, data: bytes) -> Shape:
         try:
-            return self.shape_of(_fields_of_line(first), _sample(data))
+            return self.shape_of(_beginning(first, data))
         except RejectedError as error:
             if not first.endswith(b"\n") and b"\r" in first.rstrip(b"\r"):
                 text = "The file is one line, because its lines end in CR alone: write them with LF or CRLF."
@@ -116,7 +116,7 @@ class CsvRows:
     def _plain_frames(self, text: bytes) -> list[pl.DataFrame] | None:
         """Split a block of plain lines as it is; None if any line in it may be something else.
 
-        Sound because polars refuses a line with more fields than the schema: if none has more, and the commas
+        Sound because polars refuses a line with more fields than the schema: if none has more, and the separators
         are as many as the lines need, none has fewer.
         """
         if b"\r" in text or text.startswith(BYTE_ORDER_MARK) or self.shape.table is not None:
@@ -128,7 +128,7 @@ class CsvRows:
             return [self._cutter.split(text)] if self._cutter.are_single(text) else None
         plain, quoted = parts
         lines = plain.count(b"\n") + (not plain.endswith(b"\n") if plain else 0)
-        if plain.count(b",") != lines * (self._cutter.width - 1):
+        if plain.count(self._cutter.delimiter.encode()) != lines * (self._cutter.width - 1):
             return None
         try:
             frames = [self._cutter.split(plain)] if plain else []
@@ -139,17 +139,16 @@ class CsvRows:
         return frames
 
 
-def _fields_of_line(line: bytes) -> list[str] | None:
-    _require_utf8(line)
-    return split_record(line.decode().removesuffix("\n").removesuffix("\r"))
-
-
-def _sample(data: bytes) -> list[list[str]]:
-    """Return the first records that are single lines."""
+def _beginning(first: bytes, data: bytes) -> Beginning:
+    """Return what the first lines say; of the block only as many lines as may be looked at."""
+    _require_utf8(first)
     lines = (line for line in io.BytesIO(data) if not _BLANK.fullmatch(line))
-    texts = (line.decode(errors="replace").removesuffix("\n").removesuffix("\r") for line in lines)
-    fields = (split_record(text) for text in texts)
-    return list(islice((record for record in fields if record is not None), SAMPLE_RECORDS))
+    texts = islice((_text_of(line) for line in lines), 2 * SAMPLE_RECORDS)
+    return Beginning(_text_of(first), list(texts))
+
+
+def _text_of(line: bytes) -> str:
+    return line.decode(errors="replace").removesuffix("\n").removesuffix("\r")
 
 
 def _require_utf8(data: bytes) -> None:

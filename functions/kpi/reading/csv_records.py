@@ -1,27 +1,47 @@
 """Cut lines of a CSV file into the records of the data contract (section 2), and records into fields."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import islice
 
 import polars as pl
-from contract.limits import RECORD_LINES
-from contract.patterns import CSV_FIELD
+from contract.limits import RECORD_LINES, SAMPLE_RECORDS
+from contract.patterns import csv_field
+from contract.writing import COMMA
 
-from reading.layout import Shape
+from reading.layout import NAMELESS, Shape
 
-_FIELD = re.compile(r'"((?:[^"]|"")*+)"|([^",]*)')
 _QUOTED = r'"(?:[^"]|"")*"'
-_WELL_FORMED = rf"^{CSV_FIELD}(?:,{CSV_FIELD})*$"
 _MAXIMUM_COUNTED_FIELDS = 100
 """A pattern that counts more fields would be too large."""
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """The first record of a file and the single-line records of its first block, which any separator may cut."""
+
+    first: str
+    lines: Sequence[str]
+
+    def header(self, delimiter: str) -> list[str] | None:
+        """Return the fields of the first record; None if a quote in it is misused."""
+        return split_record(self.first, delimiter)
+
+    def records(self, delimiter: str) -> list[list[str]]:
+        """Return the first records, the one of the header too; those with misused quotes are left out."""
+        cut = (split_record(line, delimiter) for line in self.lines)
+        return list(islice((record for record in cut if record is not None), SAMPLE_RECORDS))
 
 
 @dataclass
 class RecordCutter:
     """Cuts the lines of one file into records, block by block; it keeps the place that it has reached.
 
-    A frame of records has one text column per column of `wanted` that the file has, not trimmed, and `broken`: the rule
-    of section 2 that the record breaks, or null. With `places` it also has `row`, `line` and `raw`, in order.
+    A frame of records has one text column, not trimmed, per column of `wanted` that the file has and per column without
+    a name, and `broken`: the rule of section 2 that the record breaks, or null. With `places` it also has `row`, `line`
+    and `raw`, in order.
     """
 
     shape: Shape
@@ -32,19 +52,30 @@ class RecordCutter:
     _row: int = field(init=False, default=1)
     _line: int = field(init=False)
 
+    _places: dict[str, int] = field(init=False)
+
     def __post_init__(self) -> None:
         self._line = self.first_line
+        layout = self.shape.layout
+        known = {name: place for name, place in layout.places.items() if name in self.wanted}
+        self._places = known | {f"{NAMELESS}{place}": place for place in layout.nameless}
 
     @property
     def width(self) -> int:
         """How many fields a record must have."""
         return len(self.shape.layout.names)
 
+    @property
+    def delimiter(self) -> str:
+        """What separates fields."""
+        return self.shape.delimiter
+
     def are_single(self, text: bytes) -> bool:
         """Return whether each line is a record by itself with the header's number of fields."""
         if self.width > _MAXIMUM_COUNTED_FIELDS:
             return False
-        pattern = rf"^{CSV_FIELD}(?:,{CSV_FIELD}){{{self.width - 1}}}$"
+        field_ = csv_field(self.delimiter)
+        pattern = rf"^{field_}(?:[{self.delimiter}]{field_}){{{self.width - 1}}}$"
         return bool(_lines(text).str.contains(pattern).all())
 
     def split(self, text: bytes) -> pl.DataFrame:
@@ -52,15 +83,13 @@ class RecordCutter:
         frame = pl.read_csv(
             text,
             has_header=False,
+            separator=self.delimiter,
             schema={f"column_{place + 1}": pl.String for place in range(self.width)},
             empty_string_is_null=True,
         )
-        wanted = {
-            f"column_{place + 1}": name for name, place in self.shape.layout.places.items() if name in self.wanted
-        }
-        return frame.select(pl.col(old).alias(new) for old, new in wanted.items()).with_columns(
-            broken=pl.lit(None, pl.String)
-        )
+        return frame.select(
+            pl.col(f"column_{place + 1}").alias(name) for name, place in self._places.items()
+        ).with_columns(broken=pl.lit(None, pl.String))
 
     def cut(self, text: bytes, *, final: bool) -> tuple[pl.DataFrame, int]:
         """Return the records of a block, and how many lines they used; the others may go on in the next block."""
@@ -72,7 +101,7 @@ class RecordCutter:
         single = (
             lines.head(used)
             .filter(~pl.col("at").is_in(sorted(inner)) & ~pl.col("raw").str.contains(r"^[ \t]*$"))
-            .with_columns(broken=_broken(self.width))
+            .with_columns(broken=_broken(self.width, self.delimiter))
             .pipe(self._of_other_tables)
         )
         simple = single["broken"].is_null() & ~single["raw"].str.contains("\r", literal=True)
@@ -97,7 +126,7 @@ class RecordCutter:
             return records
 
         def is_other(raw: str) -> bool:
-            fields = split_record(raw)
+            fields = split_record(raw, self.delimiter)
             return fields is None or len(fields) <= place or fields[place].strip(" \t").lower() != table
 
         other = pl.Series([is_other(raw) for raw in records["raw"]], dtype=pl.Boolean)
@@ -127,56 +156,61 @@ class RecordCutter:
     def _is_record(self, lines: pl.DataFrame, first: int, last: int) -> bool:
         if last - first >= RECORD_LINES:
             return False
-        fields = split_record("\n".join(lines["raw"][first : last + 1]))
+        fields = split_record("\n".join(lines["raw"][first : last + 1]), self.delimiter)
         return fields is not None and len(fields) == self.width
 
     def _split_simple(self, single: pl.DataFrame) -> pl.DataFrame:
         # The first line keeps polars from taking a byte order mark inside the file for one at its beginning.
-        guard = "," * (self.width - 1)
+        guard = self.delimiter * (self.width - 1)
         text = pl.concat([pl.Series("raw", [guard]), single["raw"]]).str.join("\n").item()
         return self.split(text.encode()).slice(1).with_columns(single["at"], single["raw"])
 
     def _split_slowly(self, records: pl.DataFrame) -> pl.DataFrame:
-        names = [name for name in self.shape.layout.places if name in self.wanted]
-        columns: dict[str, list[str | None]] = {name: [] for name in names}
+        columns: dict[str, list[str | None]] = {name: [] for name in self._places}
         for raw, broken in records.select("raw", "broken").iter_rows():
-            fields = None if broken else split_record(raw)
-            for name in names:
-                columns[name].append(fields[self.shape.layout.places[name]] if fields else None)
+            fields = None if broken else split_record(raw, self.delimiter)
+            for name, place in self._places.items():
+                columns[name].append(fields[place] if fields else None)
         series = [pl.Series(name, values, pl.String) for name, values in columns.items()]
         return pl.DataFrame(series).with_columns(records["broken"], records["at"], records["raw"])
 
 
-def split_record(text: str) -> list[str] | None:
+def split_record(text: str, delimiter: str = COMMA) -> list[str] | None:
     """Split a record into its fields by rule 4; None if a quote is misused."""
     fields: list[str] = []
-    at = 0
-    while match := _FIELD.match(text, at):
+    at, field_ = 0, _field(delimiter)
+    while match := field_.match(text, at):
         fields.append(match[2] if match[1] is None else match[1].replace('""', '"'))
         at = match.end()
         if at == len(text):
             return fields
-        if text[at] != ",":
+        if text[at] != delimiter:
             return None
         at += 1
     return None
+
+
+@cache
+def _field(delimiter: str) -> re.Pattern[str]:
+    return re.compile(rf'"((?:[^"]|"")*+)"|([^"{delimiter}]*)')
 
 
 def _lines(text: bytes) -> pl.Series:
     return pl.Series("raw", [text.decode().removesuffix("\n")]).str.split("\n").explode()
 
 
-def _broken(width: int) -> pl.Expr:
+def _broken(width: int, delimiter: str) -> pl.Expr:
     """Return the rule that a line which is a record by itself breaks, or null."""
-    raw, quotes = pl.col("raw"), pl.col("quotes")
+    raw, quotes, field_ = pl.col("raw"), pl.col("quotes"), csv_field(delimiter)
+    well_formed = rf"^{field_}(?:[{delimiter}]{field_})*$"
     outside = pl.when(quotes == 0).then(raw).otherwise(raw.str.replace_all(_QUOTED, ""))
-    commas = outside.str.count_matches(",", literal=True)
+    separators = outside.str.count_matches(delimiter, literal=True)
     return (
-        pl.when((quotes > 0) & ~raw.str.contains(_WELL_FORMED))
+        pl.when((quotes > 0) & ~raw.str.contains(well_formed))
         .then(pl.lit("malformed_quotes"))
-        .when(commas < width - 1)
+        .when(separators < width - 1)
         .then(pl.lit("too_few_fields"))
-        .when(commas > width - 1)
+        .when(separators > width - 1)
         .then(pl.lit("too_many_fields"))
         .otherwise(pl.lit(None, pl.String))
     )

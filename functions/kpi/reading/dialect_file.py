@@ -1,8 +1,10 @@
 """Read a pin, `_dialect.json`: what the owner of a folder says about the files in it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from contract.companions import PIN_NAME
+from contract.writing import DATE_ORDERS, DECIMAL_SIGNS, DELIMITERS
 
 from reading.json_text import json_of
 from reading.rejection import Reason, RejectedError
@@ -12,24 +14,39 @@ _BLANKS = " \t"
 
 @dataclass(frozen=True)
 class Pin:
-    """What is settled; None where the pin is silent. `null_text` counts only with `settles_null`."""
+    """What is settled; None where the pin is silent.
+
+    `null_texts` counts only with `settles_null`, and a `commit_timestamp` of None only with `settles_commit`.
+    """
 
     header: bool | None = None
     columns: tuple[str, ...] | None = None
+    settles_commit: bool = False
     commit_timestamp: str | None = None
     settles_null: bool = False
-    null_text: str | None = None
+    null_texts: tuple[str, ...] = ()
     full_load: bool | None = None
     table: str | None = None
+    delimiter: str | None = None
+    decimal: str | None = None
+    date_order: str | None = None
 
 
-_KINDS: dict[str, type | tuple[type, ...]] = {
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
     "header": bool,
     "columns": list,
-    "commit_timestamp": str,
-    "null": (str, type(None)),
+    "commit_timestamp": (str, type(None)),
+    "null": (str, list, type(None)),
     "full_load": bool,
     "table": str,
+    "delimiter": str,
+    "decimal": str,
+    "date_order": str,
+}
+_CHOICES: Mapping[str, Sequence[str]] = {
+    "delimiter": tuple(DELIMITERS),
+    "decimal": DECIMAL_SIGNS,
+    "date_order": DATE_ORDERS,
 }
 
 
@@ -45,16 +62,24 @@ def pin_of(content: bytes | None) -> Pin:
         raise _unreadable("it is not a JSON object")
     for name, value in said.items():
         _check(name, value)
-    null = (said.get("null") or "").strip(_BLANKS)
     return Pin(
         header=said.get("header"),
         columns=tuple(said["columns"]) if "columns" in said else None,
+        settles_commit="commit_timestamp" in said,
         commit_timestamp=said.get("commit_timestamp"),
         settles_null="null" in said,
-        null_text=null or None,
+        null_texts=_null_texts(said.get("null")),
         full_load=said.get("full_load"),
         table=said["table"].strip(_BLANKS).lower() if "table" in said else None,
+        delimiter=said.get("delimiter"),
+        decimal=said.get("decimal"),
+        date_order=said.get("date_order"),
     )
+
+
+def _null_texts(said: str | list[str] | None) -> tuple[str, ...]:
+    texts = [said] if isinstance(said, str) else said or []
+    return tuple(dict.fromkeys(plain for text in texts if (plain := text.strip(_BLANKS))))
 
 
 def _check(name: str, value: object) -> None:
@@ -63,7 +88,9 @@ def _check(name: str, value: object) -> None:
     if not isinstance(value, _KINDS[name]) or (value == "" and name != "null"):
         raise _unreadable(f"its {name!r} has the wrong type")
     if isinstance(value, list) and not (value and all(isinstance(one, str) for one in value)):
-        raise _unreadable(f"its {name!r} is not a list of names")
+        raise _unreadable(f"its {name!r} is not a list of {'texts' if name == 'null' else 'names'}")
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise _unreadable(f"its {name!r} is {value!r}, which is none of {', '.join(map(repr, _CHOICES[name]))}")
 
 
 def _unreadable(why: str) -> RejectedError:

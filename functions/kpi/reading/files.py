@@ -8,17 +8,19 @@ from typing import Protocol
 import polars as pl
 from contract.formats import JSON
 from contract.items import FileFormat
+from contract.subjects import Subject
 
 from reading.bytes import HEAD_BYTES, ByteStream, Gunzipped, Rewound, kind_of, read_fully
 from reading.card_secrets import secret_columns
 from reading.csv_blocks import CsvRows
+from reading.csv_records import Beginning
 from reading.dialect import Name, Record, csv_shape, named_shape
 from reading.foreign import foreign_format, refuse_foreign
 from reading.json_codes import JsonCodes
 from reading.layout import Shape
 from reading.parquet import ParquetRows
 from reading.rejection import RejectedError
-from reading.texts import without_null_text
+from reading.texts import in_usual_writing, without_null_texts
 
 JSON_SUBJECT = "mcc_codes"
 """Its files may be JSON."""
@@ -73,8 +75,9 @@ class SourceFile:
         text = _unzipped(stream) if self.kind == "csv.gz" else stream
         return CsvRows(text, self._csv_shape, wanted, places=places)
 
-    def _csv_shape(self, first: Sequence[str] | None, sample: Sequence[Record]) -> Shape:
-        shape = csv_shape(self.name, first, sample)
+    def _csv_shape(self, beginning: Beginning) -> Shape:
+        shape = csv_shape(self.name, beginning)
+        sample = beginning.records(shape.delimiter)
         return self._without_secrets(shape, sample[1:] if shape.has_header else sample)
 
     def _named_shape(self, columns: list[str], sample: Sequence[Record]) -> Shape:
@@ -87,9 +90,11 @@ class SourceFile:
         return shape
 
 
-def frames_of(rows: Rows) -> Iterator[pl.DataFrame]:
-    """Yield the records of a file, with null where they have the text that means null."""
-    return (without_null_text(frame, rows.shape.null_text) for frame in rows.frames())
+def frames_of(rows: Rows, subject: Subject) -> Iterator[pl.DataFrame]:
+    """Yield the records of a file in the usual way of writing, with null where they have a text that means null."""
+    for frame in rows.frames():
+        known = without_null_texts(frame, rows.shape.null_texts)
+        yield in_usual_writing(known, rows.shape, subject, rows.types)
 
 
 def format_of(kind: str, rows: Rows) -> FileFormat:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from contract.items import FileFormat
 from contract.subjects import TRANSACTIONS, Subject
 from contract.vocabulary import UPLOAD
+from contract.writing import COMMA, DECIMAL_SIGNS, MONTH_FIRST
 
 from reading.missing_columns import missing_column_reasons
+from reading.near_names import near_name
 from reading.rejection import Reason, RejectedError
 from reading.visible import visible
 
@@ -18,6 +20,10 @@ TABLE_COLUMNS = ("table or schema (1)", "table or schema (2)")
 """What the two columns of a headerless file of transactions are called that say whose row it is."""
 
 
+NAMELESS = "nameless "
+"""What the columns of a frame are called that have no name in the file, before their place."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """The columns of a file: its own names in order, and the place of each column that is known."""
@@ -25,13 +31,23 @@ class Layout:
     names: tuple[str, ...]
     places: dict[str, int]
 
+    @property
+    def nameless(self) -> tuple[int, ...]:
+        """The places of columns without a name."""
+        return tuple(place for place, name in enumerate(self.names) if not name)
+
     def warnings(self, subject: Subject = TRANSACTIONS) -> list[str]:
         """Return warnings about columns that are not read and columns that are absent."""
         known = set(self.places.values())
-        named = [name for place, name in enumerate(self.names) if place not in known]
+        named = [name for place, name in enumerate(self.names) if name and place not in known]
         unknown = [repr(name) for name in named if name not in TABLE_COLUMNS]
-        absent = [repr(name) for name in subject.texts if name not in self.places]
-        warnings = []
+        missing = [name for name in subject.texts if name not in self.places]
+        near = {name: meant for name in named if (meant := near_name(name, missing))}
+        absent = [repr(name) for name in missing]
+        warnings = [
+            f"The column {name!r} is not read. If it is {meant!r}, call it so."
+            for name, meant in list(near.items())[:MAXIMUM_NAMED]
+        ]
         if unknown:
             more = f" and {len(unknown) - MAXIMUM_NAMED} more" if len(unknown) > MAXIMUM_NAMED else ""
             warnings.append(f"Unknown columns, not read: {', '.join(unknown[:MAXIMUM_NAMED])}{more}.")
@@ -48,10 +64,15 @@ class Shape:
     dialect: str = UPLOAD
     has_header: bool = True
     is_full_load: bool = False
-    null_text: str | None = None
+    null_texts: tuple[str, ...] = ()
     table: str | None = None
     """In lower case; a row whose field at `table_place` is another name belongs to another table."""
     table_place: int = 0
+    delimiter: str = ","
+    decimal: str = "."
+    date_order: str = MONTH_FIRST
+    warnings: tuple[str, ...] = ()
+    """What its name or its first block leaves open."""
 
     def as_item(self, kind: str) -> FileFormat:
         """Return the ledger's map `format`, as far as readers of all kinds of files know it."""
@@ -63,10 +84,25 @@ class Shape:
             places=dict(self.layout.places),
             is_full_load=self.is_full_load,
         )
-        if self.null_text is not None:
-            item["null_text"] = self.null_text
+        if self.null_texts:
+            item["null_text"] = self.null_texts[0]
+        if self.null_texts[1:]:
+            item["more_null_texts"] = list(self.null_texts[1:])
         if self.table is not None:
             item |= {"table": self.table, "table_places": [self.table_place]}
+        return item | self._writing()
+
+    def _writing(self) -> FileFormat:
+        """Return how the file is written, as far as it is not the usual way."""
+        item = FileFormat()
+        if self.delimiter != COMMA:
+            item["delimiter"] = self.delimiter
+        if self.decimal != DECIMAL_SIGNS[0]:
+            item["decimal"] = self.decimal
+        if self.date_order != MONTH_FIRST:
+            item["date_order"] = self.date_order
+        if "commit_at" in self.layout.places:
+            item["ordered_by"] = self.layout.names[self.layout.places["commit_at"]]
         return item
 
 
@@ -81,7 +117,8 @@ def layout_of(names: Sequence[str], subject: Subject = TRANSACTIONS, *, commit_n
     """Find the known columns; raise RejectedError if one is missing or any name occurs twice.
 
     Columns without a name (a trailing comma of a spreadsheet) are unknown ones, not repetitions of each other.
-    `commit_name` is the pinned name of the commit timestamp; columns that are usually named so are then unknown.
+    `commit_name` is the pinned name of the commit timestamp, empty where there is none; columns that are usually named
+    so are then unknown.
     """
     canonical = [_canonical(name, subject, commit_name) for name in names]
     twice = sorted(name for name, count in Counter(canonical).items() if name and count > 1)
@@ -107,6 +144,6 @@ def _canonical(name: str, subject: Subject, commit_name: str | None) -> str:
     if commit_name is None:
         return known
     plain = name.strip(" \t").lower()
-    if plain == commit_name.strip(" \t").lower():
+    if plain and plain == commit_name.strip(" \t").lower():
         return "commit_at"
     return plain if known == "commit_at" else known

@@ -3,10 +3,10 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from contract.companions import is_companion
-from contract.limits import EARLIEST_YEAR, MARKER_FILES
+from contract.limits import EARLIEST_YEAR, FUTURE_DAYS, MARKER_FILES
 from contract.subjects import TRANSACTIONS, is_marker
 
 from reading.json_text import json_of
@@ -50,6 +50,12 @@ def load_of(content: bytes) -> Load:
     if not isinstance(said["load"], str) or not said["load"].strip():
         raise _unreadable("its 'load' is not a name")
     return Load(said["load"], _start(said["start"]), _files(said["files"]))
+
+
+def refuse_future(load: Load, last_modified_at: datetime) -> None:
+    """Raise RejectedError if a load begins after its marker was written: all that comes until then would be older."""
+    if load.start_at > last_modified_at + timedelta(days=FUTURE_DAYS):
+        raise _unreadable(f"its 'start', {load.start_at.isoformat()}, is more than {FUTURE_DAYS} day later than itself")
 
 
 def refuse_absent(load: Load, is_usable: Callable[[Listed], bool]) -> None:

@@ -10,7 +10,7 @@ from contract.kinds import AMOUNT, Kind, ParquetType
 from contract.limits import SAMPLE_RECORDS
 from contract.subjects import Subject
 
-from reading.layout import Layout, Shape
+from reading.layout import NAMELESS, Layout, Shape
 from reading.rejection import Reason, RejectedError
 from reading.texts import instants_as_text
 
@@ -88,6 +88,7 @@ class ParquetRows:
         """Yield the records; raise RejectedError if a page cannot be read."""
         names = tuple(self.subject.known) if self.places else self.wanted
         texts = [self._value(name).alias(name) for name in names if name in self.layout.places]
+        texts += [] if self.places else [self._mark_of_value(place) for place in self.layout.nameless]
         first = 1
         while not (batch := self._batch(texts, first)).is_empty():
             yield self._placed(batch, first) if self.places else batch.with_columns(broken=pl.lit(None, pl.String))
@@ -108,6 +109,11 @@ class ParquetRows:
             line=pl.lit(None, pl.Int64),
             raw=pl.Series(raw, dtype=pl.String),
         )
+
+    def _mark_of_value(self, place: int) -> pl.Expr:
+        """Return whether there is a value in a column without a name, as a text or null."""
+        has_value = pl.col(self._schema.names()[place]).is_not_null()
+        return pl.when(has_value).then(pl.lit("a value")).alias(f"{NAMELESS}{place}")
 
     def _type(self, name: str) -> tuple[str, pl.DataType]:
         own_name = self._schema.names()[self.layout.places[name]]

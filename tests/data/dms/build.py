@@ -128,7 +128,7 @@ CHANGES: dict[str, Case] = {
     "cdc_with_header": (
         f"{TABLE}/20231201-1000000000.csv",
         text(f"Op,{HEADER},moved_at", f"INSERT,{values(1)},{COMMIT}", f"delete,{values(1)},{LATER}"),
-        None,
+        {"commit_timestamp": "moved_at"},
     ),
     "cdc_timestamp_after_the_operation": (
         f"{TABLE}/20231201-100000000.csv",
@@ -138,12 +138,12 @@ CHANGES: dict[str, Case] = {
     "cdc_timestamp_at_the_end": (
         f"{TABLE}/20231201-100000000.csv",
         text(f"I,{values(1)},{COMMIT}", f"U,{values(1, '$11.00')},{LATER}", f"D,{values(2, errors='NULL')},{LATER}"),
-        None,
+        {"commit_timestamp": "column 14"},
     ),
     "cdc_inserts_only": (f"{TABLE}/20231201-100000000.csv", text(values(1), values(2)), None),
     "cdc_gzip": (
         f"{TABLE}/20231201-100000000.csv.gz",
-        gzip.compress(text(f"U,{values(1)},{COMMIT}", f"D,{deleted(2)},{LATER}"), mtime=0),
+        gzip.compress(text(f"U,{COMMIT},{values(1)}", f"D,{LATER},{deleted(2)}"), mtime=0),
         None,
     ),
     "cdc_in_date_folders": (
@@ -204,6 +204,17 @@ CHANGES: dict[str, Case] = {
             f"U,2023-12-01T12:00:00.0000019+02:00,{values(7)}",
             f"U,2023-12-01,{values(8)}",
             f"I,{COMMIT},{values(9)}",
+        ),
+        None,
+    ),
+    "cdc_timestamp_in_the_future": (
+        f"{TABLE}/20231201-100000000.csv",
+        text(
+            f"I,{COMMIT},{values(1)}",
+            f"U,9999-12-31 23:59:59.000000,{values(1, '$11.00')}",
+            f"U,2024-01-02 00:00:00.000000,{values(2)}",
+            f"D,2024-01-02 00:00:00.000001,{deleted(2)}",
+            f"I,{LATER},{values(3)}",
         ),
         None,
     ),
@@ -275,7 +286,95 @@ PINNED: dict[str, Case] = {
     "unreadable_pin": ("transactions/nightly/export.csv", text(HEADER, values(1)), b'{"header": "no"}'),
 }
 
+SHORT = "id,amount,date"
+WRITINGS: dict[str, Case] = {
+    "written_day_first": (
+        "transactions/uk/day.csv",
+        text(f"Op,commit_ts,{SHORT}", "I,1/12/2023 9:00,1,1.00,13/05/2023", f"I,{COMMIT},2,2.00,5/6/2023 07:08")
+        + text("U,02/12/2023,3,3.00,2023-05-06", f"I,{COMMIT},4,4.00,5/13/2023", f"I,{COMMIT},5,5.00, 31/12/2023 "),
+        {"date_order": "day-first"},
+    ),
+    "written_month_first": (
+        "transactions/us/day.csv",
+        text(SHORT, "1,1.00,5/6/2023", "2,2.00,13/5/2023", "3,3.00,5/13/2023"),
+        {"date_order": "month-first"},
+    ),
+    "written_with_decimal_commas": (
+        "transactions/de/day.csv",
+        text(
+            "id;amount;date;zip;mcc;card_id",
+            *("1;12,50;2023-05-06;4101,0;5499,0;7,0", "2;1.234,56;2023-05-06;;;", '3;"-1.500";2023-05-06;;;'),
+            *("4;12.50;2023-05-06;;;", "5;(77,00);2023-05-06;;;", "6; $1.412,64 ;2023-05-06;;;", "7;,5;2023-05-06;;;"),
+            *("8;1.234.567,8;2023-05-06;;;", "9;1,234;2023-05-06;;;", "10;NULL;2023-05-06;NULL;;"),
+        ),
+        {"decimal": ",", "delimiter": ";", "null": ["NULL", "-"]},
+    ),
+    "written_with_decimal_points": (
+        "transactions/us/day.csv",
+        text(SHORT, "1,12.50,2023-05-06", '2,"12,50",2023-05-06', "3,1.500,2023-05-06", '4,"173,900",2023-05-06'),
+        {"decimal": "."},
+    ),
+    "written_in_parquet": (
+        "transactions/de/day.parquet",
+        parquet(
+            {
+                "id": texts("1", "2", "3"),
+                "amount": money("12.50", "-0.05", "1234.00"),
+                "date": texts("13/05/2023", "2023-05-06", "5/6/2023"),
+                "zip": texts("4101,0", "4101.0", None),
+                "card_id": pa.array([Decimal("7.0"), None, Decimal("8.0")], pa.decimal128(5, 1)),
+            }
+        ),
+        {"decimal": ",", "date_order": "day-first"},
+    ),
+    "written_with_several_null_texts": (
+        "transactions/pandas/day.csv",
+        text(f"{HEADER}", values(1, errors="nan"), values(2).replace("Beulah", "None"), values(3, "N/A")),
+        {"null": ["nan", "None", "N/A"]},
+    ),
+    "written_with_bars_headerless": (f"{TABLE}/LOAD00000001.csv", text(values(1), values(2)).replace(b",", b"|"), None),
+    "written_with_bars_headerless_pinned": (
+        f"{TABLE}/LOAD00000001.csv",
+        text(values(1), values(2, errors='"Bad PIN|Bad CVV"')).replace(b",", b"|"),
+        {"delimiter": "|"},
+    ),
+    "cards_with_semicolons": (
+        "cards/cards.csv",
+        text(CARDS_HEADER, card(1), card(2, CARD_NUMBERS[1], SECURITY_CODES[1], '"$24;295"'), CARD_NUMBERS[4])
+        .replace(b",", b";")
+        .replace(b"$24;295", b"$24,295.00"),
+        None,
+    ),
+    "load_and_a_date": ("transactions/daily/LOAD20240306.csv", text(HEADER, values(1), values(2)), None),
+    "load_and_a_date_pinned": (
+        "transactions/daily/LOAD20240306.csv",
+        text(HEADER, values(1), values(2)),
+        {"full_load": True},
+    ),
+    "load_and_a_date_headerless": ("transactions/daily/LOAD20240306.csv", text(values(1), values(2)), None),
+}
+
 AMBIGUOUS: dict[str, Case] = {
+    "ambiguous_creation_timestamp": (
+        "transactions/app/changes_9.csv",
+        text(f"Op,{SHORT},created_at", f"I,1,10.00,2023-05-06,{COMMIT}", f"U,2,5.00,2023-05-06,{LATER}"),
+        None,
+    ),
+    "creation_timestamp_that_orders_nothing": (
+        "transactions/app/changes_9.csv",
+        text(f"Op,{SHORT},created_at", f"I,1,10.00,2023-05-06,{COMMIT}", f"U,2,5.00,2023-05-06,{LATER}"),
+        {"commit_timestamp": None},
+    ),
+    "ambiguous_timestamp_at_the_end": (
+        f"{TABLE}/20231201-100000000.csv",
+        text(f"I,{values(1)},{COMMIT}", f"U,{values(1, '$11.00')},{LATER}"),
+        None,
+    ),
+    "ambiguous_decimal_sign": (
+        "transactions/mixed/day.csv",
+        text(SHORT, "1,12.50,2023-05-06", '2,"12,50",2023-05-06'),
+        None,
+    ),
     "ambiguous_two_timestamps": (
         f"{TABLE}/20231201-100000000.csv",
         text(f"Op,{HEADER},read_at,written_at", f"I,{values(1)},{COMMIT},{LATER}"),
@@ -406,7 +505,7 @@ SECRETS: dict[str, Case] = {
 
 def contents() -> dict[str, tuple[str, bytes, bytes | None]]:
     """Return every file of the corpus by its name: its key, its bytes, and the pin of its folder."""
-    cases = {**FULL_LOADS, **CHANGES, **PINNED, **AMBIGUOUS, **REFERENCES, **SECRETS}
+    cases = {**FULL_LOADS, **CHANGES, **PINNED, **WRITINGS, **AMBIGUOUS, **REFERENCES, **SECRETS}
     return {name: (key, body, _pin(pin)) for name, (key, body, pin) in cases.items()}
 
 

@@ -37,7 +37,7 @@ def _one_value_each(column: str, values: str) -> bytes:
 
 AMOUNTS = (
     "12|12.3|12.34|.5|0.50|-.5|007.10|12.3400|-0.00|$0.00|$-77.00|-$77.00|$+77.00|+$77.00|+77|-77|"
-    "($77.00)|(77)|(.5)|($1,412.64)|$1,412.64|1,234,567.89|12,34|1234,567|,123|1,23.00|5.|$|-|()|"
+    "($77.00)|(77)|(.5)|($1,412.64)|$1,412.64|1,234,567.89|12,34,5|12,3456,789|,123,456|1,23.00|5.|$|-|()|"
     "$-$5|--5|(-5)|-(5)|($-5)|$ 5|5 $|5€|1e3|NaN|0x10|1.234|0.001|1.2.3|12 34|9999999999999999.99|"
     "-9999999999999999.99|10000000000000000.00|00000000000000000001.00|99999999999999999.999|"
     "123456789012345678901234567890.10|\u0661\u0662|NULL|"
@@ -50,7 +50,7 @@ DATES = (
     "2023-05-06 07:08:09.1|2023-05-06 07:08:09.123456|2023-05-06 07:08:09.123456789|"
     "2023-05-06 07:08:09.1234567890|2023-05-06T07:08:09Z|2023-05-06 07:08Z|2023-05-06T07:08:09+02:00|"
     "2023-05-06T07:08:09-0530|2023-05-06T07:08+18:00|2023-05-06T07:08+18:01|2023-05-06T07:08+19:00|"
-    "2023-05-06T07:08:09 Z|5/6/2023|05/06/2023 7:08|5/6/2023 07:08:09.5|13/6/2023|5/6/23|"
+    "2023-05-06T07:08:09 Z|5/6/2023|05/06/2023 7:08|5/6/2023 07:08:09.5|13/13/2023|5/6/23|"
     "5/6/2023T07:08|2/29/2024|2/29/2023|2023-02-29|2024-02-29|2023-13-01|2023-00-10|2023-5-6|"
     "20230506|2023/05/06|06.05.2023|2023-05-06 24:00|2023-05-06 23:60|2023-05-06 23:59:60|"
     "2023-05-06 07|2023-05-06  07:08|2023-05-06t07:08|1900-01-01|1899-12-31 23:59:59.999999|"
@@ -184,7 +184,49 @@ CSV_CASES: dict[str, bytes] = {
     + gzip.compress(text(f"0,{DAY},", f"2,2.00,{DAY},"), mtime=0),
     "gzip_by_content.csv": gzip.compress(text(HEADER, f"1,1.00,{DAY},"), mtime=0),
     "csv_by_content.parquet": text(HEADER, f"1,1.00,{DAY},"),
+    "semicolons.csv": text(
+        "dms_id;amount;date;errors",
+        f"1;1.00;{DAY};",
+        f'2;"1,412.64";{DAY};"Bad PIN;Bad CVV"',
+        f'3;3.00;{DAY};"over',
+        'two; lines"',
+        f"4;4.00;{DAY};Bad PIN,Bad CVV",
+        f"5;5.00;{DAY}",
+        f"6;6.00;{DAY};;",
+        f'7;7.00;{DAY};half "quoted"',
+        f"8,8.00,{DAY},",
+        "  ",
+        f'9;9.00;{DAY};""";"""',
+    ),
+    "tabs.csv": text(
+        *(line.replace(";", "\t") for line in (HEADER.replace(",", ";"), f"1;1.00;{DAY};", f"2;2.00;{DAY};a b"))
+    )
+    + b"\t\t\t\n3\t3.00\n",
+    "bars.csv": text(HEADER.replace(",", "|"), f"1|1.00|{DAY}|a,b", f'2|"2.00"|{DAY}|"a|b"', f"3|3.00|{DAY}|a|b"),
+    "comma_behind_each_row.csv": text("dms_id,amount,date", f"1,1.00,{DAY},", f"2,2.00,{DAY}, ", f'3,3.00,{DAY},""'),
+    "comma_behind_some_rows.csv": text(
+        "dms_id,amount,date", f"1,1.00,{DAY},", f"2,2.00,{DAY}, ", f"3,3.00,{DAY}", f"4,,{DAY},"
+    ),
+    "columns_without_a_name.csv": text(" ,dms_id,amount,date,,", f",1,1.00,{DAY},,", f" ,2,2.00,{DAY},\t,"),
+    "null_words.csv": text(
+        "dms_id,amount,date,merchant_city,merchant_state,errors",
+        f"1,1.00,{DAY},nan,None,nan",
+        f"2,2.00,{DAY}, NaN ,NULL, N/A ",
+        f"3,3.00,{DAY},Reno,NV,None",
+        f'4,4.00,{DAY},\\N,<NA>,"Bad PIN,None"',
+        "5,NaN,NaT,,,\\N",
+        f"6,6.00,{DAY},Nantes,Nanda,Nonesuch",
+    ),
+    "three_digits.csv": text(HEADER, f"1,-3.000,{DAY},", f'2,"173,900",{DAY},', f"3,750.00,{DAY},"),
     # Rejected.
+    "day_first_dates.csv": text(HEADER, "1,1.00,01/02/2023,", "2,2.00,13/02/2023 7:08,", "3,3.00,2023-05-06,"),
+    "dates_in_both_orders.csv": text(HEADER, "1,1.00,01/02/2023,", "2,2.00,13/02/2023,", "3,3.00,02/13/2023,"),
+    "decimal_commas.csv": text(HEADER, f'1,"12,50",{DAY},', f'2,"173,900",{DAY},', f'3,"1.234,56",{DAY},'),
+    "decimal_commas_behind_semicolons.csv": text("dms_id;amount;date", f"1;11,01;{DAY}", f"2;12,02;{DAY}"),
+    "decimal_signs_of_both_kinds.csv": text(HEADER, f'1,"12,50",{DAY},', f"2,12.50,{DAY},"),
+    "values_without_a_name.csv": text(",dms_id,amount,date", f"0,1,1.00,{DAY}", f"1,2,2.00,{DAY}"),
+    "value_behind_trailing_commas.csv": text("dms_id,amount,date", f"1,1.00,{DAY},", f"2,2.00,{DAY},")
+    + text(*(f"{number},1.00,{DAY}," for number in range(3, 1_200)), f"1200,1.00,{DAY},x"),
     "empty.csv": b"",
     "empty_inside.csv.gz": gzip.compress(b"", mtime=0),
     "header_only.csv": text(HEADER, "", ""),

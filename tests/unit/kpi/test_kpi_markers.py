@@ -1,17 +1,19 @@
 """Markers: what a declaration of a reload says, how it cannot be read, and what the function makes of it."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from admission import inspect_marker
+from admission import Inspection, inspect_marker
 from contract.limits import MARKER_FILES
 from contract.subjects import is_marker
 from kpi_cloud import BRONZE, Cloud, handle
 from reading.markers import Listed, file_id, load_of
 from reading.rejection import RejectedError
 
+LAST = datetime(9999, 12, 30, 23, 59, 59, 999_999, tzinfo=UTC)
 FILE = {"key": "transactions/bank/LOAD00000001.csv", "version": "v1"}
 GOOD: dict[str, Any] = {"load": "May", "start": "2023-05-06T07:08:09Z", "files": [FILE]}
 MARKER, FULL_LOAD = "transactions/bank/_load.json", "transactions/bank/LOAD00000001.csv"
@@ -20,6 +22,19 @@ ROWS = b"1,2023-05-06,1,1,1.00,Swipe Transaction,1,,,,,\n2,2023-05-06,1,1,2.00,S
 
 def marker(**changed: object) -> bytes:
     return json.dumps({**GOOD, **changed}).encode()
+
+
+def inspected(content: bytes, is_usable: Callable[[Listed], bool] = lambda _: True) -> Inspection:
+    """Inspect a marker that was written in the last instant of all, so that no start lies in its future."""
+    return inspect_marker(content, "b", last_modified_at=LAST, is_usable=is_usable)
+
+
+def test_marker_is_refused__it_begins_more_than_a_day_later_than_itself() -> None:
+    written_at = datetime(2023, 5, 5, 7, 8, 9, tzinfo=UTC)
+    for later, refused in ((timedelta(0), []), (timedelta(microseconds=1), ["unreadable_load"])):
+        start = (written_at + timedelta(days=1) + later).isoformat()
+        found = inspect_marker(marker(start=start), "b", last_modified_at=written_at, is_usable=lambda _: True)
+        assert [reason.code for reason in found.reasons] == refused
 
 
 @pytest.mark.parametrize(
@@ -66,14 +81,14 @@ def test_marker_is_refused__each_form_that_cannot_be_read(content: bytes, why: s
     ],
 )
 def test_start_is_an_instant_in_utc_to_the_microsecond__each_form(start: str, in_utc: str) -> None:
-    found = inspect_marker(marker(start=start), "b", is_usable=lambda _: True)
+    found = inspected(marker(start=start))
     assert found.load == {"name": "May", "start_at": in_utc, "files": [file_id("b", FILE["key"], "v1")]}
 
 
 def test_start_is_exact__microseconds_that_floating_point_cannot_hold() -> None:
     first = datetime(2242, 3, 16, 12, 56, 31, 999_990, tzinfo=UTC)
     for start in (first + timedelta(microseconds=n) for n in range(50)):
-        load = inspect_marker(marker(start=start.isoformat()), "b", is_usable=lambda _: True).load
+        load = inspected(marker(start=start.isoformat())).load
         assert load is not None
         assert load["start_at"] == f"{start:%Y-%m-%dT%H:%M:%S.%f}Z"
 
@@ -85,7 +100,7 @@ def test_marker_accepts_the_most_files__each_another_version() -> None:
 
 def test_marker_without_a_listed_file_is_rejected__the_others_are_counted() -> None:
     files = [{**FILE, "version": version} for version in ("there", "gone", "gone too")]
-    found = inspect_marker(marker(files=files), "b", is_usable=lambda listed: listed.version_id == "there")
+    found = inspected(marker(files=files), is_usable=lambda listed: listed.version_id == "there")
     [reason] = found.reasons
     assert reason.code == "load_file_missing"
     assert f"{FILE['key']} (version gone) and 1 more" in reason.text

@@ -160,7 +160,14 @@ def test_side_car_is_refused__each_unreadable_form(content: bytes) -> None:
 
 def test_metadata_without_totals_is_no_control__other_metadata() -> None:
     assert control_of_metadata({"as-of": "2023-05-06"}) is None
-    assert as_of_of_metadata({"as-of": "2023-05-06T02:00:00+02:00"}) == datetime(2023, 5, 6, tzinfo=UTC)
+    written_at = datetime(2023, 5, 5, tzinfo=UTC)
+    assert as_of_of_metadata({"as-of": "2023-05-06T02:00:00+02:00"}, written_at) == datetime(2023, 5, 6, tzinfo=UTC)
+
+
+def test_as_of_is_refused__more_than_a_day_later_than_the_object() -> None:
+    with pytest.raises(RejectedError, match="more than 1 day later than the object was written") as raised:
+        as_of_of_metadata({"as-of": "2023-05-06T00:00:00.001Z"}, datetime(2023, 5, 5, tzinfo=UTC))
+    assert raised.value.reasons[0].code == "unreadable_control"
 
 
 @pytest.mark.parametrize(

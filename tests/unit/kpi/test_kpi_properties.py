@@ -20,7 +20,7 @@ from judging.usual_forms import judge
 from judging.values import read_values
 from kpi_rows import PLAIN
 from reading.csv_blocks import CsvRows
-from reading.texts import without_null_text
+from reading.texts import without_null_texts
 
 LAST_MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 LIMITS = Limits.of(LAST_MODIFIED_AT)
@@ -194,8 +194,8 @@ def test_quick_judgements_are_the_exact_ones__any_changes_with_texts_for_null(
 ) -> None:
     extra = pl.DataFrame([{name: row[name] for name in columns} for row in given_rows])
     frame = pl.concat([frame_of(given_rows), extra], how="horizontal")
-    for null_text in (None, "NULL"):
-        records = without_null_text(frame, null_text)
+    for null_texts in ((), ("NULL",), ("x", "NULL")):
+        records = without_null_texts(frame, null_texts)
         quick = sorted((row for judged in judge(records, TRANSACTIONS, LIMITS) for row in judged.iter_rows()), key=repr)
         assert quick == sorted(judge_exactly(records, TRANSACTIONS, LIMITS).iter_rows(), key=repr)
 
@@ -203,15 +203,15 @@ def test_quick_judgements_are_the_exact_ones__any_changes_with_texts_for_null(
 @settings(max_examples=50, deadline=None)
 @given(given_rows=changes)
 def test_text_for_null_is_as_if_nothing_were_there__any_changes(given_rows: list[dict[str, str]]) -> None:
-    def told(rows_: list[dict[str, str]], null_text: str | None) -> list[tuple[object, ...]]:
+    def told(rows_: list[dict[str, str]], null_texts: tuple[str, ...]) -> list[tuple[object, ...]]:
         extra = pl.DataFrame([{name: row[name] for name in ("op", "commit_at")} for row in rows_])
         records = pl.concat([frame_of(rows_), extra], how="horizontal")
-        return list(judge_exactly(without_null_text(records, null_text), TRANSACTIONS, LIMITS).iter_rows())
+        return list(judge_exactly(without_null_texts(records, null_texts), TRANSACTIONS, LIMITS).iter_rows())
 
     emptied = [
         {name: "" if value.strip(" \t") == "NULL" else value for name, value in row.items()} for row in given_rows
     ]
-    assert told(given_rows, "NULL") == told(emptied, None)
+    assert told(given_rows, ("NULL",)) == told(emptied, ())
 
 
 @settings(max_examples=100, deadline=None)

@@ -15,9 +15,10 @@ from judging.reconcile import Policy
 from kpi_rows import PLAIN
 from reading.card_secrets import secret_columns
 from reading.csv_blocks import CsvRows
+from reading.csv_records import Beginning
 from reading.dialect_file import pin_of
 from reading.layout import Shape, layout_of
-from reading.rejection import RejectedError
+from reading.rejection import Reason, RejectedError
 
 FULL_LOAD, CHANGES = "transactions/LOAD00000001.csv", "transactions/20231201-100000000.csv"
 IN_ORDER = "transactions/CDC_TXN-20231201100000000.csv"
@@ -92,9 +93,9 @@ def test_pin_with_another_number_of_columns_is_refused__both_numbers_told() -> N
 
 
 def test_commit_timestamp_is_found__broken_row_in_the_first_block() -> None:
-    broken = f"I,{values(2)},x,{COMMIT}"
-    found = inspected(CHANGES, text(f"Op,{HEADER},moved", f"I,{values(1)},{COMMIT}", broken))
-    assert found.format["places"]["commit_at"] == 13
+    broken = f"I,x,{values(2)},more"
+    found = inspected(CHANGES, text(f"Op,moved,{HEADER}", f"I,{COMMIT},{values(1)}", broken))
+    assert found.format["places"]["commit_at"] == 1
 
 
 def test_mean_is_that_of_the_amounts_there_are__deletes_without_one() -> None:
@@ -106,8 +107,8 @@ def test_mean_is_that_of_the_amounts_there_are__deletes_without_one() -> None:
 def test_lone_carriage_return_cuts_no_row_of_the_sample__headerless_file() -> None:
     seen: list[int] = []
 
-    def shape_of(_: object, sample: list[list[str]]) -> Shape:
-        seen.extend(len(record) for record in sample)
+    def shape_of(beginning: Beginning) -> Shape:
+        seen.extend(len(record) for record in beginning.records(","))
         return Shape(layout_of(["id", "date", "amount"]), has_header=False)
 
     list(CsvRows(io.BytesIO(b"1,a\rb,1.00\r\n2,c,2.00\n"), shape_of, ("dms_id",)).frames())
@@ -129,14 +130,18 @@ def test_security_codes_are_told__words_of_the_name_apart(name: str) -> None:
     ]
 
 
+def marked(content: bytes) -> list[Reason]:
+    """Return why a marker is rejected."""
+    written_at = datetime(2024, 1, 1, tzinfo=UTC)
+    return inspect_marker(content, "b", last_modified_at=written_at, is_usable=lambda _: True).reasons
+
+
 def test_json_with_half_a_surrogate_pair_is_refused__pin_marker_and_codes() -> None:
     half = b'"\\ud800"'
     with pytest.raises(RejectedError, match="surrogates not allowed"):
         pin_of(b'{"header": false, "columns": [' + half + b"]}")
     marker = b'{"load": "May", "start": "2023-05-06", "files": [{"key": "transactions/a", "version": ' + half + b"}]}"
-    assert [reason.code for reason in inspect_marker(marker, "b", is_usable=lambda _: True).reasons] == [
-        "unreadable_load"
-    ]
+    assert [reason.code for reason in marked(marker)] == ["unreadable_load"]
     assert inspected("mcc_codes/a.json", b'{"5411": ' + half + b"}").reasons[0].code == "unreadable_json"
 
 
@@ -152,7 +157,7 @@ def test_json_with_half_a_surrogate_pair_is_refused__pin_marker_and_codes() -> N
 )
 def test_marker_is_refused__lists_what_never_becomes_a_file_with_rows(key: str, version: str) -> None:
     content = json.dumps({"load": "May", "start": "2023-05-06", "files": [{"key": key, "version": version}]})
-    [reason] = inspect_marker(content.encode(), "b", is_usable=lambda _: True).reasons
+    [reason] = marked(content.encode())
     assert reason.code == "unreadable_load"
     assert repr(key) in reason.text
 
@@ -173,7 +178,8 @@ def test_values_of_parquet_are_looked_at__beside_a_column_that_has_no_text(odd: 
         "card_numbers"
     ]
     changes = pa.table({**columns, "cdc_at": [COMMIT] * 6, odd: ODD_COLUMNS[odd]})
-    assert inspected("transactions/a.parquet", parquet(changes)).format["places"]["commit_at"] == 4
+    [reason] = inspected("transactions/a.parquet", parquet(changes)).reasons
+    assert "'cdc_at', which looks like a commit timestamp" in reason.text
 
 
 def test_card_numbers_are_told__written_as_bytes() -> None:

@@ -13,9 +13,9 @@ ORDINARY = ["4111111111111112"]
 NAMES = ("id", "amount", "date")
 
 
-def codes(name: str, values: Sequence[str | None], null_text: str | None = None) -> list[str]:
+def codes(name: str, values: Sequence[str | None], null_text: str = "") -> list[str]:
     """Return why a file with these values in one more column is rejected."""
-    shape = Shape(layout_of((*NAMES, name)), null_text=null_text)
+    shape = Shape(layout_of((*NAMES, name)), null_texts=(null_text,) if null_text else ())
     sample = [("1", "1.00", "2023-05-06", value) for value in values]
     return [reason.code for reason in secret_columns(shape, sample)]
 
