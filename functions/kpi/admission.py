@@ -22,9 +22,12 @@ from reading.bytes import ByteStream, kind_warnings
 from reading.control import Control, control_of_metadata, control_of_side_car
 from reading.dialect import Name, refuse_changes_in_full_load, weaknesses
 from reading.dialect_file import pin_of
-from reading.files import Rows, SourceFile, format_of, frames_of
+from reading.files import Frames, Rows, SourceFile, format_of, frames_of
 from reading.markers import Listed, Load, load_of, refuse_absent, refuse_future
 from reading.rejection import Reason, RejectedError
+
+Reopen = Callable[[], ByteStream]
+"""Opens a file once more from its first byte."""
 
 
 @dataclass
@@ -72,7 +75,7 @@ def inspect_file(
     read_pin: Callable[[], bytes | None] = lambda: None,
     learned: Callable[[], LearnedRange | None],
     policy: Policy,
-    reopen: Callable[[], ByteStream] | None = None,
+    reopen: Reopen | None = None,
 ) -> Inspection:
     """Read a file and decide whether to accept it; a file that cannot be read has reasons and no figures.
 
@@ -83,7 +86,7 @@ def inspect_file(
     try:
         found.control = _control(metadata, read_side_car)
         name = Name(key, subject_of(key), pin_of(read_pin()))
-        found.kpis = _read(found, SourceFile.sniff(name, stream), limits)
+        found.kpis = _read(found, SourceFile.sniff(name, stream), limits, reopen)
     except RejectedError as rejected:
         found.reasons.extend(rejected.reasons)
         return found
@@ -102,13 +105,18 @@ _BrokenRows = Generator[BrokenRow, None, None]
 
 def broken_rows_of(name: Name, stream: ByteStream, limits: Limits, *, blocks: int | None = None) -> _BrokenRows:
     """Yield the broken rows of a file's first blocks, or of all; raise RejectedError where it cannot be read."""
+    yield from broken_rows(_first_frames(name, stream, blocks), name.subject, limits)
+
+
+def _first_frames(name: Name, stream: ByteStream, blocks: int | None = EXAMPLE_BLOCKS) -> Frames:
+    """Yield the records of a file's first blocks, or of all, with their places."""
     file = SourceFile.sniff(name, stream)
     with TemporaryDirectory(prefix="parquet-") as folder:
         frames = frames_of(file.rows(columns_to_read(name.subject), Path(folder), places=True), name.subject)
-        yield from broken_rows(islice(frames, blocks), name.subject, limits)
+        yield from islice(frames, blocks)
 
 
-def _examples(name: Name, reopen: Callable[[], ByteStream], kpis: Kpis, limits: Limits) -> dict[str, BrokenRow]:
+def _examples(name: Name, reopen: Reopen, kpis: Kpis, limits: Limits) -> dict[str, BrokenRow]:
     rows = broken_rows_of(name, reopen(), limits, blocks=EXAMPLE_BLOCKS)
     with closing(rows):
         return first_of_each(rows, most_frequent(kpis.broken_rules))
@@ -144,7 +152,7 @@ def _control(metadata: Mapping[str, str], read_side_car: Callable[[], bytes | No
     return Control() if side_car is None else control_of_side_car(side_car)
 
 
-def _read(found: Inspection, file: SourceFile, limits: Limits) -> Kpis:
+def _read(found: Inspection, file: SourceFile, limits: Limits, reopen: Reopen | None) -> Kpis:
     name = file.name
     found.format = FileFormat(kind=file.kind)
     if file.is_empty:
@@ -158,6 +166,8 @@ def _read(found: Inspection, file: SourceFile, limits: Limits) -> Kpis:
     changes = kpis.operations["update"] + kpis.operations["delete"]
     refuse_changes_in_full_load(rows.shape, name, changes=changes)
     found.warnings += [*rows.shape.warnings, *rows.shape.layout.warnings(name.subject)]
+    if writings.proves_another_way and reopen:
+        writings.look_up(_first_frames(name, reopen()))
     found.warnings += warnings_about_writing(writings, rows.shape)
     found.warnings += weaknesses(rows.shape, bare_deletes=kpis.bare_deletes)
     found.warnings += repeated_keys(kpis, rows.shape)

@@ -6,18 +6,20 @@ holds, with a warning.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 from contract.companions import PIN_NAME
 from contract.kinds import AMOUNT, INSTANT, NAMES
+from contract.patterns import NO_BREAK
 from contract.subjects import Subject
 from contract.writing import (
     COMMA,
     DATE_IN_EITHER_ORDER,
     DATE_ORDER_PROOFS,
     DATE_ORDERS,
+    DAY_FIRST,
     DECIMAL_SIGN_PROOFS,
     DECIMAL_SIGNS,
     NULL_WORDS,
@@ -37,14 +39,20 @@ _MOST_NAMED = 10
 
 @dataclass
 class Found:
-    """How many values say something, and the first of them."""
+    """How many values say something, one of them, and where it is, in words, once that was looked up."""
 
     count: int = 0
     example: str = ""
+    place: str = ""
 
     def add(self, values: pl.Series) -> None:
         self.example = self.example or (str(values[0]) if len(values) else "")
         self.count += len(values)
+
+    @property
+    def shown(self) -> str:
+        """The example as a sentence has it."""
+        return f"'{visible(self.example, most=40)}'{self.place}"
 
 
 def _founds(keys: Sequence[str]) -> dict[str, Found]:
@@ -67,6 +75,16 @@ class Writings:
     nameless: dict[int, Found] = field(default_factory=dict)
     """By the place of the column."""
 
+    @property
+    def proofs(self) -> Mapping[str, Mapping[str, Found]]:
+        """What was found that proves a way of writing, by the kind of the columns."""
+        return {INSTANT.name: self.dates, AMOUNT.name: self.decimals}
+
+    @property
+    def proves_another_way(self) -> bool:
+        """Whether the file is refused for how it is written."""
+        return bool(self.dates[DAY_FIRST].count or self.decimals[DECIMAL_SIGNS[1]].count)
+
     def see_all(self, records: pl.DataFrame) -> None:
         """Look at all records: the columns without a name, and the texts that no rule looks at."""
         for name in records.columns:
@@ -85,12 +103,30 @@ class Writings:
         texts = self.texts()
         for column in self.subject.known.values():
             if column.name in texts and column.name in records.columns and records.schema[column.name] == pl.String:
-                values = records[column.name].drop_nulls().str.strip_chars(_BLANKS)
+                values = records[column.name].drop_nulls()
                 if column.kind is INSTANT and self.pin.date_order is None:
-                    self._see_dates(values.filter(values.str.contains("/", literal=True)))
+                    self._see_dates(plain(values.filter(values.str.contains("/", literal=True))))
                 elif column.kind is AMOUNT and self.pin.decimal is None:
-                    self._see_amounts(values.filter(values.str.contains("[.,]")))
+                    self._see_amounts(plain(values.filter(values.str.contains("[.,]"))))
         self._see_null_words(records, self.subject.ruled)
+
+    def look_up(self, frames: Iterable[pl.DataFrame]) -> None:
+        """Show of each proof the first value in records with their places, as far as these go."""
+        texts = self.texts()
+        for records in frames:
+            sought = [
+                (kind, key, found)
+                for kind, of_kind in self.proofs.items()
+                for key, found in of_kind.items()
+                if found.count and not found.place
+            ]
+            if not sought:
+                return
+            for kind, key, found in sought:
+                names = [
+                    name for name, column in self.subject.known.items() if column.kind.name == kind and name in texts
+                ]
+                _look_up(found, records.select("row", "line", *names), names, PROOFS[kind][key])
 
     def _see_dates(self, values: pl.Series) -> None:
         for order, pattern in DATE_ORDER_PROOFS.items():
@@ -118,6 +154,26 @@ class Writings:
                 counted = self.null_words.setdefault(name, {})
                 plain = word.strip(_BLANKS)
                 counted[plain] = counted.get(plain, 0) + int((records[name] == word).sum())
+
+
+PROOFS: Mapping[str, Mapping[str, str]] = {INSTANT.name: DATE_ORDER_PROOFS, AMOUNT.name: DECIMAL_SIGN_PROOFS}
+
+
+def plain(values: pl.Series) -> pl.Series:
+    """Return texts without the blanks around them, and without no-break spaces, which may group digits."""
+    return values.str.strip_chars(_BLANKS).str.replace_all(f"[{NO_BREAK}]", "")
+
+
+def _look_up(found: Found, records: pl.DataFrame, names: Sequence[str], pattern: str) -> None:
+    """Take the first record that has a value of this form as the example, if there is one."""
+    for row, line, *values in (
+        records.filter(pl.any_horizontal(plain(records[name]).str.contains(f"^(?:{pattern})$") for name in names))
+        .head(1)
+        .iter_rows()
+    ):
+        texts = pl.Series([value for value in values if value is not None], dtype=pl.String)
+        found.example = str(_matching(plain(texts), pattern)[0])
+        found.place = f" in row {row}" if line is None else f" on line {line}"
 
 
 def texts_of(shape: Shape, types: Sequence[str]) -> frozenset[str]:
@@ -169,7 +225,7 @@ def _date_reasons(seen: Writings) -> list[Reason]:
             Reason(
                 "ambiguous_dialect",
                 f"{_dates(found.count)} can only be read with the {order.removesuffix('-first')} first, "
-                f"{_shown(found.example)} for one; others only the other way. If it is the one way: "
+                f"{found.shown} for one; others only the other way. If it is the one way: "
                 f"{_pin(date_order=order)}.",
             )
             for order, found in seen.dates.items()
@@ -178,7 +234,7 @@ def _date_reasons(seen: Writings) -> list[Reason]:
         return []
     either = f" {seen.dates_either.count} can be read either way." if seen.dates_either.count else ""
     text = (
-        f"{_dates(day_first.count)} can only be read with the day first, {_shown(day_first.example)} for one, and none "
+        f"{_dates(day_first.count)} can only be read with the day first, {day_first.shown} for one, and none "
         f"only with the month first.{either} Say once that the day comes first: {_pin(date_order=DATE_ORDERS[1])}."
     )
     return [Reason("day_first_dates", text)]
@@ -203,7 +259,7 @@ def _decimal_reasons(seen: Writings, delimiter: str) -> list[Reason]:
             Reason(
                 "ambiguous_dialect",
                 f"{_amounts(found.count)} can only be read with {name} as decimal sign"
-                f"{f', {_shown(found.example)} for one' if found.example else ''}; others only the other way. If it is "
+                f"{f', {found.shown} for one' if found.example else ''}; others only the other way. If it is "
                 f"the one way: {_pin(decimal=sign)}.",
             )
             for (sign, found), name in zip(seen.decimals.items(), ("a point", "a comma"), strict=True)
@@ -212,7 +268,7 @@ def _decimal_reasons(seen: Writings, delimiter: str) -> list[Reason]:
         return []
     fields = "" if delimiter == COMMA else f" Its fields are separated by {delimiter_text(delimiter)}."
     text = (
-        f"{_amounts(comma.count)} can only be read with a comma as decimal sign, {_shown(comma.example)} for one, and "
+        f"{_amounts(comma.count)} can only be read with a comma as decimal sign, {comma.shown} for one, and "
         f"none only with a point. Say so once: {_pin(decimal=DECIMAL_SIGNS[1])}.{fields}"
     )
     return [Reason("decimal_commas", text)]

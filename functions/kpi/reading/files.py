@@ -24,6 +24,7 @@ from reading.texts import in_usual_writing, without_null_texts
 
 JSON_SUBJECT = "mcc_codes"
 """Its files may be JSON."""
+Frames = Iterator[pl.DataFrame]
 _COPY_BYTES = 1 << 20
 
 
@@ -90,7 +91,7 @@ class SourceFile:
         return shape
 
 
-def frames_of(rows: Rows, subject: Subject) -> Iterator[pl.DataFrame]:
+def frames_of(rows: Rows, subject: Subject) -> Frames:
     """Yield the records of a file in the usual way of writing, with null where they have a text that means null."""
     for frame in rows.frames():
         known = without_null_texts(frame, rows.shape.null_texts)

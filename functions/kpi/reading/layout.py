@@ -45,7 +45,7 @@ class Layout:
         near = {name: meant for name in named if (meant := near_name(name, missing))}
         absent = [repr(name) for name in missing]
         warnings = [
-            f"The column {name!r} is not read. If it is {meant!r}, call it so."
+            f"The column '{visible(name, most=40)}' is not read. If it is {meant!r}, call it so."
             for name, meant in list(near.items())[:MAXIMUM_NAMED]
         ]
         if unknown:

@@ -84,9 +84,9 @@ def rows_of_kpi(body: bytes, *, key: str = "transactions/file.csv", pin: bytes |
     return [{**{name: row[name] for name in IN_COMMON}, "raw": row["raw"] if row["rules"] else None} for row in rows]
 
 
-def rows_of_silver(spark: SparkSession, bodies: dict[str, bytes]) -> dict[str, list[Row]]:
+def rows_of_silver(spark: SparkSession, bodies: dict[str, bytes], pin: bytes | None = None) -> dict[str, list[Row]]:
     """Read all files in one go, as one run of the job would."""
-    files = {name: file_of(number, name, body) for number, (name, body) in enumerate(bodies.items(), start=1)}
+    files = {name: file_of(number, name, body, pin) for number, (name, body) in enumerate(bodies.items(), start=1)}
     for name, file in files.items():
         boto3.client("s3").put_object(Bucket=WAREHOUSE, Key=STAGING.key(file), Body=bodies[name])
     return normalised(spark, files)
@@ -299,10 +299,20 @@ def generated(count: int) -> bytes:
     return f"{NASTY_HEADER}\n{''.join(lines)}".encode()
 
 
-def test_silver_agrees_with_the_kpi_function__two_thousand_random_records(spark: SparkSession) -> None:
-    body = generated(2_000)
-    expected = rows_of_kpi(body)
-    found = [in_common(row) for row in rows_of_silver(spark, {"random.csv": body})["random.csv"]]
+WRITINGS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
+    "usual": ({"decimal": ".", "date_order": "month-first"}, {}),
+    "other": ({"decimal": ",", "date_order": "day-first", "delimiter": ";"}, {",": ";", ".": ","}),
+}
+"""Pins, and what of the random records is written otherwise under them."""
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_silver_agrees_with_the_kpi_function__two_thousand_random_records(spark: SparkSession, writing: str) -> None:
+    said, signs = WRITINGS[writing]
+    body = generated(2_000).decode().translate(str.maketrans(signs)).encode()
+    pin = json.dumps(said).encode()
+    expected = rows_of_kpi(body, pin=pin)
+    found = [in_common(row) for row in rows_of_silver(spark, {"random.csv": body}, pin)["random.csv"]]
     assert len(found) > 1_000
     assert {rule for row in expected for rule in row["rules"]} >= {
         "malformed_quotes", "too_few_fields", "too_many_fields", "amount_unreadable", "amount_too_precise",
