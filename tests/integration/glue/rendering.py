@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from random import Random
 
 import boto3
+from cloud.uploads import object_instant, object_version
 from glue_pipeline import BRONZE, Event, put
 from order_model import File, Name, Row
 
@@ -17,7 +18,9 @@ DMS_COLUMNS = (
     "zip", "mcc", "errors",
 )  # fmt: skip
 OPERATIONS = {"I": ("I", "insert", "INSERT"), "U": ("U", "update", "Update"), "D": ("D", "delete", "DELETE")}
-TIMESTAMPS = ("commit_ts", "Transact_TS", "dms_commit_timestamp", "written_at")
+TIMESTAMPS = ("commit_ts", "Transact_TS", "dms_commit_timestamp")
+OWN_NAME = "written_at"
+"""A name that a task gave its timestamp: only its place tells it."""
 
 
 def money(cents: int, rng: Random) -> str:
@@ -59,11 +62,14 @@ def dms_body(file: File, rng: Random) -> list[list[str]]:
     null, has_header = rng.choice(["", "NULL"]), rng.random() < 0.4
     has_op = any(row.op != "I" for row in file.rows) or rng.random() < 0.6
     spelling = rng.randrange(3) if has_header else 0
-    place = rng.choice(["front", "after", "end"])
+    # Behind the values of changes only a name of the contract tells a commit timestamp.
+    is_told = has_header or file.kind == "full load"
+    place = rng.choice(["front", "after", "end"] if is_told else ["front", "after"])
     stamps = [f"{row.commit_at:%Y-%m-%d %H:%M:%S.%f}" if row.commit_at else "" for row in file.rows]
     stamped = bool(stamps[0])
     records = []
-    names = ["Op"], list(DMS_COLUMNS), [rng.choice(TIMESTAMPS)]
+    where_dms_writes_it = file.kind != "full load" and (place == "after" or (place == "front" and not has_op))
+    names = ["Op"], list(DMS_COLUMNS), [rng.choice([*TIMESTAMPS, *([OWN_NAME] if where_dms_writes_it else [])])]
     parts = [
         ([OPERATIONS[row.op][spelling]], fields(row, null=null, rng=rng), [stamp])
         for row, stamp in zip(file.rows, stamps, strict=True)
@@ -94,14 +100,14 @@ def store(files: Iterable[File], rng: Random) -> list[tuple[File, Event]]:
         described = event["Records"][0]["s3"]["object"]
         described["sequencer"] = file.sequencer
         versions[file.name] = described["versionId"]
-        stored[file.name] = real(file, versions), event
+        stored[file.name] = real(file, versions, object_version(event["Records"][0]).event_at), event
     return [stored[file.name] for file in files]
 
 
-def real(file: File, versions: dict[Name, str]) -> File:
+def real(file: File, versions: dict[Name, str], event_at: datetime) -> File:
     """Return the file as its object turned out: version, last-modified instant, and the versions that it lists."""
     version_id = versions[file.name]
     head = boto3.client("s3").head_object(Bucket=BRONZE, Key=file.key, VersionId=version_id)
     listed = frozenset((key, versions[key, version]) for key, version in file.listed)
-    modified: datetime = head["LastModified"].astimezone(UTC).replace(tzinfo=None)
+    modified = object_instant(head["LastModified"].astimezone(UTC), event_at).replace(tzinfo=None)
     return replace(file, version_id=version_id, last_modified_at=modified, listed=listed)
