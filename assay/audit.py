@@ -10,6 +10,7 @@ from rich.table import Table
 
 from assay import console
 from assay.errors import NothingPublishedError, UserError
+from assay.facts import content_checks
 from assay.ledger import Item, Ledger
 from assay.passport import Check, checks
 from assay.query import Lake
@@ -89,8 +90,9 @@ def compare_layers(layers: Layers) -> list[Check]:
 
 
 def compare_rows(layers: Layers, published: list[Item], lake: Lake) -> list[Check]:
-    """Read all rows of both layers, and compare them with the running totals and with the passports."""
-    return _silver_rows(layers, lake) + _gold_rows(layers, lake) + file_checks(published, _file_totals(lake))
+    """Read all rows of both layers; compare them with the running totals, with each other and with the passports."""
+    contents = content_checks(lake, _silver_snapshot(layers.gold))
+    return _silver_rows(layers, lake) + _gold_rows(layers, lake) + contents + file_checks(published, _file_totals(lake))
 
 
 def _silver_rows(layers: Layers, lake: Lake) -> list[Check]:
@@ -171,6 +173,12 @@ def _run(silver: Item) -> int:
 
 def _taken(gold: Item) -> int:
     return int(gold["published"]["silver_run_seq"])
+
+
+def _silver_snapshot(gold: Item) -> int | None:
+    """Return the snapshot of Silver's transactions that Gold shows."""
+    found = gold["published"].get("silver_snapshots", {}).get("transactions")
+    return None if found is None else int(found)
 
 
 def render(found: list[Check]) -> Table:

@@ -98,11 +98,16 @@ class Lake:
         found: list[dict[str, Any]] = relation.to_arrow_table().to_pylist() if relation is not None else []
         return found
 
-    def load(self, schema: str, name: str, words: frozenset[str] | None = None) -> list[str]:
-        """Read a table, or only its columns among `words`; give the columns read."""
+    def load(
+        self, schema: str, name: str, words: frozenset[str] | None = None, snapshot_id: int | None = None
+    ) -> list[str]:
+        """Read a table, or only its columns among `words`, as it is or was at a snapshot; give the columns read."""
         table = self._table(schema, name)
-        columns = needed_columns([field.name for field in table.schema().fields], words)
-        reader = stream(table.scan(selected_fields=tuple(columns)))
+        kept = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
+        known = table.schemas()[kept.schema_id] if kept and kept.schema_id is not None else table.schema()
+        columns = needed_columns([field.name for field in known.fields], words)
+        scan = table.scan(selected_fields=tuple(columns), snapshot_id=kept.snapshot_id if kept else None)
+        reader = stream(scan)
         self._connection.register("incoming", reader)
         quoted = name.replace('"', '""')
         self._connection.execute(f'CREATE OR REPLACE TABLE {schema}."{quoted}" AS SELECT * FROM incoming')  # noqa: S608

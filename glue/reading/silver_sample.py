@@ -62,7 +62,4 @@ def cards_of(spark: SparkSession, sample: str) -> DataFrame:
     rows = cards.select("*", F.col("id").alias("card_id"), months).withColumn("credit_limit", limit)
     image = REFERENCES["cards"].image
     values = columns_or_null(rows, {**image, "as_of": "string"})
-    hashed = F.xxhash64(*[name for name in image if name != "card_id"])
-    return values.select(
-        *image, F.lit("I").alias("op"), hashed.alias("content_hash"), _order(F.col("as_of")).alias("row_order")
-    )
+    return values.select(*image, F.lit("I").alias("op"), _order(F.col("as_of")).alias("row_order"))

@@ -2676,18 +2676,19 @@ def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> None:
 # does not matter.
 
 
-def changes_of(rows: DataFrame, natural: str) -> DataFrame:
+def changes_of(rows: DataFrame, subject: Subject) -> DataFrame:
     """Return the accepted rows that change a member, from one row to the next by their order."""
-    in_order = Window.partitionBy(natural).orderBy("row_order")
+    in_order = Window.partitionBy(subject.key).orderBy("row_order")
     begins = F.col("row_order.position")
-    content = F.struct(F.col("op") == "D", F.when(F.col("op") != "D", F.col("content_hash")))
+    # The values themselves: rows of equal hash are easily made.
+    content = F.struct(F.col("op") == "D", F.when(F.col("op") != "D", F.struct(*subject.values)))
     return (
         # Of several rows with the same instant only the last is ever valid.
         rows.withColumn("next_at", F.lead(begins).over(in_order))
         .where(F.col("next_at").isNull() | (F.col("next_at") > begins))
         .withColumn("content", content)
         .withColumn("content_before", F.lag("content").over(in_order))
-        .where(F.col("content_before").isNull() | (F.col("content") != F.col("content_before")))
+        .where(~F.col("content").eqNullSafe(F.col("content_before")))
     )
 
 
@@ -2702,7 +2703,7 @@ def versions(rows: DataFrame, history: VersionedDimension) -> DataFrame:
     beginning, no_end = (F.lit(text).cast("timestamp") for text in (BEGINNING_OF_TIME, END_OF_TIME))
     valid_from = F.when(begins == first_begins, beginning).otherwise(begins)
     valid_to = F.coalesce(F.lead(begins).over(of_member.orderBy("row_order")), no_end)
-    spans = changes_of(rows, natural).withColumns({"valid_from": valid_from, "valid_to": valid_to})
+    spans = changes_of(rows, REFERENCES[history.subject]).withColumns({"valid_from": valid_from, "valid_to": valid_to})
     later = F.xxhash64(F.lit(history.key), F.col(natural).cast("string"), F.col("valid_from").cast("string"))
     key = F.when(F.col("valid_from") == beginning, surrogate(history.key, natural)).otherwise(later)
     keyed_spans = spans.where(is_version).withColumns({history.key: key, "is_current": F.col("valid_to") == no_end})

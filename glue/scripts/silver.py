@@ -3704,11 +3704,11 @@ def row_order() -> Column:
     )
 
 
-# A hash over all values but the key tells quickly whether a row brings anything new. xxHash64 passes over nulls, so
-# their places are hashed
-# too: those of the columns of the first version. A later column counts by its value and, when it has one, its name; so
-# the hash of a row
-# without it is what it was.
+# A hash over all values but the key lets readers tell quickly which rows differ; no outcome rests on it. xxHash64
+# passes over nulls, so
+# their places are hashed too: those of the columns of the first version. A later column counts by its value and, when
+# it has one, its name;
+# so the hash of a row without it is what it was.
 
 
 def content_hash(subject: Subject) -> Column:
@@ -3760,14 +3760,13 @@ def below(floor: str | None) -> Column:
     return F.lit(False) if floor is None else F.col("row_order.position") < F.lit(floor).cast("timestamp")
 
 
-def is_same(rows: DataFrame, had: Column) -> Column:
-    """Tell whether a row would leave its key as it is.
+def is_same(subject: Subject, had: Column) -> Column:
+    """Tell whether a row would leave its key as it is: every value the same, no value where there is none.
 
-    Whatever moves money moves it in an exact comparison too: a hash alone does not vouch for it.
+    The hash does not vouch for it: rows of equal hash are easily made.
     """
-    exact = [F.col(name) == F.col(f"stored.{name}") for name in ("amount", "transacted_at") if name in rows.columns]
-    identical = reduce(and_, exact, F.col("content_hash") == F.col("stored.content_hash"))
-    return F.when(F.col("op") == "D", ~had).otherwise(had & F.coalesce(identical, F.lit(False)))
+    identical = reduce(and_, [F.col(name).eqNullSafe(F.col(f"stored.{name}")) for name in subject.values])
+    return F.when(F.col("op") == "D", ~had).otherwise(had & identical)
 
 
 def change() -> Column:
@@ -3793,12 +3792,12 @@ def classify(
     rows: DataFrame,
     stored: DataFrame,
     *,
-    key: str = "dms_id",
+    subject: Subject = TRANSACTIONS,
     floor: str | None = None,
     newest_of: DataFrame | None = None,
 ) -> DataFrame:
     """Give each row its `outcome`, and the `change` that it makes, if any."""
-    had = F.coalesce(F.col("stored.living"), F.lit(False))
+    key, had = subject.key, F.coalesce(F.col("stored.living"), F.lit(False))
     # Equal is only the stored row itself, where a reload gives it its place.
     newer = ~below(floor) & (F.col("stored").isNull() | (F.col("row_order") >= F.col("stored.row_order")))
     if newest_of is None:
@@ -3808,7 +3807,7 @@ def classify(
         newest = F.coalesce("newest_order", "row_order")
     return (
         rows.join(stored, on=key, how="left")
-        .withColumns({"same": is_same(rows, had), "newer": newer, "had": had})
+        .withColumns({"same": is_same(subject, had), "newer": newer, "had": had})
         .withColumn("is_newest", F.col("newer") & (F.col("row_order") == newest))
         .withColumn("change", F.when(F.col("is_newest") & ~F.col("same"), change()))
         .withColumn("outcome", outcome())
@@ -3824,8 +3823,9 @@ def with_effect(classified: DataFrame) -> DataFrame:
     return classified.withColumn("effect_amount", moved.cast(EFFECT))
 
 
-# What is stored is looked up by the range of the run's keys; the hash is made anew from the values, it costs more to
-# read.
+# What is stored is looked up by the range of the run's keys, all values of it but the hash: values alone tell whether a
+# row brings anything
+# new.
 
 
 STORED = {**STATE, "living": "boolean", "place": PLACE}
@@ -3865,8 +3865,7 @@ def stored_of(run: SilverRun, table: str, keys: DataFrame) -> DataFrame:
     if run.reload:
         return moved_up(run.spark, run.branches.published_rows(table), run.reload)
     names = (*IMAGE, "row_order") if table == "transactions" else TOMBSTONES
-    rows = run.branches.published_rows_of(table, keys, names, between=(run.low, run.high), most=run.row_count)
-    return rows.withColumn("content_hash", content_hash(TRANSACTIONS)) if table == "transactions" else rows
+    return run.branches.published_rows_of(table, keys, names, between=(run.low, run.high), most=run.row_count)
 
 
 def stored_rows(run: SilverRun, keys: DataFrame) -> DataFrame:
@@ -3945,11 +3944,11 @@ def decide(
 
 def classify_reference(run: SilverRun, good: DataFrame, name: str) -> DataFrame:
     """Give the rows of a reference file their outcomes."""
-    key = REFERENCES[name].key
-    stored = run.spark.table(run.branches.table(name)).groupBy(key)
-    state = F.struct("content_hash", "row_order", (F.col("op") != "D").alias("living"))
-    newest = stored.agg(F.max_by(state, "row_order").alias("stored"))
-    return checkpointed(classify(good, newest, key=key))
+    subject, table = REFERENCES[name], run.spark.table(run.branches.table(name))
+    of_keys = table.join(broadcast_if_small(good.select(subject.key), run.row_count), on=subject.key, how="left_semi")
+    state = F.struct(*subject.values, "row_order", (F.col("op") != "D").alias("living"))
+    newest = of_keys.groupBy(subject.key).agg(F.max_by(state, "row_order").alias("stored"))
+    return checkpointed(classify(good, newest, subject=subject))
 
 
 # ## Effects

@@ -48,7 +48,13 @@ TABLES: dict[str, list[tuple[str, pa.DataType]]] = {
     "silver.transaction_effects": [("run_seq", pa.int64()), ("effect_amount", pa.decimal128(18, 2))],
     "silver.quarantine": [("file_id", pa.string()), ("row", pa.int64()), ("amount", pa.decimal128(18, 2))],
     "silver.cards": [("file_id", pa.string()), ("row", pa.int64()), ("credit_limit", pa.decimal128(18, 2))],
-    "gold.fact_transactions": [("dms_id", pa.int64()), ("amount", pa.decimal128(18, 2))],
+    "gold.fact_transactions": [
+        ("dms_id", pa.int64()),
+        ("amount", pa.decimal128(18, 2)),
+        ("channel_key", pa.int64()),
+        ("transacted_on", pa.date32()),
+    ],
+    "gold.dim_channel": [("channel_key", pa.int64()), ("channel", pa.string())],
     "gold.daily_totals": [("transacted_on", pa.date32()), ("channel", pa.string()), *TOTALS],
     "gold.monthly_merchant_totals": [("merchant_key", pa.int64()), *TOTALS],
     "gold.monthly_client_totals": [("client_key", pa.int64()), *TOTALS],
@@ -91,10 +97,10 @@ class DeployedStack:
         self.catalog.drop_table(identifier_of(table))
 
     def write(self, table: str, *rows: tuple[Any, ...]) -> None:
-        """Append rows to a table, which is made if need be; the columns are those of TABLES."""
+        """Append rows to a table, which is made if need be; the columns are those of TABLES, the last ones may lack."""
         columns = pa.schema(TABLES[table.removeprefix("replay_")])
         identifier = identifier_of(table)
-        data = [dict(zip(columns.names, row, strict=True)) for row in rows]
+        data = [dict(zip(columns.names, row, strict=False)) for row in rows]
         self.catalog.create_table_if_not_exists(identifier, columns).append(pa.Table.from_pylist(data, columns))
 
 

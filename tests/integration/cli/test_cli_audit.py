@@ -1,7 +1,8 @@
 """The audit over small Iceberg tables: each table has a row too many once, and each time it is named."""
 
+import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +22,8 @@ ROWS: dict[str, list[tuple[Any, ...]]] = {
     "silver.transaction_effects": [(1, ONE), (1, OTHER)],
     "silver.quarantine": [],
     "silver.cards": [(CARDS["file_id"], 1, ONE), (CARDS["file_id"], 2, None)],
-    "gold.fact_transactions": [(1, ONE), (2, OTHER)],
+    "gold.fact_transactions": [(1, ONE, 7, NOON.date()), (2, OTHER, 0, NOON.date())],
+    "gold.dim_channel": [(0, None), (7, "chip"), (8, "swipe")],
     "gold.daily_totals": [(date(2010, 1, 1), "chip", 1, ONE), (date(2010, 1, 1), "unknown", 1, OTHER)],
     "gold.monthly_merchant_totals": [(1, 2, BOTH)],
     "gold.monthly_client_totals": [(1, 2, BOTH)],
@@ -86,3 +88,32 @@ def test_audit_full_names_the_difference__one_row_too_many(with_row: DeployedSta
     result = with_row.assay("audit", "--full")
 
     assert (result.exit_code, words in result.stderr) == (1, True), result.stderr
+
+
+@pytest.mark.parametrize(
+    ("facts", "differing"),
+    [
+        ([(1, ONE, 8, NOON.date()), (2, OTHER, 0, NOON.date())], {"channel": 1}),
+        ([(1, ONE, 9, NOON.date()), (2, OTHER, 7, NOON.date())], {"channel": 2}),
+        ([(1, OTHER, 7, NOON.date()), (2, ONE, 0, NOON.date())], {"amount": 2}),
+        ([(1, ONE, 7, NOON.date()), (2, OTHER, 0, NOON.date() + timedelta(1))], {"transacted_on": 1}),
+        ([(1, ONE, 7, NOON.date()), (3, OTHER, 0, NOON.date())], {"no fact": 1, "no transaction": 1}),
+    ],
+    ids=["another member", "a member that is not there", "amounts exchanged", "another day", "another key"],
+)
+def test_audit_full_counts_differing_facts_by_column__rows_and_money_agree(
+    published: DeployedStack, facts: list[tuple[Any, ...]], differing: dict[str, int]
+) -> None:
+    published.drop("gold.fact_transactions")
+    published.write("gold.fact_transactions", *facts)
+    try:
+        assert published.assay("audit").exit_code == 0
+        result = published.assay("audit", "--full", "--json")
+    finally:
+        published.drop("gold.fact_transactions")
+        published.write("gold.fact_transactions", *ROWS["gold.fact_transactions"])
+
+    wrong = {each["what"]: each["found"] for each in json.loads(result.stdout)["comparisons"] if not each["equal"]}
+    every = "facts that are not as silver.transactions has them"
+    number = 2 if "no fact" in differing else sum(differing.values())
+    assert (result.exit_code, wrong) == (1, {every: number, **{f"{every}: {name}": n for name, n in differing.items()}})

@@ -37,6 +37,8 @@ SECOND = csv(f"1,7,Mastercard,{NUMBER},123,$100.00", f"2,8,Amex,{OTHER_NUMBER},{
 CODES = "Op,mcc,description"
 USERS = "op,id,gender"
 INCOMES = "id,gender,yearly_income"
+HOLDERS = "id,client_id,card_brand"
+TWINS = ["50,7,Discover", "50,87766,6pSUC5eF"]  # rows of equal hash
 # Each test has cards, clients or codes of its own; the files of all tests come in the same four rounds.
 ROUNDS: list[dict[str, tuple[bytes, str]]] = [
     {
@@ -48,6 +50,7 @@ ROUNDS: list[dict[str, tuple[bytes, str]]] = [
         "mcc_codes/given.csv": (csv("9998,Nobody", header="mcc,description"), "2022-01-01"),
         "mcc_codes/20230101-000000001.csv": (csv("D,9996,", "D,9995,", header=CODES), "2023-01-01"),
         "users/20230301-000000001.csv": (csv("I,7,F", "U,7,M", header=USERS), "2023-03-01"),
+        "cards/twin 1.csv": (csv(TWINS[0], header=HOLDERS), "2023-01-01"),
         "users/1.csv": (csv("70,F,$10", "80,M,$20", "70,M,$11", header=INCOMES), "2023-01-01"),
     },
     {
@@ -56,6 +59,7 @@ ROUNDS: list[dict[str, tuple[bytes, str]]] = [
         "mcc_codes/20230101-000000002.csv": (csv("D,9998,", "D,9997,", header=CODES), "2023-01-01"),
         "mcc_codes/given late.csv": (csv("9996,Nobody", header="mcc,description"), "2022-01-01"),
         "users/20230302-000000001.csv": (csv("U,7,F", "D,7,", header=USERS), "2023-03-02"),
+        "cards/twin 2.csv": (csv(TWINS[1], header=HOLDERS), "2023-02-01"),
         "users/2.csv": (csv("70,M,$11", "80,M,$21", header=INCOMES), "2022-01-01"),
     },
     {
@@ -191,3 +195,14 @@ def test_only_the_last_row_of_an_instant_is_a_version__first_known_ones(rounds: 
     keys = {row["client_key"]: row["gender"] for row in rounds[3].rows("gold.dim_client")}
     assert [keys[row["client_key"]] for row in facts] == ["M", "X", None]
     assert versions(rounds[4]) == [("B", BEGINNING, first), ("M", first, second), ("X", third, NO_END)]
+
+
+def test_row_of_equal_hash_is_a_version_of_its_own__other_client_and_brand(rounds: list[Pipeline]) -> None:
+    pipeline = rounds[2]
+    accepted = [row for row in pipeline.rows("silver.cards") if row["card_id"] == 50]
+    assert len({row["content_hash"] for row in accepted}) == 1
+    assert sorted(row["outcome"] for row in accepted) == ["inserted", "updated"]
+    versions = [row for row in pipeline.rows("gold.dim_card") if row["card_id"] == 50]
+    assert sorted((row["card_brand"], row["client_id"], row["is_current"]) for row in versions) == [
+        ("6pSUC5eF", 87766, True), ("Discover", 7, False),
+    ]  # fmt: skip

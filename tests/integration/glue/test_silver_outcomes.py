@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from equal_hashes import twin_card
 from glue_pipeline import Item, Pipeline, csv
 
 OUTCOMES = {"quarantined", "unchanged", "stale", "superseded", "inserted", "updated", "deleted"}
@@ -23,6 +24,9 @@ PLACES = csv(
     "201,1.00,2023-01-01 07:08,chip,5,Bad PIN", "", "x,1.234,2030-01-01,tap,m,", "2,2.00", '3,3.00,2023-01-01,,,"a'
 )
 LARGEST_DAY = date(2023, 7, 7)
+PAIRED = "dms_id,amount,date,client_id,card_id"
+PAIR = (7, 5)
+TWIN = (8, twin_card(100, datetime(2023, 1, 1), *PAIR, 8))
 RUNS = [
     {
         "1.csv": (
@@ -32,6 +36,7 @@ RUNS = [
         "conserved 1.csv": (CONSERVED[0], EARLY),
         "bad rows.csv": (PLACES, LATE),
         "moved 1.csv": (csv("301,1.00,2023-01-01,,,", "302,2.00,2023-01-01,,,"), EARLY),
+        "pair.csv": (csv(f"501,1.00,2023-01-01,{PAIR[0]},{PAIR[1]}", header=PAIRED), EARLY),
         "largest.csv": (csv(f"401,9999999999999999.99,{LARGEST_DAY},,,"), EARLY),
     },
     {
@@ -42,6 +47,7 @@ RUNS = [
         "3.csv": (csv("3,9.00,2023-01-01,,,", "2,2.00,2023-01-01,,,"), EARLY),
         "conserved 2.csv": (CONSERVED[1], LATEST),
         "moved 2.csv": (csv("302,2.00,2023-01-01,,,"), LATEST),
+        "twin.csv": (csv(f"501,1.00,2023-01-01,{TWIN[0]},{TWIN[1]}", header=PAIRED), LATE),
         "negative.csv": (csv(f"401,-9999999999999999.99,{LARGEST_DAY},,,"), LATE),
     },
     {
@@ -174,3 +180,14 @@ def test_silver_counts_every_cent__change_from_the_largest_amount_to_a_negative_
     assert item_of(after[1], "negative.csv")["silver"]["effect_amount"] == "-19999999999999999.98"
     assert amounts(after[1], range(401, 402)) == {401: Decimal("-9999999999999999.99")}
     assert totals == [[Decimal("9999999999999999.99")], [Decimal("-9999999999999999.99")]]
+
+
+def test_silver_and_gold_take_a_row_of_equal_hash__other_client_and_card(after: list[Pipeline]) -> None:
+    pipeline = after[1]
+    hashes = {row["content_hash"] for row in pipeline.rows("silver.transaction_history") if row["dms_id"] == 501}
+    assert len(hashes) == 1
+    outcomes = item_of(pipeline, "twin.csv")["silver"]["outcomes"]
+    assert {name: count for name, count in outcomes.items() if count} == {"updated": 1}
+    for table in ("silver.transactions", "gold.fact_transactions"):
+        (row,) = [row for row in pipeline.rows(table) if row["dms_id"] == 501]
+        assert (row["client_id"], row["card_id"]) == TWIN, table
