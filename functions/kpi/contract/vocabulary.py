@@ -71,10 +71,13 @@ REASON_CODES: Mapping[str, str] = {
     "not_utf8": "the text is not UTF-8; UTF-16 and UTF-32 are named",
     "truncated_gzip": "the gzip stream ends early, is damaged, or is followed by zeros",
     "endless_line": ("a line of a CSV file, or what may become one record of several lines, is longer than 64 MB"),
-    "unreadable_parquet": "the Parquet footer or a page cannot be read",
+    "unreadable_parquet": (
+        "the Parquet footer or a page cannot be read, by one of the engines, or does not match its checksum"
+    ),
     "unreadable_json": "a file of `mcc_codes` is not one JSON object, code → description, or has a code twice",
     "unsupported_column_type": (
-        "a Parquet column has a type that section 3.3 does not list; money as floating point is one"
+        "a Parquet column that is read has a type that section 3.3 does not list (money as floating point is one), or "
+        "any column has one with which Spark cannot open a file"
     ),
     "row_count_mismatch": "the control total of rows differs",
     "total_amount_mismatch": "the control total of money differs",

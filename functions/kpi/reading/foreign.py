@@ -36,12 +36,15 @@ def refuse_foreign(head: bytes, *, in_gzip: bool = False, json_is_read: bool = F
     if found := foreign_format(head, in_gzip=in_gzip):
         if found is JSON and json_is_read and not in_gzip:
             return
-        name = f"{found.name} inside of gzip" if in_gzip else found.name
-        remedy = (
-            found.remedy if not in_gzip else found.in_gzip or f"run `gunzip -c FILE > INNER`; of INNER, {found.remedy}"
-        )
-        text = f"The file is {name}, not a table in CSV or Parquet: {remedy}."
-        raise RejectedError(Reason("unsupported_format", text))
+        raise RejectedError(refusal(found, in_gzip=in_gzip))
+
+
+def refusal(found: ForeignFormat, *, in_gzip: bool = False) -> Reason:
+    """Return why a file of a format is refused, and what converts it."""
+    name = f"{found.name} inside of gzip" if in_gzip else found.name
+    unpacked = found.in_gzip or f"run `gunzip -c FILE > INNER`; of INNER, {found.remedy}"
+    remedy = unpacked if in_gzip else found.remedy
+    return Reason("unsupported_format", f"The file is {name}, not a table in plain CSV or Parquet: {remedy}.")
 
 
 def foreign_format(head: bytes, *, in_gzip: bool = False) -> ForeignFormat | None:

@@ -8,9 +8,21 @@ from pathlib import Path
 import polars as pl
 from contract.kinds import AMOUNT, Kind, ParquetType
 from contract.limits import SAMPLE_RECORDS
+from contract.parquet import (
+    CODECS,
+    INT96,
+    LAST_LOGICAL_TYPE,
+    NULL_LOGICAL_TYPE,
+    UNREAD_CODECS,
+    UNREAD_ENCODINGS,
+    UNREAD_LOGICAL_TYPES,
+    USUAL,
+)
 from contract.subjects import Subject
 
 from reading.layout import NAMELESS, Layout, Shape
+from reading.parquet_footer import Footer, Leaf, read_footer, unreadable
+from reading.parquet_pages import check_pages
 from reading.rejection import Reason, RejectedError
 from reading.texts import instants_as_text
 
@@ -36,17 +48,46 @@ class ParquetRows:
     blank_lines_before_header: int = field(init=False, default=0)
     odd_quote_lines: int = field(init=False, default=0)
     _schema: pl.Schema = field(init=False)
+    _is_widened: bool = field(init=False)
+    _footer: Footer = field(init=False)
 
     def __post_init__(self) -> None:
-        try:
-            self._schema = pl.Schema(pl.read_parquet_schema(self.path))
-        except _UNREADABLE as error:
-            raise _unreadable(error) from error
-        self.types = tuple(type_name(kind) for kind in self._schema.dtypes())
+        self._footer = read_footer(self.path)
+        if reasons := [reason for leaf in self._footer.leaves if (reason := _unopened(leaf))]:
+            raise RejectedError(*reasons)
+        check_pages(self.path, self._footer)
+        written = _schema_of(self.path)
+        # Nanoseconds end in 2262: polars would write the instants of INT96 that lie beyond as the last one before it.
+        widened = {name: pl.Datetime("us") for name, kind in written.items() if self._is_int96(written, name, kind)}
+        self._schema, self._is_widened = pl.Schema({**written, **widened}), bool(widened)
+        self.types = tuple(
+            "null" if self._is_null(place) else type_name(kind) for place, kind in enumerate(written.dtypes())
+        )
         self.shape = self.shape_of(self._schema.names(), self._sample())
         reasons = [reason for name in self.layout.places if (reason := self._unsupported(name))]
-        if reasons:
+        if reasons := reasons or self._unread_pages():
             raise RejectedError(*reasons)
+
+    def _is_int96(self, schema: pl.Schema, name: str, kind: pl.DataType) -> bool:
+        leaf = self._footer.leaf_of(schema.names().index(name))
+        return isinstance(kind, pl.Datetime) and leaf is not None and leaf.physical == INT96
+
+    def _is_null(self, place: int) -> bool:
+        """Return whether the column can hold nothing but nulls."""
+        leaf = self._footer.leaf_of(place)
+        return leaf is not None and leaf.logical == NULL_LOGICAL_TYPE
+
+    def _unread_pages(self) -> list[Reason]:
+        """Return why pages of columns that are read are none for Spark: the first column of each codec or encoding."""
+        found: dict[str, Reason] = {}
+        for chunk in self._footer.of_places(set(self.layout.places.values())):
+            written = [f"encoded by {name}" for code, name in UNREAD_ENCODINGS.items() if code in chunk.encodings]
+            if chunk.codec in UNREAD_CODECS or chunk.codec not in CODECS:
+                written.append(f"compressed by {CODECS.get(chunk.codec, f'codec {chunk.codec}')}")
+            for how in written:
+                text = f"The column {chunk.leaf.name!r} is {how}, which Spark cannot read: write the file with {USUAL}."
+                found.setdefault(how, Reason("unreadable_parquet", text))
+        return list(found.values())
 
     @property
     def layout(self) -> Layout:
@@ -68,38 +109,65 @@ class ParquetRows:
             for name in names
             if _has_text(self._schema[name])
         ]
-        try:
-            found = pl.scan_parquet(self.path, glob=False).select(texts).head(SAMPLE_RECORDS).collect()
-        except _UNREADABLE:
-            return []
-        found = found.with_columns(self._sample_of_bytes(name) for name in names if self._schema[name] == pl.Binary)
+        found = self._first_rows(texts)
+        of_bytes = [self._sample_of_bytes(name) for name in names if self._schema[name] == pl.Binary]
+        found = found.with_columns(column for column in of_bytes if len(column) == len(found))
         absent = [pl.lit(None, pl.String).alias(name) for name in names if name not in found.columns]
         return found.with_columns(absent).select(names).rows()
 
+    def _scan(self) -> pl.LazyFrame:
+        # A schema makes polars look at columns that nobody reads: it is given only where it differs.
+        return pl.scan_parquet(self.path, glob=False, schema=self._schema if self._is_widened else None)
+
+    def _first_rows(self, texts: list[pl.Expr]) -> pl.DataFrame:
+        """Return the first rows of the columns that can be read: a column that nobody reads may hold anything."""
+        try:
+            return self._scan().select(texts).head(SAMPLE_RECORDS).collect()
+        except _UNREADABLE:
+            if len(texts) == 1:
+                return pl.DataFrame()
+            found = [self._first_rows([text]) for text in texts]
+            return pl.concat([frame for frame in found if frame.width] or [pl.DataFrame()], how="horizontal")
+
     def _sample_of_bytes(self, name: str) -> pl.Series:
         """Return the first values of a column of bytes, which may be text; nulls if they are not."""
-        found = pl.scan_parquet(self.path, glob=False).select(name).head(SAMPLE_RECORDS).collect()[name]
+        found = self._first_rows([pl.col(name)])
         try:
-            return found.cast(pl.String)
+            return found.get_column(name, default=pl.Series(name, [], pl.Binary)).cast(pl.String)
         except pl.exceptions.PolarsError:
             return pl.Series(name, [None] * len(found), pl.String)
 
     def frames(self) -> Iterator[pl.DataFrame]:
-        """Yield the records; raise RejectedError if a page cannot be read."""
-        names = tuple(self.subject.known) if self.places else self.wanted
-        texts = [self._value(name).alias(name) for name in names if name in self.layout.places]
-        texts += [] if self.places else [self._mark_of_value(place) for place in self.layout.nameless]
+        """Yield the records; raise RejectedError if a page of a known column cannot be read."""
+        known = [name for name in self.subject.known if name in self.layout.places]
+        read = known if self.places else [name for name in known if name in self.wanted]
+        # Pages of the others are decoded and let go: Silver will read them.
+        values = {name: self._value(name) if name in read else pl.col(self._type(name)[0]) for name in known}
+        if not self.places:
+            marks = {f"{NAMELESS}{place}": self._mark_of_value(place) for place in self.layout.nameless}
+            values, read = values | marks, [*read, *marks]
         first = 1
-        while not (batch := self._batch(texts, first)).is_empty():
-            yield self._placed(batch, first) if self.places else batch.with_columns(broken=pl.lit(None, pl.String))
+        while not (batch := self._batch(values, first)).is_empty():
+            records = batch.select(read)
+            yield self._placed(records, first) if self.places else records.with_columns(broken=pl.lit(None, pl.String))
             first += batch.height
 
-    def _batch(self, texts: list[pl.Expr], first: int) -> pl.DataFrame:
+    def _batch(self, values: Mapping[str, pl.Expr], first: int) -> pl.DataFrame:
         # Slices, because `collect_batches` holds the file's decoded columns in memory (10 M rows: 650 MB against 100).
+        texts = [value.alias(name) for name, value in values.items()]
         try:
-            return pl.scan_parquet(self.path, glob=False).select(texts).slice(first - 1, BATCH_ROWS).collect()
+            return self._scan().select(texts).slice(first - 1, BATCH_ROWS).collect()
         except _UNREADABLE as error:
-            raise _unreadable(error) from error
+            raise self._refused(error, values, first) from error
+
+    def _refused(self, error: BaseException, values: Mapping[str, pl.Expr], first: int) -> RejectedError:
+        """Return the rejection for a batch that cannot be read: the first column whose pages cannot."""
+        for name, value in values.items():
+            try:
+                self._scan().select(value).slice(first - 1, BATCH_ROWS).collect()
+            except _UNREADABLE as found:
+                return _unreadable_column(self._type(name)[0] if name in self.layout.places else "", found)
+        return _unreadable(error)
 
     def _placed(self, batch: pl.DataFrame, first: int) -> pl.DataFrame:
         raw = [json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in batch.iter_rows(named=True)]
@@ -113,7 +181,7 @@ class ParquetRows:
     def _mark_of_value(self, place: int) -> pl.Expr:
         """Return whether there is a value in a column without a name, as a text or null."""
         has_value = pl.col(self._schema.names()[place]).is_not_null()
-        return pl.when(has_value).then(pl.lit("a value")).alias(f"{NAMELESS}{place}")
+        return pl.when(has_value).then(pl.lit("a value"))
 
     def _type(self, name: str) -> tuple[str, pl.DataType]:
         own_name = self._schema.names()[self.layout.places[name]]
@@ -122,11 +190,17 @@ class ParquetRows:
     def _unsupported(self, name: str) -> Reason | None:
         own_name, kind = self._type(name)
         values = self.subject.known[name].kind
-        if _is_supported(values, kind):
+        is_null = self._is_null(self.layout.places[name]) and not kind.is_nested()
+        if is_null or _is_supported(values, self._list_type(name, kind)):
             return None
         money = values is AMOUNT and kind.is_float()
         why = "floating point cannot carry cents exactly" if money else "the data contract does not list it"
         return Reason("unsupported_column_type", f"The column {own_name!r} has the type {type_name(kind)}: {why}.")
+
+    def _list_type(self, name: str, kind: pl.DataType) -> pl.DataType:
+        """Return the type of a list of nothing but nulls as one of texts: pandas writes lists that are all empty so."""
+        of_nulls = isinstance(kind, pl.List) and self._is_null(self.layout.places[name])
+        return pl.List(pl.String) if of_nulls else kind
 
     def _value(self, name: str) -> pl.Expr:
         own_name, kind = self._type(name)
@@ -135,7 +209,7 @@ class ParquetRows:
             us = _microseconds(column, kind)
             return instants_as_text(us) if self.places else us
         if isinstance(kind, pl.List):
-            return column.list.eval(pl.element().drop_nulls()).list.join(",")
+            return column.cast(pl.List(pl.String)).list.eval(pl.element().drop_nulls()).list.join(",")
         return _integral_text(column) if kind.is_float() else column.cast(pl.String)
 
 
@@ -187,6 +261,50 @@ def _integral_text(column: pl.Expr) -> pl.Expr:
     return pl.when(integral).then(wide.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(wide.cast(pl.String))
 
 
+def _schema_of(path: Path) -> pl.Schema:
+    """Return the columns of a file, without Arrow's own description of them where polars cannot use that.
+
+    Arrow notes there the text of a zone, which may be one that nobody knows (`+05:30`). The instants do not need it.
+    """
+    try:
+        return pl.Schema(pl.read_parquet_schema(path))
+    except _UNREADABLE:
+        _hide(path, b"ARROW:schema")
+    try:
+        return pl.Schema(pl.read_parquet_schema(path))
+    except _UNREADABLE as error:
+        raise _unreadable(error) from error
+
+
+def _hide(path: Path, key: bytes) -> None:
+    """Give the last entry of this name in the footer of a copy another name of the same length."""
+    with path.open("r+b") as file:
+        file.seek(-8, 2)
+        size = int.from_bytes(file.read(4), "little")
+        start = file.seek(-8 - size, 2)
+        if (at := file.read(size).rfind(key)) >= 0:
+            file.seek(start + at)
+            file.write(key.swapcase())
+
+
+def _unopened(leaf: Leaf) -> Reason | None:
+    """Return why Spark cannot open a file with this column, whether it is read or not."""
+    if leaf.logical is None or (leaf.logical <= LAST_LOGICAL_TYPE and leaf.logical not in UNREAD_LOGICAL_TYPES):
+        return None
+    called = UNREAD_LOGICAL_TYPES.get(leaf.logical, "unknown")
+    text = f"The column {leaf.name!r} has the type {called}: Spark cannot open a file with it. Leave the column out."
+    return Reason("unsupported_column_type", text)
+
+
+def _unreadable_column(name: str, error: BaseException) -> RejectedError:
+    if "invalid UTF-8" in str(error):
+        return RejectedError(Reason("not_utf8", f"The text in the column {name!r} is not UTF-8: write it as such."))
+    return unreadable(f"the column {name!r}: {_first_line(error)}")
+
+
 def _unreadable(error: BaseException) -> RejectedError:
-    first_line = str(error).strip().partition("\n")[0][:200]
-    return RejectedError(Reason("unreadable_parquet", f"The Parquet file cannot be read: {first_line}."))
+    return unreadable(_first_line(error))
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0][:200].removesuffix(".")

@@ -31,6 +31,11 @@ def _texts(*values: str | None) -> pa.Array:
     return pa.array(values, pa.string())
 
 
+def _latin1(*values: str) -> pa.Array:
+    """Return texts in another encoding than their type says."""
+    return pa.array([value.encode("latin-1") for value in values], pa.binary()).view(pa.string())
+
+
 def _dates(values: pa.Array) -> Columns:
     return {"dms_id": _ids(len(values)), "amount": _texts(*["1.00"] * len(values)), "date": values}
 
@@ -132,7 +137,30 @@ PARQUET_CASES: dict[str, Columns] = {
         "errors": pa.array([["Bad PIN", "Bad CVV"], [], None, ["Bad PIN", None]], pa.list_(pa.string())),
     },
     "dictionaries.parquet": {**_dates(_days(2)), "use_chip": _texts("chip", "tap").dictionary_encode()},
+    "null_columns.parquet": {
+        **_dates(_days(2)),
+        "use_chip": pa.nulls(2),
+        "zip": pa.nulls(2),
+        "client_id": pa.nulls(2),
+        "errors": pa.nulls(2),
+    },
+    "lists_of_nothing.parquet": {**_dates(_days(2)), "errors": pa.array([[], None], pa.list_(pa.null()))},
+    "timestamps_offset_zone.parquet": _dates(pa.array([AT_UTC, None], pa.timestamp("us", "+05:30"))),
+    "timestamps_unknown_zone.parquet": _dates(pa.array([AT_UTC, None], pa.timestamp("us", "Nowhere/Land"))),
+    "timestamps_int96_far.parquet": _dates(
+        pa.array([AT, datetime(1600, 1, 1), datetime(2300, 1, 1), datetime(9999, 12, 31), None], pa.timestamp("us"))
+    ),
+    "latin1_unread.parquet": {**_dates(_days(2)), "note": _latin1("Zürich", "Córdoba")},
+    "checksums.parquet": {**_dates(_days(5)), "merchant_city": _texts("a", "b", "a", None, "c")},
+    "checksums_of_second_pages.parquet": {**_dates(_days(5)), "merchant_city": _texts("a", "b", "a", None, "c")},
     # Rejected.
+    "latin1_city.parquet": {**_dates(_days(2)), "merchant_city": _latin1("Reno", "Zürich")},
+    "latin1_names.parquet": {**_dates(_days(2)), "errors": _latin1("", "Código")},
+    "brotli.parquet": _dates(_days(2)),
+    "byte_stream_split.parquet": {**_dates(_days(2)), "client_id": pa.array([1.0, 2.0], pa.float64())},
+    "half_floats_unread.parquet": {**_dates(_days(1)), "weight": pa.array([np.float16(7)], pa.float16())},
+    "wrong_checksum.parquet": _dates(_days(5)),
+    "wrong_checksum_unread.parquet": {**_dates(_days(5)), "note": _texts("a", "b", "c", "d", "MARK")},
     "float_amounts.parquet": {**_dates(_days(1)), "amount": pa.array([1.0], pa.float64())},
     "half_floats.parquet": {**_dates(_days(1)), "client_id": pa.array([np.float16(7)], pa.float16())},
     "boolean_dates.parquet": {**_dates(_days(1)), "date": pa.array([True])},
@@ -145,22 +173,35 @@ PARQUET_CASES: dict[str, Columns] = {
 }
 
 
+WRITTEN: Mapping[str, Mapping[str, object]] = {
+    "timestamps_int96.parquet": {"use_deprecated_int96_timestamps": True},
+    # As Spark writes: without Arrow's description of the columns.
+    "timestamps_int96_far.parquet": {"use_deprecated_int96_timestamps": True, "store_schema": False},
+    "checksums.parquet": {"write_page_checksum": True},
+    "checksums_of_second_pages.parquet": {"write_page_checksum": True, "data_page_version": "2.0"},
+    "wrong_checksum.parquet": {"write_page_checksum": True, "compression": "none"},
+    "wrong_checksum_unread.parquet": {"write_page_checksum": True, "compression": "none"},
+    "brotli.parquet": {"compression": "brotli"},
+    "byte_stream_split.parquet": {"use_dictionary": False, "column_encoding": {"client_id": "BYTE_STREAM_SPLIT"}},
+    "damaged_page.parquet": {"row_group_size": 5_000},
+    "truncated.parquet": {"row_group_size": 5_000},
+}
+"""How a file is written where that is not the usual way."""
+USUALLY = {"compression": "zstd", "row_group_size": 3}
+CHANGED: Mapping[str, tuple[bytes, bytes]] = {
+    "wrong_checksum.parquet": (b"1.00", b"9.00"),
+    "wrong_checksum_unread.parquet": (b"MARK", b"PARK"),
+}
+"""What of a file was changed after it was written."""
+
+
 def parquet_bytes(name: str) -> bytes:
     """Return the file as it would be uploaded."""
     if name == "only_magic.parquet":
         return b"PAR1"
     sink = io.BytesIO()
-    table = pa.table(dict(PARQUET_CASES[name]))
-    whole = name in ("damaged_page.parquet", "truncated.parquet")
-    int96 = name == "timestamps_int96.parquet"
-    pq.write_table(
-        table,
-        sink,
-        compression="zstd",
-        row_group_size=5_000 if whole else 3,
-        use_deprecated_int96_timestamps=int96,
-    )
-    data = sink.getvalue()
+    pq.write_table(pa.table(dict(PARQUET_CASES[name])), sink, **{**USUALLY, **WRITTEN.get(name, {})})
+    data = sink.getvalue().replace(*CHANGED.get(name, (b"", b"")), 1)
     if name == "truncated.parquet":
         return data[: len(data) // 2]
     return data[:8] + b"\xff" * 200 + data[208:] if name == "damaged_page.parquet" else data
