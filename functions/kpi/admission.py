@@ -22,9 +22,9 @@ from reading.bytes import ByteStream, kind_warnings
 from reading.control import Control, control_of_metadata, control_of_side_car
 from reading.dialect import Name, refuse_changes_in_full_load, weaknesses
 from reading.dialect_file import pin_of
-from reading.files import Frames, Rows, SourceFile, format_of, frames_of
+from reading.files import Frames, Rows, SourceFile, format_of, frames_of, refuse_large
 from reading.markers import Listed, Load, load_of, refuse_absent, refuse_future
-from reading.rejection import Reason, RejectedError
+from reading.rejection import Reason, RejectedError, stored_reasons, stored_warnings
 
 Reopen = Callable[[], ByteStream]
 """Opens a file once more from its first byte."""
@@ -45,13 +45,16 @@ class Inspection:
 
     def as_item(self) -> InspectedFile:
         """Return the attributes that the ledger keeps."""
-        item = InspectedFile(format=self.format, control=self._control_totals(), warnings=self.warnings)
+        warnings = stored_warnings(self.warnings)
+        item = InspectedFile(format=self.format, control=self._control_totals(), warnings=warnings)
         if self.load is not None:
             item["load"] = self.load
         if self.kpis is not None:
             item["kpis"] = self.kpis.as_item()
         if self.reasons:
-            item["reasons"] = [RejectionReason(code=reason.code, text=reason.text) for reason in self.reasons]
+            item["reasons"] = [
+                RejectionReason(code=reason.code, text=reason.text) for reason in stored_reasons(self.reasons)
+            ]
         return item
 
     def _control_totals(self) -> ControlTotals:
@@ -76,6 +79,7 @@ def inspect_file(
     learned: Callable[[], LearnedRange | None],
     policy: Policy,
     reopen: Reopen | None = None,
+    size: int = 0,
 ) -> Inspection:
     """Read a file and decide whether to accept it; a file that cannot be read has reasons and no figures.
 
@@ -86,7 +90,9 @@ def inspect_file(
     try:
         found.control = _control(metadata, read_side_car)
         name = Name(key, subject_of(key), pin_of(read_pin()))
-        found.kpis = _read(found, SourceFile.sniff(name, stream), limits, reopen)
+        file = SourceFile.sniff(name, stream)
+        refuse_large(file.kind, size)
+        found.kpis = _read(found, file, limits, reopen)
     except RejectedError as rejected:
         found.reasons.extend(rejected.reasons)
         return found

@@ -159,6 +159,7 @@ def _inspect(version: ObjectVersion, on: Services, head: Head | None) -> Inspect
             read_pin=lambda: read_pin(on.s3, version),
             learned=lambda: _learned(version.first_folder, on),
             policy=on.settings.policy,
+            size=head.size,
             reopen=lambda: open_version(on.s3, version),
         )
     except ObjectGoneError:

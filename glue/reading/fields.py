@@ -5,8 +5,14 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from contract.items import FileFormat
 from contract.patterns import csv_field
 from contract.writing import COMMA
+
+
+def column_count(shape: FileFormat) -> int:
+    """Return how many columns a file has: the ledger does not keep the names of all."""
+    return shape.get("column_count", len(shape["columns"]))
 
 
 @cache

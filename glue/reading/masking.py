@@ -27,7 +27,7 @@ from contract.patterns import CARD_NUMBER_FORM
 from contract.subjects import REFERENCES
 from contract.writing import COMMA
 
-from glue.reading.fields import join_line, split_line
+from glue.reading.fields import column_count, join_line, split_line
 
 SECRET_COLUMNS = REFERENCES["cards"].secret
 SECURITY_CODES = tuple(column.name for column in CARD_COLUMNS if column.kind is SECURITY_CODE)
@@ -71,7 +71,7 @@ def names_of(shape: FileFormat) -> list[str | None]:
     """Return the contract's name of each of a file's columns, None for unknown ones."""
     names = {place: name for name, place in shape["places"].items()}
     tables = shape.get("table_places", [])
-    return [names.get(place, "op" if place in tables else None) for place in range(len(shape["columns"]))]
+    return [names.get(place, "op" if place in tables else None) for place in range(column_count(shape))]
 
 
 def copy_masked(file: FileItem, body: Any, lake: str, path: str, key: CardKey) -> None:

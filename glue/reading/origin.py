@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from glue.lake.tables import columns
+from glue.reading.fields import column_count
 from glue.reading.staging import Staging
 
 ORIGIN = {
@@ -48,7 +49,7 @@ def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[st
         "has_commit_at": "commit_at" in shape["places"],
         "file_name": staging.name(file),
         "header_line": shape.get("blank_lines_before_header", 0) + 1 if shape["has_header"] else 0,
-        "field_count": len(shape["columns"]),
+        "field_count": column_count(shape),
         "null_text": shape.get("null_text"),
         "more_null_texts": shape.get("more_null_texts"),
         "decimal": shape.get("decimal"),

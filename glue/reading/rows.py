@@ -29,9 +29,12 @@ READER_SETTINGS = {
 
 def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
     """Return the rows of one subject's files as text: one read per separator of CSV and per shape of Parquet."""
-    # The ledger has one name for INT96 and for nanoseconds, Spark two types.
+    # The ledger has one name for INT96 and for nanoseconds, Spark two types; of many columns it has the first types.
     untold = [
-        file for file in files if any(kind.startswith("timestamp[ns") for kind in file["format"].get("types", []))
+        file
+        for file in files
+        if any(kind.startswith("timestamp[ns") for kind in file["format"].get("types", []))
+        or (file["format"]["kind"] == "parquet" and "column_count" in file["format"])
     ]
     schemas = {
         file["file_id"]: partial(parquet_fields, spark, staging.path(file), known_places(file).values())

@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 from botocore.exceptions import ClientError
 from contract.companions import PIN_NAME, SIDE_CAR_ENDING, is_companion
 from contract.items import FileItem
-from contract.limits import SEQUENCER_CHARACTERS
+from contract.limits import COMPANION_BYTES, SEQUENCER_CHARACTERS
 from contract.subjects import LOAD, is_marker, subject_of
 from reading.markers import file_id
 
@@ -185,7 +185,7 @@ def is_there(s3: S3Client, bucket: str, key: str, version_id: str) -> bool:
 
 def _read_if_there(s3: S3Client, bucket: str, key: str) -> bytes | None:
     try:
-        return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return s3.get_object(Bucket=bucket, Key=key)["Body"].read(COMPANION_BYTES + 1)
     except ClientError as error:
         if error.response["Error"]["Code"] in {*_GONE, _TOO_LONG}:
             return None

@@ -62,7 +62,10 @@ class FileFormat(TypedDict):
     ]
     dialect: NotRequired[Annotated[str, "see *Dialects*"]]
     has_header: NotRequired[bool]
-    columns: NotRequired[Annotated[list[str], "names as in the file, in order; without a header those of the contract"]]
+    columns: NotRequired[
+        Annotated[list[str], "names as in the file, in order; without a header those of the contract; 200 at the most"]
+    ]
+    column_count: NotRequired[Annotated[int, "only where there are more columns than names"]]
     places: NotRequired[
         Annotated[
             dict[str, int],
@@ -80,7 +83,7 @@ class FileFormat(TypedDict):
     table_places: NotRequired[
         Annotated[list[int], "a row that names `table` at none of these places is of another table"]
     ]
-    types: NotRequired[Annotated[list[str], "Parquet only: type names"]]
+    types: NotRequired[Annotated[list[str], "Parquet only: type names, of `columns`"]]
     blank_lines_before_header: NotRequired[int]
     odd_quote_lines: NotRequired[int]
 

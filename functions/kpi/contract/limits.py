@@ -1,5 +1,7 @@
 """The limits of the data contract: what is larger, longer or earlier than these is refused, cut or broken."""
 
+from collections.abc import Mapping
+
 EARLIEST_YEAR = 1900
 EARLIEST_INSTANT = "1900-01-01 00:00:00"
 """No date, commit timestamp, `as-of` or start of a load may lie before it."""
@@ -14,10 +16,25 @@ RECORD_LINES = 64
 """A record of a CSV file has at most so many lines."""
 LINE_BYTES = 64 << 20
 """A line of a CSV file, or what may become one record of several lines, has at most so many bytes."""
+BLANK_LINES = 100_000
+"""A CSV file has at most so many lines without content, or as many as it has rows where that is more."""
+INFLATION = 200
+INFLATED_BYTES = 64 << 20
+"""A gzip stream holds at most so many times its own bytes, once it has held this many: exports stay below fifty."""
 SAMPLE_RECORDS = 1_000
 """The first block: so many records are looked at to tell how a file is written."""
 CODES_BYTES = 16 << 20
 """A JSON file of `mcc_codes` has at most so many bytes."""
+OBJECT_BYTES: Mapping[str, int] = {"csv": 8 << 30, "csv.gz": 2 << 30, "parquet": 2 << 30, "json": CODES_BYTES}
+"""A file has at most so many bytes, by its kind: each about 100 million rows, a quarter of what the KPI function reads
+in its 15 minutes on one processor (42 MB of CSV a second, 10 MB of gzip, 13 MB of Parquet). A Parquet file is copied to
+the function's 4 GB of disk, and the keys of so many rows need another gigabyte there."""
+COLUMNS = 1_000
+"""A file has at most so many columns."""
+NAME_CHARACTERS = 300
+"""The name of a column, or a text of a pin, has at most so many characters."""
+COMPANION_BYTES = 256 << 10
+"""A pin or a side-car has at most so many bytes."""
 MARKER_BYTES = 4 << 20
 MARKER_FILES = 2_000
 """A marker lists at most so many files."""
@@ -32,7 +49,11 @@ SEQUENCER_CHARACTERS = 32
 FAILURE_CHARACTERS = 2_000
 """The reason of a failure is cut to so many: the mail that carries it must stay below 8 KB."""
 REASON_CHARACTERS = 300
-"""A reason of a rejection, and a warning, has at most so many characters."""
+"""A reason of a rejection, and a warning, has at most so many characters; longer ones are cut."""
+STORED_REASONS = 10
+STORED_WARNINGS = 20
+STORED_NAMES = 200
+"""The ledger keeps so many names of a file's columns, with their types, and counts the rest: an item ends at 400 KB."""
 EXAMPLE_RULES = 3
 """A file with too many broken rows shows the first row of so many rules, the most frequent ones."""
 TOLD_RULES = 5

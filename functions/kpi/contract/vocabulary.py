@@ -68,8 +68,13 @@ REASON_CODES: Mapping[str, str] = {
     "missing_column": "a required column is missing",
     "duplicate_column": "a column occurs twice",
     "unsupported_format": "the file is neither CSV, gzip of CSV, nor Parquet: see *Formats that are not read*",
+    "file_too_large": "it has more than 8 GiB of CSV, or 2 GiB of gzip or Parquet",
+    "too_many_columns": "it has more than 1,000 columns",
+    "long_column_name": "the name of a column has more than 300 characters",
     "not_utf8": "the text is not UTF-8; UTF-16 and UTF-32 are named",
     "truncated_gzip": "the gzip stream ends early, is damaged, or is followed by zeros",
+    "suspicious_compression": "a gzip stream holds more than 200 times its own bytes, beyond the first 64 MB",
+    "too_many_blank_lines": "a CSV file has more than 100,000 lines without content, and more of them than rows",
     "endless_line": ("a line of a CSV file, or what may become one record of several lines, is longer than 64 MB"),
     "unreadable_parquet": (
         "the Parquet footer or a page cannot be read, by one of the engines, or does not match its checksum"

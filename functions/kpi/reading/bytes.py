@@ -3,6 +3,8 @@
 import zlib
 from typing import Protocol
 
+from contract.limits import INFLATED_BYTES, INFLATION
+
 from reading.rejection import Reason, RejectedError
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -52,9 +54,11 @@ class Gunzipped:
         self._member = zlib.decompressobj(wbits=31)
         self._pending = b""
         self._begun = False
+        self._compressed_bytes = 0
+        self._text_bytes = 0
 
     def read(self, size: int, /) -> bytes:
-        """Return at most `size` bytes; raise RejectedError if the stream is damaged, padded, or ends early."""
+        """Return at most `size` bytes; raise RejectedError if the stream is damaged, padded, ends early or explodes."""
         while True:
             if self._member.eof:
                 self._next_member()
@@ -62,7 +66,9 @@ class Gunzipped:
                 self._pending = self._stream.read(self._piece_bytes)
                 if not self._pending:
                     return self._end()
+                self._compressed_bytes += len(self._pending)
             if text := self._decompress(size):
+                self._refuse_explosion(len(text))
                 return text
 
     def _next_member(self) -> None:
@@ -81,6 +87,16 @@ class Gunzipped:
             raise RejectedError(Reason("truncated_gzip", f"The gzip stream is damaged: {error}.")) from error
         self._pending = self._member.unconsumed_tail
         return text
+
+    def _refuse_explosion(self, more: int) -> None:
+        self._text_bytes += more
+        read = self._compressed_bytes - len(self._pending)
+        if self._text_bytes > max(INFLATED_BYTES, INFLATION * read):
+            text = (
+                f"The first {read:,} bytes of the gzip stream hold {self._text_bytes:,} bytes of text, more than "
+                f"{INFLATION} times as many: no export does. Look into it with `gunzip -c FILE | head`."
+            )
+            raise RejectedError(Reason("suspicious_compression", text))
 
     def _end(self) -> bytes:
         if self._begun:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from contract.items import ControlSource
-from contract.limits import EARLIEST_YEAR, FUTURE_DAYS
+from contract.limits import COMPANION_BYTES, EARLIEST_YEAR, FUTURE_DAYS
 
 from reading.json_text import json_of
 from reading.rejection import Reason, RejectedError
@@ -34,6 +34,8 @@ def control_of_metadata(metadata: Mapping[str, str]) -> Control | None:
 
 def control_of_side_car(content: bytes) -> Control:
     """Return the totals of a side-car; raise RejectedError if it has none or they cannot be read."""
+    if len(content) > COMPANION_BYTES:
+        raise _unreadable(f"The side-car is larger than {COMPANION_BYTES >> 10} KiB.")
     try:
         figures = json_of(content, parse_float=Decimal)
     except ValueError as error:

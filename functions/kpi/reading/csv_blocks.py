@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 import polars as pl
-from contract.limits import LINE_BYTES, SAMPLE_RECORDS
+from contract.limits import BLANK_LINES, LINE_BYTES, SAMPLE_RECORDS
 
 from reading.bytes import BYTE_ORDER_MARK, ByteStream, read_fully
 from reading.csv_records import Beginning, RecordCutter
@@ -19,6 +19,8 @@ from reading.layout import Shape
 from reading.rejection import Reason, RejectedError
 
 BLOCK_BYTES = 8 << 20
+SHORT_LINE_BYTES = 8
+_WITHOUT_CONTENT = re.compile(rb"\n[ \t\r,;|]*+(?=\n)")
 MAXIMUM_SET_ASIDE = 2_000
 """Quoted lines that are taken out of a plain block one by one; beyond it the whole block goes the other way."""
 _BLANK = re.compile(rb"[ \t]*\r?\n?")
@@ -41,6 +43,8 @@ class CsvRows:
     blank_lines_before_header: int = field(init=False, default=0)
     types: tuple[str, ...] = field(init=False, default=())
     _cutter: RecordCutter = field(init=False)
+    _rows: int = field(init=False, default=0)
+    _blank_lines: int = field(init=False, default=0)
 
     @property
     def odd_quote_lines(self) -> int:
@@ -62,13 +66,27 @@ class CsvRows:
             if header_seen and whole > start:
                 block = data[start:whole]
                 _require_utf8(block)
+                # Lines are looked at only where most may be blank; before they are cut, where that takes much memory.
+                lines = block.count(b"\n")
+                if is_dense := lines * SHORT_LINE_BYTES > len(block):
+                    self._refuse_blank_lines(block)
                 frames, taken = self._block(block, final=final)
                 used += taken
+                rows = sum(frame.height for frame in frames)
+                self._rows += rows
+                if not is_dense and lines > 2 * rows + 1:
+                    self._refuse_blank_lines(block[:taken])
                 yield from frames
             pending = data[used:]
             if len(pending) > LINE_BYTES:
                 text = f"A line is longer than {LINE_BYTES >> 20} MB; lines end in LF or CRLF, not in CR alone."
                 raise RejectedError(Reason("endless_line", text))
+
+    def _refuse_blank_lines(self, block: bytes) -> None:
+        """Raise RejectedError if there are too many lines without content, with those of this block."""
+        self._blank_lines += sum(1 for _ in _WITHOUT_CONTENT.finditer(b"\n" + block))
+        if self._blank_lines > max(BLANK_LINES, self._rows):
+            raise _blank(self._blank_lines, self._rows)
 
     def _first_bytes(self) -> bytes:
         # Some programs put a second mark in front of a text that has one.
@@ -91,6 +109,8 @@ class CsvRows:
                 self._cutter = RecordCutter(self.shape, self.wanted, blanks + 2, self.places)
                 return end
             start, blanks = end, blanks + 1
+            if blanks > BLANK_LINES:
+                raise _blank(blanks, 0)
         if final:
             raise RejectedError(Reason("empty_file", "The file holds nothing, not even a header."))
         return None
@@ -149,6 +169,14 @@ def _beginning(first: bytes, data: bytes) -> Beginning:
 
 def _text_of(line: bytes) -> str:
     return line.decode(errors="replace").removesuffix("\n").removesuffix("\r")
+
+
+def _blank(lines: int, rows: int) -> RejectedError:
+    text = (
+        f"The file has {lines:,} lines without content and {rows:,} rows so far; more than {BLANK_LINES:,} are taken "
+        "only from a file with as many rows. Drop them: `grep -v '^[[:space:],]*$' FILE > COPY.csv`."
+    )
+    return RejectedError(Reason("too_many_blank_lines", text))
 
 
 def _require_utf8(data: bytes) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from contract.companions import PIN_NAME
+from contract.limits import COMPANION_BYTES, NAME_CHARACTERS
 from contract.writing import DATE_ORDERS, DECIMAL_SIGNS, DELIMITERS
 
 from reading.json_text import json_of
@@ -54,6 +55,8 @@ def pin_of(content: bytes | None) -> Pin:
     """Return what a pin says, an empty one without content; raise RejectedError if it cannot be read."""
     if content is None:
         return Pin()
+    if len(content) > COMPANION_BYTES:
+        raise _unreadable(f"it is larger than {COMPANION_BYTES >> 10} KiB")
     try:
         said = json_of(content)
     except ValueError as error:
@@ -91,6 +94,9 @@ def _check(name: str, value: object) -> None:
         raise _unreadable(f"its {name!r} is not a list of {'texts' if name == 'null' else 'names'}")
     if name in _CHOICES and value not in _CHOICES[name]:
         raise _unreadable(f"its {name!r} is {value!r}, which is none of {', '.join(map(repr, _CHOICES[name]))}")
+    texts = value if isinstance(value, list) else [value]
+    if any(isinstance(text, str) and len(text) > NAME_CHARACTERS for text in texts):
+        raise _unreadable(f"its {name!r} has more than {NAME_CHARACTERS} characters")
 
 
 def _unreadable(why: str) -> RejectedError:

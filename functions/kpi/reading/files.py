@@ -8,6 +8,7 @@ from typing import Protocol
 import polars as pl
 from contract.formats import JSON
 from contract.items import FileFormat
+from contract.limits import OBJECT_BYTES, STORED_NAMES
 from contract.subjects import Subject
 
 from reading.bytes import HEAD_BYTES, ByteStream, Gunzipped, Rewound, kind_of, read_fully
@@ -19,7 +20,7 @@ from reading.foreign import foreign_format, refuse_foreign
 from reading.json_codes import JsonCodes
 from reading.layout import Shape
 from reading.parquet import ParquetRows
-from reading.rejection import RejectedError
+from reading.rejection import Reason, RejectedError
 from reading.texts import in_usual_writing, without_null_texts
 
 JSON_SUBJECT = "mcc_codes"
@@ -98,11 +99,21 @@ def frames_of(rows: Rows, subject: Subject) -> Frames:
         yield in_usual_writing(known, rows.shape, subject, rows.types)
 
 
+def refuse_large(kind: str, size: int) -> None:
+    """Raise RejectedError for an object that is larger than the function can take, before more of it is read."""
+    if size > (most := OBJECT_BYTES[kind]):
+        text = (
+            f"The file has {size:,} bytes, one of its kind ({kind}) {most:,} at the most: more could not be read in "
+            "the time and on the disk that there is. Split it by rows, and upload the parts under keys of their own."
+        )
+        raise RejectedError(Reason("file_too_large", text))
+
+
 def format_of(kind: str, rows: Rows) -> FileFormat:
     """Return the ledger's map `format` of a file that was read."""
     item = rows.shape.as_item(kind)
     if rows.types:
-        item["types"] = list(rows.types)
+        item["types"] = list(rows.types[:STORED_NAMES])
     item["blank_lines_before_header"] = rows.blank_lines_before_header
     item["odd_quote_lines"] = rows.odd_quote_lines
     return item

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contract.items import FileFormat
+from contract.limits import COLUMNS, NAME_CHARACTERS, REASON_CHARACTERS, STORED_NAMES
 from contract.subjects import TRANSACTIONS, Subject
 from contract.vocabulary import UPLOAD
 from contract.writing import COMMA, DECIMAL_SIGNS, MONTH_FIRST
@@ -22,6 +23,17 @@ TABLE_COLUMNS = ("table or schema (1)", "table or schema (2)")
 
 NAMELESS = "nameless "
 """What the columns of a frame are called that have no name in the file, before their place."""
+
+
+def _counted(opening: str, names: Sequence[str]) -> str:
+    """Return a sentence with the first names that it has room for, and how many more there are."""
+    kept = list(names[:MAXIMUM_NAMED])
+    while True:
+        more = f" and {len(names) - len(kept):,} more" if len(kept) < len(names) else ""
+        text = f"{opening}{', '.join(kept)}{more}."
+        if len(text) <= REASON_CHARACTERS or not kept:
+            return text
+        kept.pop()
 
 
 @dataclass(frozen=True)
@@ -49,8 +61,7 @@ class Layout:
             for name, meant in list(near.items())[:MAXIMUM_NAMED]
         ]
         if unknown:
-            more = f" and {len(unknown) - MAXIMUM_NAMED} more" if len(unknown) > MAXIMUM_NAMED else ""
-            warnings.append(f"Unknown columns, not read: {', '.join(unknown[:MAXIMUM_NAMED])}{more}.")
+            warnings.append(_counted("Unknown columns, not read: ", unknown))
         if absent:
             warnings.append(f"Absent columns, null in every row of this file: {', '.join(absent)}.")
         return warnings
@@ -80,10 +91,12 @@ class Shape:
             kind=kind,
             dialect=self.dialect,
             has_header=self.has_header,
-            columns=list(self.layout.names),
+            columns=list(self.layout.names[:STORED_NAMES]),
             places=dict(self.layout.places),
             is_full_load=self.is_full_load,
         )
+        if len(self.layout.names) > STORED_NAMES:
+            item["column_count"] = len(self.layout.names)
         if self.null_texts:
             item["null_text"] = self.null_texts[0]
         if self.null_texts[1:]:
@@ -120,6 +133,7 @@ def layout_of(names: Sequence[str], subject: Subject = TRANSACTIONS, *, commit_n
     `commit_name` is the pinned name of the commit timestamp, empty where there is none; columns that are usually named
     so are then unknown.
     """
+    _refuse_boundless(names)
     canonical = [_canonical(name, subject, commit_name) for name in names]
     twice = sorted(name for name, count in Counter(canonical).items() if name and count > 1)
     required = [*subject.required, *(["commit_at"] if commit_name else [])]
@@ -137,6 +151,23 @@ def layout_of(names: Sequence[str], subject: Subject = TRANSACTIONS, *, commit_n
         raise RejectedError(*reasons)
     places = {name: canonical.index(name) for name in subject.known if name in canonical}
     return Layout(tuple(name.strip(" \t") for name in names), places)
+
+
+def _refuse_boundless(names: Sequence[str]) -> None:
+    """Raise RejectedError for more columns, or a longer name, than any table has that people make."""
+    if len(names) > COLUMNS:
+        text = (
+            f"The file has {len(names):,} columns, {COLUMNS:,} at the most. The first is "
+            f"'{visible(names[0], most=40)}'. If that is data, the header is missing, or lines do not end in LF."
+        )
+        raise RejectedError(Reason("too_many_columns", text))
+    for place, name in enumerate(names, start=1):
+        if len(name) > NAME_CHARACTERS:
+            text = (
+                f"The name of column {place} has {len(name):,} characters, {NAME_CHARACTERS} at the most. It begins "
+                f"'{visible(name, most=40)}'. Most often a quote is not closed, or a line end is missing."
+            )
+            raise RejectedError(Reason("long_column_name", text))
 
 
 def _canonical(name: str, subject: Subject, commit_name: str | None) -> str:

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from contract.limits import OBJECT_BYTES
 from moto.events.models import EventPattern
 from sam_template import properties, transformed, written
 
@@ -30,6 +31,13 @@ def test_function_is_built_by_make_for_its_runtime() -> None:
 
 def test_function_gets_its_environment() -> None:
     assert properties("KpiFunction")["Environment"]["Variables"] == ENVIRONMENT
+
+
+def test_largest_parquet_file_fits_the_disk__beside_the_keys_of_its_rows() -> None:
+    key, row = 8, 18  # bytes: a key on disk, a row of the sample in Parquet
+    largest = OBJECT_BYTES["parquet"]
+
+    assert largest + key * largest // row < properties("KpiFunction")["EphemeralStorage"]["Size"] << 20
 
 
 def test_lost_events_go_to_the_dead_letter_queue_and_raise_an_alarm() -> None:
