@@ -194,11 +194,11 @@ def parquet(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def test_reasons_stay_few__thousands_of_columns_twice() -> None:
-    names = ",".join(f"c{number}" for number in range(5_000))
+def test_reasons_stay_few__hundreds_of_columns_twice() -> None:
+    names = ",".join(f"c{number}" for number in range(400))
     reasons = inspected("transactions/a.csv", text(f"id,amount,date,{names},{names}")).reasons
     assert len(reasons) == 21
-    assert "4980 more" in reasons[-1].text
+    assert "380 more" in reasons[-1].text
 
 
 def test_blank_lines_are_no_rows__file_of_one_column() -> None:
