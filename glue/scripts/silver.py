@@ -3457,14 +3457,17 @@ READER_SETTINGS = {
 }
 """Settings of the session, without which files are not read as the contract says."""
 
+AS_INT96 = ("timestamp[ns", "timestamp[us]")
+"""How the KPI function calls INT96: it depends on the version of polars that has read the file."""
+
 
 def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
     """Return the rows of one subject's files as text: one read per separator of CSV and per shape of Parquet."""
-    # The ledger has one name for INT96 and for nanoseconds, Spark two types; of many columns it has the first types.
+    # The ledger has one name for INT96 and for another type of instants; of many columns it has the first types.
     untold = [
         file
         for file in files
-        if any(kind.startswith("timestamp[ns") for kind in file["format"].get("types", []))
+        if any(kind.startswith(AS_INT96) for kind in file["format"].get("types", []))
         or (file["format"]["kind"] == "parquet" and "column_count" in file["format"])
     ]
     schemas = {
