@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from contract.writing import COMMA, DAY_FIRST, DELIMITERS
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -105,6 +106,8 @@ def _kpis(item: Item) -> RenderableType:
     rows = [
         ("subject", item.get("subject", "")),
         ("dialect", item.get("format", {}).get("dialect", "")),
+        ("written with", _writing(item.get("format", {}))),
+        ("ordered by", _order(item)),
         ("rows", console.count(kpis["row_count"])),
         ("total amount", f"{console.money(Decimal(kpis['total_amount']))} ({_proof(control)})"),
         ("control totals", _control(control)),
@@ -115,6 +118,24 @@ def _kpis(item: Item) -> RenderableType:
         ("to be quarantined", console.count(kpis.get("bad_rows", 0))),
     ]
     return _facts([(name, value) for name, value in rows if value])
+
+
+def _writing(shape: Item) -> str:
+    """Say how the file is written, as its values or its pin decided; what is no text is not written."""
+    if shape.get("kind") == "parquet" and "string" not in shape.get("types", []):
+        return ""
+    delimiter = shape.get("delimiter", COMMA)
+    fields = [] if shape.get("kind") == "parquet" else [f"fields separated by {DELIMITERS[delimiter]}"]
+    amount = "1.234,56" if shape.get("decimal") == "," else "1,234.56"
+    first = "day" if shape.get("date_order") == DAY_FIRST else "month"
+    return ", ".join([*fields, f"amounts as {amount}", f"the {first} first in dates with slashes"])
+
+
+def _order(item: Item) -> str:
+    """Say what orders the rows of the file."""
+    if column := item.get("format", {}).get("ordered_by"):
+        return f"its column {column}"
+    return "as-of" if "as_of_at" in item else "the instant at which it was written"
 
 
 def _numbers(counts: Item) -> str:

@@ -23,7 +23,7 @@ _counter = itertools.count(int(time.time() * 1000) << 16)
 def install(functions: Functions) -> None:
     wrap_classmethod(FakeBucket, "create_from_cloudformation_json", _with_settings)
     wrap_classmethod(FakeBucket, "update_from_cloudformation_json", lambda original: _with_settings(_named(original)))
-    wrap(notifications, "_get_s3_event", _complete_event)
+    wrap(notifications, "_get_s3_event", complete_event)
     wrap(notifications, "_invoke_awslambda", lambda original: _asynchronous(functions))
 
 
@@ -73,7 +73,9 @@ def _notification(item: dict[str, Any], *, arn: str, name: str) -> dict[str, Any
     return translated
 
 
-def _complete_event(original: Function) -> Function:
+def complete_event(original: Function) -> Function:
+    """Return a maker of events that say what those of S3 say."""
+
     # Until moto sends version, sequencer, a key with its slashes, and when the object was put.
     def _get_s3_event(event_name: str, bucket: FakeBucket, key: Any, notification_id: str) -> dict[str, Any]:
         event: dict[str, Any] = original(event_name, bucket, key, notification_id)

@@ -1,0 +1,56 @@
+"""What a passport says of how a file is written and ordered."""
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from assay.passport import render
+
+KPIS = {"row_count": 1, "total_amount": "1.00", "distinct_keys": 1, "duplicate_keys": 0}
+
+
+def shown(shape: dict[str, Any], **more: str) -> list[str]:
+    """Return the lines of a passport, each as its words."""
+    item = {"key": "transactions/a.csv", "status": "published", "format": shape, "kpis": KPIS, **more}
+    console = Console(width=200, no_color=True)
+    with console.capture() as capture:
+        console.print(render(item, short=True))
+    return [" ".join(line.split()) for line in capture.get().splitlines()]
+
+
+USUAL = "written with fields separated by commas, amounts as 1,234.56, the month first in dates with slashes"
+
+
+@pytest.mark.parametrize(
+    ("shape", "line"),
+    [
+        ({"kind": "csv"}, USUAL),
+        (
+            {"kind": "csv.gz", "delimiter": ";", "decimal": ",", "date_order": "day-first"},
+            "written with fields separated by semicolons, amounts as 1.234,56, the day first in dates with slashes",
+        ),
+        (
+            {"kind": "parquet", "types": ["int64", "string"]},
+            "written with amounts as 1,234.56, the month first in dates with slashes",
+        ),
+    ],
+)
+def test_passport_says_how_the_file_is_written__text(shape: dict[str, Any], line: str) -> None:
+    assert line in shown(shape)
+
+
+def test_passport_says_nothing_of_writing__parquet_without_text() -> None:
+    assert not any(line.startswith("written with") for line in shown({"kind": "parquet", "types": ["int64"]}))
+
+
+@pytest.mark.parametrize(
+    ("shape", "more", "line"),
+    [
+        ({"kind": "csv", "ordered_by": "commit_ts"}, {}, "ordered by its column commit_ts"),
+        ({"kind": "csv"}, {"as_of_at": "2024-01-01T00:00:00.000000Z"}, "ordered by as-of"),
+        ({"kind": "csv"}, {}, "ordered by the instant at which it was written"),
+    ],
+)
+def test_passport_names_what_orders_the_file__each(shape: dict[str, Any], more: dict[str, str], line: str) -> None:
+    assert line in shown(shape, **more)
