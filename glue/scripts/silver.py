@@ -282,7 +282,7 @@ NAMES = Kind(
     name="names",
     silver_type="array<string>",
     parquet=(ParquetType.TEXT, ParquetType.TEXT_LIST),
-    forms="names separated by commas; empty names are dropped",
+    forms="names separated by commas; empty names are dropped; a null word alone (*Ways of writing*) is none",
     becomes="array of text, null when empty",
 )
 AS_SENT = Kind(
