@@ -14,12 +14,13 @@ from contract.limits import EXAMPLE_BLOCKS
 from contract.subjects import subject_of
 from judging.broken_rows import TOO_MANY, BrokenRow, broken_rows, example_reasons, first_of_each, most_frequent
 from judging.kpis import Kpis, count_kpis, instant_text, money_text
-from judging.reconcile import LearnedRange, Policy, is_proven, range_warnings, reasons_against, repeated_keys
+from judging.learned_range import LearnedRange, range_warnings
+from judging.reconcile import Policy, held_reasons, is_proven, reasons_against, repeated_keys
 from judging.rules import Limits
 from judging.values import columns_to_read, known_columns
 from judging.writing import Writings, null_reasons, texts_of, warnings_about_writing
 from reading.bytes import ByteStream, kind_warnings
-from reading.control import Control, control_of_metadata, control_of_side_car
+from reading.control import Control, accepts_range, control_of_metadata, control_of_side_car
 from reading.dialect import Name, refuse_changes_in_full_load, weaknesses
 from reading.dialect_file import pin_of
 from reading.files import Frames, Rows, SourceFile, format_of, frames_of, refuse_large
@@ -42,6 +43,8 @@ class Inspection:
     reasons: list[Reason] = field(default_factory=list)
     doubts: list[Reason] = field(default_factory=list)
     """What many broken rows may come from."""
+    is_in_range: bool = True
+    """Whether it may widen the learned range at once; not in the ledger."""
 
     def as_item(self) -> InspectedFile:
         """Return the attributes that the ledger keeps."""
@@ -88,7 +91,7 @@ def inspect_file(
     """
     found, limits = Inspection(), Limits.of(last_modified_at)
     try:
-        found.control = _control(metadata, read_side_car)
+        found.control, is_vouched = _control(metadata, read_side_car), accepts_range(metadata)
         name = Name(key, subject_of(key), pin_of(read_pin()))
         file = SourceFile.sniff(name, stream)
         refuse_large(file.kind, size)
@@ -101,8 +104,12 @@ def inspect_file(
         examples = _examples(name, reopen, found.kpis, limits) if reopen else {}
         found.reasons += example_reasons(found.kpis.broken_rules, examples, name.subject)
         found.reasons += found.doubts
-    if not found.reasons and not is_proven(found.control):
-        found.warnings += range_warnings(found.kpis, learned())
+    if not found.reasons and not (is_vouched or is_proven(found.control)) and (earlier := learned()):
+        outside = range_warnings(found.kpis, earlier)
+        found.is_in_range = not outside
+        found.warnings += outside
+    if not found.reasons and policy.hold_warnings and found.warnings:
+        found.reasons = held_reasons(found.warnings)
     return found
 
 

@@ -22,7 +22,7 @@ from admission import Inspection, inspect_file, inspect_marker
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 from cloud.ledger import Ledger, instant_of
-from cloud.mail import rejection_body, rejection_subject
+from cloud.mail import notice_of, rejection_body, rejection_subject
 from cloud.settings import Settings
 from cloud.uploads import (
     Head,
@@ -38,11 +38,11 @@ from cloud.uploads import (
     read_side_car,
     received_item,
 )
-from contract.items import FileItem, RangeItem
+from contract.items import AcceptedFile, FileItem, RangeItem
 from contract.limits import MARKER_BYTES
 from contract.subjects import is_marker
 from judging.kpis import Kpis
-from judging.reconcile import LearnedRange, widened
+from judging.learned_range import LearnedRange, learned_with
 from reading.control import as_of_of_metadata
 from reading.markers import Listed
 from reading.rejection import Reason, RejectedError
@@ -126,22 +126,30 @@ def _decide(version: ObjectVersion, on: Services, head: Head | None, unreadable:
     found = unreadable or _inspect(version, on, head)
     if found.reasons:
         on.ledger.reject(version.file_id, found.as_item(), _now())
-    elif on.ledger.accept(version.file_id, found.as_item(), _now()) and found.kpis and not found.load:
-        _learn(version.first_folder, found.kpis, on)
+        return
+    accepted: AcceptedFile = {**found.as_item(), "notice": notice_of(version.key, version.file_id, found)}
+    if on.ledger.accept(version.file_id, accepted, _now()) and found.kpis and not found.load:
+        _learn(version, found.kpis, on, is_in_range=found.is_in_range)
 
 
-def _learned(first_folder: str, on: Services) -> LearnedRange | None:
-    item = on.ledger.range_of(first_folder)
-    return LearnedRange.of_item(item) if item else None
+def _learned(item: RangeItem | None, on: Services) -> LearnedRange | None:
+    return LearnedRange.of_item(item).settled(_now(), lambda file_id: _stays(file_id, on)) if item else None
 
 
-def _learn(first_folder: str, kpis: Kpis, on: Services) -> None:
-    """Widen the range of a prefix by an accepted file."""
+def _stays(file_id: str, on: Services) -> bool:
+    """Return whether an accepted file is still in effect and on its way, or published."""
+    item = on.ledger.find(file_id)
+    return item is not None and item["in_effect"] and item["status"] != "rejected" and "failed" not in item
+
+
+def _learn(version: ObjectVersion, kpis: Kpis, on: Services, *, is_in_range: bool) -> None:
+    """Widen the range of a prefix by an accepted file, or keep its figures aside."""
 
     def with_file(item: RangeItem | None) -> RangeItem:
-        return widened(kpis, LearnedRange.of_item(item) if item else None).as_item(first_folder)
+        learned = learned_with(_learned(item, on), kpis, version.file_id, _now(), belongs=is_in_range)
+        return learned.as_item(version.first_folder)
 
-    on.ledger.widen_range(first_folder, with_file)
+    on.ledger.widen_range(version.first_folder, with_file)
 
 
 def _inspect(version: ObjectVersion, on: Services, head: Head | None) -> Inspection:
@@ -157,7 +165,7 @@ def _inspect(version: ObjectVersion, on: Services, head: Head | None) -> Inspect
             metadata=head.metadata,
             read_side_car=lambda: read_side_car(on.s3, version),
             read_pin=lambda: read_pin(on.s3, version),
-            learned=lambda: _learned(version.first_folder, on),
+            learned=lambda: _learned(on.ledger.range_of(version.first_folder), on),
             policy=on.settings.policy,
             size=head.size,
             reopen=lambda: open_version(on.s3, version),

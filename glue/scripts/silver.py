@@ -541,6 +541,14 @@ class ControlTotals(TypedDict):
     proven: bool
 
 
+class Notice(TypedDict):
+    """What the mails of the workflow say of a file, in words that can be sent as they are."""
+
+    name: Annotated[str, "the key, with `<U+XXXX>` for what cannot be seen"]
+    ending: Annotated[Literal["published", "published with warnings"], "for the subject"]
+    text: Annotated[str, "warnings, and broken rows by rule with the command that shows them; may be empty"]
+
+
 class SilverOfFile(TypedDict):
     """What Silver did with a file."""
 
@@ -589,6 +597,7 @@ class FileItem(TypedDict):
     kpis: NotRequired[Annotated[FileKpis, "the figures of the file"]]
     control: NotRequired[Annotated[ControlTotals, "what was compared"]]
     warnings: NotRequired[Annotated[list[str], "sentences"]]
+    notice: NotRequired[Annotated[Notice, "accepted files only"]]
     reasons: NotRequired[Annotated[list[RejectionReason], "only when rejected"]]
     rejection_mail: NotRequired[
         Annotated[
@@ -614,6 +623,12 @@ class InspectedFile(TypedDict):
     load: NotRequired[DeclaredLoad]
     kpis: NotRequired[FileKpis]
     reasons: NotRequired[list[RejectionReason]]
+
+
+class AcceptedFile(InspectedFile):
+    """What the acceptance of a file adds to its item."""
+
+    notice: Notice
 
 
 class PublishedRun(TypedDict):
@@ -660,6 +675,15 @@ class LayerItem(TypedDict):
     published: NotRequired[Annotated[PublishedRun, "what readers are shown"]]
 
 
+class PendingFigures(TypedDict):
+    """The figures of an accepted file that is outside of the range."""
+
+    file_id: str
+    accepted_at: str
+    row_count: int
+    mean: Annotated[str, "mean amount"]
+
+
 class RangeItem(TypedDict):
     """An item per prefix, what earlier accepted files looked like."""
 
@@ -670,6 +694,9 @@ class RangeItem(TypedDict):
     max_rows: Annotated[int, "the most rows"]
     min_mean: Annotated[str, "the smallest mean amount"]
     max_mean: Annotated[str, "the largest mean amount"]
+    pending: NotRequired[
+        Annotated[list[PendingFigures], "files outside of the range, at most 20; each widens it after a day"]
+    ]
 
 
 class FileReport(TypedDict):
@@ -761,6 +788,12 @@ STORED_REASONS = 10
 STORED_WARNINGS = 20
 STORED_NAMES = 200
 """The ledger keeps so many names of a file's columns, with their types, and counts the rest: an item ends at 400 KB."""
+NOTICE_WARNINGS = 10
+"""The mail about a published file lists so many of its warnings."""
+PENDING_DAYS = 1
+"""A file outside of the learned range widens it once it has stayed accepted for so many days."""
+PENDING_FILES = 20
+"""So many files outside of the learned range are kept aside at a time; later ones never widen it."""
 EXAMPLE_RULES = 3
 """A file with too many broken rows shows the first row of so many rules, the most frequent ones."""
 TOLD_RULES = 5
@@ -1432,6 +1465,7 @@ REASON_CODES: Mapping[str, str] = {
         "a reload would delete a larger share of the living rows than the parameter `MaximumMissingShare`; Silver "
         "decides this"
     ),
+    "held_warnings": "the file has warnings, and the parameter `HoldWarnings` is true",
     "too_many_bad_rows": "the share of rows to be quarantined is above the parameter `MaximumBadShare`",
 }
 """Why a file is rejected: each code with when it is given."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
-from contract.items import FileItem, InspectedFile, RangeItem, StatusChange, StatusName
+from contract.items import AcceptedFile, FileItem, InspectedFile, RangeItem, StatusChange, StatusName
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -46,7 +46,7 @@ class Ledger:
         """Read a file's item, consistently; None if there is none."""
         return cast(FileItem | None, self._find(file_id))
 
-    def accept(self, file_id: str, found: InspectedFile, now: datetime) -> bool:
+    def accept(self, file_id: str, found: AcceptedFile, now: datetime) -> bool:
         """Move a file from received to accepted; return whether this call did it."""
         waiting = {"in_effect": True, "waiting_for": "silver", "waiting_since": instant(now)}
         return self._decide(file_id, "accepted", {**found, **waiting}, now)
@@ -102,9 +102,7 @@ class Ledger:
         """Replace the range of a prefix by what `widened` makes of it, however many calls do so at once."""
         while True:
             before = self.range_of(first_folder)
-            condition = "attribute_not_exists(file_id)" if before is None else "files = :files"
-            values = {} if before is None else {":files": before["files"]}
-            if self._put(widened(before), condition, values):
+            if self._put(widened(before), *_as_before(before)):
                 return
 
     def _find(self, file_id: str) -> object:
@@ -145,3 +143,12 @@ class Ledger:
                 return False
             raise
         return True
+
+
+def _as_before(item: RangeItem | None) -> tuple[str, dict[str, Any]]:
+    """Return the condition under which nobody has changed a range since it was read, and its values."""
+    if item is None:
+        return "attribute_not_exists(file_id)", {}
+    if "pending" not in item:
+        return "files = :files AND attribute_not_exists(pending)", {":files": item["files"]}
+    return "files = :files AND pending = :pending", {":files": item["files"], ":pending": item["pending"]}

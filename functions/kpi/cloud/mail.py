@@ -1,14 +1,24 @@
-"""Compose the email about a rejected file."""
+"""Compose the email about a rejected file, and what the workflow's emails say of an accepted one.
 
-from contract.items import FileItem
+Nothing in them acts when it is read or pasted: what others wrote is shown with its invisible characters, and the
+commands name the file by its id.
+"""
+
+from admission import Inspection
+from contract.items import FileItem, Notice
+from contract.limits import NOTICE_WARNINGS
+from reading.visible import visible
 
 MAXIMUM_SUBJECT = 99
 MAXIMUM_BODY_BYTES = 8_000
+_KEY_CHARACTERS = 1_024
+_QUARANTINED = "SELECT row, line, rules, raw FROM silver.quarantine WHERE file_id = '{}' ORDER BY row"
 _CLOSING = """
 What to do next
   Nothing but the ledger was changed. Correct the file and upload it again, under the same key or another:
   the new version is a file of its own. The runbook, docs/runbook.md, section "Rejected file", has an answer to each
   of the codes above.
+  assay passport {}
 """
 
 
@@ -19,15 +29,46 @@ def rejection_subject(item: FileItem, stage: str) -> str:
 
 
 def rejection_body(item: FileItem) -> str:
-    """Return the text: which file, why it was rejected, and what to do next."""
-    reasons = "\n".join(f"  {reason['code']}: {reason['text']}" for reason in item["reasons"])
+    """Return the text: which file, why it was rejected, what else was seen, and what to do next."""
+    lines = [f"  {reason['code']}: {reason['text']}" for reason in item["reasons"]]
+    held = {reason["text"] for reason in item["reasons"]}
+    seen = [f"  {warning}" for warning in item.get("warnings", []) if warning not in held]
+    if seen:
+        lines += ["", "Seen as well", *seen]
     opening = (
         "A file was rejected. It changed nothing and stays in Bronze.\n\n"
-        f"  bucket   {item['bucket']}\n  key      {item['key']}\n  version  {item['version_id']}\n"
-        f"  size     {item['size']} bytes\n  file id  {item['file_id']}\n\nWhy\n"
+        f"  bucket   {item['bucket']}\n  key      {visible(item['key'], most=_KEY_CHARACTERS)}\n"
+        f"  version  {item['version_id']}\n  size     {item['size']} bytes\n  file id  {item['file_id']}\n\nWhy\n"
     )
-    room = MAXIMUM_BODY_BYTES - len(opening.encode()) - len(_CLOSING.encode()) - 1
-    return f"{opening}{_shortened(reasons, room)}\n{_CLOSING}"
+    closing = _CLOSING.format(item["file_id"])
+    room = MAXIMUM_BODY_BYTES - len(opening.encode()) - len(closing.encode()) - 1
+    why = _shortened("\n".join(lines), room)
+    return f"{opening}{why}\n{closing}"
+
+
+def notice_of(key: str, file_id: str, found: Inspection) -> Notice:
+    """Return what the workflow's mails say of an accepted file."""
+    return {
+        "name": visible(key, most=_KEY_CHARACTERS),
+        "ending": "published with warnings" if found.warnings else "published",
+        "text": f"{_warnings(found.warnings)}{_quarantined(found, file_id)}",
+    }
+
+
+def _warnings(warnings: list[str]) -> str:
+    if not warnings:
+        return ""
+    more = len(warnings) - NOTICE_WARNINGS
+    left = [f"and {more} more: see the passport"] if more > 0 else []
+    return "\n\nWarnings" + "".join(f"\n  {line}" for line in [*warnings[:NOTICE_WARNINGS], *left])
+
+
+def _quarantined(found: Inspection, file_id: str) -> str:
+    if found.kpis is None or not found.kpis.broken_rules:
+        return ""
+    rules = "".join(f"\n  {rule:<22} {rows:,}" for rule, rows in found.kpis.broken_rules.most_common())
+    query = f'assay query "{_QUARANTINED.format(file_id)}"'
+    return f"\n\nQuarantined rows by rule (a row counts for each rule that it breaks){rules}\n  {query}"
 
 
 def _shortened(text: str, size: int) -> str:

@@ -34,6 +34,7 @@ class Settings:
             policy=Policy(
                 maximum_bad_share=_share(environment.get("MAXIMUM_BAD_SHARE", "0.5")),
                 minimum_rows=_positive(environment.get("MINIMUM_ROWS", "1")),
+                hold_warnings=_truth(environment.get("HOLD_WARNINGS", "false")),
             ),
         )
 
@@ -58,3 +59,9 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise SettingsError(f"MINIMUM_ROWS is {text!r}, not a number from 1.")
     return int(text)
+
+
+def _truth(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise SettingsError(f"HOLD_WARNINGS is {text!r}, not true or false.")
+    return text == "true"

@@ -127,6 +127,14 @@ class ControlTotals(TypedDict):
     proven: bool
 
 
+class Notice(TypedDict):
+    """What the mails of the workflow say of a file, in words that can be sent as they are."""
+
+    name: Annotated[str, "the key, with `<U+XXXX>` for what cannot be seen"]
+    ending: Annotated[Literal["published", "published with warnings"], "for the subject"]
+    text: Annotated[str, "warnings, and broken rows by rule with the command that shows them; may be empty"]
+
+
 class SilverOfFile(TypedDict):
     """What Silver did with a file."""
 
@@ -175,6 +183,7 @@ class FileItem(TypedDict):
     kpis: NotRequired[Annotated[FileKpis, "the figures of the file"]]
     control: NotRequired[Annotated[ControlTotals, "what was compared"]]
     warnings: NotRequired[Annotated[list[str], "sentences"]]
+    notice: NotRequired[Annotated[Notice, "accepted files only"]]
     reasons: NotRequired[Annotated[list[RejectionReason], "only when rejected"]]
     rejection_mail: NotRequired[
         Annotated[
@@ -200,6 +209,12 @@ class InspectedFile(TypedDict):
     load: NotRequired[DeclaredLoad]
     kpis: NotRequired[FileKpis]
     reasons: NotRequired[list[RejectionReason]]
+
+
+class AcceptedFile(InspectedFile):
+    """What the acceptance of a file adds to its item."""
+
+    notice: Notice
 
 
 class PublishedRun(TypedDict):
@@ -246,6 +261,15 @@ class LayerItem(TypedDict):
     published: NotRequired[Annotated[PublishedRun, "what readers are shown"]]
 
 
+class PendingFigures(TypedDict):
+    """The figures of an accepted file that is outside of the range."""
+
+    file_id: str
+    accepted_at: str
+    row_count: int
+    mean: Annotated[str, "mean amount"]
+
+
 class RangeItem(TypedDict):
     """An item per prefix, what earlier accepted files looked like."""
 
@@ -256,6 +280,9 @@ class RangeItem(TypedDict):
     max_rows: Annotated[int, "the most rows"]
     min_mean: Annotated[str, "the smallest mean amount"]
     max_mean: Annotated[str, "the largest mean amount"]
+    pending: NotRequired[
+        Annotated[list[PendingFigures], "files outside of the range, at most 20; each widens it after a day"]
+    ]
 
 
 class FileReport(TypedDict):

@@ -54,6 +54,12 @@ STORED_REASONS = 10
 STORED_WARNINGS = 20
 STORED_NAMES = 200
 """The ledger keeps so many names of a file's columns, with their types, and counts the rest: an item ends at 400 KB."""
+NOTICE_WARNINGS = 10
+"""The mail about a published file lists so many of its warnings."""
+PENDING_DAYS = 1
+"""A file outside of the learned range widens it once it has stayed accepted for so many days."""
+PENDING_FILES = 20
+"""So many files outside of the learned range are kept aside at a time; later ones never widen it."""
 EXAMPLE_RULES = 3
 """A file with too many broken rows shows the first row of so many rules, the most frequent ones."""
 TOLD_RULES = 5

@@ -110,6 +110,7 @@ REASON_CODES: Mapping[str, str] = {
         "a reload would delete a larger share of the living rows than the parameter `MaximumMissingShare`; Silver "
         "decides this"
     ),
+    "held_warnings": "the file has warnings, and the parameter `HoldWarnings` is true",
     "too_many_bad_rows": "the share of rows to be quarantined is above the parameter `MaximumBadShare`",
 }
 """Why a file is rejected: each code with when it is given."""

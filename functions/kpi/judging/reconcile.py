@@ -1,9 +1,9 @@
-"""Compare a file's figures with the control totals, the stack's limits, and the files accepted before."""
+"""Compare a file's figures with the control totals and the stack's limits."""
 
 from dataclasses import dataclass
 from decimal import Decimal
 
-from contract.items import RangeItem
+from contract.limits import STORED_REASONS
 from reading.control import Control
 from reading.layout import Shape
 from reading.rejection import Reason
@@ -19,40 +19,7 @@ class Policy:
 
     maximum_bad_share: Decimal
     minimum_rows: int
-
-
-@dataclass(frozen=True)
-class LearnedRange:
-    """What earlier accepted files of the same prefix looked like."""
-
-    files: int
-    min_rows: int
-    max_rows: int
-    min_mean_cents: int
-    max_mean_cents: int
-
-    @classmethod
-    def of_item(cls, item: RangeItem) -> "LearnedRange":
-        """Read the ledger's item of a prefix."""
-        return cls(
-            files=int(item["files"]),
-            min_rows=int(item["min_rows"]),
-            max_rows=int(item["max_rows"]),
-            min_mean_cents=_cents(item["min_mean"]),
-            max_mean_cents=_cents(item["max_mean"]),
-        )
-
-    def as_item(self, first_folder: str) -> RangeItem:
-        """Return the ledger's item of a prefix."""
-        return {
-            "file_id": f"range#{first_folder}",
-            "kind": "range",
-            "files": self.files,
-            "min_rows": self.min_rows,
-            "max_rows": self.max_rows,
-            "min_mean": money_text(self.min_mean_cents),
-            "max_mean": money_text(self.max_mean_cents),
-        }
+    hold_warnings: bool = False
 
 
 def is_proven(control: Control) -> bool:
@@ -108,38 +75,17 @@ def repeated_keys(kpis: Kpis, shape: Shape) -> list[str]:
     return [f"{text} counts.{rounded}"]
 
 
-def range_warnings(kpis: Kpis, learned: LearnedRange | None) -> list[str]:
-    """Return warnings for a file without control totals that differs from the files before it."""
-    if learned is None:
-        return ["The file is unproven: it has no control totals, and no earlier file to compare it with."]
-    warnings = ["The file is unproven: it has no control totals; it was compared with earlier files."]
-    if not learned.min_rows <= kpis.row_count <= learned.max_rows:
-        warnings.append(
-            f"Its {kpis.row_count} rows are outside of the range of {learned.files} earlier files, "
-            f"{learned.min_rows} to {learned.max_rows}."
-        )
-    mean = kpis.mean_cents
-    if mean is not None and not learned.min_mean_cents <= mean <= learned.max_mean_cents:
-        warnings.append(
-            f"Its mean amount {money_text(mean)} is outside of the range of {learned.files} earlier files, "
-            f"{money_text(learned.min_mean_cents)} to {money_text(learned.max_mean_cents)}."
-        )
-    return warnings
-
-
-def widened(kpis: Kpis, learned: LearnedRange | None) -> LearnedRange:
-    """Return the range widened by this file."""
-    rows, mean = kpis.row_count, kpis.mean_cents or 0
-    if learned is None:
-        return LearnedRange(1, rows, rows, mean, mean)
-    return LearnedRange(
-        learned.files + 1,
-        min(learned.min_rows, rows),
-        max(learned.max_rows, rows),
-        min(learned.min_mean_cents, mean),
-        max(learned.max_mean_cents, mean),
-    )
-
-
-def _cents(money: str) -> int:
-    return int(money.replace(".", ""))
+def held_reasons(warnings: list[str]) -> list[Reason]:
+    """Return why a file with warnings is rejected where the stack holds warnings: its warnings, and the way out."""
+    shown = warnings[: STORED_REASONS - 2]
+    more = len(warnings) - len(shown)
+    left = f" ({more} more are not listed)" if more else ""
+    texts = [
+        f"The parameter HoldWarnings rejects files with warnings; this one has {len(warnings)}{left}.",
+        *shown,
+        (
+            "What to do: figures that are right though unusual pass with `assay upload --accept-range`, or proven by "
+            "control totals; a pin or the sender settles the others; or deploy with HoldWarnings=false."
+        ),
+    ]
+    return [Reason("held_warnings", text) for text in texts]

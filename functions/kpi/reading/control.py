@@ -64,6 +64,14 @@ def as_of_of_metadata(metadata: Mapping[str, str], last_modified_at: datetime) -
     return in_utc
 
 
+def accepts_range(metadata: Mapping[str, str]) -> bool:
+    """Return whether the sender vouches for figures outside of the learned range."""
+    text = metadata.get("accept-range", "false").strip().lower()
+    if text not in ("true", "false"):
+        raise _unreadable(f"The metadata 'accept-range' is {text!r}, not true or false.")
+    return text == "true"
+
+
 def _control(source: ControlSource, row_count: object, total_amount: object) -> Control:
     return Control(source, _row_count(source, row_count), _total_cents(source, total_amount))
 

@@ -63,6 +63,7 @@ class Pipeline:
             "status": status,
             "waiting_for": "silver",
             "kpis": {"row_count": 28, "total_amount": "1234.50"},
+            "notice": {"name": "transactions/day 1/ä+b.csv", "ending": "published", "text": ""},
         }
         self.ledger.put_item(Item=item | attributes)
 

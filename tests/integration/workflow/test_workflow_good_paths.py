@@ -52,7 +52,37 @@ def test_workflow_mails_key_counts_and_cents__published(pipeline: Pipeline) -> N
         "quarantined": "1",
     }
     assert "Total of the file: 1234.50\nEffect on Silver and Gold: -10.05\n" in text
-    assert 'assay passport "transactions/day 1/ä+b.csv"' in text
+    assert f"  assay passport {FILE_ID}\n" in text
+
+
+def test_workflow_mails_warnings_and_rules_as_the_item_says_them__published(pipeline: Pipeline) -> None:
+    told = "\n\nWarnings\n  Its mean amount {} is 'outside'.\n\nQuarantined rows by rule\n  zip_impossible  1"
+    notice = {"name": "a<U+000A>b.csv", "ending": "published with warnings", "text": told}
+    pipeline.to_silver()
+    pipeline.ledger.put_item(Item=pipeline.item() | {"status": "published", "key": "a\nb.csv", "notice": notice})
+
+    ending = pipeline.run()
+
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *PUBLISHED])
+    [(subject, text)] = pipeline.mails()
+    assert subject == "[assay test] a file was published with warnings"
+    assert text.startswith("Published: a<U+000A>b.csv\nversion v1\n")
+    assert f"Effect on Silver and Gold: -10.05{told}\n\nWhat to do next: " in text
+
+
+def test_workflow_names_a_file_by_its_key__accepted_by_an_older_version(pipeline: Pipeline) -> None:
+    pipeline.to_silver()
+    item = pipeline.item()
+    del item["notice"]
+    pipeline.ledger.put_item(Item=item | {"status": "published"})
+
+    ending = pipeline.run()
+
+    named = ["Name the file by its key", "How far is the file?"]
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *named, *PUBLISHED])
+    [(subject, text)] = pipeline.mails()
+    assert subject == "[assay test] a file was published"
+    assert text.startswith("Published: transactions/day 1/ä+b.csv\nversion v1\n")
 
 
 def test_workflow_runs_nothing_and_mails__another_run_published_the_file(pipeline: Pipeline) -> None:

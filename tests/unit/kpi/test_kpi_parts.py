@@ -4,13 +4,15 @@ import gzip
 import io
 import json
 import re
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
+from admission import Inspection
 from botocore.exceptions import ClientError
-from cloud.mail import MAXIMUM_BODY_BYTES, rejection_body, rejection_subject
+from cloud.mail import MAXIMUM_BODY_BYTES, notice_of, rejection_body, rejection_subject
 from cloud.settings import Settings, SettingsError
 from cloud.uploads import ObjectVersion, UnsupportedEventError, data_records, object_version, read_pin, read_side_car
 from hypothesis import given, settings
@@ -177,6 +179,7 @@ def test_as_of_is_refused__more_than_a_day_later_than_the_object() -> None:
         ("MAXIMUM_BAD_SHARE", "1.1"),
         ("MAXIMUM_BAD_SHARE", "x"),
         ("MINIMUM_ROWS", "0"),
+        ("HOLD_WARNINGS", "yes"),
         ("STAGE", ""),
     ],
 )
@@ -248,6 +251,46 @@ def test_mail_fits_into_sns__long_key_and_many_reasons() -> None:
     assert len(body.encode()) <= MAXIMUM_BODY_BYTES
     assert "docs/runbook.md" in body
     assert " ..." in body
+
+
+def test_mail_is_inert__key_with_controls_and_commands() -> None:
+    key = 'transactions/a"; $(touch x)\n\x1b[31m b.csv'
+    item = {
+        "bucket": "b",
+        "key": key,
+        "version_id": "v",
+        "size": 1,
+        "file_id": "f" * 64,
+        "reasons": [{"code": "no_rows", "text": "The file has columns and no rows."}],
+        "warnings": ["Unknown columns, not read: 'note'."],
+    }
+    body = rejection_body(item)
+    assert 'key      transactions/a"; $(touch x)<U+000A><U+001B>[31m b.csv\n' in body
+    assert "Seen as well\n  Unknown columns, not read: 'note'.\n" in body
+    assert f"\n  assay passport {'f' * 64}\n" in body
+
+
+def test_notice_says_what_the_mail_adds__warnings_and_rules() -> None:
+    found = Inspection(warnings=[f"Warning {number}." for number in range(12)])
+    found.kpis = Kpis(broken_rules=Counter({"zip_impossible": 2, "date_unreadable": 1_200}))
+    notice = notice_of("transactions/a\nb.csv", "f" * 64, found)
+    assert (notice["name"], notice["ending"]) == ("transactions/a<U+000A>b.csv", "published with warnings")
+    warnings = "".join(f"\n  Warning {number}." for number in range(10))
+    assert notice["text"] == (
+        f"\n\nWarnings{warnings}\n  and 2 more: see the passport"
+        "\n\nQuarantined rows by rule (a row counts for each rule that it breaks)"
+        "\n  date_unreadable        1,200\n  zip_impossible         2"
+        '\n  assay query "SELECT row, line, rules, raw FROM silver.quarantine WHERE file_id = '
+        f"'{'f' * 64}' ORDER BY row\""
+    )
+
+
+def test_notice_adds_nothing__good_file() -> None:
+    assert notice_of("transactions/a.csv", "f", Inspection(kpis=Kpis())) == {
+        "name": "transactions/a.csv",
+        "ending": "published",
+        "text": "",
+    }
 
 
 def test_mean_is_rounded_half_up__negative_and_positive() -> None:

@@ -16,6 +16,7 @@ ENVIRONMENT = {
     "STAGE": {"Ref": "Stage"},
     "MAXIMUM_BAD_SHARE": {"Ref": "MaximumBadShare"},
     "MINIMUM_ROWS": {"Ref": "MinimumRows"},
+    "HOLD_WARNINGS": {"Ref": "HoldWarnings"},
     "POWERTOOLS_SERVICE_NAME": "kpi",
 }
 
@@ -38,6 +39,12 @@ def test_largest_parquet_file_fits_the_disk__beside_the_keys_of_its_rows() -> No
     largest = OBJECT_BYTES["parquet"]
 
     assert largest + key * largest // row < properties("KpiFunction")["EphemeralStorage"]["Size"] << 20
+
+
+def test_files_with_warnings_are_published__unless_the_stack_says_otherwise() -> None:
+    parameter = written()["Parameters"]["HoldWarnings"]
+
+    assert (parameter["Default"], parameter["AllowedValues"]) == ("false", ["true", "false"])
 
 
 def test_lost_events_go_to_the_dead_letter_queue_and_raise_an_alarm() -> None:

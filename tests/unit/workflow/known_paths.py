@@ -71,8 +71,8 @@ def _asked(rule: dict[str, Any], known: Known) -> tuple[Known, set[str]]:
     if "Or" in rule or "Not" in rule:
         parts = rule["Or"] if "Or" in rule else [rule["Not"]]
         return known, {path for part in parts for path in _asked(part, known)[1]}
-    if rule.get("IsPresent") is True:
-        return known | _with_parents(rule["Variable"]), set()
+    if "IsPresent" in rule:
+        return (known | _with_parents(rule["Variable"]) if rule["IsPresent"] else known), set()
     compared = {rule["Variable"]} | {v for k, v in rule.items() if k.endswith("Path")}
     return known, compared - known
 

@@ -124,9 +124,27 @@ def test_each_mail_has_an_ending_of_its_own() -> None:
     assert len(others) == len(composed) - 1
 
 
+def subject_of(mail: dict[str, Any]) -> str:
+    """Return a mail's subject, with the longest ending where it has one."""
+    computed = re.fullmatch(
+        r"States\.Format\('([^']*)', \$\.ledger\.Item\.notice\.M\.ending\.S\)", mail.get("subject.$", "")
+    )
+    return computed[1].replace("{}", "published with warnings") if computed else str(mail["subject"])
+
+
+@pytest.mark.parametrize("name", MAILS)
+def test_no_command_in_a_mail_holds_what_a_sender_wrote(name: str) -> None:
+    message = MAILS[name]["message.$"]
+
+    [template] = re.findall(r"^States\.Format\('([^']*)', ", message)
+    values = re.findall(r"\$\$?\.[\w.\[\]]+|States\.JsonToString\([^)]*\)", message)
+    gaps = zip(re.split(r"\{\}", template), values, strict=False)
+    assert {value for before, value in gaps if before.rpartition("\\n")[2].startswith("  assay ")} <= {"$.file_id"}
+
+
 @pytest.mark.parametrize("name", MAILS)
 def test_subject_is_what_sns_takes(name: str) -> None:
-    subject = MAILS[name]["subject"].replace("${Stage}", "x" * 10)
+    subject = subject_of(MAILS[name]).replace("${Stage}", "x" * 10)
 
     assert subject.isascii()
     assert subject.isprintable()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import get_args, get_type_hints
 
+from contract.items import Notice
 from state_machine import ROOT, text
 
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
@@ -45,6 +47,8 @@ def test_runbook_answers_each_stage_at_which_a_file_fails() -> None:
 
 def test_runbook_lists_each_subject() -> None:
     subjects = re.findall(r'"subject": "\[assay \$\{Stage\}\] ([^"]+)"', text())
+    subjects += [f"a file was {ending}" for ending in get_args(get_type_hints(Notice)["ending"])]
 
-    assert len(subjects) == 5
+    assert "[assay ${Stage}] a file was {}" in text()
+    assert len(subjects) == 6
     assert [subject for subject in subjects if f"`… {subject}`" not in RUNBOOK] == []
