@@ -183,6 +183,9 @@ def ask(
         str | None, typer.Argument(metavar="SQL", help="One SELECT; without it, list the tables.")
     ] = None,
     form: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="How to print the rows.")] = "table",
+    excel_safe: Annotated[
+        bool, typer.Option("--excel-safe", help="With csv: put an apostrophe before text that looks like a formula.")
+    ] = False,
     stack: StackName = "assay",
     region: Region = None,
     profile: Profile = None,
@@ -190,12 +193,17 @@ def ask(
     """Run SQL over the published tables. They are silver.* and gold.*; instants are UTC."""
     from assay import console, query, query_output
 
+    if excel_safe and form != "csv":
+        raise UserError("--excel-safe is for CSV", "add --format csv")
     with query.lake(open_target(stack, region, profile)) as lake:
         if statement is None:
             console.out().print("\n".join(lake.tables()) or "nothing published yet")
             return
-        printers = {"table": query_output.print_table, "csv": query_output.print_csv, "json": query_output.print_json}
-        printers[form](lake.ask(statement))
+        answer = lake.ask(statement)
+        if form == "csv":
+            query_output.print_csv(answer, excel_safe=excel_safe)
+        else:
+            {"table": query_output.print_table, "json": query_output.print_json}[form](answer)
 
 
 @app.command("audit")

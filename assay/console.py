@@ -10,6 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TextIO
 
+from reading.visible import visible
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -66,6 +67,11 @@ def money(amount: Decimal) -> str:
 
 def count(number: int) -> str:
     return f"{number:,}"
+
+
+def shown(text: str) -> str:
+    """Return text of others with its control and invisible characters as `<U+XXXX>`, so that none acts here."""
+    return visible(text, most=sys.maxsize)
 
 
 def print_json(value: Any) -> None:

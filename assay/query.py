@@ -20,6 +20,15 @@ from assay.target import Target
 
 SCHEMAS = ("silver", "gold")
 HINT = "list the tables there are: assay query"
+TABLES_ONLY = "a query reads the published tables alone: no file, no address and no extension"
+CLOSED: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+"""Statements may come from anywhere: what they could read or load beside the tables is closed."""
+_OF_EVERY_COLUMN = {"STAR", "SHOW_REF", "POSITIONAL_REFERENCE", "PIVOT"}
+"""Parts of a statement that may mean columns which they do not name: `#2` is the second one of the table."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +47,12 @@ def lake(target: Target, databases: Mapping[str, str] | None = None) -> Iterator
     """
     databases = databases or dict(zip(SCHEMAS, _databases(target), strict=True))
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
-        connection = duckdb.connect(str(Path(folder) / "lake.duckdb"))
+        connection = duckdb.connect(str(Path(folder) / "lake.duckdb"), config=CLOSED)
         try:
             connection.execute("SET TimeZone = 'UTC'")
             # DuckDB draws it on stdout, where JSON or CSV is to go, as soon as a statement takes two seconds.
             connection.execute("SET enable_progress_bar = false")
+            connection.execute("SET lock_configuration = true")
             for schema in databases:
                 connection.execute(f"CREATE SCHEMA {schema}")
             yield Lake(connection, _catalog(target), databases)
@@ -67,6 +77,8 @@ class Lake:
             self.load(schema, name, reading.words)
         try:
             return self._connection.sql(statement).to_arrow_reader()
+        except duckdb.PermissionException as error:
+            raise UserError(first_line(error), TABLES_ONLY) from None
         except duckdb.Error as error:
             raise UserError(first_line(error), HINT) from None
 
@@ -157,12 +169,12 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
 
 def _needs_every_column(node: dict[str, Any], called: set[str]) -> bool:
     """Tell whether a part of a statement may read columns that it does not name."""
-    if node.get("type") == "STAR" or node.get("ref_type") == "NATURAL" or node.get("type") == "SHOW_REF":
+    if node.get("type") in _OF_EVERY_COLUMN or node.get("ref_type") == "NATURAL":
         return True
-    # A name alone may be a table's or its alias: then it means the whole row.
+    # A name may be a table's or its alias, also behind its schema: then it means the whole row.
     aliased = node.get("type") == "BASE_TABLE" and bool(node.get("column_name_alias"))
     names = [name.lower() for name in node.get("column_names", [])] if node.get("type") == "COLUMN_REF" else []
-    return aliased or (len(names) == 1 and names[0] in called)
+    return aliased or (bool(names) and names[-1] in called)
 
 
 def _words(node: dict[str, Any]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from assay import console
 from assay.errors import UserError, first_line
 
 MOST_ROWS_IN_A_TABLE = 1_000
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def rows(reader: pa.RecordBatchReader) -> Iterator[dict[str, Any]]:
@@ -48,7 +49,7 @@ def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 def print_table(reader: pa.RecordBatchReader) -> None:
     names = names_of(reader)
     right = [name for name, kind in zip(names, reader.schema.types, strict=True) if _is_number(kind)]
-    grid = console.table("", names, right)
+    grid = console.table("", map(console.shown, names), map(console.shown, right))
     answer = rows(reader)
     shown = 0
     for row in islice(answer, MOST_ROWS_IN_A_TABLE):
@@ -59,11 +60,22 @@ def print_table(reader: pa.RecordBatchReader) -> None:
     console.note(f"the first {shown:,} rows; for all of them: --format csv" if more else f"{shown:,} rows")
 
 
-def print_csv(reader: pa.RecordBatchReader) -> None:
+def print_csv(reader: pa.RecordBatchReader, *, excel_safe: bool = False) -> None:
+    """Print CSV; with `excel_safe` no text is a formula to a spreadsheet, and numbers stay numbers.
+
+    On a terminal, control characters are shown instead of obeyed; a file or a pipe gets them as they are.
+    """
+    shown = console.shown if sys.stdout.isatty() else str
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(names_of(reader))
+    writer.writerow(shown(_inert(name) if excel_safe else name) for name in names_of(reader))
     for row in rows(reader):
-        writer.writerow("" if value is None else _text(value) for value in row.values())
+        cells = (_inert(value) if excel_safe else value for value in row.values())
+        writer.writerow("" if value is None else shown(_text(value)) for value in cells)
+
+
+def _inert(value: Any) -> Any:
+    """Return text that a spreadsheet would take for a formula behind an apostrophe (OWASP, "CSV Injection")."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_SIGNS) else value
 
 
 def print_json(reader: pa.RecordBatchReader) -> None:
@@ -84,7 +96,7 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, Decimal):
         return f"{value:,}"
-    return _text(value)
+    return console.shown(_text(value))
 
 
 def _text(value: Any) -> str:

@@ -5,10 +5,16 @@ import io
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import boto3
+import duckdb
 import pytest
 from deployed_stack import DeployedStack
+
+from assay import query as query_module
 
 LARGEST = Decimal("9999999999999999.99")
 NOON = datetime(2010, 1, 1, 12, tzinfo=UTC)
@@ -87,6 +93,97 @@ def test_query_gives_an_empty_array__no_rows(lake: DeployedStack) -> None:
 
 def test_query_lists_the_tables__no_statement(lake: DeployedStack) -> None:
     assert "gold.daily_totals\n" in lake.assay("query").stdout
+
+
+def test_query_counts_positions_over_all_columns__ordinals(lake: DeployedStack) -> None:
+    answer = query(lake, "SELECT #2 AS amount, #3 AS channel FROM silver.transactions WHERE dms_id = 2")
+
+    assert answer == [{"amount": str(LARGEST), "channel": None}]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "read_text('{file}')",
+        "read_blob('{file}')",
+        "read_csv('{file}')",
+        "read_json('{file}')",
+        "read_parquet('{file}')",
+        "sniff_csv('{file}')",
+        "glob('{file}')",
+        "query('FROM read_text(''{file}'')')",
+        "duckdb_secrets()",
+        "'{file}'",
+        "'https://example.com/a.parquet'",
+        "'s3://bucket/a.parquet'",
+        "read_parquet('https://example.com/a.parquet')",
+    ],
+)
+def test_query_reads_the_tables_alone__each_way_out(lake: DeployedStack, source: str, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("secret\nhidden\n")
+
+    result = lake.assay("query", f"SELECT * FROM {source.format(file=secret)}")
+
+    assert result.exit_code == 2
+    assert "hidden" not in result.output
+    assert "no file, no address and no extension" in result.stderr or "list the tables" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "COPY (SELECT 1) TO '{file}'",
+        "ATTACH '{file}'",
+        "EXPORT DATABASE '{file}'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "PRAGMA enable_external_access",
+        "CREATE SECRET (TYPE s3)",
+        "SELECT 1; COPY (SELECT 1) TO '{file}'",
+    ],
+)
+def test_query_changes_nothing_outside__statements_that_are_no_select(
+    lake: DeployedStack, statement: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "out"
+
+    result = lake.assay("query", statement.format(file=file))
+
+    assert (result.exit_code, file.exists()) == (2, False)
+
+
+@pytest.mark.parametrize("statement", ["LOAD httpfs", "INSTALL httpfs", "SET enable_external_access = true"])
+def test_lake_is_closed_itself__whatever_reaches_it(statement: str) -> None:
+    target = SimpleNamespace(session=boto3.Session(region_name="us-east-1"), is_local=False, endpoint=None, glue=None)
+
+    with query_module.lake(target, {"gold": "gold"}) as opened, pytest.raises(duckdb.Error):
+        opened.rows(statement)
+
+
+def test_query_shows_what_would_act_on_a_terminal__cells(lake: DeployedStack) -> None:
+    answer = query(lake, "SELECT 'a' || chr(27) || '[31m[red]' || chr(10) || 'b' AS cell", "table")
+
+    assert "a<U+001B>[31m[red]<U+000A>b" in answer
+
+
+def test_query_makes_no_formula_of_text__excel_safe(lake: DeployedStack) -> None:
+    statement = "SELECT unnest(['=1+1', '+1', '-1', '@x', chr(9) || 'x', 'a=1']) AS \"=text\", -1.50 AS number"
+
+    plain = list(csv.reader(io.StringIO(query(lake, statement, "csv"))))
+    safe = list(csv.reader(io.StringIO(lake.assay("query", statement, "--format", "csv", "--excel-safe").stdout)))
+
+    assert plain[0] == ["=text", "number"]
+    assert safe[0] == ["'=text", "number"]
+    assert [cell for cell, _ in safe[1:]] == ["'=1+1", "'+1", "'-1", "'@x", "'\tx", "a=1"]
+    assert {number for _, number in safe[1:]} == {"-1.50"}
+
+
+def test_query_refuses_excel_safe__not_csv(lake: DeployedStack) -> None:
+    result = lake.assay("query", "SELECT 1", "--excel-safe")
+
+    assert (result.exit_code, "--format csv" in result.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

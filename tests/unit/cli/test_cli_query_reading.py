@@ -49,6 +49,10 @@ def test_read_of_finds_the_tables__anywhere(
         ("SELECT b FROM gold.t AS x(a, b)", COLUMNS),
         ("SELECT columns('a.*') FROM gold.t", COLUMNS),
         ("SUMMARIZE gold.t", COLUMNS),
+        ("SELECT #2 FROM gold.t", COLUMNS),
+        ("SELECT dms_id FROM gold.t ORDER BY #1", COLUMNS),
+        ("SELECT 1 FROM gold.t PIVOT (sum(amount) FOR channel IN ('chip'))", COLUMNS),
+        ("SELECT gold.t FROM gold.t", COLUMNS),
     ],
 )
 def test_read_of_keeps_the_needed_columns__all_when_unsure(
