@@ -73,8 +73,8 @@ def complain(error: UserError) -> None:
     """Print what is wrong and what to do about it, on stderr."""
     from assay import console
 
-    console.note(f"error: {error.what}", style="bold red")
-    console.note(f"  do: {error.do}", style="")
+    console.note(f"error: {console.shown(error.what)}", style="bold red")
+    console.note(f"  do: {console.shown(error.do)}", style="")
 
 
 app.command("up")(workshop.up)
@@ -93,6 +93,9 @@ def upload_files(
     ] = False,
     control: Annotated[str | None, typer.Option(metavar="ROWS:AMOUNT", help="Control totals of the file.")] = None,
     as_of: Annotated[str | None, typer.Option(metavar="INSTANT", help="When the extract was taken (ISO 8601).")] = None,
+    accept_range: Annotated[
+        bool, typer.Option("--accept-range", help="The figures are right though unlike those of earlier files.")
+    ] = False,
     timeout: Annotated[float, typer.Option(help="The longest time to wait, in minutes.")] = 30,
     stack: StackName = "assay",
     region: Region = None,
@@ -109,20 +112,28 @@ def upload_files(
             "--control is for one file", "upload the files one by one, or put FILE.control.json beside each"
         )
     metadata = upload.control_metadata(control) | upload.as_of_metadata(as_of)
+    metadata |= upload.accept_metadata(accept_range=accept_range)
+    if all(upload.unfit(source) for source in sources):  # so no cloud is needed to say so
+        raise UserError(*upload.Unsent(sources[0], str(upload.unfit(sources[0]))).told)
     target = open_target(stack, region, profile)
-    sent = upload.upload(target.s3, target.stack.bronze_bucket, sources, metadata)
+    sent, unsent = upload.send_all(target.s3, target.stack.bronze_bucket, sources, metadata)
+    for each in unsent:
+        console.note(f"not sent: {': '.join(map(console.shown, each.told))}", style="red")
+    if not sent:
+        raise typer.Exit(UNUSABLE)
     if not wait:
         for file in sent:
-            console.out().print(f"{file.key}  version {file.version_id}", soft_wrap=True)
+            console.out().print(f"{console.shown(file.key)}  version {file.version_id}", soft_wrap=True)
         console.note("The pipeline takes them from here. Follow them: assay status")
-        return
+        raise typer.Exit(CHECK_FAILED if unsent else 0)
     followed = [watch.FileProgress(file) for file in sent if not is_companion(file.key)]
-    raise typer.Exit(watch.follow(target, open_ledger(target), followed, timeout_s=timeout * 60))
+    code = watch.follow(target, open_ledger(target), followed, timeout_s=timeout * 60)
+    raise typer.Exit(code or (CHECK_FAILED if unsent else 0))
 
 
 @app.command("status")
 def show_status(
-    key: Annotated[str | None, typer.Argument(help="One file: list its versions.")] = None,
+    key: Annotated[str | None, typer.Argument(help="One file, by key or file id: list its versions.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many files to list.")] = 20,
     as_json: AsJson = False,
     stack: StackName = "assay",
@@ -147,7 +158,7 @@ def show_status(
 
 @app.command("passport")
 def show_passport(
-    key: Annotated[str, typer.Argument(help="The key of the file, or the end of it.")],
+    key: Annotated[str, typer.Argument(help="The key of the file, the end of it, or its file id.")],
     version: Annotated[str | None, typer.Option(help="The object version; the newest one by default.")] = None,
     as_json: AsJson = False,
     stack: StackName = "assay",

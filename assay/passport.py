@@ -67,8 +67,10 @@ def render(item: Item, *, short: bool = False) -> RenderableType:
     if item.get("silver") and not item.get("load"):
         parts += [_outcomes(item)]
     parts += [_check_line(check) for check in checks(item)]
-    parts += [Text(f"! {warning}", style="yellow") for warning in item.get("warnings", [])]
-    parts += [Text(f"{reason['code']}: {reason['text']}", style="red") for reason in item.get("reasons", [])]
+    parts += [Text(f"! {console.shown(warning)}", style="yellow") for warning in item.get("warnings", [])]
+    parts += [
+        Text(f"{reason['code']}: {console.shown(reason['text'])}", style="red") for reason in item.get("reasons", [])
+    ]
     if item.get("failed"):
         parts.append(_failed(item))
     if not short:
@@ -79,7 +81,7 @@ def render(item: Item, *, short: bool = False) -> RenderableType:
 def _title(item: Item) -> Text:
     state = "failed" if item.get("failed") else item["status"]
     style = {"published": "green", "rejected": "red", "failed": "red"}.get(state, "yellow")
-    return Text.assemble(("Passport ", "bold"), (item["key"], "bold"), "  ", (state, f"bold {style}"))
+    return Text.assemble(("Passport ", "bold"), (console.shown(item["key"]), "bold"), "  ", (state, f"bold {style}"))
 
 
 def _load(item: Item) -> RenderableType:
@@ -87,7 +89,7 @@ def _load(item: Item) -> RenderableType:
     load, silver = item["load"], item.get("silver", {})
     facts = [
         ("subject", item.get("subject", "")),
-        ("load", load["name"]),
+        ("load", console.shown(load["name"])),
         ("start", load["start_at"]),
         ("files", console.count(len(load["files"]))),
     ]
@@ -115,7 +117,7 @@ def _kpis(item: Item) -> RenderableType:
         ("dates", f"{kpis.get('first_at', '-')} … {kpis.get('last_at', '-')}"),
         ("operations", _numbers(kpis.get("operations", {}))),
         ("channels", _numbers(kpis.get("channels", {}))),
-        ("to be quarantined", console.count(kpis.get("bad_rows", 0))),
+        ("to be quarantined", _broken(kpis)),
     ]
     return _facts([(name, value) for name, value in rows if value])
 
@@ -140,6 +142,13 @@ def _order(item: Item) -> str:
 
 def _numbers(counts: Item) -> str:
     return ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items()) if number)
+
+
+def _broken(kpis: Item) -> str:
+    """Return how many rows are quarantined, and how many break each rule."""
+    rules = sorted(kpis.get("broken_rules", {}).items(), key=lambda counted: (-counted[1], counted[0]))
+    told = ", ".join(f"{rows:,} {rule}" for rule, rows in rules)
+    return f"{kpis.get('bad_rows', 0):,}{f': {told}' if told else ''}"
 
 
 def _proof(control: Item) -> str:
@@ -176,14 +185,15 @@ def _check_line(check: Check) -> Text:
 def _failed(item: Item) -> Text:
     failed = item["failed"]
     return Text(
-        f"failed in {failed['stage']} at {failed['at']} after {failed['attempts']} attempts: {failed['reason']}",
+        f"failed in {failed['stage']} at {failed['at']} after {failed['attempts']} attempts: "
+        f"{console.shown(failed['reason'])}",
         style="red",
     )
 
 
 def _identity(item: Item) -> RenderableType:
     names = ("file_id", "bucket", "key", "version_id", "sequencer", "size", "last_modified_at", "as_of_at")
-    return _facts([(name, str(item[name])) for name in names if name in item])
+    return _facts([(name, console.shown(str(item[name]))) for name in names if name in item])
 
 
 def _runs(item: Item) -> RenderableType:

@@ -30,7 +30,7 @@ def render_list(items: Sequence[Item], total: int) -> RenderableType:
             Text(status_of(item), style=STYLES.get(status_of(item), "yellow")),
             console.count(kpis["row_count"]) if kpis else "",
             console.money(Decimal(kpis["total_amount"])) if kpis else "",
-            why(item),
+            console.shown(why(item)),
             _since(item),
         )
     return grid
@@ -39,7 +39,8 @@ def render_list(items: Sequence[Item], total: int) -> RenderableType:
 def _name(item: Item) -> str:
     """Return a file's key, with its subject where that is not transactions."""
     subject = item.get("subject", TRANSACTIONS)
-    return item["key"] if subject == TRANSACTIONS else f"{item['key']} ({subject})"
+    key = console.shown(item["key"])
+    return key if subject == TRANSACTIONS else f"{key} ({subject})"
 
 
 def render_versions(items: Sequence[Item], logs: Sequence[str]) -> RenderableType:
@@ -49,7 +50,8 @@ def render_versions(items: Sequence[Item], logs: Sequence[str]) -> RenderableTyp
         title = f"{_name(item)}  version {item['version_id']}  "
         parts.append(Text.assemble((title, "bold"), (status_of(item), STYLES.get(status_of(item), "yellow"))))
         parts += [Text(f"  {change['at']}  {change['status']}") for change in item.get("changes", [])]
-        parts += [Text(f"  {why(item)}")] if why(item) else []
+        parts += [Text(f"  {console.shown(line)}") for line in _whys(item)]
+        parts += [Text(f"  ! {console.shown(warning)}", style="yellow") for warning in item.get("warnings", [])]
         parts.append(Text(f"  file_id    {item['file_id']}", style="dim"))
         parts.append(Text(f"  execution  {item.get('execution_arn', 'none')}", style="dim"))
     parts += [Text(f"logs: {place}", style="dim") for place in logs]
@@ -57,12 +59,17 @@ def render_versions(items: Sequence[Item], logs: Sequence[str]) -> RenderableTyp
 
 
 def why(item: Item) -> str:
-    """Return in one line why a file has its status."""
+    """Return in one line why a file has its status, and what it is warned of."""
+    warnings = item.get("warnings", []) if status_of(item) == "published" else []
+    return "; ".join([*_whys(item), *(f"! {warning}" for warning in warnings)])
+
+
+def _whys(item: Item) -> list[str]:
     if item.get("failed"):
-        return f"in {item['failed']['stage']}: {item['failed']['reason']}"
+        return [f"in {item['failed']['stage']}: {item['failed']['reason']}"]
     if item.get("reasons"):
-        return "; ".join(f"{reason['code']}: {reason['text']}" for reason in item["reasons"])
-    return outcomes_in_words(item)
+        return [f"{reason['code']}: {reason['text']}" for reason in item["reasons"]]
+    return [words] if (words := outcomes_in_words(item)) else []
 
 
 def _since(item: Item) -> str:

@@ -11,8 +11,10 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from botocore.exceptions import ClientError
 from contract.companions import is_companion
 
+from assay.aws_errors import explain
 from assay.errors import UserError
 from assay.ledger import file_id
 
@@ -21,6 +23,15 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 FOLDERS = ("transactions/", "cards/", "users/", "mcc_codes/")  # whose uploads start something: the template's events
+NO_DATA = (
+    *(".md", ".rst", ".adoc", ".doc", ".docx", ".rtf", ".odt", ".ppt", ".pptx"),
+    *(".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp"),
+    *(".py", ".pyc", ".ipynb", ".sh", ".sql", ".r", ".js", ".ts", ".css", ".java", ".jar", ".exe", ".dll", ".so"),
+    *(".yaml", ".yml", ".toml", ".ini", ".cfg", ".lock", ".gitignore", ".ds_store", "makefile", "thumbs.db"),
+)
+"""Ends of names, in lower case, that no table has: such a file lay in the folder, or its name was mistyped."""
+NO_DATA_NAMES = ("readme", "license", "changelog", "dockerfile")
+KEY_BYTES = 1_024  # of S3
 PARALLEL = 4
 ONE_REQUEST = 64 * 1024**2  # larger files are sent in parts
 PART = 32 * 1024**2
@@ -38,6 +49,20 @@ class Source:
     def is_companion(self) -> bool:
         """Whether it only goes with other files, and is not taken to Gold itself."""
         return is_companion(self.key)
+
+
+@dataclass(frozen=True)
+class Unsent:
+    """A local file that was not sent, and why in words."""
+
+    source: Source
+    why: str
+
+    @property
+    def told(self) -> tuple[str, str]:
+        """What is wrong and what to do about it."""
+        what, _, do = self.why.partition("; ")
+        return f"{self.source.path}: {what}", do or "correct it, or leave it out"
 
 
 @dataclass(frozen=True)
@@ -65,6 +90,21 @@ def find_sources(paths: Iterable[Path], prefix: str) -> list[Source]:
     _refuse_same_keys(sources)
     _refuse_unheard_keys(sources)
     return sources
+
+
+def unfit(source: Source) -> str | None:
+    """Return why a file cannot be one of the pipeline, told by its name alone; None if it can."""
+    name, key = source.path.name, source.key
+    if name.lower().endswith(NO_DATA) or name.lower().startswith(NO_DATA_NAMES):
+        subject = key.partition("/")[0]
+        return f"this is no file of {subject}; leave it out, or rename it if it holds a table"
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        return "its name is not UTF-8; rename it"
+    if "\n" in key or "\r" in key:
+        return "its name has a line break in it; rename it"
+    return f"its key has {size:,} bytes, S3 takes {KEY_BYTES:,}; use shorter names" if size > KEY_BYTES else None
 
 
 def _files(path: Path) -> list[Path]:
@@ -128,6 +168,11 @@ def as_of_metadata(as_of: str | None) -> dict[str, str]:
     return {"as-of": instant_text(read_instant("--as-of", as_of))} if as_of is not None else {}
 
 
+def accept_metadata(*, accept_range: bool) -> dict[str, str]:
+    """Turn `--accept-range` into the object metadata that vouches for unusual figures."""
+    return {"accept-range": "true"} if accept_range else {}
+
+
 def read_instant(option: str, text: str) -> datetime:
     """Read an ISO 8601 instant, in UTC if it says nothing else."""
     try:
@@ -143,15 +188,43 @@ def instant_text(instant: datetime) -> str:
 
 
 def upload(client: S3Client, bucket: str, sources: Sequence[Source], metadata: dict[str, str]) -> list[Uploaded]:
-    """Send all files, some at a time, in the order of `sources`; companions first, since they must be there before
-    their files are read."""
+    """Send all files as `send_all` does; raise UserError for the first that cannot be sent."""
+    sent, unsent = send_all(client, bucket, sources, metadata)
+    if unsent:
+        raise UserError(*unsent[0].told)
+    return sent
+
+
+def send_all(
+    client: S3Client, bucket: str, sources: Sequence[Source], metadata: dict[str, str]
+) -> tuple[list[Uploaded], list[Unsent]]:
+    """Send files, some at a time, in the order of `sources`; return what was sent, and what could not be.
+
+    Companions go first, since they must be there before their files are read.
+    """
     first = [source for source in sources if source.is_companion]
     then = [source for source in sources if not source.is_companion]
-    done: list[Uploaded] = []
+    done: list[Uploaded | Unsent] = []
     for group in (first, then):
         with ThreadPoolExecutor(PARALLEL) as pool:
-            done += pool.map(lambda source: _send(client, bucket, source, metadata), group)
-    return done
+            done += pool.map(lambda source: _send_or_tell(client, bucket, source, metadata), group)
+    return [each for each in done if isinstance(each, Uploaded)], [each for each in done if isinstance(each, Unsent)]
+
+
+def _send_or_tell(client: S3Client, bucket: str, source: Source, metadata: dict[str, str]) -> Uploaded | Unsent:
+    """Send a file; errors that are of this file alone do not hold up the others."""
+    if why := unfit(source):
+        return Unsent(source, why)
+    try:
+        return _send(client, bucket, source, metadata)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return Unsent(source, f"{error.strerror}; check the file and your permissions")
+    except ClientError as error:
+        if explain(error) is not None:
+            raise
+        return Unsent(source, f"S3 refuses it: {error.response.get('Error', {}).get('Message', '')}")
 
 
 def _send(client: S3Client, bucket: str, source: Source, metadata: dict[str, str]) -> Uploaded:

@@ -79,10 +79,17 @@ class FileProgress:
         if item.get("failed"):
             return f"in {item['failed']['stage']}: {item['failed']['reason']}"
         if item.get("reasons"):
-            return "; ".join(reason["text"] for reason in item["reasons"])
+            return str(item["reasons"][0]["text"])
         if self.end == "published":
-            return outcomes_in_words(item)
+            told = item.get("warnings", [])
+            warnings = f"; {len(told)} {'warning' if len(told) == 1 else 'warnings'}" if told else ""
+            return f"{outcomes_in_words(item)}{warnings}"
         return ""
+
+    def why(self) -> list[str]:
+        """Return in words why the file was not published, a line for each reason."""
+        reasons = (self.item or {}).get("reasons", [])
+        return [reason["text"] for reason in reasons] if reasons and not self.workflow else [self.result()]
 
 
 class Show(Protocol):
@@ -173,7 +180,8 @@ def line(progress: FileProgress, now: datetime) -> str:
     elapsed = (progress.last_instant() if progress.item else now) - progress.file.uploaded_at
     rows = f", {progress.rows} rows" if progress.rows else ""
     result = f": {progress.result()}" if progress.result() else ""
-    return f"{max(0.0, elapsed.total_seconds()):7.1f} s  {progress.file.key}  {progress.status}{rows}{result}"
+    seconds = f"{max(0.0, elapsed.total_seconds()):7.1f}"
+    return console.shown(f"{seconds} s  {progress.file.key}  {progress.status}{rows}{result}")
 
 
 def live_table(files: Sequence[FileProgress], now: datetime, *, height: int) -> Table:
@@ -184,7 +192,7 @@ def live_table(files: Sequence[FileProgress], now: datetime, *, height: int) -> 
     grid = console.table("", ("file", "rows", *STATUSES, "end"), right=("rows", *STATUSES))
     grid.caption = f"{ended} of {len(files)} files have ended"
     for progress in shown:
-        grid.add_row(progress.file.key, progress.rows, *_stage_cells(progress, now), _end_cell(progress))
+        grid.add_row(console.shown(progress.file.key), progress.rows, *_stage_cells(progress, now), _end_cell(progress))
     return grid
 
 
@@ -204,7 +212,7 @@ def _end_cell(progress: FileProgress) -> Text:
         return Text("…", style="dim")
     good = progress.end == "published"
     words = progress.result() if good else f"{progress.end}: {progress.result()}"
-    return Text.assemble(console.mark(good), " ", words)
+    return Text.assemble(console.mark(good), " ", console.shown(words))
 
 
 def follow(target: Target, ledger: Ledger, files: Sequence[FileProgress], *, timeout_s: float) -> int:
@@ -218,6 +226,7 @@ def follow(target: Target, ledger: Ledger, files: Sequence[FileProgress], *, tim
         return INTERRUPTED
     for progress in files:
         _report_failure(progress)
+        _report_warnings(progress)
     if not in_time:
         minutes = f"{timeout_s / 60:g}"
         console.note(
@@ -232,7 +241,15 @@ def follow(target: Target, ledger: Ledger, files: Sequence[FileProgress], *, tim
 
 
 def _report_failure(progress: FileProgress) -> None:
+    key = console.shown(progress.file.key)
     if progress.end in ("rejected", "failed"):
-        console.note(f"{progress.end}: {progress.file.key}: {progress.result()}", style="red")
+        for line in progress.why():
+            console.note(f"{progress.end}: {key}: {console.shown(line)}", style="red")
     elif progress.end is None:
-        console.note(f"not ended: {progress.file.key} is {progress.status}", style="red")
+        console.note(f"not ended: {key} is {progress.status}", style="red")
+
+
+def _report_warnings(progress: FileProgress) -> None:
+    if progress.end == "published":
+        for warning in (progress.item or {}).get("warnings", []):
+            console.note(f"warning: {console.shown(progress.file.key)}: {console.shown(warning)}", style="yellow")

@@ -52,7 +52,7 @@ def declare(
     declared = declaring.Declaration(name or f"{folder}{instant_text(start_at)}", start_at, files)
     console.out().print(declaring.render(declared, declaring.known_to(ledger, bucket, files)))
     sent = declaring.put_marker(target.s3, bucket, folder, declared)
-    console.out().print(f"{sent.key}  version {sent.version_id}", soft_wrap=True)
+    console.out().print(f"{console.shown(sent.key)}  version {sent.version_id}", soft_wrap=True)
     if wait:
         raise typer.Exit(watch.follow(target, ledger, [watch.FileProgress(sent)], timeout_s=timeout * 60))
-    console.note(f"The load takes effect once all its files are in Silver: assay passport {sent.key}")
+    console.note(f"The load takes effect once all its files are in Silver: assay passport {sent.file_id}")

@@ -133,10 +133,12 @@ def put_marker(client: S3Client, bucket: str, folder: str, declared: Declaration
 
 
 def render(declared: Declaration, known: dict[str, Item]) -> Table:
-    title = f"Load {declared.name}, begun {instant_text(declared.start_at)}: {len(declared.files):,} files"
+    title = (
+        f"Load {console.shown(declared.name)}, begun {instant_text(declared.start_at)}: {len(declared.files):,} files"
+    )
     grid = console.table(title, ("file", "version", "bytes", "written", "status"), right=("bytes",))
     for file in declared.files:
         status = known[file.key]["status"] if file.key in known else "not processed yet"
         written = instant_text(file.last_modified_at)[:19].replace("T", " ")
-        grid.add_row(file.key, file.version_id[:8], console.count(file.size), written, status)
+        grid.add_row(console.shown(file.key), file.version_id[:8], console.count(file.size), written, status)
     return grid

@@ -12,7 +12,10 @@ SHOWN = 3
 
 
 def in_silver(items: Sequence[Item]) -> list[Item]:
-    """Return the files whose rows make up Silver; refuse while a file is still being processed."""
+    """Return the files whose rows make up Silver; refuse while a file is still being processed.
+
+    A file that never got further than `received` was not accepted: it is passed over (`never_accepted`).
+    """
     under_way = [item["key"] for item in items if _is_under_way(item)]
     if under_way:
         named = ", ".join(sorted(under_way)[:SHOWN]) + (", …" if len(under_way) > SHOWN else "")
@@ -23,7 +26,12 @@ def in_silver(items: Sequence[Item]) -> list[Item]:
 
 
 def _is_under_way(item: Item) -> bool:
-    return not item.get("failed") and item["status"] in ("received", "accepted", "in_silver")
+    return not item.get("failed") and item["status"] in ("accepted", "in_silver")
+
+
+def never_accepted(items: Sequence[Item]) -> list[Item]:
+    """Return the files that the KPI function has not decided on, or could not."""
+    return [item for item in items if item["status"] == "received"]
 
 
 def as_accepted(item: Item) -> Item:

@@ -49,7 +49,9 @@ class Rebuild:
 
     def rebuild(self, layers: Layers) -> Rebuilt:
         """Take all files in effect through the jobs again, in another order and in other batches."""
-        files = choosing.in_silver(self._ledger.whole())
+        items = self._ledger.whole()
+        files = choosing.in_silver(items)
+        _tell_passed_over(choosing.never_accepted(items))
         scratch.empty(self._target, self._token)
         parts = choosing.batches(files, self._random)
         for number, part in enumerate(parts, 1):
@@ -84,6 +86,15 @@ class Rebuild:
         job = stack.replay_silver_job if layer == "Silver" else stack.replay_gold_job
         with console.working(f"{layer}: {why}"):
             runs.run(self._target, job, NO_LIMIT if layer == "Silver" else {})
+
+
+def _tell_passed_over(items: Sequence[Item]) -> None:
+    """Name the files that are no part of Silver although nobody rejected them."""
+    for item in items[: choosing.SHOWN]:
+        key = console.shown(item["key"])
+        console.note(f"passed over: {key} never got further than received: assay status {item['file_id']}", "yellow")
+    if len(items) > choosing.SHOWN:
+        console.note(f"passed over: {len(items) - choosing.SHOWN:,} more of the kind: assay status", "yellow")
 
 
 def comparable_layers(ledger: Ledger) -> Layers:

@@ -67,7 +67,7 @@ def render(report: Report) -> RenderableType:
     lines = [
         Text(f"{table.table} {_key(found)}: {_columns(found)}") for table in report.tables for found in table.first
     ]
-    lost = [Text(f"not replayed: {item['key']}: {why(item)}", style="red") for item in report.lost]
+    lost = [Text(console.shown(f"not replayed: {item['key']}: {why(item)}"), style="red") for item in report.lost]
     return Group(grid, *lines, *lost)
 
 

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from deployed_stack import NAMES, DeployedStack, file_item
 
-from assay import target
+from assay import target, upload
 from assay.ledger import file_id
 
 
@@ -70,6 +71,67 @@ def test_upload_ends_without_traceback__file_cannot_be_read(
     assert "a.csv: Permission denied" in result.stderr
 
 
+def test_upload_names_what_it_cannot_send_and_sends_the_others__line_feed_and_unreadable(
+    stack: DeployedStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.csv", "new\nline.csv", "locked.csv", "README.md", "z.csv"):
+        (tmp_path / name).write_text("x")
+    real = Path.open
+
+    def refuse(path: Path, *arguments: Any, **more: Any) -> Any:
+        if path.name == "locked.csv":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, *arguments, **more)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    result = stack.assay("upload", "a.csv", "new\nline.csv", "locked.csv", "README.md", "z.csv")
+
+    assert result.exit_code == 1
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["transactions/a.csv", "transactions/z.csv"]
+    assert [line for line in result.stderr.splitlines() if line.startswith("not sent: ")] == [
+        "not sent: new<U+000A>line.csv: its name has a line break in it: rename it",
+        "not sent: locked.csv: Permission denied: check the file and your permissions",
+        "not sent: README.md: this is no file of transactions: leave it out, or rename it if it holds a table",
+    ]
+
+
+def test_upload_names_the_file_and_sends_the_others__s3_refuses_one(
+    stack: DeployedStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.csv", "odd.csv"):
+        (tmp_path / name).write_text("x")
+    real = upload.send_bytes
+
+    def send(client: Any, bucket: str, key: str, *arguments: Any, **more: Any) -> Any:
+        if key.endswith("odd.csv"):
+            raise ClientError({"Error": {"Code": "InvalidURI", "Message": "Couldn't parse the URI."}}, "PutObject")
+        return real(client, bucket, key, *arguments, **more)
+
+    monkeypatch.setattr(upload, "send_bytes", send)
+    result = stack.assay("upload", "a.csv", "odd.csv")
+
+    assert (result.exit_code, "transactions/a.csv  version" in result.stdout) == (1, True)
+    assert "not sent: odd.csv: S3 refuses it: Couldn't parse the URI." in result.stderr
+
+
+def test_upload_refuses_at_once__nothing_can_be_a_file_of_the_subject(bare: DeployedStack, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# read me")
+
+    result = bare.assay("upload", "README.md", "--prefix", "cards/")
+
+    assert result.exit_code == 2
+    assert "README.md: this is no file of cards\n  do: leave it out" in result.stderr
+
+
+def test_upload_vouches_for_unusual_figures__accept_range(stack: DeployedStack, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("x")
+
+    assert stack.assay("upload", "a.csv", "--accept-range").exit_code == 0
+
+    found = stack.client("s3").head_object(Bucket=NAMES["BronzeBucket"], Key="transactions/a.csv")
+    assert found["Metadata"] == {"accept-range": "true"}
+
+
 def test_upload_refuses__control_totals_for_two_files(stack: DeployedStack, tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("x")
@@ -111,7 +173,22 @@ def test_upload_wait_ends_well__published(stack: DeployedStack, tmp_path: Path, 
     result = stack.assay("upload", "a.csv", "a.csv.control.json", "--wait")
 
     assert result.exit_code == 0, result.output
-    assert "transactions/a.csv  published, 2 rows: 2 inserted" in result.stdout
+    assert "transactions/a.csv  published, 2 rows: 2 inserted; 1 warning" in result.stdout
+
+
+def test_upload_wait_ends_well_and_names_each_warning__published(
+    stack: DeployedStack, tmp_path: Path, publisher: dict[str, Any]
+) -> None:
+    publisher |= {"warnings": ["Its mean amount is outside.", "Unknown columns, not read: 'a\x1bb'."]}
+    (tmp_path / "a.csv").write_text("x")
+
+    result = stack.assay("upload", "a.csv", "--wait")
+
+    assert result.exit_code == 0
+    assert [line for line in result.stderr.splitlines() if line.startswith("warning: ")] == [
+        "warning: transactions/a.csv: Its mean amount is outside.",
+        "warning: transactions/a.csv: Unknown columns, not read: 'a<U+001B>b'.",
+    ]
 
 
 def test_upload_sends_pin_and_marker_as_they_are__pin_first(
@@ -135,13 +212,15 @@ def test_upload_sends_pin_and_marker_as_they_are__pin_first(
 def test_upload_wait_ends_badly_and_says_why__rejected(
     stack: DeployedStack, tmp_path: Path, publisher: dict[str, Any]
 ) -> None:
-    publisher |= {"status": "rejected", "reasons": [{"code": "no_rows", "text": "a header and nothing else"}]}
+    reasons = [{"code": "no_rows", "text": text} for text in ("a header and nothing else", "what to do")]
+    publisher |= {"status": "rejected", "reasons": reasons}
     (tmp_path / "a.csv").write_text("x")
 
     result = stack.assay("upload", "a.csv", "--wait")
 
     assert result.exit_code == 1
-    assert "rejected: transactions/a.csv: a header and nothing else" in result.stderr
+    assert "rejected: transactions/a.csv: a header and nothing else\n" in result.stderr
+    assert "rejected: transactions/a.csv: what to do\n" in result.stderr
     assert ".assay/logs" in result.stderr
 
 
@@ -199,6 +278,36 @@ def test_status_orders_versions_by_sequencer__same_second(stack: DeployedStack) 
     result = stack.assay("status", "a.csv", "--json")
 
     assert [item["version_id"] for item in json.loads(result.stdout)] == ["v1", "v2"]
+
+
+def test_status_shows_what_a_published_file_is_warned_of__list_and_versions(stack: DeployedStack) -> None:
+    stack.put(file_item() | {"warnings": ["Its mean amount is outside."]})
+
+    assert "! Its mean amount is outside." in stack.assay("status").stdout
+    assert "! Its mean amount is outside." in stack.assay("status", "a.csv").stdout
+
+
+@pytest.mark.parametrize("command", ["status", "passport"])
+def test_file_is_named_by_its_id__as_mails_do(stack: DeployedStack, command: str) -> None:
+    stack.put(file_item(), file_item(version="v2"))
+    identity = file_item()["file_id"]
+
+    result = stack.assay(command, identity)
+
+    assert result.exit_code == 0, result.output
+    assert "transactions/a.csv" in result.stdout
+    assert "v2" not in result.stdout
+
+
+@pytest.mark.parametrize("words", [("status",), ("status", "{id}"), ("passport", "{id}")])
+def test_key_is_shown_and_does_not_act__markup_and_controls(stack: DeployedStack, words: tuple[str, ...]) -> None:
+    item = file_item("[red]a\x1b[31m\nb\u202e.csv")
+    stack.put(item)
+
+    result = stack.assay(*(word.format(id=item["file_id"]) for word in words))
+
+    assert "transactions/[red]a<U+001B>[31m" in result.stdout
+    assert not {"\x1b", "\u202e"} & set(result.stdout)
 
 
 def test_status_says_what_to_do__ledger_is_empty(stack: DeployedStack) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from assay.errors import UserError
-from assay.upload import as_of_metadata, control_metadata, find_sources
+from assay.upload import Source, as_of_metadata, control_metadata, find_sources, unfit
 
 
 def write(folder: Path, *names: str) -> None:
@@ -54,6 +54,27 @@ def test_find_sources_takes_it_once_more__same_file_named_twice(tmp_path: Path) 
     write(tmp_path, "a.csv")
 
     assert len(find_sources([tmp_path / "a.csv", tmp_path / "a.csv"], "transactions/")) == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "readme.txt", "notes.docx", "job.py", ".DS_Store", "LICENSE", "a\nb.csv"]
+)
+def test_unfit_files_are_told_by_name__no_table(name: str) -> None:
+    assert unfit(Source(Path(name), f"transactions/{name}"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.csv", "a.csv.gz", "a.parquet", "a.json", "a.txt", "export", "march.xlsx", "a.tar.gz", "a.snappy.parquet"],
+)
+def test_fit_files_are_sent__what_they_are_is_told_from_their_bytes(name: str) -> None:
+    assert unfit(Source(Path(name), f"transactions/{name}")) is None
+
+
+@pytest.mark.parametrize(("length", "fits"), [(1_024, True), (1_025, False)])
+def test_key_is_as_long_as_s3_takes__bytes(length: int, *, fits: bool) -> None:
+    key = "transactions/".ljust(length, "x")
+    assert (unfit(Source(Path("x"), key)) is None) is fits
 
 
 @pytest.mark.parametrize("name", ["missing.csv", "empty"])

@@ -33,11 +33,13 @@ FAILED = {"stage": "silver", "reason": "x", "attempts": 1, "at": "x"}
 def test_in_silver_takes_what_is_in_effect__all_ended() -> None:
     taken = [item("published"), item("in silver", "in_silver", failed=FAILED | {"stage": "gold"})]
     others = [item("rejected", "rejected"), item("failed", "accepted", failed=FAILED), item("undone", in_effect=False)]
+    stuck = item("stuck", "received")
 
-    assert choosing.in_silver([*others, *taken]) == taken
+    assert choosing.in_silver([*others, stuck, *taken]) == taken
+    assert choosing.never_accepted([*others, stuck, *taken]) == [stuck]
 
 
-@pytest.mark.parametrize("status", ["received", "accepted", "in_silver"])
+@pytest.mark.parametrize("status", ["accepted", "in_silver"])
 def test_in_silver_refuses_and_names_the_file__still_on_its_way(status: str) -> None:
     with pytest.raises(UserError, match=r"1 files are still being processed: transactions/late\.csv") as refused:
         choosing.in_silver([item(), item("late", status)])
