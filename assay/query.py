@@ -21,7 +21,7 @@ from assay.target import Target
 SCHEMAS = ("silver", "gold")
 HINT = "list the tables there are: assay query"
 TABLES_ONLY = "a query reads the published tables alone: no file, no address and no extension"
-CLOSED: dict[str, str | bool | int | float | list[str]] = {
+CLOSED = {
     "enable_external_access": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -47,7 +47,7 @@ def lake(target: Target, databases: Mapping[str, str] | None = None) -> Iterator
     """
     databases = databases or dict(zip(SCHEMAS, _databases(target), strict=True))
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
-        connection = duckdb.connect(str(Path(folder) / "lake.duckdb"), config=CLOSED)
+        connection = duckdb.connect(str(Path(folder) / "lake.duckdb"), config={**CLOSED})
         try:
             connection.execute("SET TimeZone = 'UTC'")
             # DuckDB draws it on stdout, where JSON or CSV is to go, as soon as a statement takes two seconds.

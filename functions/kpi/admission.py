@@ -103,7 +103,7 @@ def inspect_file(
     if any(reason.code == TOO_MANY for reason in found.reasons):
         examples = _examples(name, reopen, found.kpis, limits) if reopen else {}
         found.reasons += example_reasons(found.kpis.broken_rules, examples, name.subject)
-        found.reasons += found.doubts
+        found.reasons[-1:-1] = found.doubts
     if not found.reasons and not (is_vouched or is_proven(found.control)) and (earlier := learned()):
         outside = range_warnings(found.kpis, earlier)
         found.is_in_range = not outside

@@ -7,7 +7,7 @@ from contract.rules import Rule
 from contract.subjects import Subject
 
 _OF_STRUCTURE: Mapping[str, str] = {
-    "malformed_quotes": "Quote whole fields, right behind the separator, and double the quotes inside.",
+    "malformed_quotes": "Quote whole fields, right behind the separator, and write each quote inside twice.",
     "other_table": "Name the table that is meant in a _dialect.json: table.",
     "too_few_fields": "Write each row with as many fields as the header; another separator is pinned as delimiter.",
     "too_many_fields": "Quote fields that hold a separator, and end no row in one that the header lacks.",

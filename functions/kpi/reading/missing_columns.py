@@ -13,7 +13,8 @@ from reading.visible import visible
 _NAME_CHARACTERS = 40
 _NEAR = 3
 """So many near misses are named."""
-_SIMILAR = 0.75
+_SIMILAR = (3, 4)
+"""The share of two names' letters that are the same, from which on they are near."""
 _LEAST_PART = 4
 """A name that holds one of at least so many letters is near to it: `amount_usd` to `amount`, not `paid` to `id`."""
 _SEPARATORS = (";", "\t", "|")
@@ -43,7 +44,13 @@ def _is_near(found: str, known: str) -> bool:
     if not 0 < len(one) <= 2 * _NAME_CHARACTERS:
         return False
     holds = len(other) >= _LEAST_PART and other in one
-    return one == other or holds or SequenceMatcher(None, one, other).ratio() >= _SIMILAR
+    return one == other or holds or _are_similar(one, other)
+
+
+def _are_similar(one: str, other: str) -> bool:
+    share, of = _SIMILAR
+    same = sum(block.size for block in SequenceMatcher(None, one, other).get_matching_blocks())
+    return 2 * same * of >= share * (len(one) + len(other))
 
 
 def _header(names: Sequence[str]) -> str:
