@@ -7,9 +7,12 @@ line gets its number in its file, and the driver learns which files hold blank l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import itemgetter
+from functools import reduce
+from operator import itemgetter, or_
 
 from contract.items import FileItem
+from contract.patterns import LINE_END_SIGN, empty_record
+from contract.writing import COMMA
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -19,9 +22,21 @@ from glue.reading.staging import Staging
 QUOTE = '"'
 
 
-def is_blank(text: Column) -> Column:
-    """Tell whether a line holds nothing; that most lines hold a comma is seen sooner."""
-    return ~text.contains(",") & (F.btrim(text, F.lit(" \t")) == "")
+FIRST_OF_OTHERS = "-"  # blanks, tabs, quotes and commas sort before all that records usually begin with
+ENDS = ("\r\r", "\x1a", "\0", "\x1a\r", "\0\r")
+
+
+def without_end(value: Column) -> Column:
+    """Return a line without what belongs to its end; more than a CR is rare."""
+    more = F.regexp_replace(value, rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}++\z", "")
+    usual = F.when(value.endswith("\r"), F.expr("left(value, length(value) - 1)")).otherwise(value)
+    return F.when(reduce(or_, [value.endswith(end) for end in ENDS]), more).otherwise(usual)
+
+
+def is_blank(text: Column, delimiter: str) -> Column:
+    """Tell whether a line holds nothing but empty fields; that most do not is seen by how they begin."""
+    may_be = (text < FIRST_OF_OTHERS) | text.startswith(delimiter)
+    return may_be & text.rlike(rf"^(?:{empty_record(delimiter).replace('*', '*+')})\z")
 
 
 def has_odd_quotes(text: Column) -> Column:
@@ -33,19 +48,18 @@ def read_lines(
     spark: SparkSession, files: Sequence[FileItem], staging: Staging, texts: Sequence[str]
 ) -> tuple[DataFrame, bool]:
     """Return `line, text, untidy` of all lines of CSV files beside what their file tells; and if any is untidy."""
+    delimiter = files[0]["format"].get("delimiter", COMMA)
     # The name of the only file need not be looked up for every line.
     origin = {"block": "file_block_start"} | ({"file_name": "file_name"} if len(files) > 1 else {})
     text = spark.read.text([staging.path(file) for file in files], lineSep="\n").select(
         *[F.col(f"_metadata.{field}").alias(name) for name, field in origin.items()],
         F.monotonically_increasing_id().alias("id"),
-        F.when(F.col("value").endswith("\r"), F.expr("left(value, length(value) - 1)"))
-        .otherwise(F.col("value"))
-        .alias("text"),
+        without_end(F.col("value")).alias("text"),
     )
     blocks = text.groupBy(*origin).agg(
         F.count(F.lit(1)).alias("lines"),
         F.min("id").alias("first_id"),
-        F.max(is_blank(F.col("text")) | has_odd_quotes(F.col("text"))).alias("untidy"),
+        F.max(is_blank(F.col("text"), delimiter) | has_odd_quotes(F.col("text"))).alias("untidy"),
     )
     origins = {staging.name(file): origin_of(file, staging, texts) for file in files}
     found = [{"file_name": staging.name(files[0]), **block.asDict()} for block in blocks.collect()]

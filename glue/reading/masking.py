@@ -23,7 +23,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from contract.columns import CARD_COLUMNS, CHANGE_COLUMNS
 from contract.items import FileFormat, FileItem
 from contract.kinds import SECURITY_CODE
-from contract.patterns import CARD_NUMBER_FORM
+from contract.patterns import CARD_NUMBER_FORM, LINE_END_SIGN, empty_record
 from contract.subjects import REFERENCES
 from contract.writing import COMMA
 
@@ -35,6 +35,7 @@ SECURITY_CODES = tuple(column.name for column in CARD_COLUMNS if column.kind is 
 CHECKED_COLUMNS = (*REFERENCES["cards"].ruled, *(column.name for column in CHANGE_COLUMNS))
 WITHHELD = "withheld: a broken record of cards"
 LAST_DIGITS = 4
+_END = re.compile(rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}*+\n?\Z")
 
 
 class CardKey:
@@ -117,12 +118,13 @@ def masked_lines(file: FileItem, lines: Iterable[str], key: CardKey) -> Iterator
     names, tables, delimiter = names_of(shape), shape.get("table_places", []), shape.get("delimiter", COMMA)
     header = shape.get("blank_lines_before_header", 0) if shape["has_header"] else -1
     for number, line in enumerate(lines):
-        blank = not line.strip(" \t\r\n\ufeff")
-        yield line if number <= header or blank else _masked_line(line, names, tables, delimiter, key)
+        text = _END.sub("", line).lstrip("\ufeff")
+        is_kept = number <= header or re.fullmatch(empty_record(delimiter), text)
+        yield line if is_kept else _masked_line(line, names, tables, delimiter, key)
 
 
 def _masked_line(line: str, names: list[str | None], tables: list[int], delimiter: str, key: CardKey) -> str:
-    text = line.rstrip("\r\n")
+    text = _END.sub("", line)
     end = line[len(text) :]
     fields = split_line(text, delimiter)
     if fields is None:

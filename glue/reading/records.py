@@ -85,7 +85,7 @@ def join_spans(lines: DataFrame, delimiter: str) -> DataFrame:
         lines.join(covered, on=["file_id", "line"], how="left")
         .where(F.col("open").isNull() | (F.col("open") == F.col("line")))
         .withColumn("text", record)
-        .where(F.col("open").isNotNull() | ~is_blank(F.col("text")))
+        .where(F.col("open").isNotNull() | ~is_blank(F.col("text"), delimiter))
         .withColumn("row", F.row_number().over(by_line()))
     )
 

@@ -90,11 +90,22 @@ SECURITY_CODE_FORM = r"[0-9]{3,4}(?:\.0)?"
 CSV_FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",]*)'
 """A field of a record: without any quote, or in quotes as a whole, where `""` means one. Java needs its repetitions
 possessive (`.replace("*", "*+")`), or long records exhaust its stack."""
+EMPTY_FIELD = r'(?:"[ \t]*"|[ \t]*)'
+EMPTY_RECORD = rf"{EMPTY_FIELD}(?:,{EMPTY_FIELD})*"
+"""A line that holds nothing but empty fields: a blank line. Java needs its repetitions possessive, too."""
+LINE_END_SIGN = r"[\r\x1a\x00]"
+"""What belongs to the end of a line, however often it stands before the line feed or at the end of the file: the CR of
+Windows, the Ctrl-Z of DOS, NULs that fill a file up."""
 
 
 def csv_field(delimiter: str) -> str:
     """Return the field of a record whose fields another sign separates."""
     return CSV_FIELD.replace(",", delimiter)
+
+
+def empty_record(delimiters: str) -> str:
+    """Return the blank line of a file whose fields another sign separates, or any of several."""
+    return EMPTY_RECORD.replace(",", f"[{delimiters}]")
 
 
 # From functions/kpi/contract/sql_types.py
@@ -498,7 +509,7 @@ class FileFormat(TypedDict):
         Annotated[list[int], "a row that names `table` at none of these places is of another table"]
     ]
     types: NotRequired[Annotated[list[str], "Parquet only: type names, of `columns`"]]
-    blank_lines_before_header: NotRequired[int]
+    blank_lines_before_header: NotRequired[Annotated[int, "those that say `sep=` included"]]
     odd_quote_lines: NotRequired[int]
 
 
@@ -2905,6 +2916,7 @@ SECURITY_CODES = tuple(column.name for column in CARD_COLUMNS if column.kind is 
 CHECKED_COLUMNS = (*REFERENCES["cards"].ruled, *(column.name for column in CHANGE_COLUMNS))
 WITHHELD = "withheld: a broken record of cards"
 LAST_DIGITS = 4
+_END = re.compile(rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}*+\n?\Z")
 
 
 class CardKey:
@@ -2987,12 +2999,13 @@ def masked_lines(file: FileItem, lines: Iterable[str], key: CardKey) -> Iterator
     names, tables, delimiter = names_of(shape), shape.get("table_places", []), shape.get("delimiter", COMMA)
     header = shape.get("blank_lines_before_header", 0) if shape["has_header"] else -1
     for number, line in enumerate(lines):
-        blank = not line.strip(" \t\r\n\ufeff")
-        yield line if number <= header or blank else _masked_line(line, names, tables, delimiter, key)
+        text = _END.sub("", line).lstrip("\ufeff")
+        is_kept = number <= header or re.fullmatch(empty_record(delimiter), text)
+        yield line if is_kept else _masked_line(line, names, tables, delimiter, key)
 
 
 def _masked_line(line: str, names: list[str | None], tables: list[int], delimiter: str, key: CardKey) -> str:
-    text = line.rstrip("\r\n")
+    text = _END.sub("", line)
     end = line[len(text) :]
     fields = split_line(text, delimiter)
     if fields is None:
@@ -3314,9 +3327,21 @@ def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Stagin
 QUOTE = '"'
 
 
-def is_blank(text: Column) -> Column:
-    """Tell whether a line holds nothing; that most lines hold a comma is seen sooner."""
-    return ~text.contains(",") & (F.btrim(text, F.lit(" \t")) == "")
+FIRST_OF_OTHERS = "-"  # blanks, tabs, quotes and commas sort before all that records usually begin with
+ENDS = ("\r\r", "\x1a", "\0", "\x1a\r", "\0\r")
+
+
+def without_end(value: Column) -> Column:
+    """Return a line without what belongs to its end; more than a CR is rare."""
+    more = F.regexp_replace(value, rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}++\z", "")
+    usual = F.when(value.endswith("\r"), F.expr("left(value, length(value) - 1)")).otherwise(value)
+    return F.when(reduce(or_, [value.endswith(end) for end in ENDS]), more).otherwise(usual)
+
+
+def is_blank(text: Column, delimiter: str) -> Column:
+    """Tell whether a line holds nothing but empty fields; that most do not is seen by how they begin."""
+    may_be = (text < FIRST_OF_OTHERS) | text.startswith(delimiter)
+    return may_be & text.rlike(rf"^(?:{empty_record(delimiter).replace('*', '*+')})\z")
 
 
 def has_odd_quotes(text: Column) -> Column:
@@ -3328,19 +3353,18 @@ def read_lines(
     spark: SparkSession, files: Sequence[FileItem], staging: Staging, texts: Sequence[str]
 ) -> tuple[DataFrame, bool]:
     """Return `line, text, untidy` of all lines of CSV files beside what their file tells; and if any is untidy."""
+    delimiter = files[0]["format"].get("delimiter", COMMA)
     # The name of the only file need not be looked up for every line.
     origin = {"block": "file_block_start"} | ({"file_name": "file_name"} if len(files) > 1 else {})
     text = spark.read.text([staging.path(file) for file in files], lineSep="\n").select(
         *[F.col(f"_metadata.{field}").alias(name) for name, field in origin.items()],
         F.monotonically_increasing_id().alias("id"),
-        F.when(F.col("value").endswith("\r"), F.expr("left(value, length(value) - 1)"))
-        .otherwise(F.col("value"))
-        .alias("text"),
+        without_end(F.col("value")).alias("text"),
     )
     blocks = text.groupBy(*origin).agg(
         F.count(F.lit(1)).alias("lines"),
         F.min("id").alias("first_id"),
-        F.max(is_blank(F.col("text")) | has_odd_quotes(F.col("text"))).alias("untidy"),
+        F.max(is_blank(F.col("text"), delimiter) | has_odd_quotes(F.col("text"))).alias("untidy"),
     )
     origins = {staging.name(file): origin_of(file, staging, texts) for file in files}
     found = [{"file_name": staging.name(files[0]), **block.asDict()} for block in blocks.collect()]
@@ -3422,7 +3446,7 @@ def join_spans(lines: DataFrame, delimiter: str) -> DataFrame:
         lines.join(covered, on=["file_id", "line"], how="left")
         .where(F.col("open").isNull() | (F.col("open") == F.col("line")))
         .withColumn("text", record)
-        .where(F.col("open").isNotNull() | ~is_blank(F.col("text")))
+        .where(F.col("open").isNotNull() | ~is_blank(F.col("text"), delimiter))
         .withColumn("row", F.row_number().over(by_line()))
     )
 

@@ -54,7 +54,10 @@ ACCEPTED: dict[str, Sequence[str]] = {
     "CHANNEL_FORM": ("swipe", "chip transaction", "online transaction"),
     "CARD_NUMBER_IN_TEXT": ("4" * 13, "4" * 19, "4111 1111 1111 1111", "4111-1111-1111-1111", "4111 1111-11111111"),
     "CARD_NUMBER_FORM": ("4" * 13, "4" * 16, "4" * 19),
+    "CARD_NUMBER_IN_TEXT": ("4" * 13, "4111 1111 1111 1111", "4111-1111-1111-1111", "4" * 19),
     "SECURITY_CODE_FORM": ("123", "0123", "123.0"),
+    "EMPTY_RECORD": ("", " \t", ",", ",,,", ' ,"",\t', '""', '"  ",""', '"",  '),
+    "LINE_END_SIGN": ("\x1a", "\0", "\r"),
     "CSV_FIELD": ("", "a", " a b ", '""', '"a"', '"a,b"', '"say ""so"""', '""""', '"a\nb"', "a\rb", "ß€"),
 }
 REFUSED: dict[str, Sequence[str]] = {
@@ -94,7 +97,10 @@ REFUSED: dict[str, Sequence[str]] = {
     "CHANNEL_FORM": ("", "Swipe", "swipe  transaction", "contactless", "chip transactions", "\u0131nline"),
     "CARD_NUMBER_IN_TEXT": ("4" * 12, "4" * 20, "4111  1111 1111 1111", "4111.1111.1111.1111", " 4111111111111111", ""),
     "CARD_NUMBER_FORM": ("4" * 12, "4" * 20, "4111 1111 1111 1111", ""),
+    "CARD_NUMBER_IN_TEXT": ("4" * 12, "4" * 20, "4111  111111111111", "4111_111111111111", " 4111111111111", ""),
     "SECURITY_CODE_FORM": ("12", "12345", "123.00", ""),
+    "EMPTY_RECORD": ("a", ",a", '"', '""""', ' ""', '"" ', '"a"', ";", "\u00a0", ',"'),
+    "LINE_END_SIGN": ("", "\n", " ", "\r\r", "\x04", "0"),
     "CSV_FIELD": ('"', 'a"', '"a', '"a"b', ' "a"', '"a" ', "a,b", '"""', '"a""', 'a""b'),
 }
 NOT_OF_TEXT = tuple(name for name in ACCEPTED if name != "CSV_FIELD")

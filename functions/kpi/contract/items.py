@@ -84,7 +84,7 @@ class FileFormat(TypedDict):
         Annotated[list[int], "a row that names `table` at none of these places is of another table"]
     ]
     types: NotRequired[Annotated[list[str], "Parquet only: type names, of `columns`"]]
-    blank_lines_before_header: NotRequired[int]
+    blank_lines_before_header: NotRequired[Annotated[int, "those that say `sep=` included"]]
     odd_quote_lines: NotRequired[int]
 
 

@@ -55,8 +55,19 @@ SECURITY_CODE_FORM = r"[0-9]{3,4}(?:\.0)?"
 CSV_FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",]*)'
 """A field of a record: without any quote, or in quotes as a whole, where `""` means one. Java needs its repetitions
 possessive (`.replace("*", "*+")`), or long records exhaust its stack."""
+EMPTY_FIELD = r'(?:"[ \t]*"|[ \t]*)'
+EMPTY_RECORD = rf"{EMPTY_FIELD}(?:,{EMPTY_FIELD})*"
+"""A line that holds nothing but empty fields: a blank line. Java needs its repetitions possessive, too."""
+LINE_END_SIGN = r"[\r\x1a\x00]"
+"""What belongs to the end of a line, however often it stands before the line feed or at the end of the file: the CR of
+Windows, the Ctrl-Z of DOS, NULs that fill a file up."""
 
 
 def csv_field(delimiter: str) -> str:
     """Return the field of a record whose fields another sign separates."""
     return CSV_FIELD.replace(",", delimiter)
+
+
+def empty_record(delimiters: str) -> str:
+    """Return the blank line of a file whose fields another sign separates, or any of several."""
+    return EMPTY_RECORD.replace(",", f"[{delimiters}]")

@@ -12,6 +12,8 @@ from itertools import islice
 
 import polars as pl
 from contract.limits import BLANK_LINES, LINE_BYTES, SAMPLE_RECORDS
+from contract.patterns import LINE_END_SIGN, empty_record
+from contract.writing import DELIMITERS
 
 from reading.bytes import BYTE_ORDER_MARK, ByteStream, read_fully
 from reading.csv_records import Beginning, RecordCutter
@@ -23,7 +25,12 @@ SHORT_LINE_BYTES = 8
 _WITHOUT_CONTENT = re.compile(rb"\n[ \t\r,;|]*+(?=\n)")
 MAXIMUM_SET_ASIDE = 2_000
 """Quoted lines that are taken out of a plain block one by one; beyond it the whole block goes the other way."""
-_BLANK = re.compile(rb"[ \t]*\r?\n?")
+_EMPTY = re.compile(empty_record("".join(DELIMITERS)))
+"""Of a line whose separator is not known yet."""
+_ENDS_OF_LINES = re.compile(rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}++(?=\n)".encode())
+_LAST_END = re.compile(rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}++\Z".encode())
+_SEPARATOR = re.compile('"?sep=[^"]"?', re.IGNORECASE)
+"""What Excel is told in front of the header; the header itself says it, too."""
 
 
 @dataclass
@@ -100,7 +107,7 @@ class CsvRows:
         while start < len(data):
             end = data.find(b"\n", start) + 1 or len(data)
             line = data[start:end]
-            if not _BLANK.fullmatch(line):
+            if not _says_nothing(line):
                 self.shape = self._told_shape(line, data[start:])
                 if not self.shape.has_header:
                     self._cutter = RecordCutter(self.shape, self.wanted, 1, self.places)
@@ -125,9 +132,7 @@ class CsvRows:
             raise
 
     def _block(self, block: bytes, *, final: bool) -> tuple[list[pl.DataFrame], int]:
-        text = block.replace(b"\r\n", b"\n") if b"\r" in block else block
-        if final:
-            text = text.removesuffix(b"\r")
+        text = _with_plain_ends(block, final=final)
         if not self.places and (frames := self._plain_frames(text)) is not None:
             return frames, len(block)
         records, used = self._cutter.cut(text, final=final)
@@ -162,13 +167,26 @@ class CsvRows:
 def _beginning(first: bytes, data: bytes) -> Beginning:
     """Return what the first lines say; of the block only as many lines as may be looked at."""
     _require_utf8(first)
-    lines = (line for line in io.BytesIO(data) if not _BLANK.fullmatch(line))
-    texts = islice((_text_of(line) for line in lines), 2 * SAMPLE_RECORDS)
-    return Beginning(_text_of(first), list(texts))
+    lines = (text for line in io.BytesIO(data) if not _EMPTY.fullmatch(text := _text_of(line)))
+    return Beginning(_text_of(first), list(islice(lines, 2 * SAMPLE_RECORDS)))
+
+
+def _with_plain_ends(block: bytes, *, final: bool) -> bytes:
+    """Return whole lines without what belongs to their ends but for the line feeds; a CR is all that is usual."""
+    text = block.replace(b"\r\n", b"\n") if b"\r" in block else block
+    if b"\r\n" in text or b"\x1a" in text or b"\0" in text:
+        text = _ENDS_OF_LINES.sub(b"", text)
+    return _LAST_END.sub(b"", text) if final else text
 
 
 def _text_of(line: bytes) -> str:
-    return line.decode(errors="replace").removesuffix("\n").removesuffix("\r")
+    return _LAST_END.sub(b"", line.removesuffix(b"\n")).decode(errors="replace")
+
+
+def _says_nothing(line: bytes) -> bool:
+    """Return whether a line before the header is blank, or only tells a spreadsheet what separates fields."""
+    text = _text_of(line)
+    return bool(_EMPTY.fullmatch(text) or _SEPARATOR.fullmatch(text))
 
 
 def _blank(lines: int, rows: int) -> RejectedError:

@@ -8,7 +8,7 @@ from itertools import islice
 
 import polars as pl
 from contract.limits import RECORD_LINES, SAMPLE_RECORDS
-from contract.patterns import csv_field
+from contract.patterns import csv_field, empty_record
 from contract.writing import COMMA
 
 from reading.layout import NAMELESS, Shape
@@ -79,15 +79,26 @@ class RecordCutter:
         return bool(_lines(text).str.contains(pattern).all())
 
     def split(self, text: bytes) -> pl.DataFrame:
-        """Split lines that are known to be well formed and to have the header's number of fields."""
-        frame = pl.read_csv(
+        """Split lines that are known to be well formed and to have the header's number of fields; leave out empty ones.
+
+        Most lines have a first field, so the others need not be looked at.
+        """
+        fields = self._fields(text)
+        if (fields["column_1"].is_null() | (fields["column_1"] < "!")).any():
+            fields = fields.filter(pl.any_horizontal(pl.all().str.strip_chars(" \t") != "").fill_null(value=False))
+        return self._named(fields)
+
+    def _fields(self, text: bytes) -> pl.DataFrame:
+        return pl.read_csv(
             text,
             has_header=False,
             separator=self.delimiter,
             schema={f"column_{place + 1}": pl.String for place in range(self.width)},
             empty_string_is_null=True,
         )
-        return frame.select(
+
+    def _named(self, fields: pl.DataFrame) -> pl.DataFrame:
+        return fields.select(
             pl.col(f"column_{place + 1}").alias(name) for name, place in self._places.items()
         ).with_columns(broken=pl.lit(None, pl.String))
 
@@ -98,9 +109,10 @@ class RecordCutter:
         )
         spans, used = self._long_records(lines, final=final)
         inner = {line for first, last in spans for line in range(first, last + 1)}
+        empty = f"^(?:{empty_record(self.delimiter)})$"
         single = (
             lines.head(used)
-            .filter(~pl.col("at").is_in(sorted(inner)) & ~pl.col("raw").str.contains(r"^[ \t]*$"))
+            .filter(~pl.col("at").is_in(sorted(inner)) & ~pl.col("raw").str.contains(empty))
             .with_columns(broken=_broken(self.width, self.delimiter))
             .pipe(self._of_other_tables)
         )
@@ -163,7 +175,7 @@ class RecordCutter:
         # The first line keeps polars from taking a byte order mark inside the file for one at its beginning.
         guard = self.delimiter * (self.width - 1)
         text = pl.concat([pl.Series("raw", [guard]), single["raw"]]).str.join("\n").item()
-        return self.split(text.encode()).slice(1).with_columns(single["at"], single["raw"])
+        return self._named(self._fields(text.encode()).slice(1)).with_columns(single["at"], single["raw"])
 
     def _split_slowly(self, records: pl.DataFrame) -> pl.DataFrame:
         columns: dict[str, list[str | None]] = {name: [] for name in self._places}

@@ -127,6 +127,40 @@ CSV_CASES: dict[str, bytes] = {
     "blank_lines.csv": b"\n \t\r\n"
     + text(HEADER, "", f"1,1.00,{DAY},", "   ", "\t", f"2,2.00,{DAY},", ",,,", "", "")
     + b" ",
+    "empty_records.csv": b',"",\r\n'
+    + text(HEADER, ",,,", f"1,1.00,{DAY},", ',"", ,"\t"', ",", ",,,,,,", '""', ",,,a", ' "",,,', f'2,2.00,{DAY},""')
+    + text(f'3,3.00,{DAY},"in', ",,,", 'quotes"', ",,,\r", '""""', "\u00a0,,,"),
+    "empty_records_at_the_end.csv": text(HEADER, f"1,1.00,{DAY},a", f"2,2.00,{DAY},b", *(20 * [",,,"])),
+    "empty_records_in_quotes.csv": text(
+        '"dms_id","amount","date"', f'"1","1.00","{DAY}"', '"","",""', f'"2","2.00","{DAY}"', '"", "","  "'
+    ),
+    "sep_comma.csv": text("sep=,", HEADER, f"1,1.00,{DAY},"),
+    "sep_comma_in_quotes.csv": b"\xef\xbb\xbf\r\n"
+    + text('"SEP=,"', "", HEADER, "sep=,", f"1,1.00,{DAY},").replace(b"\n", b"\r\n"),
+    "ctrl_z.csv": text("dms_id,amount,date", f"1,1.00,{DAY}", f"2,2.00,{DAY}").replace(b"\n", b"\r\n") + b"\x1a",
+    "ctrl_z_behind_a_value.csv": text("dms_id,amount,date", f"1,1.00,{DAY}") + f"2,2.00,{DAY}\x1a".encode(),
+    "nuls_behind_the_end.csv": text(HEADER, f"1,1.00,{DAY},", f"2,2.00,{DAY},b") + b"\0" * 5_000,
+    "control_signs.csv": text(
+        HEADER,
+        f"1,1.00,{DAY},a\0",
+        f"2,2.00,{DAY},\0b\x1a\0\r",
+        "\x1a",
+        f"\x1a3,3.00,{DAY},",
+        f"4,4.00,{DAY}\0,",
+        "\0,,,",
+    ),
+    "doubled_carriage_returns.csv": text(
+        "dms_id,amount,date,note\r\r",
+        f"1,1.00,{DAY},x\r\r",
+        f'2,2.00,{DAY},"y\r\r',
+        'z"\r\r',
+        "\r\r",
+        f"3,3.00,{DAY},\r\r",
+    ),
+    "blank_after_comma.csv": text(
+        "dms_id, amount, date, errors", f'1, "1.00", {DAY}, "Bad PIN, Glitch"', f"2, 2.00, {DAY}, a"
+    ),
+    "formulas.csv": text("dms_id,amount,date,zip", f'="1",1.00,{DAY},="02139"', f'2,2.00,{DAY},"=""02139"""'),
     "line_ends.csv": (
         f"{HEADER}\r\n1,1.00,{DAY},crlf\r\n2,2.00,{DAY},lf\n3,3.00,{DAY},a\rb\r\n4,4.00,{DAY},two\r\r\n"
         f'5,5.00,{DAY},"in\r\nquotes"\r\n\r\n\r\r\n6,6.00,{DAY},no line feed\r'
@@ -167,7 +201,7 @@ CSV_CASES: dict[str, bytes] = {
         "dms_id,amount,date,use_chip,zip,client_id,card_id,merchant_id,mcc",
         f"1,1.00,{DAY},chip,1,1,1,1,1",
         "x,1.234,2030-01-01,tap,0,a,b,c,d",
-        ",,,,,,,,",
+        ",,,,,,,,5411",
         "2,10000000000000000.00,1812-01-01,chip,1,1,1,1,1",
         "3,abc,abc,chip,1,1,1,1,1",
         f'"4,9.00,{DAY},tap,0,a,b,c,d',

@@ -16,7 +16,7 @@ from pattern_examples import ACCEPTED, REFUSED, examples
 FORMS = {name: value for name, value in vars(patterns).items() if isinstance(value, str) and name.isupper()}
 PARTS = {
     *("NO_BREAK", "BLANKS", "MINUS", "GROUPED_DIGITS", "UNSIGNED_AMOUNT", "DOLLAR", "SIGN", "SIGNED_AMOUNT"),
-    *("AMOUNT_IN_PARENTHESES", "HOUR", "SIXTIETH", "CLOCK", "TIME_OF_DAY", "ISO_DAY"),
+    *("AMOUNT_IN_PARENTHESES", "HOUR", "SIXTIETH", "CLOCK", "TIME_OF_DAY", "ISO_DAY", "EMPTY_FIELD"),
 }
 
 

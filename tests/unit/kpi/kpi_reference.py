@@ -48,8 +48,8 @@ def split(text: str) -> list[str] | None:
 def records(body: str, width: int) -> list[tuple[int, str, list[str] | str]]:
     """Return (line, raw, fields or broken rule) of the text behind a one-line header (section 2)."""
     lines = body.split("\n")
-    last = lines.pop().removesuffix("\r")
-    lines = [line.removesuffix("\r") for line in lines] + ([last] if last else [])
+    last = lines.pop().rstrip("\r\x1a\0")
+    lines = [line.rstrip("\r\x1a\0") for line in lines] + ([last] if last else [])
     found, at = [], 0
     while at < len(lines):
         raw, used = lines[at], 1
@@ -58,10 +58,15 @@ def records(body: str, width: int) -> list[tuple[int, str, list[str] | str]]:
             joined = "\n".join(lines[at : partner + 1]) if partner is not None and partner - at < 64 else None
             if joined is not None and len(split(joined) or []) == width:
                 raw, used = joined, partner + 1 - at
-        if raw.strip(" \t"):
+        if not _is_empty(raw):
             found.append((at + 2, raw, _judged(raw, width)))
         at += used
     return found
+
+
+def _is_empty(raw: str) -> bool:
+    fields = split(raw)
+    return fields is not None and not any(field.strip(" \t") for field in fields)
 
 
 def _judged(raw: str, width: int) -> list[str] | str:

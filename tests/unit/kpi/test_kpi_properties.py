@@ -27,8 +27,38 @@ LIMITS = Limits.of(LAST_MODIFIED_AT)
 NAMES = ("dms_id", "amount", "date")
 HEADER = ",".join(NAMES) + "\n"
 
-signs = ['"', '"', ",", ",", "\n", "\n", "\r", "\r\n", " ", "\t", '""', "a", "1", "1.00", "2023-05-06", "\ufeff", "é"]
-runs = ["1,2.00,2023-05-06\n", '"3","4.00",2023-05-06\n', '5,"6.00\n', '7",2023-05-06\n', "\n" * 63, "\u2028"]
+signs = [
+    '"',
+    '"',
+    ",",
+    ",",
+    "\n",
+    "\n",
+    "\r",
+    "\r\n",
+    "\x1a",
+    "\0",
+    " ",
+    "\t",
+    '""',
+    "a",
+    "1",
+    "1.00",
+    "2023-05-06",
+    "\ufeff",
+    "é",
+]
+runs = [
+    "1,2.00,2023-05-06\n",
+    '"3","4.00",2023-05-06\n',
+    '5,"6.00\n',
+    '7",2023-05-06\n',
+    "\n" * 63,
+    "\u2028",
+    ",,\n",
+    '"",\t,\r\n',
+    "8,9.00,2023-05-06\r\r\n",
+]
 pieces = st.sampled_from([*signs, *runs])
 bodies = st.lists(pieces, max_size=40).map("".join)
 blocks = st.integers(min_value=1, max_value=80)
@@ -53,6 +83,8 @@ def test_records_are_those_of_the_reference__any_text_in_any_blocks(body: str, b
 
 @settings(max_examples=100, deadline=None)
 @given(body=bodies, block_bytes=blocks, aside=st.sampled_from([0, 1, 2_000]))
+@example(body='1,2.00,2023-05-06\n,,\n" ","","\t"\n,,2023-05-06\n', block_bytes=80, aside=0)
+@example(body='1,2.00,2023-05-06\n,,\n" ","","\t"\n,,2023-05-06\n', block_bytes=80, aside=9)
 @example(body=",,1,2.00,2023-05-06\n\n", block_bytes=5, aside=0)  # too many fields come first, and commas even out
 def test_quick_ways_give_the_same_records__any_text(body: str, block_bytes: int, aside: int) -> None:
     def told(frames: list[pl.DataFrame]) -> list[tuple[str | None, ...]]:
