@@ -410,6 +410,14 @@ REFERENCES: dict[str, Case] = {
         ),
         None,
     ),
+    "cards_empty_records": (
+        "cards/cards.csv",
+        text("sep=,", "", CARDS_HEADER, card(1), ",,", "," * 12, '"",""', f"{card(2, '', '')}\0").replace(
+            b"\n", b"\r\r\n"
+        )
+        + b"\x1a",
+        None,
+    ),
     "cards_parquet": (
         "cards/cards.parquet",
         parquet(
