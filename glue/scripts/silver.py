@@ -1464,7 +1464,8 @@ REASON_CODES: Mapping[str, str] = {
     ),
     "card_security_codes": (
         "a column of a transactions file is named like a card security code (`cvv`, `cvc`, `cvv2`, `cvc2`, `cid`, "
-        "`security_code`, `card_security_code`) and holds three or four digits"
+        "`security_code`, `card_security_code`) and holds three or four digits; customers in `cid` need "
+        "another name"
     ),
     "multi_line_records": (
         "a file of cards has odd quotes: its records must be single lines, so that card numbers can be taken out of "

@@ -29,9 +29,11 @@ def secret_columns(shape: Shape, sample: Sequence[Sequence[str | None]]) -> list
             text = f"The column {name!r} looks like card numbers: leave it out, or send the last four digits."
             reasons.append(Reason("card_numbers", text))
         elif filled and _BETWEEN_WORDS.sub("_", name.lower()) in _SECURITY_NAMES and _most(filled, is_security_code):
-            reasons.append(
-                Reason("card_security_codes", f"The column {name!r} holds card security codes: leave it out.")
+            text = (
+                f"The column {name!r} is named like card security codes and looks like them: leave it out, or, if it "
+                "holds something else, rename it."
             )
+            reasons.append(Reason("card_security_codes", text))
     return reasons
 
 

@@ -83,3 +83,11 @@ def test_column_of_security_codes_is_told_by_name_and_values__each_name(name: st
     assert codes(name, ["yes", "no"]) == []
     assert codes(name, [None]) == []
     assert codes(f"{name}_checked", ["075", "1234"]) == []
+
+
+def test_way_out_is_another_name__three_digits_of_customers() -> None:
+    shape = Shape(layout_of((*NAMES, "cid")))
+    [reason] = secret_columns(shape, [("1", "1.00", "2023-05-06", "101")])
+    assert "'cid'" in reason.text
+    assert reason.text.endswith("leave it out, or, if it holds something else, rename it.")
+    assert codes("customer_id", ["101", "102"]) == []
