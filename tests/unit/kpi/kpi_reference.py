@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-NUMBER = r"(([0-9]{1,3}(,[0-9]{3})+|[0-9]{1,3}(_[0-9]{3})+|[0-9]+)?(\.[0-9]+)?)"
+NUMBER = r"(?=[.0-9])(([0-9]{1,3}(,[0-9]{3})+|[0-9]{1,3}(_[0-9]{3})+|[0-9]+)?(\.[0-9]+)?)"
 AMOUNT = re.compile(
     rf"(\$ *([-+] *)?|[-+] *(\$ *)?)?(?P<n>{NUMBER})|\((\$ *)?(?P<m>{NUMBER})\)|\$ *\((?P<o>{NUMBER})\)|\$ *-(?P<dash>)"
 )
