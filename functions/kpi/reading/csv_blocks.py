@@ -25,7 +25,7 @@ SHORT_LINE_BYTES = 8
 _WITHOUT_CONTENT = re.compile(rb"\n[ \t\r,;|]*+(?=\n)")
 MAXIMUM_SET_ASIDE = 2_000
 """Quoted lines that are taken out of a plain block one by one; beyond it the whole block goes the other way."""
-_EMPTY = re.compile(empty_record("".join(DELIMITERS)))
+_EMPTY = re.compile("|".join(map(empty_record, DELIMITERS)))
 """Of a line whose separator is not known yet."""
 _ENDS_OF_LINES = re.compile(rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}++(?=\n)".encode())
 _LAST_END = re.compile(rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}++\Z".encode())

@@ -16,7 +16,7 @@ ISO = re.compile(rf"(?P<y>[0-9]{{4}})-(?P<mo>[0-9]{{2}})-(?P<d>[0-9]{{2}})([ T]{
 AMERICAN = re.compile(rf"(?P<mo>[0-9]{{1,2}})/(?P<d>[0-9]{{1,2}})/(?P<y>[0-9]{{4}})( {TIME})?")
 
 
-def split(text: str) -> list[str] | None:
+def split(text: str, delimiter: str = ",") -> list[str] | None:
     """Walk over a record sign by sign (section 2, rule 4)."""
     fields, at = [], 0
     while True:
@@ -32,7 +32,7 @@ def split(text: str) -> list[str] | None:
             fields.append(text[at + 1 : end].replace('""', '"'))
             at = end + 1
         else:
-            end = text.find(",", at)
+            end = text.find(delimiter, at)
             end = len(text) if end < 0 else end
             if '"' in text[at:end]:
                 return None
@@ -40,37 +40,42 @@ def split(text: str) -> list[str] | None:
             at = end
         if at == len(text):
             return fields
-        if text[at] != ",":
+        if text[at] != delimiter:
             return None
         at += 1
 
 
-def records(body: str, width: int) -> list[tuple[int, str, list[str] | str]]:
-    """Return (line, raw, fields or broken rule) of the text behind a one-line header (section 2)."""
-    lines = body.split("\n")
-    last = lines.pop().rstrip("\r\x1a\0")
-    lines = [line.rstrip("\r\x1a\0") for line in lines] + ([last] if last else [])
+def lines_of(text: str) -> list[str]:
+    """Return the physical lines without what belongs to their ends (section 2, rule 1)."""
+    *lines, last = [line.rstrip("\r\x1a\0") for line in text.split("\n")]
+    return [*lines, last] if last else lines
+
+
+def records(
+    lines: list[str], width: int, *, delimiter: str = ",", first_line: int = 2
+) -> list[tuple[int, str, list[str] | str]]:
+    """Return (line, raw, fields or broken rule) of the lines behind a one-line header (section 2)."""
     found, at = [], 0
     while at < len(lines):
         raw, used = lines[at], 1
         if raw.count('"') % 2:
             partner = next((n for n in range(at + 1, len(lines)) if lines[n].count('"') % 2), None)
             joined = "\n".join(lines[at : partner + 1]) if partner is not None and partner - at < 64 else None
-            if joined is not None and len(split(joined) or []) == width:
+            if joined is not None and len(split(joined, delimiter) or []) == width:
                 raw, used = joined, partner + 1 - at
-        if not _is_empty(raw):
-            found.append((at + 2, raw, _judged(raw, width)))
+        if not is_empty(raw, delimiter):
+            found.append((at + first_line, raw, _judged(raw, width, delimiter)))
         at += used
     return found
 
 
-def _is_empty(raw: str) -> bool:
-    fields = split(raw)
+def is_empty(raw: str, delimiter: str) -> bool:
+    fields = split(raw, delimiter)
     return fields is not None and not any(field.strip(" \t") for field in fields)
 
 
-def _judged(raw: str, width: int) -> list[str] | str:
-    fields = split(raw)
+def _judged(raw: str, width: int, delimiter: str) -> list[str] | str:
+    fields = split(raw, delimiter)
     if fields is None:
         return "malformed_quotes"
     if len(fields) != width:

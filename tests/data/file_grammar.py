@@ -1,0 +1,152 @@
+"""Makes files of transactions from the data contract's grammar, and from its neighbourhood: one mutation from good.
+
+What is drawn is small and usual; what people's tools do to it on its way is a mutation: of a value, of a sign in the
+text, of the whole file, or of its bytes.
+"""
+
+import gzip
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from build import AMOUNTS, CHANNELS, DATES, INTEGERS, MCCS, ZIPS
+from hypothesis import strategies as st
+
+REQUIRED = ("dms_id", "amount", "date")
+GOOD: Mapping[str, Sequence[str]] = {
+    "dms_id": ("1", "2", "2", "3.0", "-4", "9223372036854775807"),
+    "amount": ("12", "12.34", "$-77.00", "($1,412.64)", ".5", "$ -", "\u221220.00", "$\u00a05.10", "-0.00", "1,234.5"),
+    "date": (
+        *("2023-05-06", "2023-05-06 07:08:09", "2023-05-06T07:08Z", "2023-05-06 23:59:59.5 -0700", "5/16/2023 1:05 PM"),
+        *("2023-05-06 00:30:00+01", "2023-12-31 23:59 UTC", "2/29/2020", "12/31/2022 12:00 am", "2023-05-06 7:08"),
+    ),
+    "use_chip": ("Swipe Transaction", "chip", "ONLINE transaction", ""),
+    "zip": ("02139", "4101.0", "89501.00", ""),
+    "client_id": ("1556", "0", ""),
+    "merchant_city": ("Rome", "Los Angeles, CA", 'the "Big" one', "Zürich", "two\nlines", ""),
+    "mcc": ("5411", "742", "5411.00", ""),
+    "errors": ("Bad PIN,Insufficient Balance", "", "nan"),
+    "note": ("x", "", "; | \t"),
+}
+"""Texts that are read, by column; `note` is one that the contract lacks."""
+NEAR: Mapping[str, Sequence[str]] = {
+    name: values.split("|")
+    for name, values in {
+        "dms_id": INTEGERS, "amount": AMOUNTS, "date": DATES, "use_chip": CHANNELS, "zip": ZIPS, "client_id": INTEGERS,
+        "mcc": MCCS, "merchant_city": "\\N|NULL|=\"1\"|'|\u200b", "errors": " , |None|,", "note": "a|\0|\ufeff",
+    }.items()
+}  # fmt: skip
+"""Texts that are nearly of a column's form, or of one that few know."""
+ENDS = ("\n", "\n", "\r\n", "\r\r\n")
+DELIMITERS = (",", ",", ",", ";", "\t", "|")
+SIGNS = (
+    *('"', '""', ",", ",,", ";", "\t", "|", "\n", "\r", "\r\n", "\n\n", " ", "'", "\\", "=", "#"),
+    *("-", "\u2212", "\u2013", "\u2014", "$", "€", "(", ")", ".", "0", "9", "\u0663", "e", "E5", "+"),
+    *(":", "/", "T", "Z", " AM", "pm", " UTC", "+01", " +0530", "é", "\u00a0", "\u202f", "\u2028", "\u200b", "\ufeff"),
+    *("\0", "\x1a", "\x85", "\x0c"),
+)
+Mutation = Callable[[str, int, str], str]
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How a table is written: what separates fields and ends lines, and which fields are in quotes."""
+
+    delimiter: str = ","
+    end: str = "\n"
+    all_quoted: bool = False
+
+    def text(self, table: Sequence[Sequence[str]]) -> str:
+        return "".join(self.delimiter.join(map(self._field, row)) + self.end for row in table)
+
+    def _field(self, text: str) -> str:
+        if not self.all_quoted and not any(sign in text for sign in (self.delimiter, '"', "\n", "\r")):
+            return text
+        return '"' + text.replace('"', '""') + '"'
+
+
+def _insert(text: str, place: int, sign: str) -> str:
+    return text[:place] + sign + text[place:]
+
+
+def _replace(text: str, place: int, sign: str) -> str:
+    return text[:place] + sign + text[place + 1 :]
+
+
+def _delete(text: str, place: int, _: str) -> str:
+    return text[:place] + text[place + 1 :]
+
+
+def _cut(text: str, place: int, _: str) -> str:
+    return text[:place]
+
+
+def _double_line(text: str, place: int, _: str) -> str:
+    line = text[text.rfind("\n", 0, place) + 1 : text.find("\n", place) + 1]
+    return text.replace(line, line + line, 1)
+
+
+OF_SIGNS: Sequence[Mutation] = (_insert, _insert, _insert, _replace, _replace, _delete, _cut, _double_line)
+OF_FILES: Sequence[Callable[[str], str]] = (
+    lambda text: "sep=,\n" + text,
+    lambda text: '"sep=;"\r\n' + text,
+    lambda text: "\n , \n" + text,
+    lambda text: "\ufeff\ufeff" + text,
+    lambda text: text + "\x1a",
+    lambda text: text + "\0" * 70,
+    lambda text: text + ",,\n,,,,,,,,,,,\n" + ";;\n\t\t\n",
+    lambda text: text.replace("\n", "\n\n"),
+    lambda text: text.replace("\n", ",\n"),
+    lambda text: text.replace("\n", ",,\n").replace(",,\n", "\n", 1),
+    lambda text: text.replace("\n", "\r"),
+    lambda text: text.replace(",", ", "),
+    lambda text: text.replace(".", ","),
+    lambda text: text.upper(),
+    lambda text: text.rstrip("\r\n"),
+    lambda text: "",
+)
+OF_BYTES: Sequence[Callable[[str], bytes]] = (
+    lambda text: text.encode("latin-1", errors="replace"),
+    lambda text: text.encode("utf-16"),
+    lambda text: text.encode("utf-16-le"),
+    lambda text: text.encode("utf-8-sig"),
+    lambda text: gzip.compress(text.encode(), mtime=0),
+    lambda text: gzip.compress(text.encode(), mtime=0)[:-9],
+    lambda text: gzip.compress(gzip.compress(text.encode(), mtime=0), mtime=0),
+    lambda text: text.encode()[: len(text) // 2 + 1],
+)
+
+
+def _chosen(number: int, *choices: Sequence[str]) -> list[str]:
+    """Return one of each of the choices, as a number says: one draw costs much less than one for each of them."""
+    found = []
+    for options in choices:
+        number, place = divmod(number, len(options))
+        found.append(options[place])
+    return found
+
+
+NUMBERS = st.integers(0, 10**12)
+WRITINGS = st.builds(Writing, st.sampled_from(DELIMITERS), st.sampled_from(ENDS), st.booleans())
+ORDERS = st.permutations(list(GOOD))
+KINDS = st.sampled_from(["none", "value", "value", "sign", "sign", "sign", "file", "bytes"])
+
+
+@st.composite
+def files(draw: st.DrawFn) -> bytes:
+    """Draw a file: a good one, or one that is a mutation away from it."""
+    left_out = set(_chosen(draw(NUMBERS), *[["", name] for name in GOOD if name not in REQUIRED]))
+    names = [name for name in draw(ORDERS) if name not in left_out]
+    rows = [
+        _chosen(number, *(GOOD[name] for name in names)) for number in draw(st.lists(NUMBERS, min_size=1, max_size=5))
+    ]
+    writing, kind, number = draw(WRITINGS), draw(KINDS), draw(NUMBERS)
+    if kind == "value":
+        number, place = divmod(number, len(names))
+        rows[-1][place] = NEAR[names[place]][number % len(NEAR[names[place]])]
+    text = writing.text([names, *rows])
+    if kind == "sign":
+        mutate, sign = draw(st.sampled_from(OF_SIGNS)), draw(st.sampled_from(SIGNS))
+        return mutate(text, number % (len(text) + 1), sign).encode()
+    if kind == "file":
+        return OF_FILES[number % len(OF_FILES)](text).encode()
+    return OF_BYTES[number % len(OF_BYTES)](text) if kind == "bytes" else text.encode()

@@ -1,0 +1,83 @@
+"""Whole files from the contract's grammar and its neighbourhood: the function tells of each what the reference does."""
+
+import io
+import os
+from collections import Counter
+from decimal import Decimal
+
+import kpi_reference_files as reference
+import pytest
+from admission import Inspection, inspect_file
+from build import LAST_MODIFIED_AT
+from file_grammar import files
+from hypothesis import HealthCheck, Phase, given, settings
+from judging.kpis import instant_text, money_text
+from judging.reconcile import Policy
+
+PARTS = 4
+"""So that several processes share the work."""
+COUNT = int(os.environ.get("ASSAY_FILES", "2000")) // PARTS
+OF_WRITING = {"day_first_dates", "decimal_commas", "ambiguous_dialect"}
+"""Why a file is refused whose values say that it is written in another way than the usual one."""
+AGREED = ("read", "refused for its values")
+
+
+def inspected(content: bytes) -> Inspection:
+    return inspect_file(
+        "transactions/file.csv",
+        io.BytesIO(content),
+        last_modified_at=LAST_MODIFIED_AT,
+        metadata={},
+        read_side_car=lambda: None,
+        learned=lambda: None,
+        policy=Policy(maximum_bad_share=Decimal(1), minimum_rows=1),
+        reopen=lambda: io.BytesIO(content),
+    )
+
+
+def agrees(found: Inspection, expected: reference.Table) -> bool:
+    """Hold the figures of a file that was read to its rows; a refused one must give cause."""
+    codes = {reason.code for reason in found.reasons}
+    if codes:
+        is_nameless = codes == {"values_without_name"} and expected.has_values_without_a_name
+        return is_nameless or (codes <= OF_WRITING and expected.may_be_written_otherwise)
+    assert found.kpis is not None
+    rows, item = expected.rows, found.kpis.as_item()
+    instants = sorted(row.us for row in rows if row.us is not None)
+    figures = {
+        "row_count": len(rows),
+        "distinct_keys": len({row.key for row in rows} - {None}),
+        "unreadable_keys": sum(row.key is None for row in rows),
+        "unreadable_amounts": sum(row.cents is None for row in rows),
+        "unreadable_dates": sum(row.us is None for row in rows),
+        "bad_rows": sum(bool(row.rules) for row in rows),
+        "broken_rules": dict(Counter(rule for row in rows for rule in row.rules)),
+        "total_amount": money_text(sum(row.cents or 0 for row in rows)),
+        "first_at": instant_text(instants[0]) if instants else None,
+        "last_at": instant_text(instants[-1]) if instants else None,
+    }
+    return {name: item.get(name) for name in figures} == figures
+
+
+def end_of(content: bytes) -> str:
+    """Return how a file ends if the function agrees with the reference, else what it says."""
+    found = inspected(content)
+    codes = sorted({reason.code for reason in found.reasons})
+    try:
+        expected = reference.read(content, LAST_MODIFIED_AT)
+    except reference.UnreadableError as reason:
+        return f"refused: {reason}" if codes else f"read, but {reason}"
+    if agrees(found, expected):
+        return "refused for its values" if codes else "read"
+    return f"differs: {codes or found.kpis}, expected {expected}"
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@settings(
+    max_examples=COUNT, deadline=None, database=None, phases=[Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow],
+)  # fmt: skip
+@given(content=files())
+def test_function_agrees_with_the_reference_and_raises_nothing__any_file(part: int, content: bytes) -> None:
+    end = end_of(content)
+    assert end in AGREED or end.startswith("refused: "), end
