@@ -48,8 +48,10 @@ types: setup ## Check types
 test-slow: setup ## Run the tests that take long: more orders, more kills
 	@$(BIN)/python -m pytest -n $(WORKERS) -m slow
 
-fuzz: setup ## Hold Silver and Gold to the model on random histories (HISTORIES=100)
-	@ASSAY_HISTORIES=$${HISTORIES:-100} $(BIN)/python -m pytest --timeout 0 tests/integration/glue/test_histories.py
+fuzz: setup ## Hold both engines to each other on random files, both layers to the model on histories (FILES=5000, HISTORIES=100)
+	@ASSAY_FILES=$${FILES:-5000} $(BIN)/python -m pytest --timeout 0 -k "any_file or of_the_grammar" \
+	  tests/unit/kpi/test_kpi_files.py $(GLUE)/test_engines_agree.py
+	@ASSAY_HISTORIES=$${HISTORIES:-100} $(BIN)/python -m pytest --timeout 0 $(GLUE)/test_histories.py
 
 unit: setup ## Run the fast tests alone
 	@$(BIN)/python -m pytest -n $(WORKERS) tests/unit

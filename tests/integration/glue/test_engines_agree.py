@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import random
 import re
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 import boto3
 import pyarrow.parquet as pq
 import pytest
-from admission import inspect_file
+from admission import Inspection, inspect_file
 from contract.items import FileItem
 from contract.subjects import SUBJECTS, subject_of
 from glue_pipeline import SILVER, WAREHOUSE, immortal_session
@@ -37,6 +38,7 @@ NASTY = DATA / "nasty"
 sys.path[:0] = [str(NASTY), str(DATA)]
 from build import LAST_MODIFIED_AT, contents  # noqa: E402
 from dms import build as dms  # noqa: E402
+from file_grammar import files as grammar  # noqa: E402
 from kpi_rows import read_rows  # noqa: E402
 
 FILES = contents()
@@ -53,9 +55,9 @@ Row = dict[str, Any]
 IN_COMMON = ("row", "line", "raw", "rules", "key", "cents", "us", "channel")
 
 
-def file_of(number: int, key: str, body: bytes, pin: bytes | None = None) -> FileItem:
-    """Inspect a file as the KPI function does; return as much of its ledger item as Silver reads."""
-    found = inspect_file(
+def inspected(key: str, body: bytes, pin: bytes | None = None) -> Inspection:
+    """Inspect a file as the KPI function does."""
+    return inspect_file(
         key,
         io.BytesIO(body),
         last_modified_at=LAST_MODIFIED_AT,
@@ -65,6 +67,11 @@ def file_of(number: int, key: str, body: bytes, pin: bytes | None = None) -> Fil
         learned=lambda: None,
         policy=Policy(maximum_bad_share=Decimal(1), minimum_rows=1),
     )
+
+
+def file_of(number: int, key: str, body: bytes, pin: bytes | None = None) -> FileItem:
+    """Return as much of the ledger item of a readable file as Silver reads."""
+    found = inspected(key, body, pin)
     assert found.kpis is not None, found.reasons
     return {
         "file_id": f"{number:064x}",
@@ -77,6 +84,10 @@ def file_of(number: int, key: str, body: bytes, pin: bytes | None = None) -> Fil
         "format": found.format,
         "kpis": found.kpis.as_item(),
     }
+
+
+def is_accepted(body: bytes) -> bool:
+    return not inspected("transactions/file.csv", body).reasons
 
 
 def rows_of_kpi(body: bytes, *, key: str = "transactions/file.csv", pin: bytes | None = None) -> list[Row]:
@@ -318,6 +329,30 @@ def test_silver_agrees_with_the_kpi_function__two_thousand_random_records(spark:
     }  # fmt: skip
     assert any(not row["rules"] for row in expected)
     differing = [(one, other) for one, other in zip(found, expected, strict=True) if one != other]
+    assert differing[:5] == []
+
+
+def drawn_files() -> list[bytes]:
+    """Return files of the grammar and its neighbourhood: always the same, or as many others as ASSAY_FILES says."""
+    wanted = os.environ.get("ASSAY_FILES")
+    found: list[bytes] = []
+
+    @seed(random.randrange(1 << 32) if wanted else 20261)
+    @settings(max_examples=int(wanted or 300), database=None, deadline=None, phases=[Phase.generate])
+    @given(grammar())
+    def draw(content: bytes) -> None:
+        found.append(content)
+
+    draw()
+    return found
+
+
+def test_silver_agrees_with_the_kpi_function__files_of_the_grammar_in_one_read(spark: SparkSession) -> None:
+    bodies = {f"{number:05}.csv": body for number, body in enumerate(drawn_files()) if is_accepted(body)}
+    found = rows_of_silver(spark, bodies)
+    assert len(bodies) > 200
+    expected = {name: rows_of_kpi(body) for name, body in bodies.items()}
+    differing = [bodies[name] for name in bodies if list(map(in_common, found[name])) != expected[name]]
     assert differing[:5] == []
 
 
