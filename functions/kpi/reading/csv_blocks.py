@@ -174,7 +174,7 @@ def _beginning(first: bytes, data: bytes) -> Beginning:
 def _with_plain_ends(block: bytes, *, final: bool) -> bytes:
     """Return whole lines without what belongs to their ends but for the line feeds; a CR is all that is usual."""
     text = block.replace(b"\r\n", b"\n") if b"\r" in block else block
-    if b"\r\n" in text or b"\x1a" in text or b"\0" in text:
+    if b"\r" in text or b"\x1a" in text or b"\0" in text:
         text = _ENDS_OF_LINES.sub(b"", text)
     return _LAST_END.sub(b"", text) if final else text
 

@@ -3,7 +3,9 @@
 import io
 import json
 from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 
 import pytest
 from admission import Inspection, inspect_file
@@ -20,12 +22,12 @@ READABLE = [name for name, golden in GOLDENS.items() if "rows" in golden]
 REJECTED = [name for name, golden in GOLDENS.items() if "reasons" in golden]
 
 
-def inspected(name: str) -> Inspection:
+def inspected(name: str, metadata: Mapping[str, str] = MappingProxyType({})) -> Inspection:
     return inspect_file(
         name,
         io.BytesIO(FILES[name]),
         last_modified_at=LAST_MODIFIED_AT,
-        metadata={},
+        metadata=metadata,
         read_side_car=lambda: None,
         learned=lambda: None,
         policy=Policy(maximum_bad_share=Decimal(1), minimum_rows=1),
@@ -101,6 +103,23 @@ def test_channels_are_counted_without_broken_rows__corpus() -> None:
     kpis = inspected("many_rules.csv").kpis
     assert kpis is not None
     assert kpis.channels == {"swipe": 0, "chip": 3, "online": 0, "unknown": 2}
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("ctrl_z.csv", "2"), ("ctrl_z_behind_a_value.csv", "2"), ("nuls_behind_the_end.csv", "2"),
+        ("empty_records_at_the_end.csv", "2"), ("sep_comma.csv", "1"),
+    ],
+)  # fmt: skip
+def test_control_totals_are_proven__nothing_but_rows_counts(name: str, rows: str) -> None:
+    found = inspected(name, {"row-count": rows, "total-amount": {"1": "1.00", "2": "3.00"}[rows]})
+    assert found.reasons == []
+    assert found.as_item()["control"]["proven"]
+
+
+def test_names_of_columns_have_no_carriage_return__lines_end_in_two() -> None:
+    assert inspected("doubled_carriage_returns.csv").format["columns"] == ["dms_id", "amount", "date", "note"]
 
 
 def test_format_counts_what_the_text_way_must_know__odd_quotes_and_blank_lines() -> None:
