@@ -119,9 +119,9 @@ def csv_field(delimiter: str) -> str:
     return CSV_FIELD.replace(",", delimiter)
 
 
-def empty_record(delimiters: str) -> str:
-    """Return the blank line of a file whose fields another sign separates, or any of several."""
-    return EMPTY_RECORD.replace(",", f"[{delimiters}]")
+def empty_record(delimiter: str) -> str:
+    """Return the blank line of a file whose fields another sign separates."""
+    return EMPTY_RECORD.replace(",", f"[{delimiter}]")
 
 
 # From functions/kpi/contract/kinds.py
