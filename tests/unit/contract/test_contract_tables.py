@@ -20,9 +20,10 @@ from contract.tables import TABLES
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "functions" / "kpi" / "contract"
 MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
-STANDARD = {"collections", "dataclasses", "enum", "typing"}
+STANDARD = {"collections", "dataclasses", "enum", "re", "typing"}
 REFERENCES = (
     "tests/unit/kpi/kpi_reference.py",
+    "tests/unit/kpi/kpi_reference_files.py",
     "tests/data/nasty/build.py",
     "tests/data/nasty/foreign_cases.py",
     "tests/data/nasty/parquet_cases.py",

@@ -13,7 +13,7 @@ from contract.kinds import AMOUNT
 from contract.subjects import TRANSACTIONS
 from contract.writing import DATE_ORDER_PROOFS, DECIMAL_SIGN_PROOFS, DELIMITERS, THREE_DIGITS_BEHIND
 from dms.build import CARD_NUMBERS, CARDS_HEADER, card, text
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging.reconcile import Policy
 from judging.rules import Limits
@@ -198,6 +198,7 @@ def test_pin_settles_the_decimal_sign_without_a_word__both_written(decimal: str)
     assert found.kpis.bad_rows == 1
 
 
+@settings(deadline=None)
 @given(amount=st.from_regex(rf"\A{AMOUNT.pattern}\Z"))
 def test_amount_is_the_same_with_its_signs_swapped__under_the_pin(amount: str) -> None:
     def rows(written: str, pin: str) -> list[tuple[object, ...]]:
