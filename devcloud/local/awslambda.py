@@ -13,10 +13,10 @@ from pathlib import Path
 from threading import Lock, Timer
 from typing import Any
 
-from moto.awslambda.models import LambdaFunction
+from moto.awslambda.models import LambdaBackend, LambdaFunction
 from moto.awslambda.utils import get_backend
 from moto.sns.models import sns_backends
-from moto.sqs.models import sqs_backends
+from moto.sqs.models import Message, sqs_backends
 
 from devcloud.local.environment import aws_environment
 from devcloud.local.lambda_pool import Definition, Outcome, Pool
@@ -127,6 +127,7 @@ class Functions:
 
 def install(functions: Functions) -> None:
     wrap(LambdaFunction, "invoke", lambda original: _in_processes(functions))
+    wrap(LambdaBackend, "_send_sqs_message", _with_attributes)
     wrap_classmethod(LambdaFunction, "create_from_cloudformation_json", _with_dead_letters)
     wrap_classmethod(LambdaFunction, "update_from_cloudformation_json", _with_dead_letters)
 
@@ -146,6 +147,25 @@ def _in_processes(functions: Functions) -> Function:
         return json.dumps(outcome.payload).encode()
 
     return invoke
+
+
+def _with_attributes(_: Function) -> Function:
+    # Until moto hands a message's attributes to the function: those of a dead letter tell the error. What it has
+    # received here are copies without them.
+    def send(backend: LambdaBackend, function_arn: str, message: Message, queue_arn: str) -> bool:
+        queue = sqs_backends[_account(queue_arn)][_region(queue_arn)].queues[queue_arn.split(":")[-1]]
+        stored = next(each for each in queue._messages if each.id == message.id)
+        attributes = {
+            name: {"stringValue": value["StringValue"], "dataType": value["DataType"]}
+            for name, value in stored.message_attributes.items()
+        }
+        record = {"messageId": message.id, "body": message.body, "messageAttributes": attributes}
+        event = {"Records": [{**record, "eventSource": "aws:sqs", "eventSourceARN": queue_arn}]}
+        answer: dict[str, str] = {}
+        backend.invoke(function_arn, None, json.dumps(event), {}, answer)
+        return "x-amz-function-error" not in answer
+
+    return send
 
 
 def _with_dead_letters(original: Function) -> Function:

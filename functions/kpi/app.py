@@ -21,8 +21,8 @@ import boto3
 from admission import Inspection, inspect_file, inspect_marker
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
-from cloud.ledger import Ledger, instant_of
-from cloud.mail import notice_of, rejection_body, rejection_subject
+from cloud.ledger import Ledger, instant, instant_of
+from cloud.mail import failure_body, failure_subject, notice_of, rejection_body, rejection_subject
 from cloud.settings import Settings
 from cloud.uploads import (
     Head,
@@ -30,6 +30,7 @@ from cloud.uploads import (
     ObjectVersion,
     data_records,
     is_there,
+    lost_events,
     object_instant,
     object_version,
     open_version,
@@ -38,14 +39,16 @@ from cloud.uploads import (
     read_side_car,
     received_item,
 )
-from contract.items import AcceptedFile, FileItem, RangeItem
-from contract.limits import MARKER_BYTES
+from contract.items import AcceptedFile, FileFailure, FileItem, RangeItem
+from contract.limits import FAILURE_CHARACTERS, MARKER_BYTES, REASON_CHARACTERS
 from contract.subjects import is_marker
 from judging.kpis import Kpis
 from judging.learned_range import LearnedRange, learned_with
+from polars.exceptions import PanicException
 from reading.control import as_of_of_metadata
 from reading.markers import Listed
 from reading.rejection import Reason, RejectedError
+from reading.visible import visible
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -53,11 +56,17 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_stepfunctions import SFNClient
 
+ATTEMPTS = 3
+"""Lambda tries an event of S3 so often before it goes to the dead-letter queue."""
 CLAIM_LIFETIME = timedelta(minutes=20)
 """Longer than the function may run: an older claim on a mail was abandoned."""
 SLUG_CHARACTERS = 40
 
 logger = Logger()
+
+
+class ReaderPanicError(Exception):
+    """A library in Rust gave up in a way that its caller does not expect."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,23 @@ def process(version: ObjectVersion, on: Services, claimant: str) -> str:
     elif "execution_arn" not in item:
         on.ledger.record_execution(version.file_id, _start(item, on))
     return str(item["status"])
+
+
+def give_up(version: ObjectVersion, error: str, on: Services, claimant: str) -> None:
+    """Note and mail that no attempt could examine a file; finish what is left of one that was examined."""
+    item = on.ledger.find(version.file_id) or on.ledger.receive(received_item(version, None, None, _now()))
+    if item["status"] != "received":
+        process(version, on, claimant)
+    elif "failed" not in item:
+        failed = FileFailure(stage="kpi", reason=_told(error), attempts=ATTEMPTS, at=instant(_now()))
+        subject, body = failure_subject(item, on.settings.stage), failure_body(item, failed)
+        on.sns.publish(TopicArn=on.settings.topic_arn, Subject=subject, Message=body)
+        on.ledger.give_up(version.file_id, failed)
+
+
+def _told(error: str) -> str:
+    said = visible(error, most=REASON_CHARACTERS) or "the last attempt left no message"
+    return f"The KPI function could not examine the file: {said}"[:FAILURE_CHARACTERS]
 
 
 def execution_name(key: str, file_id: str) -> str:
@@ -233,8 +259,17 @@ def _now() -> datetime:
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Handle every record. One that fails does not hold up the others; it fails the call, so that Lambda repeats it."""
+    """Handle every record. One that fails does not hold up the others; it fails the call, so that Lambda repeats it.
+
+    What still fails at the last attempt comes back through the dead-letter queue, and is given up.
+    """
     handled, failures = 0, []
+    for lost in lost_events(event):
+        for record in lost.records:
+            version = object_version(record)
+            logger.error("file given up", extra={"file_id": version.file_id})
+            give_up(version, lost.error, services(), context.aws_request_id)
+            handled += 1
     for record in data_records(event):
         try:
             version = object_version(record)
@@ -244,6 +279,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
         except Exception as error:
             logger.exception("file not handled")
             failures.append(error)
+        except PanicException as panic:  # of a library in Rust: Python's own base of all that ends a process
+            logger.exception("file not handled")
+            failures.append(ReaderPanicError(str(panic)))
     if failures:
         raise ExceptionGroup(f"{len(failures)} of {handled + len(failures)} files could not be handled", failures)
     return {"handled": handled}

@@ -461,7 +461,9 @@ class RejectionMail(TypedDict):
 class FileFailure(TypedDict):
     """Why a file does not go on until it is resumed."""
 
-    stage: Literal["silver", "gold", "workflow"]
+    stage: Annotated[
+        Literal["kpi", "silver", "gold", "workflow"], "`kpi`: it was received, and no attempt could examine it"
+    ]
     reason: str
     attempts: int
     at: str

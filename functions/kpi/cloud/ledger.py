@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
-from contract.items import AcceptedFile, FileItem, InspectedFile, RangeItem, StatusChange, StatusName
+from contract.items import AcceptedFile, FileFailure, FileItem, InspectedFile, RangeItem, StatusChange, StatusName
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -35,8 +35,10 @@ class Ledger:
         self._table = table
 
     def receive(self, item: FileItem) -> FileItem:
-        """Put the item if it is new; return what the ledger then holds."""
-        return item if self._put(item, "attribute_not_exists(file_id)") else self.get(item["file_id"])
+        """Put the item if it is new, or was given up before it was examined; return what the ledger then holds."""
+        condition = "attribute_not_exists(file_id) OR (#status = :received AND attribute_exists(failed))"
+        names, values = {"#status": "status"}, {":received": "received"}
+        return item if self._put(item, condition, values, names) else self.get(item["file_id"])
 
     def get(self, file_id: str) -> FileItem:
         """Read a file's item, consistently; raise KeyError if there is none."""
@@ -54,6 +56,18 @@ class Ledger:
     def reject(self, file_id: str, found: InspectedFile, now: datetime) -> bool:
         """Move a file from received to rejected; return whether this call did it."""
         return self._decide(file_id, "rejected", found, now)
+
+    def give_up(self, file_id: str, failed: FileFailure) -> None:
+        """Note that a received file could not be examined; a new event about it takes the note away."""
+        self._if_so(
+            lambda: self._table.update_item(
+                Key={"file_id": file_id},
+                UpdateExpression="SET #failed = :failed",
+                ConditionExpression="#status = :received",
+                ExpressionAttributeNames={"#failed": "failed", "#status": "status"},
+                ExpressionAttributeValues={":failed": cast(dict[str, Any], failed), ":received": "received"},
+            )
+        )
 
     def record_execution(self, file_id: str, execution_arn: str) -> None:
         """Record the workflow's execution, once."""
@@ -108,8 +122,15 @@ class Ledger:
     def _find(self, file_id: str) -> object:
         return self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item")
 
-    def _put(self, item: FileItem | RangeItem, condition: str, values: Mapping[str, Any] | None = None) -> bool:
+    def _put(
+        self,
+        item: FileItem | RangeItem,
+        condition: str,
+        values: Mapping[str, Any] | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> bool:
         given: dict[str, Any] = {"ExpressionAttributeValues": values} if values else {}
+        given |= {"ExpressionAttributeNames": names} if names else {}
         return self._if_so(
             lambda: self._table.put_item(Item=cast(dict[str, Any], item), ConditionExpression=condition, **given)
         )

@@ -1,12 +1,13 @@
-"""Compose the email about a rejected file, and what the workflow's emails say of an accepted one.
+"""Compose the emails about files that were rejected or not examined, and what the workflow's say of an accepted one.
 
 Nothing in them acts when it is read or pasted: what others wrote is shown with its invisible characters, and the
 commands name the file by its id.
 """
 
 from admission import Inspection
-from contract.items import FileItem, Notice
+from contract.items import FileFailure, FileItem, Notice
 from contract.limits import NOTICE_WARNINGS
+from reading.rejection import stored_warnings
 from reading.visible import visible
 
 MAXIMUM_SUBJECT = 99
@@ -20,12 +21,27 @@ What to do next
   of the codes above.
   assay passport {}
 """
+_CLOSING_OF_FAILURE = """
+What to do next
+  Nothing but the ledger was changed, and no other file waits for this one. Where the function's log is, and how to
+  have the file examined again: docs/runbook.md, section "File that could not be examined".
+"""
 
 
 def rejection_subject(item: FileItem, stage: str) -> str:
+    """Return the subject of the mail about a rejected file."""
+    return _subject("rejected", item, stage)
+
+
+def failure_subject(item: FileItem, stage: str) -> str:
+    """Return the subject of the mail about a file that could not be examined."""
+    return _subject("failed", item, stage)
+
+
+def _subject(end: str, item: FileItem, stage: str) -> str:
     """Return a subject that SNS takes: ASCII without control characters, under 100 characters."""
     name = "".join(sign if " " <= sign <= "~" else "?" for sign in item["key"].rpartition("/")[2])
-    return f"[assay {stage}] rejected: {name}"[:MAXIMUM_SUBJECT]
+    return f"[assay {stage}] {end}: {name}"[:MAXIMUM_SUBJECT]
 
 
 def rejection_body(item: FileItem) -> str:
@@ -35,15 +51,24 @@ def rejection_body(item: FileItem) -> str:
     seen = [f"  {warning}" for warning in item.get("warnings", []) if warning not in held]
     if seen:
         lines += ["", "Seen as well", *seen]
+    first = "A file was rejected. It changed nothing and stays in Bronze."
+    return _body(first, item, "\n".join(lines), _CLOSING.format(item["file_id"]))
+
+
+def failure_body(item: FileItem, failed: FileFailure) -> str:
+    """Return the text: which file, how the last attempt ended, and what to do next."""
+    first = f"A file could not be examined in {failed['attempts']} attempts. It changed nothing and stays in Bronze."
+    return _body(first, item, f"  {failed['reason']}", _CLOSING_OF_FAILURE)
+
+
+def _body(first: str, item: FileItem, why: str, closing: str) -> str:
     opening = (
-        "A file was rejected. It changed nothing and stays in Bronze.\n\n"
+        f"{first}\n\n"
         f"  bucket   {item['bucket']}\n  key      {visible(item['key'], most=_KEY_CHARACTERS)}\n"
         f"  version  {item['version_id']}\n  size     {item['size']} bytes\n  file id  {item['file_id']}\n\nWhy\n"
     )
-    closing = _CLOSING.format(item["file_id"])
     room = MAXIMUM_BODY_BYTES - len(opening.encode()) - len(closing.encode()) - 1
-    why = _shortened("\n".join(lines), room)
-    return f"{opening}{why}\n{closing}"
+    return f"{opening}{_shortened(why, room)}\n{closing}"
 
 
 def notice_of(key: str, file_id: str, found: Inspection) -> Notice:
@@ -51,7 +76,7 @@ def notice_of(key: str, file_id: str, found: Inspection) -> Notice:
     return {
         "name": visible(key, most=_KEY_CHARACTERS),
         "ending": "published with warnings" if found.warnings else "published",
-        "text": f"{_warnings(found.warnings)}{_quarantined(found, file_id)}",
+        "text": f"{_warnings(stored_warnings(found.warnings))}{_quarantined(found, file_id)}",
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -77,6 +78,22 @@ def data_records(event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             continue
         if not is_companion(_key(record)):
             yield record
+
+
+@dataclass(frozen=True)
+class LostEvent:
+    """An event that no attempt could handle, as the dead-letter queue holds it, and the last attempt's error."""
+
+    records: tuple[Mapping[str, Any], ...]
+    error: str
+
+
+def lost_events(event: Mapping[str, Any]) -> Iterator[LostEvent]:
+    """Yield what an event of the dead-letter queue holds."""
+    for message in event.get("Records", []):
+        if message.get("eventSource") == "aws:sqs":
+            error = message.get("messageAttributes", {}).get("ErrorMessage", {}).get("stringValue", "")
+            yield LostEvent(tuple(data_records(json.loads(message["body"]))), error)
 
 
 def object_version(record: Mapping[str, Any]) -> ObjectVersion:

@@ -6,7 +6,7 @@ import re
 import pytest
 from contract.limits import OBJECT_BYTES
 from moto.events.models import EventPattern
-from sam_template import properties, transformed, written
+from sam_template import properties, resources, transformed, written
 
 ENVIRONMENT = {
     "LEDGER_TABLE": {"Ref": "LedgerTable"},
@@ -55,6 +55,16 @@ def test_lost_events_go_to_the_dead_letter_queue_and_raise_an_alarm() -> None:
     assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
     [dimension] = alarm["Dimensions"]
     assert dimension["Value"] == {"Fn::GetAtt": ["KpiDeadLetterQueue", "QueueName"]}
+
+
+def test_function_takes_lost_events_from_its_dead_letter_queue__one_at_a_time() -> None:
+    [mapping] = [body["Properties"] for body in resources("AWS::Lambda::EventSourceMapping").values()]
+    queue = properties("KpiDeadLetterQueue")
+
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": ["KpiDeadLetterQueue", "Arn"]}
+    assert mapping["BatchSize"] == 1
+    # Lambda refuses a queue whose messages come back while the function may still work on them.
+    assert queue["VisibilityTimeout"] == 6 * properties("KpiFunction")["Timeout"]
 
 
 @pytest.mark.parametrize("alarm", ["KpiErrorsAlarm", "KpiDeadLetterAlarm"])

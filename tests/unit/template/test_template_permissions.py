@@ -12,7 +12,12 @@ WITHOUT_RESOURCE_LEVEL = {
     "PutMetrics": "metrics, bounded by their namespace",
 }
 # What AWS itself attaches through SAM: writing logs and traces.
-MANAGED = {"service-role/AWSLambdaBasicExecutionRole", "AWSXRayDaemonWriteAccess", "AWSXrayWriteOnlyAccess"}
+MANAGED = {
+    "service-role/AWSLambdaBasicExecutionRole",
+    "service-role/AWSLambdaSQSQueueExecutionRole",
+    "AWSXRayDaemonWriteAccess",
+    "AWSXrayWriteOnlyAccess",
+}
 
 # Calls in the jobs' scripts, each with the permission that it needs; the local cloud would not miss one.
 CALLS = {
@@ -82,7 +87,7 @@ def test_scripts_are_read_in_this_account_only() -> None:
     assert conditions == [{"StringEquals": {"s3:ResourceAccount": {"Ref": "AWS::AccountId"}}}] * 2
 
 
-def test_roles_take_managed_policies_for_logs_and_traces_only() -> None:
+def test_roles_take_managed_policies_for_logs_traces_and_the_dead_letter_queue_only() -> None:
     attached = {
         str(arn).rpartition("policy/")[2].rstrip("'}")
         for role in resources("AWS::IAM::Role").values()
