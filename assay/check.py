@@ -17,8 +17,8 @@ from contract.subjects import is_marker, subject_of
 from judging.broken_rows import BrokenRow
 from judging.reconcile import Policy
 from judging.rules import Limits
-from reading.dialect import Name
 from reading.dialect_file import pin_of
+from reading.file_name import Name
 from reading.rejection import Reason
 from rich.console import Group, RenderableType
 from rich.text import Text

@@ -21,8 +21,9 @@ from judging.values import columns_to_read, known_columns
 from judging.writing import Writings, null_reasons, texts_of, warnings_about_writing
 from reading.bytes import ByteStream, kind_warnings
 from reading.control import Control, accepts_range, control_of_metadata, control_of_side_car
-from reading.dialect import Name, refuse_changes_in_full_load, weaknesses
+from reading.dialect import refuse_changes_in_full_load, weaknesses
 from reading.dialect_file import pin_of
+from reading.file_name import Name
 from reading.files import Frames, Rows, SourceFile, format_of, frames_of, refuse_large
 from reading.markers import Listed, Load, load_of, refuse_absent, refuse_future
 from reading.rejection import Reason, RejectedError, stored_reasons, stored_warnings

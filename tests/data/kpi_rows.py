@@ -9,8 +9,9 @@ from contract.subjects import TRANSACTIONS, subject_of
 from judging.rules import Limits, broken_rules
 from judging.values import columns_to_read, read_values
 from reading.bytes import ByteStream
-from reading.dialect import Name, csv_shape
+from reading.dialect import csv_shape
 from reading.dialect_file import pin_of
+from reading.file_name import Name
 from reading.files import SourceFile, frames_of
 
 OF_RECORD = ("row", "line", "raw", "rules")

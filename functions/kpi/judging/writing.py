@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
-from contract.companions import PIN_NAME
 from contract.kinds import AMOUNT, INSTANT, NAMES
 from contract.patterns import NO_BREAK
 from contract.subjects import Subject
@@ -26,6 +25,7 @@ from contract.writing import (
     THREE_DIGITS_BEHIND,
     delimiter_text,
 )
+from reading.ambiguity import pinned
 from reading.dialect_file import Pin
 from reading.layout import NAMELESS, Shape
 from reading.rejection import Reason, RejectedError
@@ -35,6 +35,7 @@ _BLANKS = " \t"
 _LONGEST_WORD = 3 * max(map(len, NULL_WORDS))
 _MOST_NAMED = 10
 """So many columns are named in a sentence."""
+_MOST_DOUBTS = 3
 
 
 @dataclass
@@ -195,7 +196,7 @@ def null_reasons(seen: Writings) -> list[Reason]:
         Reason("too_many_bad_rows", _null_text(name, words))
         for name, words in seen.null_words.items()
         if name in seen.subject.ruled
-    ]
+    ][:_MOST_DOUBTS]
 
 
 def _nameless_reasons(seen: Writings) -> list[Reason]:
@@ -226,7 +227,7 @@ def _date_reasons(seen: Writings) -> list[Reason]:
                 "ambiguous_dialect",
                 f"{_dates(found.count)} can only be read with the {order.removesuffix('-first')} first, "
                 f"{found.shown} for one; others only the other way. If it is the one way: "
-                f"{_pin(date_order=order)}.",
+                f"{pinned(date_order=order)}.",
             )
             for order, found in seen.dates.items()
         ]
@@ -235,7 +236,7 @@ def _date_reasons(seen: Writings) -> list[Reason]:
     either = f" {seen.dates_either.count} can be read either way." if seen.dates_either.count else ""
     text = (
         f"{_dates(day_first.count)} can only be read with the day first, {day_first.shown} for one, and none "
-        f"only with the month first.{either} Say once that the day comes first: {_pin(date_order=DATE_ORDERS[1])}."
+        f"only with the month first.{either} Say once that the day comes first: {pinned(date_order=DATE_ORDERS[1])}."
     )
     return [Reason("day_first_dates", text)]
 
@@ -246,7 +247,7 @@ def _date_warnings(seen: Writings) -> list[str]:
         return []
     text = (
         f"Nothing says whether the day or the month comes first in {_dates(either.count)}, {_shown(either.example)} "
-        f"for one; read with the month first. Say which: {_pin(date_order=DATE_ORDERS[0])}, "
+        f"for one; read with the month first. Say which: {pinned(date_order=DATE_ORDERS[0])}, "
         f"or {json.dumps(DATE_ORDERS[1])}."
     )
     return [text]
@@ -260,7 +261,7 @@ def _decimal_reasons(seen: Writings, delimiter: str) -> list[Reason]:
                 "ambiguous_dialect",
                 f"{_amounts(found.count)} can only be read with {name} as decimal sign"
                 f"{f', {found.shown} for one' if found.example else ''}; others only the other way. If it is "
-                f"the one way: {_pin(decimal=sign)}.",
+                f"the one way: {pinned(decimal=sign)}.",
             )
             for (sign, found), name in zip(seen.decimals.items(), ("a point", "a comma"), strict=True)
         ]
@@ -269,7 +270,7 @@ def _decimal_reasons(seen: Writings, delimiter: str) -> list[Reason]:
     fields = "" if delimiter == COMMA else f" Its fields are separated by {delimiter_text(delimiter)}."
     text = (
         f"{_amounts(comma.count)} can only be read with a comma as decimal sign, {comma.shown} for one, and "
-        f"none only with a point. Say so once: {_pin(decimal=DECIMAL_SIGNS[1])}.{fields}"
+        f"none only with a point. Say so once: {pinned(decimal=DECIMAL_SIGNS[1])}.{fields}"
     )
     return [Reason("decimal_commas", text)]
 
@@ -284,7 +285,7 @@ def _decimal_warnings(seen: Writings) -> list[str]:
         told.append((behind_comma, "comma: read as thousands, they may be decimals"))
     return [
         f"{_amounts(found.count)}, {_shown(found.example)} for one, with three digits behind a single {ways}. Say "
-        f"which sign is the decimal one: {_pin(decimal=DECIMAL_SIGNS[0])}, or {json.dumps(DECIMAL_SIGNS[1])}."
+        f"which sign is the decimal one: {pinned(decimal=DECIMAL_SIGNS[0])}, or {json.dumps(DECIMAL_SIGNS[1])}."
         for found, ways in told
     ]
 
@@ -299,7 +300,7 @@ def _null_text(name: str, words: Mapping[str, int], subject: Subject | None = No
     counted = ", ".join(f"{_shown(word)} in {_rows(words[word])}" for word in shown)
     is_null = subject is not None and subject.known[name].kind is NAMES
     read = "it was read as null there. If it means null everywhere" if is_null else "if that means null"
-    return f"{name!r} has {counted}: {read}, say so: {_pin(null=shown[0] if len(shown) == 1 else shown)}."
+    return f"{name!r} has {counted}: {read}, say so: {pinned(null=shown[0] if len(shown) == 1 else shown)}."
 
 
 def _matching(values: pl.Series, pattern: str) -> pl.Series:
@@ -308,10 +309,6 @@ def _matching(values: pl.Series, pattern: str) -> pl.Series:
 
 def _shown(text: str) -> str:
     return f"'{visible(text, most=40)}'"
-
-
-def _pin(**said: object) -> str:
-    return f"{json.dumps(said)} in a {PIN_NAME} in its folder"
 
 
 def _rows(count: int) -> str:

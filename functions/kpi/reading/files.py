@@ -15,7 +15,9 @@ from reading.bytes import HEAD_BYTES, ByteStream, Gunzipped, Rewound, kind_of, r
 from reading.card_secrets import secret_columns
 from reading.csv_blocks import CsvRows
 from reading.csv_records import Beginning
-from reading.dialect import Name, Record, csv_shape, named_shape
+from reading.dialect import csv_shape, named_shape
+from reading.file_name import Name
+from reading.first_block import Record
 from reading.foreign import foreign_format, refuse_foreign
 from reading.json_codes import JsonCodes
 from reading.layout import Shape

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from contract.limits import REASON_CHARACTERS
 from dms.build import FOLDER
 from dms.goldens import FILES, golden_of
 from judging.kpis import money_text
@@ -56,3 +57,9 @@ def test_codes_of_all_rejections_are_the_contracts__corpus() -> None:
         "ambiguous_dialect", "unreadable_dialect", "card_numbers", "card_security_codes", "multi_line_records",
         "missing_column", "unreadable_json",
     }  # fmt: skip
+
+
+def test_reasons_and_warnings_are_whole_where_the_ledger_keeps_them__corpus() -> None:
+    texts = [reason["text"] for golden in GOLDENS.values() for reason in golden["reasons"]]
+    texts += [warning for golden in GOLDENS.values() for warning in golden["warnings"]]
+    assert [text for text in texts if len(text) > REASON_CHARACTERS] == []

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from admission import Inspection, inspect_file
 from contract.kinds import AMOUNT
+from contract.limits import REASON_CHARACTERS
 from contract.subjects import TRANSACTIONS
 from contract.writing import DATE_ORDER_PROOFS, DECIMAL_SIGN_PROOFS, DELIMITERS, THREE_DIGITS_BEHIND
 from dms.build import CARD_NUMBERS, CARDS_HEADER, card, text
@@ -28,7 +29,7 @@ DAY = "2023-05-06"
 def inspected(
     body: bytes, *, key: str = "transactions/a.csv", maximum_bad_share: str = "1", **pin: object
 ) -> Inspection:
-    return inspect_file(
+    found = inspect_file(
         key,
         io.BytesIO(body),
         last_modified_at=LAST_MODIFIED_AT,
@@ -39,6 +40,9 @@ def inspected(
         policy=Policy(maximum_bad_share=Decimal(maximum_bad_share), minimum_rows=1),
         reopen=lambda: io.BytesIO(body),
     )
+    assert all(len(reason.text) <= REASON_CHARACTERS for reason in found.reasons)
+    assert all(len(warning) <= REASON_CHARACTERS for warning in found.warnings)
+    return found
 
 
 def of_dates(*dates: str, **pin: object) -> Inspection:
