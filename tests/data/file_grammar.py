@@ -86,6 +86,15 @@ def _double_line(text: str, place: int, _: str) -> str:
 
 
 OF_SIGNS: Sequence[Mutation] = (_insert, _insert, _insert, _replace, _replace, _delete, _cut, _double_line)
+
+
+def _empty_rows(text: str, *, first: bool) -> str:
+    """Put rows of empty fields, as many as the header has, behind the header or at the end."""
+    header, _, rows = text.partition("\n")
+    row = "".join(sign for sign in header if sign in DELIMITERS)
+    return f"{header}\n{row}\n{rows}" if first else text + f'{row}\n ""{row}\n{row} \n'
+
+
 OF_FILES: Sequence[Callable[[str], str]] = (
     lambda text: "sep=,\n" + text,
     lambda text: '"sep=;"\r\n' + text,
@@ -94,6 +103,8 @@ OF_FILES: Sequence[Callable[[str], str]] = (
     lambda text: text + "\x1a",
     lambda text: text + "\0" * 70,
     lambda text: text + ",,\n,,,,,,,,,,,\n" + ";;\n\t\t\n",
+    lambda text: _empty_rows(text, first=True),
+    lambda text: _empty_rows(text, first=False),
     lambda text: text.replace("\n", "\n\n"),
     lambda text: text.replace("\n", ",\n"),
     lambda text: text.replace("\n", ",,\n").replace(",,\n", "\n", 1),
@@ -128,7 +139,7 @@ def _chosen(number: int, *choices: Sequence[str]) -> list[str]:
 NUMBERS = st.integers(0, 10**12)
 WRITINGS = st.builds(Writing, st.sampled_from(DELIMITERS), st.sampled_from(ENDS), st.booleans())
 ORDERS = st.permutations(list(GOOD))
-KINDS = st.sampled_from(["none", "value", "value", "sign", "sign", "sign", "file", "bytes"])
+KINDS = st.sampled_from(["none", "value", "value", "sign", "sign", "sign", "file", "file", "bytes"])
 
 
 @st.composite
