@@ -152,7 +152,9 @@ def broken(
     seed: Seed = 1,
     each: Annotated[int, typer.Option(min=0, help="How many rows break each rule.")] = 1,
     rule: Annotated[list[str] | None, typer.Option(help="Break only this rule (repeatable).")] = None,
-    wild: Annotated[bool, typer.Option("--wild", help="Write good values in all formats that are read.")] = False,
+    wild: Annotated[
+        bool, typer.Option("--wild", help="Write good values in many of the formats that are read.")
+    ] = False,
     bom: Annotated[bool, typer.Option("--bom", help="Begin with a byte order mark.")] = False,
     crlf: Annotated[bool, typer.Option("--crlf", help="End lines with CRLF.")] = False,
     part: Part = 1,
