@@ -120,3 +120,9 @@ def test_as_of_metadata_is_in_utc__any_zone(as_of: str, instant: str) -> None:
 def test_as_of_metadata_refuses__no_instant() -> None:
     with pytest.raises(UserError, match="yesterday"):
         as_of_metadata("yesterday")
+
+
+def test_companions_are_told_from_files__folder_that_spark_wrote(tmp_path: Path) -> None:
+    write(tmp_path / "day", "_SUCCESS", "_committed_1", ".part-0.csv.crc", "part-0.csv", "part-0.csv.control.json")
+    sources = find_sources([tmp_path / "day"], "transactions/")
+    assert [source.key for source in sources if not source.is_companion] == ["transactions/part-0.csv"]
