@@ -24,7 +24,7 @@ VALUES: dict[str, tuple[str, tuple[str, ...]]] = {
     "date_missing": ("date", ("",)),
     "date_unreadable": (
         "date",
-        ("2019-02-29 10:00:00", "31/12/2018 10:00", "2019-01-01 24:00:00", "1899-12-31", "soon"),
+        ("2019-02-29 10:00:00", "31.12.2018 10:00", "2019-01-01 24:00:00", "1899-12-31", "soon"),
     ),
     "date_in_future": ("date", ("2999-01-01 00:00:00", "12/31/2998 23:59")),
     "use_chip_unknown": ("use_chip", ("Contactless Transaction", "1")),
