@@ -51,7 +51,7 @@ class Rebuild:
         """Take all files in effect through the jobs again, in another order and in other batches."""
         items = self._ledger.whole()
         files = choosing.in_silver(items)
-        _tell_passed_over(choosing.never_accepted(items))
+        tell_passed_over(choosing.never_accepted(items))
         scratch.empty(self._target, self._token)
         parts = choosing.batches(files, self._random)
         for number, part in enumerate(parts, 1):
@@ -88,7 +88,7 @@ class Rebuild:
             runs.run(self._target, job, NO_LIMIT if layer == "Silver" else {})
 
 
-def _tell_passed_over(items: Sequence[Item]) -> None:
+def tell_passed_over(items: Sequence[Item]) -> None:
     """Name the files that are no part of Silver although nobody rejected them."""
     for item in items[: choosing.SHOWN]:
         key = console.shown(item["key"])
