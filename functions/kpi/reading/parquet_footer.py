@@ -16,10 +16,12 @@ from reading.thrift import Compact, Struct, ThriftError
 
 _MAGIC = b"PAR1"
 _TAIL_BYTES = 8
-_OF_FILE = {"schema": 2, "row_groups": 4, "encryption": 8}
-_OF_ELEMENT = {"type": 1, "name": 4, "children": 5, "logical": 10}
+_OF_FILE = {"schema": 2, "rows": 3, "row_groups": 4, "encryption": 8}
+_OF_GROUP = {"columns": 1, "rows": 3}
+_REPEATED = 2
+_OF_ELEMENT = {"type": 1, "repetition": 3, "name": 4, "children": 5, "logical": 10}
 _OF_CHUNK = {"meta": 3}
-_OF_META = {"encodings": 2, "codec": 4, "size": 7, "data_page": 9, "dictionary_page": 11}
+_OF_META = {"encodings": 2, "codec": 4, "values": 5, "size": 7, "data_page": 9, "dictionary_page": 11}
 _PAGES = ("data_page", "dictionary_page")
 
 
@@ -31,6 +33,7 @@ class Leaf:
     name: str
     physical: int | None
     logical: int | None
+    is_flat: bool
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Chunk:
     encodings: frozenset[int]
     start: int
     end: int
+    values: int
+    """How many values its pages hold together, nulls included."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ def read_footer(path: Path) -> Footer:
         if _OF_FILE["encryption"] in said:
             raise RejectedError(refusal(ENCRYPTED_PARQUET))
         leaves = tuple(_leaves(said[_OF_FILE["schema"]]))
+        if said[_OF_FILE["rows"]] != sum(group[_OF_GROUP["rows"]] for group in said[_OF_FILE["row_groups"]]):
+            raise ValueError("its numbers of rows do not add up")
         chunks = (chunk for group in said[_OF_FILE["row_groups"]] for chunk in _chunks(group, leaves))
         return Footer(leaves, tuple(chunks))
     except (ThriftError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -97,7 +104,7 @@ def _leaves(elements: list[Struct]) -> Iterator[Leaf]:
     """Yield the leaves in the order of their chunks: the elements are a tree, each before its children."""
     rest = iter(elements[1:])
     for place in range(int(elements[0].get(_OF_ELEMENT["children"], 0))):
-        open_elements = 1
+        open_elements, nested = 1, False
         while open_elements:
             element = next(rest, None)
             if element is None:
@@ -105,20 +112,27 @@ def _leaves(elements: list[Struct]) -> Iterator[Leaf]:
             children = int(element.get(_OF_ELEMENT["children"], 0))
             open_elements += children - 1
             if not children:
-                yield _leaf(place, element)
+                yield _leaf(place, element, is_flat=not nested and element.get(_OF_ELEMENT["repetition"]) != _REPEATED)
+            nested = True
 
 
-def _leaf(place: int, element: Struct) -> Leaf:
+def _leaf(place: int, element: Struct, *, is_flat: bool) -> Leaf:
     logical = element.get(_OF_ELEMENT["logical"], {})
     name = element[_OF_ELEMENT["name"]].decode(errors="replace")
-    return Leaf(place, name, element.get(_OF_ELEMENT["type"]), next(iter(logical), None))
+    return Leaf(place, name, element.get(_OF_ELEMENT["type"]), next(iter(logical), None), is_flat)
 
 
 def _chunks(group: Struct, leaves: tuple[Leaf, ...]) -> Iterator[Chunk]:
-    for leaf, column in zip(leaves, group[1], strict=True):
+    for leaf, column in zip(leaves, group[_OF_GROUP["columns"]], strict=True):
         meta = column[_OF_CHUNK["meta"]]
         # A chunk without values may have a dictionary alone, and the place 0 for its data.
         places = [place for name in _PAGES if (place := meta.get(_OF_META[name], 0)) > 0]
         first = min(places, default=0)
+        # Readers make room for as many values as are said here, and end with the process where there is none.
+        values, rows = meta[_OF_META["values"]], group[_OF_GROUP["rows"]]
+        if values < rows or (leaf.is_flat and values != rows):
+            raise ValueError("its numbers of values do not add up")
         encodings = frozenset(meta[_OF_META["encodings"]])
-        yield Chunk(leaf, meta[_OF_META["codec"]], encodings, first, first + meta[_OF_META["size"]] * bool(places))
+        yield Chunk(
+            leaf, meta[_OF_META["codec"]], encodings, first, first + meta[_OF_META["size"]] * bool(places), values
+        )

@@ -9,7 +9,8 @@ from typing import BinaryIO
 from reading.parquet_footer import Chunk, Footer, unreadable
 from reading.thrift import Compact, ThriftError
 
-_COMPRESSED_SIZE, _CHECKSUM = 3, 4
+_COMPRESSED_SIZE, _CHECKSUM, _DATA, _DATA_OF_SECOND_FORM = 3, 4, 5, 8
+_VALUES = 1
 """The numbers of fields in parquet.thrift's PageHeader."""
 _HEADER_BYTES = (256, 1 << 13, 1 << 24)
 """A header is tried within so many bytes: the values of its statistics may be long texts."""
@@ -23,6 +24,7 @@ class Page:
     start: int
     size: int
     checksum: int | None
+    values: int
 
 
 def check_pages(path: Path, footer: Footer) -> None:
@@ -32,9 +34,15 @@ def check_pages(path: Path, footer: Footer) -> None:
     """
     with path.open("rb", buffering=0) as file:
         for chunk in footer.chunks:
+            values = 0
             for page in _pages(file, chunk):
+                values += page.values
                 if page.checksum is not None and _crc(file, page) != page.checksum:
                     raise unreadable(f"a page of the column {chunk.leaf.name!r} does not match its checksum")
+            if values != chunk.values:
+                raise unreadable(
+                    f"the pages of the column {chunk.leaf.name!r} hold {values:,} values, not {chunk.values:,}"
+                )
 
 
 def _pages(file: BinaryIO, chunk: Chunk) -> Iterator[Page]:
@@ -55,7 +63,8 @@ def _page(file: BinaryIO, at: int, chunk: Chunk) -> Page:
             said = reader.struct()
             checksum = said.get(_CHECKSUM)
             unsigned = None if checksum is None else checksum & 0xFFFFFFFF
-            return Page(at + reader.at, _size(said[_COMPRESSED_SIZE]), unsigned)
+            data = said.get(_DATA) or said.get(_DATA_OF_SECOND_FORM) or {_VALUES: 0}
+            return Page(at + reader.at, _size(said[_COMPRESSED_SIZE]), unsigned, _size(data[_VALUES]))
         except ThriftError as error:
             if not error.is_short or size == _HEADER_BYTES[-1] or size >= chunk.end - at:
                 raise _damaged(chunk, str(error)) from error

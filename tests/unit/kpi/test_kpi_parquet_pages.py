@@ -74,6 +74,16 @@ def test_page_header_is_damaged__column_is_counted_or_only_kept_or_not_read(dama
     assert f"the header of a page of the column {damaged!r} is damaged" in reason.text
 
 
+def test_numbers_are_refused__a_column_would_hold_more_values_than_its_pages() -> None:
+    content = written(rows(50), compression="none", use_dictionary=False)
+    footer = int.from_bytes(content[-8:-4], "little")
+    start = len(content) - 8 - footer
+    changed = content[:start] + content[start:].replace(b"\x16\x64", b"\x16\x7e")  # 50 and 63 as Thrift writes them
+    [reason] = inspected(changed).reasons
+    assert reason.code == "unreadable_parquet"
+    assert "hold 50 values, not 63" in reason.text
+
+
 def test_pages_match_their_checksums__of_both_forms_in_every_codec(tmp_path: Path) -> None:
     for version in ("1.0", "2.0"):
         for codec in ("none", "snappy", "gzip", "zstd", "lz4"):
