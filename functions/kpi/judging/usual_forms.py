@@ -35,8 +35,7 @@ def judge(
     seen = writings or Writings(subject)
     seen.see_all(records)
     if not subject.has_money:
-        seen.see_odd(records)
-        return [judge_exactly(records, subject, limits)]
+        return [_judged_and_seen(records, subject, limits, seen)]
     read = records.with_columns(*_quick_values(records.schema))
     quick = read.select(*JUDGED, usual=_is_usual(records.schema, subject, limits))
     if quick["usual"].all():
@@ -44,8 +43,14 @@ def judge(
         return [quick.drop("usual")]
     odd = records.filter(~quick["usual"])
     seen.see_usual(records.height - odd.height)
-    seen.see_odd(odd)
-    return [quick.filter(pl.col("usual")).drop("usual"), judge_exactly(odd, subject, limits)]
+    return [quick.filter(pl.col("usual")).drop("usual"), _judged_and_seen(odd, subject, limits, seen)]
+
+
+def _judged_and_seen(records: pl.DataFrame, subject: Subject, limits: Limits, seen: Writings) -> pl.DataFrame:
+    judged = judge_exactly(records, subject, limits)
+    seen.see_odd(records)
+    seen.see_broken(records.filter(judged["rules"] > 0))
+    return judged
 
 
 def _quick_values(schema: pl.Schema) -> list[pl.Expr]:

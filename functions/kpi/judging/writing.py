@@ -6,6 +6,7 @@ holds, with a warning.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -32,6 +33,9 @@ from reading.rejection import Reason, RejectedError
 from reading.texts import visible
 
 _BLANKS = " \t"
+_DATE_HEAD = r"^[ \t]*([0-9]{1,2}/[0-9]{1,2}/[0-9])[0-9]{3}(?:[^0-9].*)?$"
+_USUAL_AMOUNT = r"^\$?-?[0-9]+\.[0-9]{2}$"
+"""The form of most amounts, which proves a point."""
 _LONGEST_WORD = 3 * max(map(len, NULL_WORDS))
 _MOST_NAMED = 10
 """So many columns are named in a sentence."""
@@ -104,11 +108,14 @@ class Writings:
         texts = self.texts()
         for column in self.subject.known.values():
             if column.name in texts and column.name in records.columns and records.schema[column.name] == pl.String:
-                values = records[column.name].drop_nulls()
+                values = records[column.name]
                 if column.kind is INSTANT and self.pin.date_order is None:
-                    self._see_dates(plain(values.filter(values.str.contains("/", literal=True))))
+                    self._see_dates(values.filter(values.str.contains("/", literal=True)))
                 elif column.kind is AMOUNT and self.pin.decimal is None:
-                    self._see_amounts(plain(values.filter(values.str.contains("[.,]"))))
+                    self._see_amounts(values.filter(values.str.contains("[.,]")))
+
+    def see_broken(self, records: pl.DataFrame) -> None:
+        """Look at records that break a rule: a null word may be what breaks it."""
         self._see_null_words(records, self.subject.ruled)
 
     def look_up(self, frames: Iterable[pl.DataFrame]) -> None:
@@ -130,16 +137,29 @@ class Writings:
                 _look_up(found, records.select("row", "line", *names), names, PROOFS[kind][key])
 
     def _see_dates(self, values: pl.Series) -> None:
+        """Tell dates by how they begin: a column has few days and months, however many dates."""
+        heads = values.str.extract(_DATE_HEAD)
+        found = {head: what for head in heads.drop_nulls().unique() if (what := self._said_by(head)) is not None}
+        for what in (*self.dates.values(), self.dates_either):
+            of_it = [head for head, said in found.items() if said is what]
+            if of_it:
+                what.add(plain(values.filter(heads.is_in(of_it).fill_null(value=False))))
+
+    def _said_by(self, head: str) -> Found | None:
+        """Return what a date of this day and month is counted as; None where it says nothing."""
         for order, pattern in DATE_ORDER_PROOFS.items():
-            self.dates[order].add(_matching(values, pattern))
-        parts = values.str.extract_groups(f"^(?:{DATE_IN_EITHER_ORDER})$").struct
-        one, other = (parts.field(group).cast(pl.Int64) for group in ("1", "2"))
-        self.dates_either.add(values.filter((one != other).fill_null(value=False)))
+            if re.fullmatch(pattern, f"{head}000"):
+                return self.dates[order]
+        either = re.fullmatch(DATE_IN_EITHER_ORDER, f"{head}000")
+        return self.dates_either if either and int(either[1]) != int(either[2]) else None
 
     def _see_amounts(self, values: pl.Series) -> None:
+        usual = values.str.contains(_USUAL_AMOUNT).fill_null(value=False)
+        self.decimals[DECIMAL_SIGNS[0]].add(values.filter(usual))
+        others = plain(values.filter(~usual))
         for sign in DECIMAL_SIGNS:
-            self.decimals[sign].add(_matching(values, DECIMAL_SIGN_PROOFS[sign]))
-            self.three_digits[sign].add(_matching(values, THREE_DIGITS_BEHIND[sign]))
+            self.decimals[sign].add(_matching(others, DECIMAL_SIGN_PROOFS[sign]))
+            self.three_digits[sign].add(_matching(others, THREE_DIGITS_BEHIND[sign]))
 
     def _see_null_words(self, records: pl.DataFrame, names: Sequence[str]) -> None:
         """Count null words by column; most columns have few different texts, and hardly one so short."""
