@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NUMBER = r"(?=[.0-9])(([0-9]{1,3}(,[0-9]{3})+|[0-9]{1,3}(_[0-9]{3})+|[0-9]+)?(\.[0-9]+)?)"
 AMOUNT = re.compile(
-    rf"(\$ *([-+] *)?|[-+] *(\$ *)?)?(?P<n>{NUMBER})|\((\$ *)?(?P<m>{NUMBER})\)|\$ *\((?P<o>{NUMBER})\)|\$ *-(?P<dash>)"
+    rf"\$ *-(?P<dash>)|(\$ *([-+] *)?|[-+] *(\$ *)?)?(?P<n>{NUMBER})|\((\$ *)?(?P<m>{NUMBER})\)|\$ *\((?P<o>{NUMBER})\)"
 )
 HALF = r"[ \u00a0\u202f]?(?P<half>[AaPp][Mm])"
 TIME = rf"(?P<h>[01]?[0-9]|2[0-3]):(?P<mi>[0-5][0-9])(:(?P<s>[0-5][0-9])(\.(?P<f>[0-9]{{1,9}}))?)?({HALF})?"
