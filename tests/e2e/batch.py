@@ -47,7 +47,7 @@ class BadRow:
 
 @dataclass(frozen=True)
 class File:
-    """An upload: `end` is `published`, `failed` or the code of its rejection."""
+    """An upload: `end` is `published` or the code of its rejection."""
 
     key: str
     body: bytes
@@ -177,7 +177,7 @@ def twice() -> tuple[File, File]:
 
 def damaged() -> File:
     content = with_damaged_city_page(parquet_bytes(good_rows(60, size=50)))
-    return File("transactions/damaged.parquet", content, end="failed")
+    return File("transactions/damaged.parquet", content, end="unreadable_parquet")
 
 
 def batch() -> list[File]:

@@ -31,9 +31,9 @@ def test_batch_ends_as_each_file_deserves(ended: EndedBatch) -> None:
     assert [(item["key"], _end(item)) for item in ended.items] == expected
 
 
-def test_batch_fails_in_silver__page_damaged_behind_a_good_footer(ended: EndedBatch) -> None:
+def test_batch_is_refused_before_silver__page_damaged_behind_a_good_footer(ended: EndedBatch) -> None:
     (item,) = ended.items_of(damaged().key)
-    assert (item["failed"]["stage"], item["status"]) == ("silver", "accepted")
+    assert (item["status"], "execution_arn" in item) == ("rejected", False)
 
 
 def test_batch_is_warned_of__content_other_than_the_name(ended: EndedBatch) -> None:
@@ -47,7 +47,7 @@ def test_batch_proves__control_totals_that_agree(ended: EndedBatch) -> None:
 
 
 def test_batch_sends_one_mail_for_each_file(ended: EndedBatch) -> None:
-    subjects = {"published": "a file was published", "failed": "a file failed"}
+    subjects = {"published": "a file was published"}
     for file, item in ended.pairs():
         (mail,) = ended.app.mails_about(item)
         assert item["key"] in mail.body
@@ -58,8 +58,7 @@ def test_batch_sends_one_mail_for_each_file(ended: EndedBatch) -> None:
 
 
 def test_batch_runs_one_execution_for_each_accepted_file__green_only_if_published(ended: EndedBatch) -> None:
-    statuses = {"published": "SUCCEEDED", "failed": "FAILED"}
-    expected = {item["execution_arn"]: statuses[file.end] for file, item in ended.pairs() if file.end in statuses}
+    expected = {item["execution_arn"]: "SUCCEEDED" for file, item in ended.pairs() if file.end == "published"}
     assert sorted((each["executionArn"], each["status"]) for each in ended.app.executions()) == sorted(expected.items())
 
 
