@@ -11,6 +11,18 @@ class FencedOut(RuntimeError):  # noqa: N818 - it is a state, reported as such
     """Another run has taken over this layer; nothing of the present run may be published."""
 
 
+class Unfinished(RuntimeError):  # noqa: N818 - it is a state, reported as such
+    """A run is committed and could not be carried out to its end: no file is to blame, and the next run finishes it."""
+
+
+class Withdrawn(Exception):  # noqa: N818 - a decision, not an error of the program
+    """Files of a run that has just begun wait no more: they were given up while it began."""
+
+    def __init__(self, file_ids: set[str]) -> None:
+        super().__init__(f"given up: {', '.join(sorted(file_ids))}")
+        self.file_ids = file_ids
+
+
 class FileBroken(Exception):  # noqa: N818 - the file is, not the program
     """One file cannot be processed; the others of its run can."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from contract.items import FileItem, RunInProgress
 
-from glue.lake.failures import FencedOut, FileBroken, root_cause
+from glue.lake.failures import FencedOut, FileBroken, Unfinished, Withdrawn, root_cause
 from glue.lake.loads import LoadRefused, with_ready_marker
 from glue.lake.run import Job, process, put_passport
 
@@ -24,8 +24,10 @@ def process_all(job: Job, files: Sequence[FileItem], probe: Probe, *, attempts: 
             if not (ready := with_ready_marker(job.ledger, left)):
                 break
             return process(job, ready, attempts=attempts)
-        except FencedOut:
+        except (FencedOut, Unfinished):
             raise
+        except Withdrawn as gone:
+            out = gone.file_ids
         except LoadRefused as refusal:
             reject_load(job, refusal)
             out = {refusal.marker_id}

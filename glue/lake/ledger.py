@@ -65,6 +65,7 @@ class Ledger:
         self._layer_key = {"file_id": f"layer#{layer}"}
         self._resource = boto3.resource("dynamodb")
         self._table = self._resource.Table(table_name)
+        self._token: str | None = None  # of the run that this process has begun last
 
     def state(self, layer: LayerName | None = None) -> LayerItem:
         """Return a layer's item, read consistently; an empty layer has run 0."""
@@ -105,6 +106,7 @@ class Ledger:
             "attribute_not_exists(intent) AND (attribute_not_exists(run_seq) OR run_seq = :after)",
             {":kind": "layer", ":run": run, ":zero": 0, ":after": after},
         )
+        self._token = run["token"]
 
     def commit(self, intent: RunIntent, *, token: str) -> None:
         """Put the one intent item: the commit point. Fails when another run has begun since."""
@@ -176,14 +178,18 @@ class Ledger:
         )
 
     def fail(self, file_id: str, reason: str) -> None:
-        """Take a file out of the queue until it is resumed, and say why."""
+        """Take a file out of the queue until it is resumed, and say why; one that waits here no more stays as it is.
+
+        What is committed is published, and what another run has taken is that run's to judge.
+        """
+        state = self.state()
+        if "intent" in state or self._token not in (None, state.get("in_progress", {}).get("token")):
+            raise FencedOut(f"a run that is committed, or another one, holds the files of layer {self.layer}")
         found = self.files([file_id])
         attempts = found[0]["failed"]["attempts"] + 1 if found and "failed" in found[0] else 1
         failed = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "attempts": attempts, "at": now_text()}
-        self._table.update_item(
-            Key={"file_id": file_id},
-            UpdateExpression="SET failed = :failed REMOVE waiting_for, waiting_since, last_error",
-            ExpressionAttributeValues={":failed": failed},
+        self._where_waiting(
+            file_id, "SET failed = :failed REMOVE waiting_for, waiting_since, last_error", {":failed": failed}
         )
 
     def note_error(self, file_id: str, reason: str) -> None:
@@ -192,12 +198,16 @@ class Ledger:
         The file keeps its place in the queue: the fault need not be its own, and its execution tries again.
         """
         error = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "at": now_text()}
+        self._where_waiting(file_id, "SET last_error = :error", {":error": error})
+
+    def _where_waiting(self, file_id: str, update: str, values: dict[str, Any]) -> None:
+        """Update the item of a file that waits for this layer; leave any other alone."""
         try:
             self._table.update_item(
                 Key={"file_id": file_id},
-                UpdateExpression="SET last_error = :error",
+                UpdateExpression=update,
                 ConditionExpression="waiting_for = :layer",
-                ExpressionAttributeValues={":error": error, ":layer": self.layer},
+                ExpressionAttributeValues={**values, ":layer": self.layer},
             )
         except ClientError as refusal:
             if not is_refused(refusal):

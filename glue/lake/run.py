@@ -32,7 +32,7 @@ from pyspark.sql import functions as F
 
 from glue.lake.branches import Branches
 from glue.lake.compaction import compact, compact_all
-from glue.lake.failures import FencedOut, require, root_cause
+from glue.lake.failures import FencedOut, Unfinished, Withdrawn, require, root_cause
 from glue.lake.ledger import Ledger, now_text
 from glue.lake.spark import session
 from glue.lake.tables import cents, create_tables, total
@@ -131,13 +131,19 @@ class Run:
 
 
 def begin(job: Job, files: Sequence[FileItem], before: LayerItem, **note: object) -> Run:
-    """Record the run that follows the last committed one; `note` is what its layer needs to do it again."""
+    """Record the run that follows the last committed one; `note` is what its layer needs to do it again.
+
+    A file that was given up before the run was recorded is none of its files: nobody would see that the run holds it.
+    """
     run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
     file_ids = [file["file_id"] for file in files]
     begun = {"run_seq": run_seq, "token": token, "files": file_ids, "started_at": now_text(), **note}
     record = cast(RunInProgress, begun)
     job.ledger.begin(record, after=before["run_seq"])
     job.step("begun", run_seq=run_seq, files=len(files))
+    waiting = {file["file_id"] for file in job.ledger.files(file_ids) if file.get("waiting_for") == job.layer.name}
+    if withdrawn := set(file_ids) - waiting:
+        raise Withdrawn(withdrawn)
     return Run(job, record, before, files, job.branches(Branches.name_of_run(run_seq, token)))
 
 
@@ -147,6 +153,14 @@ def process(job: Job, files: Sequence[FileItem], **note: object) -> None:
     report = job.layer.prove(run, job.layer.write(run))
     job.step("proved", **totals_of(report))
     commit(run, report)
+
+
+def process_waiting(job: Job, files: Sequence[FileItem], **note: object) -> None:
+    """Do one run over those of the files that still wait once it has begun."""
+    try:
+        process(job, files, **note)
+    except Withdrawn as gone:
+        process_waiting(job, [file for file in files if file["file_id"] not in gone.file_ids], **note)
 
 
 def commit(run: Run, report: SilverReport | GoldReport) -> None:
@@ -159,8 +173,11 @@ def commit(run: Run, report: SilverReport | GoldReport) -> None:
     }
     run.job.step("before_intent")
     run.job.ledger.commit(intent, token=run.record["token"])
-    run.job.step("after_intent")
-    publish(run.job, intent)
+    try:
+        run.job.step("after_intent")
+        publish(run.job, intent)
+    except Exception as error:
+        raise Unfinished(f"run {run.run_seq} is committed, the next one finishes it: {root_cause(error)}") from error
 
 
 def put_report(run: Run, report: SilverReport | GoldReport) -> str:

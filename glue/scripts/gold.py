@@ -1949,6 +1949,18 @@ class FencedOut(RuntimeError):  # noqa: N818 - it is a state, reported as such
     """Another run has taken over this layer; nothing of the present run may be published."""
 
 
+class Unfinished(RuntimeError):  # noqa: N818 - it is a state, reported as such
+    """A run is committed and could not be carried out to its end: no file is to blame, and the next run finishes it."""
+
+
+class Withdrawn(Exception):  # noqa: N818 - a decision, not an error of the program
+    """Files of a run that has just begun wait no more: they were given up while it began."""
+
+    def __init__(self, file_ids: set[str]) -> None:
+        super().__init__(f"given up: {', '.join(sorted(file_ids))}")
+        self.file_ids = file_ids
+
+
 class FileBroken(Exception):  # noqa: N818 - the file is, not the program
     """One file cannot be processed; the others of its run can."""
 
@@ -2090,6 +2102,7 @@ class Ledger:
         self._layer_key = {"file_id": f"layer#{layer}"}
         self._resource = boto3.resource("dynamodb")
         self._table = self._resource.Table(table_name)
+        self._token: str | None = None  # of the run that this process has begun last
 
     def state(self, layer: LayerName | None = None) -> LayerItem:
         """Return a layer's item, read consistently; an empty layer has run 0."""
@@ -2130,6 +2143,7 @@ class Ledger:
             "attribute_not_exists(intent) AND (attribute_not_exists(run_seq) OR run_seq = :after)",
             {":kind": "layer", ":run": run, ":zero": 0, ":after": after},
         )
+        self._token = run["token"]
 
     def commit(self, intent: RunIntent, *, token: str) -> None:
         """Put the one intent item: the commit point. Fails when another run has begun since."""
@@ -2201,14 +2215,18 @@ class Ledger:
         )
 
     def fail(self, file_id: str, reason: str) -> None:
-        """Take a file out of the queue until it is resumed, and say why."""
+        """Take a file out of the queue until it is resumed, and say why; one that waits here no more stays as it is.
+
+        What is committed is published, and what another run has taken is that run's to judge.
+        """
+        state = self.state()
+        if "intent" in state or self._token not in (None, state.get("in_progress", {}).get("token")):
+            raise FencedOut(f"a run that is committed, or another one, holds the files of layer {self.layer}")
         found = self.files([file_id])
         attempts = found[0]["failed"]["attempts"] + 1 if found and "failed" in found[0] else 1
         failed = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "attempts": attempts, "at": now_text()}
-        self._table.update_item(
-            Key={"file_id": file_id},
-            UpdateExpression="SET failed = :failed REMOVE waiting_for, waiting_since, last_error",
-            ExpressionAttributeValues={":failed": failed},
+        self._where_waiting(
+            file_id, "SET failed = :failed REMOVE waiting_for, waiting_since, last_error", {":failed": failed}
         )
 
     def note_error(self, file_id: str, reason: str) -> None:
@@ -2217,12 +2235,16 @@ class Ledger:
         The file keeps its place in the queue: the fault need not be its own, and its execution tries again.
         """
         error = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "at": now_text()}
+        self._where_waiting(file_id, "SET last_error = :error", {":error": error})
+
+    def _where_waiting(self, file_id: str, update: str, values: dict[str, Any]) -> None:
+        """Update the item of a file that waits for this layer; leave any other alone."""
         try:
             self._table.update_item(
                 Key={"file_id": file_id},
-                UpdateExpression="SET last_error = :error",
+                UpdateExpression=update,
                 ConditionExpression="waiting_for = :layer",
-                ExpressionAttributeValues={":error": error, ":layer": self.layer},
+                ExpressionAttributeValues={**values, ":layer": self.layer},
             )
         except ClientError as refusal:
             if not is_refused(refusal):
@@ -2338,13 +2360,19 @@ class Run:
 
 
 def begin(job: Job, files: Sequence[FileItem], before: LayerItem, **note: object) -> Run:
-    """Record the run that follows the last committed one; `note` is what its layer needs to do it again."""
+    """Record the run that follows the last committed one; `note` is what its layer needs to do it again.
+
+    A file that was given up before the run was recorded is none of its files: nobody would see that the run holds it.
+    """
     run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
     file_ids = [file["file_id"] for file in files]
     begun = {"run_seq": run_seq, "token": token, "files": file_ids, "started_at": now_text(), **note}
     record = cast(RunInProgress, begun)
     job.ledger.begin(record, after=before["run_seq"])
     job.step("begun", run_seq=run_seq, files=len(files))
+    waiting = {file["file_id"] for file in job.ledger.files(file_ids) if file.get("waiting_for") == job.layer.name}
+    if withdrawn := set(file_ids) - waiting:
+        raise Withdrawn(withdrawn)
     return Run(job, record, before, files, job.branches(Branches.name_of_run(run_seq, token)))
 
 
@@ -2354,6 +2382,14 @@ def process(job: Job, files: Sequence[FileItem], **note: object) -> None:
     report = job.layer.prove(run, job.layer.write(run))
     job.step("proved", **totals_of(report))
     commit(run, report)
+
+
+def process_waiting(job: Job, files: Sequence[FileItem], **note: object) -> None:
+    """Do one run over those of the files that still wait once it has begun."""
+    try:
+        process(job, files, **note)
+    except Withdrawn as gone:
+        process_waiting(job, [file for file in files if file["file_id"] not in gone.file_ids], **note)
 
 
 def commit(run: Run, report: SilverReport | GoldReport) -> None:
@@ -2366,8 +2402,11 @@ def commit(run: Run, report: SilverReport | GoldReport) -> None:
     }
     run.job.step("before_intent")
     run.job.ledger.commit(intent, token=run.record["token"])
-    run.job.step("after_intent")
-    publish(run.job, intent)
+    try:
+        run.job.step("after_intent")
+        publish(run.job, intent)
+    except Exception as error:
+        raise Unfinished(f"run {run.run_seq} is committed, the next one finishes it: {root_cause(error)}") from error
 
 
 def put_report(run: Run, report: SilverReport | GoldReport) -> str:
@@ -3320,13 +3359,13 @@ def take(job: Job) -> None:
         file_ids = [file["file_id"] for file in ready]
         mark_published(job, file_ids, {"run_seq": gold["run_seq"], "snapshots": {}})
     else:
-        process(job, ready, silver=silver)
+        process_waiting(job, ready, silver=silver)
 
 
 def repeat(job: Job, killed: RunInProgress) -> None:
     """Do a killed run again, for the same Silver run; a rebuild is asked for again."""
     if "silver" in killed:
-        process(job, job.ledger.files(killed["files"]), silver=killed["silver"])
+        process_waiting(job, job.ledger.files(killed["files"]), silver=killed["silver"])
     else:
         job.ledger.abandon()
 

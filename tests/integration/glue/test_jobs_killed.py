@@ -180,3 +180,14 @@ def test_silver_takes_a_file_alone_before_it_gives_up__others_of_its_runs_were_g
     item = pipeline.item(innocent)
     assert (item["status"], "failed" in item) == ("in_silver", False)
     assert "in_progress" not in pipeline.item("layer#silver")
+
+
+def test_gold_publishes_no_file_that_was_given_up__its_run_is_done_again(before: dict[str, Pipeline]) -> None:
+    pipeline = before["gold"].fork()
+    pipeline.kill("gold", "proved")
+    (given_up,) = pipeline.item("layer#gold")["in_progress"]["files"]
+    Ledger(pipeline.ledger_table, "gold").fail(given_up, "its execution gave it up")
+    pipeline.gold()
+    item = pipeline.item(given_up)
+    assert (item["status"], item["failed"]["reason"]) == ("in_silver", "its execution gave it up")
+    assert pipeline.item("layer#gold")["published"]["silver_run_seq"] == 2

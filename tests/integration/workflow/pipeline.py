@@ -85,6 +85,11 @@ class Pipeline:
         failed = {"stage": stage, "reason": reason, "attempts": 2, "at": "2026-11-23T10:00:00.000000Z"}
         self.ledger.put_item(Item=item | {"failed": failed})
 
+    def hold(self, layer: str, file_id: str = FILE_ID) -> None:
+        """Let a run of a layer be in progress that lists a file."""
+        run = {"run_seq": 7, "token": "a", "files": ["e" * 64, file_id], "started_at": "2026-11-23T10:00:00.000000Z"}
+        self.ledger.put_item(Item={"file_id": f"layer#{layer}", "kind": "layer", "run_seq": 6, "in_progress": run})
+
     def note_error(self, layer: str, reason: str) -> None:
         """Say why the job's run failed, as the job does whose run no single file breaks."""
         at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

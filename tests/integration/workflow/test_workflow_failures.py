@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
+from itertools import chain, repeat
 
 import pytest
 from moto.dynamodb.models import DynamoDBBackend
@@ -18,10 +20,14 @@ QUOTED_ERROR = ["Did the job say why?", "Quote the error"]
 NAMED_ERROR = ["Did the job say why?", "Name the error"]
 MAIL = ["Send the mail", "How did it end?"]
 FAILED = ["Compose the mail: failed", *MAIL, "The file failed"]
-MARKED = ["Mark the file failed", *READ, *FAILED]
+LOOK = "Look for a run that holds the file"
+MARK = [LOOK, "Mark the file failed", "Look once more for such a run"]
+MARKED = [*MARK, *READ, *FAILED]
+HELD = [LOOK, "Is the run worth another try?"]
 REJECTED = ["Compose the mail: rejected", *MAIL, "Rejected"]
 UNEXPECTED = ["Compose the mail: ledger unexpected", *MAIL, "The ledger is unexpected"]
 UNAVAILABLE = ["Compose the mail: ledger unavailable", *MAIL, "The ledger is unavailable"]
+HELD_MAIL = ["Is the run worth another try?", "Compose the mail: held", *MAIL, "The file is held"]
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
@@ -164,7 +170,7 @@ def test_workflow_marks_the_file__job_stays_busy(pipeline: Pipeline, status: str
     ending = pipeline.run()
 
     waits = [f"Run {job}", *BUSY] * 3
-    assert ending.entered == [*START, *waits, "Give up waiting", *QUOTED_ERROR, *MARKED]
+    assert ending.entered == [*START, *waits, f"Give up waiting for {job}", *QUOTED_ERROR, *MARKED]
     failed = pipeline.item()["failed"]
     assert (failed["stage"], failed["attempts"]) == ("workflow", 0)
     assert failed["reason"].startswith("The jobs stayed busy for 3 polls. Glue.ConcurrentRunsExceededException:")
@@ -223,6 +229,107 @@ def test_workflow_mails_the_reason_and_fails__silver_rejected_the_reload(pipelin
     assert f"  assay passport {FILE_ID}\n" in text
 
 
+@pytest.mark.parametrize(("status", "job"), [("accepted", "Silver"), ("in_silver", "Gold")])
+def test_workflow_gives_up_no_file_that_a_run_holds__killed_three_times_and_rolled_forward(
+    pipeline: Pipeline, status: str, job: str
+) -> None:
+    pipeline.to_silver() if status == "in_silver" else pipeline.put(status)
+    pipeline.hold(job.lower())
+    killed = [fail("killed")] * 3
+    pipeline.glue.script = {
+        "silver": [*killed, succeed(pipeline.to_silver)],
+        "gold": [*(killed if job == "Gold" else []), succeed(pipeline.to_gold)],
+    }
+
+    ending = pipeline.run()
+
+    attempts = SILVER if job == "Silver" else GOLD
+    begun = [*START, *attempts * 3, f"Give up on {job}", *QUOTED_ERROR, *HELD, *attempts]
+    assert ending.entered[: len(begun)] == begun
+    assert ending.status == "SUCCEEDED"
+    assert [subject for subject, _ in pipeline.mails()] == ["[assay test] a file was published"]
+
+
+def test_workflow_says_that_a_run_holds_the_file__nine_attempts(pipeline: Pipeline) -> None:
+    pipeline.put("accepted")
+    pipeline.hold("silver")
+    pipeline.glue.script = {"silver": [fail("killed")] * 9}
+
+    ending = pipeline.run()
+
+    assert ending.entered[-5:] == HELD_MAIL
+    assert (ending.status, ending.error) == ("FAILED", "Assay.FileHeld")
+    item = pipeline.item()
+    assert (item["status"], item["waiting_for"], "failed" in item) == ("accepted", "silver", False)
+    [(subject, text)] = pipeline.mails()
+    assert subject == "[assay test] a file is held by a run"
+    assert text.startswith(
+        "Held: transactions/day 1/ä+b.csv\nversion v1\n\nA run of the silver job has taken this file"
+    )
+    assert "The Silver job ran 9 times without success. States.TaskFailed: {" in text
+
+
+@pytest.mark.parametrize(("status", "job"), [("accepted", "Silver"), ("in_silver", "Gold")])
+def test_workflow_says_that_a_run_holds_the_file__job_stays_busy(pipeline: Pipeline, status: str, job: str) -> None:
+    pipeline.substitutions["MaximumPolls"] = "2"
+    pipeline.to_silver() if status == "in_silver" else pipeline.put(status)
+    pipeline.hold(job.lower())
+    pipeline.glue.script = {job.lower(): [refuse("ConcurrentRunsExceededException")] * 2}
+
+    ending = pipeline.run()
+
+    assert ending.entered[-5:] == HELD_MAIL
+    item = pipeline.item()
+    assert (item["status"], item["waiting_for"], "failed" in item) == (status, job.lower(), False)
+
+
+def test_workflow_gives_up_a_file__a_run_holds_others(pipeline: Pipeline) -> None:
+    pipeline.put("accepted")
+    pipeline.hold("silver", "0" * 64)
+    pipeline.glue.script = {"silver": [fail("lost")] * 3}
+
+    ending = pipeline.run()
+
+    assert ending.error == "Assay.FileFailed"
+
+
+def nothing() -> None:
+    """Let nothing happen before an update."""
+
+
+def test_workflow_takes_its_mark_back__a_run_has_begun_with_the_file(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.put("accepted")
+    pipeline.glue.script = {"silver": [fail("killed")] * 9}
+    effects = chain([nothing, partial(pipeline.hold, "silver")], repeat(nothing))
+    before_update(monkeypatch, lambda: next(effects)())
+
+    ending = pipeline.run()
+
+    begun = [*START, *SILVER * 3, "Give up on Silver", *QUOTED_ERROR, *MARK, "Take the mark back", *HELD[1:], *SILVER]
+    assert ending.entered[: len(begun)] == begun
+    assert ending.error == "Assay.FileHeld"
+    item = pipeline.item()
+    assert (item["status"], item["waiting_for"], "failed" in item) == ("accepted", "silver", False)
+    assert INSTANT.fullmatch(item["waiting_since"])
+
+
+def test_workflow_keeps_the_jobs_reason__job_marked_the_file_while_the_mark_was_taken_back(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.put("accepted")
+    pipeline.glue.script = {"silver": [fail("lost")] * 3}
+    marked = partial(pipeline.mark_failed, "silver", "the job's own reason")
+    effects = iter([nothing, partial(pipeline.hold, "silver"), nothing, marked])
+    before_update(monkeypatch, lambda: next(effects)())
+
+    ending = pipeline.run()
+
+    assert (ending.error, ending.cause) == ("Assay.FileFailed", "the job's own reason")
+    assert pipeline.item()["failed"]["reason"] == "the job's own reason"
+
+
 def test_workflow_mails_the_reason_and_fails__rejected_while_it_was_given_up(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,7 +383,7 @@ def test_workflow_mails_and_fails__ledger_cannot_be_written(
 
     ending = pipeline.run()
 
-    last = ["Mark the file failed", *UNAVAILABLE]
+    last = [LOOK, *UNAVAILABLE]
     assert ending.entered[-5:] == last
     assert len(pipeline.mails()) == 1
 

@@ -37,22 +37,22 @@ class FakeLedger:
 
 
 class FakeWorkflows:
-    def __init__(self, status: str) -> None:
-        self.status = status
+    def __init__(self, status: str, error: str) -> None:
+        self.ended = {"status": status, "error": error}
 
     def describe_execution(self, *, executionArn: str) -> dict[str, str]:  # noqa: N803
-        return {"status": self.status}
+        return self.ended
 
 
 def follow(
-    ledger: FakeLedger, *files: FileProgress, status: str = "RUNNING", timeout_s: float = 60
+    ledger: FakeLedger, *files: FileProgress, status: str = "RUNNING", error: str = "", timeout_s: float = 60
 ) -> tuple[bool, list[list[str]]]:
     shown: list[list[str]] = []
     clock = iter(range(10_000))
     in_time = wait(
         list(files),
         ledger,  # type: ignore[arg-type]
-        FakeWorkflows(status),  # type: ignore[arg-type]
+        FakeWorkflows(status, error),  # type: ignore[arg-type]
         lambda files, now: shown.append([progress.status for progress in files]),
         timeout_s=timeout_s,
         poll_s=0,
@@ -117,6 +117,16 @@ def test_wait_ends_a_file__workflow_ended_without_a_word() -> None:
     in_time, _ = follow(FakeLedger({"id-a.csv": silent}), progress, status="TIMED_OUT")
 
     assert (in_time, progress.end, progress.result()) == (True, "failed", "the workflow ended TIMED_OUT")
+
+
+def test_wait_ends_a_file__a_run_holds_it() -> None:
+    progress = FileProgress(uploaded())
+    held = item(("accepted", 1), execution_arn="arn:x")
+
+    in_time, _ = follow(FakeLedger({"id-a.csv": held}), progress, status="FAILED", error="Assay.FileHeld")
+
+    assert (in_time, progress.end) == (True, "held")
+    assert progress.result() == "a run that has not ended holds the file (docs/runbook.md, section Held file)"
 
 
 def test_wait_gives_up__time_limit() -> None:

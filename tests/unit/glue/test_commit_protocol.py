@@ -1,0 +1,189 @@
+"""The commit protocol on a real ledger, with a layer that has no tables: who may give a file up, and when."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from glue.lake import isolation
+from glue.lake.failures import FencedOut, FileBroken, Unfinished
+from glue.lake.isolation import process_all, run_again
+from glue.lake.ledger import Ledger
+from glue.lake.run import Job, Layer, Run, process_waiting, work
+
+FAILED = {"stage": "silver", "reason": "killed", "attempts": 3, "at": "2024-01-01T00:00:00.000000Z"}
+TOTALS = {"row_count": 0, "total_amount": "0.00"}
+Step = Callable[[str], None]
+
+
+@dataclass
+class Fake:
+    """A layer's job whose runs write nothing; `at_step` may do what a test wants at a step."""
+
+    job: Job
+    table: Any
+    at_step: Step = lambda _: None
+    taken: list[list[str]] = field(default_factory=list)
+
+    def wait(self, *file_ids: str) -> None:
+        for file_id in file_ids:
+            item = {"file_id": file_id, "kind": "file", "subject": "transactions", "status": "accepted", "changes": []}
+            self.table.put_item(Item=item | {"waiting_for": "silver", "waiting_since": file_id, "in_effect": True})
+
+    def give_up(self, file_id: str) -> None:
+        """Mark a file as its execution does."""
+        self.table.update_item(
+            Key={"file_id": file_id},
+            UpdateExpression="SET failed = :failed REMOVE waiting_for, waiting_since",
+            ExpressionAttributeValues={":failed": FAILED},
+        )
+
+    def item(self, file_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.table.get_item(Key={"file_id": file_id})["Item"]
+        return found
+
+    def run(self, at_step: Step = lambda _: None) -> None:
+        """Run the job, as the next process does."""
+        ledger = Ledger("ledger", "silver")
+        with patch.object(Job, "step", lambda _, name, **__: at_step(name)):
+            work(replace(self.job, ledger=ledger))
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
+    for name, value in {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        boto3.client("s3").create_bucket(Bucket="lake")
+        keys = [{"AttributeName": "waiting_for", "KeyType": "HASH"}]
+        table = boto3.resource("dynamodb").create_table(
+            TableName="ledger",
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "file_id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("file_id", "waiting_for")],
+            GlobalSecondaryIndexes=[
+                {"IndexName": "waiting", "KeySchema": keys, "Projection": {"ProjectionType": "KEYS_ONLY"}}
+            ],
+        )
+        yield made(table)
+
+
+def made(table: Any) -> Fake:
+    """Return a job over a layer without tables, whose runs take files and report that nothing came of them."""
+    taken: list[list[str]] = []
+
+    def write(run: Run) -> None:
+        taken.append([file["file_id"] for file in run.files])
+
+    def advance(job: Job, intent: Any, report: Any) -> None:
+        for file_id in report["files"]:
+            job.ledger.advance(file_id, status="in_silver", waiting_for="gold", found={})  # type: ignore[typeddict-item]
+
+    layer: Layer[None, Any] = Layer(
+        name="silver",
+        tables={},
+        state_table="",
+        take=lambda job: process_all(job, job.ledger.waiting(None), lambda *_: None),
+        repeat=lambda job, killed: run_again(job, killed, lambda *_: None),
+        write=write,
+        prove=lambda run, _: {"files": {file_id: {} for file_id in taken[-1]}, "totals": TOTALS},
+        advance=advance,
+        expected_totals=lambda _: {},
+        report_of_rebuild=lambda *_: {},
+    )
+    given = argparse.Namespace(
+        lake_bucket="lake", prefix="", silver_database="", file_id="", rebuild_from="", maintain=None
+    )
+    return Fake(Job(layer, None, Ledger("ledger", "silver"), given), table, taken=taken)  # type: ignore[arg-type]
+
+
+def raise_at(step: str, error: BaseException) -> Step:
+    def look(name: str) -> None:
+        if name == step:
+            raise error
+
+    return look
+
+
+@pytest.mark.parametrize("step", ["after_intent", "files_advanced", "published"])
+def test_no_file_of_a_committed_run_is_given_up__publication_fails_and_nothing_can_be_read(
+    fake: Fake, step: str
+) -> None:
+    fake.wait("a", "b")
+    with (
+        patch.object(isolation, "why_unreadable", side_effect=lambda _, file, __: file["file_id"] == "a" and "gone"),
+        pytest.raises(Unfinished, match="run 1 is committed, the next one finishes it: OSError: the storage is gone"),
+    ):
+        fake.run(raise_at(step, OSError("the storage is gone")))
+    assert "failed" not in fake.item("a")
+    fake.run()
+    assert [fake.item(file_id)["waiting_for"] for file_id in "ab"] == ["gold", "gold"]
+    assert fake.taken == [["a", "b"]]
+
+
+def test_file_that_breaks_a_run_is_given_up__before_the_commit(fake: Fake) -> None:
+    fake.wait("a", "b")
+    broken = iter([FileBroken("a", "a page is damaged")])
+    fake.run(lambda name: (_ for _ in ()).throw(error) if name == "proved" and (error := next(broken, None)) else None)
+    assert (fake.item("a")["failed"]["reason"], fake.item("b")["status"]) == ("a page is damaged", "in_silver")
+
+
+def test_run_leaves_a_file_out__given_up_while_it_began(fake: Fake) -> None:
+    fake.wait("a", "b")
+    fake.run(lambda name: fake.give_up("a") if name == "begun" else None)
+    assert fake.taken == [["b"]]
+    assert (fake.item("a")["failed"], fake.item("a")["status"]) == (FAILED, "accepted")
+    assert "in_progress" not in fake.item("layer#silver")
+
+
+def test_run_takes_nothing__its_only_file_was_given_up_while_it_began(fake: Fake) -> None:
+    fake.wait("a")
+    fake.run(lambda name: fake.give_up("a") if name == "begun" else None)
+    assert (fake.taken, "in_progress" in fake.item("layer#silver")) == ([], False)
+
+
+def test_run_over_what_still_waits_is_done_all_the_same__its_only_file_was_given_up(fake: Fake) -> None:
+    fake.wait("a")
+    files = fake.job.ledger.waiting(None)
+    fake.give_up("a")
+    process_waiting(fake.job, files)
+    assert fake.taken == [[]]
+    assert fake.item("layer#silver")["run_seq"] == 1
+
+
+def test_killed_run_is_done_again_without_a_file__given_up_since(fake: Fake) -> None:
+    fake.wait("a", "b")
+    with pytest.raises(KeyboardInterrupt):
+        fake.run(raise_at("proved", KeyboardInterrupt()))
+    fake.give_up("a")
+    fake.run()
+    assert fake.taken == [["a", "b"], ["b"]]
+    assert fake.item("a")["failed"] == FAILED
+
+
+def test_ledger_gives_up_no_file__a_committed_run_or_another_process_holds_it(fake: Fake) -> None:
+    fake.wait("a")
+    ledger = Ledger("ledger", "silver")
+    ledger.begin({"run_seq": 1, "token": "mine", "files": ["a"], "started_at": ""}, after=0)
+    Ledger("ledger", "silver").begin({"run_seq": 1, "token": "other", "files": ["a"], "started_at": ""}, after=0)
+    with pytest.raises(FencedOut):
+        ledger.fail("a", "a page is damaged")
+    committing = Ledger("ledger", "silver")
+    committing.commit({"run_seq": 1, "branch": "", "snapshots": {}, "report": ""}, token="other")
+    with pytest.raises(FencedOut):
+        committing.fail("a", "a page is damaged")
+    assert "failed" not in fake.item("a")
+
+
+def test_ledger_gives_up_no_file__it_waits_for_another_layer(fake: Fake) -> None:
+    fake.wait("a")
+    Ledger("ledger", "gold").fail("a", "a page is damaged")
+    assert (fake.item("a")["waiting_for"], "failed" in fake.item("a")) == ("silver", False)
