@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from contract.aggregates import AGGREGATES, Period
 from contract.dimensions import DIMENSIONS, VERSIONED_DIMENSIONS
-from order_model import File, Image, placed, state
+from order_model import NEVER, Card, File, Image, Version, placed, state
 
 Totals = dict[tuple[Any, ...], tuple[int, int]]
 
 NATURAL = {name: dimension.natural for name, dimension in DIMENSIONS.items()}
 ATTRIBUTES = {name: each.attributes for name, each in DIMENSIONS.items() if each.described_by == "transactions"}
+NO_END = datetime(9999, 12, 31)
+CardVersion = tuple[int, Card, datetime, datetime]
+"""A card, what it is, and the instants between which it is that."""
 VERSIONED = {name: dimension.natural for name, dimension in VERSIONED_DIMENSIONS.items()}
 FIRST_DAYS: dict[Period, Callable[[date], date | None]] = {
     Period.DAY: lambda day: day,
@@ -33,8 +36,31 @@ def living(files: Collection[File]) -> dict[int, Image]:
     return {key: found.row.image for key, found in state(files).items() if found.row.op != "D"}
 
 
+def card_versions(files: Collection[File]) -> set[CardVersion]:
+    """Return the versions of all cards: each begins with a row that differs from the one before, and ends with another.
+
+    Of several rows of one instant only the last counts; the first version that is known was always valid.
+    """
+    rows: dict[int, list[Version]] = defaultdict(list)
+    for found in placed(files, "cards")[1]:
+        of_card = rows[found.row.key]
+        if of_card and of_card[-1].order[0] == found.order[0]:
+            of_card.pop()
+        of_card.append(found)
+    return {version for card, found in rows.items() for version in _versions_of(card, found)}
+
+
+def _versions_of(card: int, rows: list[Version]) -> list[CardVersion]:
+    told = [(None if row.op == "D" else row.image, order[0]) for order, _, row in rows]
+    changes = [each for number, each in enumerate(told) if number == 0 or each[0] != told[number - 1][0]]
+    ends = [*(begins for _, begins in changes[1:]), NO_END]
+    spans = [(image, begins, end) for (image, begins), end in zip(changes, ends, strict=True) if image is not None]
+    return [(card, image, NEVER if number == 0 else begins, end) for number, (image, begins, end) in enumerate(spans)]
+
+
 def facts(files: Collection[File]) -> dict[int, dict[str, Any]]:
     """Return each living transaction with the natural values of all its dimensions."""
+    versions = card_versions(files)
     return {
         key: {
             "transacted_at": image.transacted_at,
@@ -42,10 +68,16 @@ def facts(files: Collection[File]) -> dict[int, dict[str, Any]]:
             "card_id": image.card_id,
             "client_id": image.client_id,
             "has_error": image.errors is not None,
+            "card": next((each for each in versions if is_valid(each, image)), None),
             **{name: values(image, natural) for name, natural in NATURAL.items()},
         }
         for key, image in living(files).items()
     }
+
+
+def is_valid(version: CardVersion, image: Image) -> bool:
+    card, _, begins, ends = version
+    return image.card_id == card and image.transacted_at is not None and begins <= image.transacted_at < ends
 
 
 def named_by(files: Collection[File]) -> list[Image]:

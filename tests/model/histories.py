@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from equal_hashes import twin_card
 from hypothesis import strategies as st
-from order_model import File, Image, Name, Row
+from order_model import Card, File, Image, Name, Row
 
 KEYS = [1, 1, 1, 2, 2, 3, 4, 5, 6]
 INSTANTS = [datetime(2024, 3, day, 12) for day in range(1, 6)] + [datetime(2024, 3, 3, 12, 0, 0, 1)]
@@ -23,19 +24,31 @@ IMAGES = [
     IMAGE._replace(transacted_at=datetime(2024, 2, 29), card_id=101, errors=("Bad PIN", "Bad CVV")),
     IMAGE._replace(cents=0, card_id=None, mcc=None),
     Image(SOME_DAY, 1000),
+    Image(SOME_DAY, 1000, client_id=7, card_id=5),
+    Image(SOME_DAY, 1000, client_id=8, card_id=twin_card(1000, SOME_DAY, 7, 5, 8)),
 ]
+TWINS = set(IMAGES[-2:])
+"""Values of equal hash."""
+CARD_KEYS = [100, 101, 5]
+CARDS = [Card(7, "Discover"), Card(87766, "6pSUC5eF"), Card(7, "Visa"), Card(None, None)]
+"""The first two have equal hashes."""
+WITH_CHANGES = {"cdc", "pinned", "cards"}
+SIDE_CARS = "transactions/side-car"
 FOLDERS = {
+    "cards": ["cards/a.csv", "cards/b.csv"],
+    "pinned": ["transactions/pinned/a.csv", "transactions/pinned/LOAD00000002.csv"],
     "upload": ["transactions/a.csv", "transactions/deep/é [1].csv"],
     "full load": ["transactions/LOAD00000001.csv", "transactions/LOAD0000000A.csv"],
     "cdc": ["transactions/20240301-120000001.csv", "transactions/20240302-120000001.csv"],
     "marker": ["transactions/_load.json"],
 }
-DATA = ["cdc", "full load", "upload", "cdc", "full load"]
+DATA = ["cdc", "full load", "upload", "cdc", "full load", "cards", "pinned", "upload"]
+CONTROLS = ["none", "none", "metadata", "side-car"]
 
 
 @dataclass(frozen=True)
 class History:
-    """Files, and the batches in which they arrive, as places in `files`."""
+    """Files, and the batches in which they arrive, as places in `files`; one that is in none never comes."""
 
     files: tuple[File, ...]
     batches: tuple[tuple[int, ...], ...]
@@ -43,18 +56,24 @@ class History:
     def arrivals(self) -> list[list[File]]:
         return [[self.files[place] for place in batch] for batch in self.batches]
 
+    def arrived(self) -> list[File]:
+        return [file for batch in self.arrivals() for file in batch]
+
 
 def _row(number: int, drawn: tuple[str, int, int, int, bool], *, kind: str, timed: bool) -> Row:
     """Make a row of what was drawn; of a delete, every second value leaves the key only."""
     op, key, instant, image, broken = drawn
-    bare = op == "D" and image % 2 == 1 and kind == "cdc"
+    op = op if kind in WITH_CHANGES else "I"
+    bare = op == "D" and image % 2 == 1
+    of_cards = kind == "cards"
+    value = CARDS[image % len(CARDS)] if of_cards else IMAGES[image]
     return Row(
         number=number,
-        op=op if kind == "cdc" else "I",
-        key=key,
-        image=Image() if bare else IMAGES[image],
-        commit_at=INSTANTS[instant] if timed and kind != "upload" else None,
-        broken=broken and not bare and not (op == "D" and kind == "cdc"),
+        op=op,
+        key=CARD_KEYS[key % len(CARD_KEYS)] if of_cards else key,
+        image=(Card() if of_cards else Image()) if bare else value,
+        commit_at=INSTANTS[instant] if timed else None,
+        broken=broken and op != "D",
     )
 
 
@@ -84,23 +103,35 @@ ROWS = st.tuples(
     st.integers(0, len(IMAGES) - 1),
     st.integers(0, 11).map(lambda number: number == 11),
 )
+MANY = 12
 OBJECTS = st.tuples(st.integers(0, 1), st.sampled_from(INSTANTS), st.none() | st.sampled_from(INSTANTS))
 
 
 @st.composite
-def data_files(draw: st.DrawFn, *, version_id: str, kinds: Sequence[str]) -> File:
-    """Draw a file of rows: an upload, a file of a full load, or a file of changes with or without commit timestamps."""
+def data_files(draw: st.DrawFn, *, version_id: str, kinds: Sequence[str], max_rows: int) -> File:
+    """Draw a file of rows: an upload, a file of a full load, of changes, of a pinned folder, or of cards.
+
+    One in twelve is rejected. Some have control totals, an upload also beside it: under a key of its own, as what lies
+    beside a key stands for all versions of it.
+    """
     kind, timed = draw(st.sampled_from(kinds)), draw(st.booleans())
     place, last_modified_at, as_of_at = draw(OBJECTS)
-    rows = draw(st.lists(ROWS, min_size=1, max_size=4))
+    size = draw(st.sampled_from([4, 4, max_rows]))
+    rows = draw(st.lists(ROWS, min_size=1, max_size=size))
+    control, rejected = draw(st.sampled_from(CONTROLS)), draw(st.integers(0, 11)) == 11
+    beside = control == "side-car" and kind == "upload"
     return File(
         kind=kind,
-        key=FOLDERS[kind][place],
+        key=f"{SIDE_CARS}/{version_id}.csv" if beside else FOLDERS[kind][place],
         version_id=version_id,
         sequencer=version_id[1:],
         last_modified_at=last_modified_at,
         as_of_at=as_of_at,
-        rows=tuple(_row(number, drawn, kind=kind, timed=timed) for number, drawn in enumerate(rows, 1)),
+        rows=tuple(
+            _row(number, drawn, kind=kind, timed=timed or kind == "pinned") for number, drawn in enumerate(rows, 1)
+        ),
+        control="side-car" if beside else "metadata" if control != "none" or rejected else "none",
+        rejected=rejected,
     )
 
 
@@ -109,6 +140,7 @@ def copies(draw: st.DrawFn, original: File, *, version_id: str) -> File:
     """Draw a second version of the same rows, perhaps under another key and of another instant."""
     place, last_modified_at, as_of_at = draw(OBJECTS)
     facts: dict[str, Any] = {"last_modified_at": last_modified_at, "as_of_at": as_of_at}
+    facts |= {"control": "none", "rejected": False}
     key = FOLDERS[original.kind][place]
     return replace(original, key=key, version_id=version_id, sequencer=version_id[1:], **facts)
 
@@ -130,19 +162,30 @@ def markers(draw: st.DrawFn, loads: Sequence[Name], *, version_id: str) -> File:
 
 @st.composite
 def histories(
-    draw: st.DrawFn, *, kinds: Sequence[str] = DATA, reloads: bool = True, max_files: int = 6, max_batches: int = 5
+    draw: st.DrawFn,
+    *,
+    kinds: Sequence[str] = DATA,
+    reloads: bool = True,
+    max_files: int = MANY,
+    max_rows: int = MANY,
+    max_batches: int = 5,
 ) -> History:
-    """Draw files and markers, and the batch in which each arrives."""
+    """Draw files and markers, and the batch in which each arrives; now and then a file never comes."""
     files: list[File] = []
-    for number in range(draw(st.integers(2, max_files))):
+    most = draw(st.sampled_from([min(6, max_files), max_files]))
+    for number in range(draw(st.integers(2, most))):
         version_id = f"v{number:X}"
         if files and draw(st.integers(0, 4)) == 4:
             files.append(draw(copies(draw(st.sampled_from(files)), version_id=version_id)))
         else:
-            files.append(draw(data_files(version_id=version_id, kinds=kinds)))
+            files.append(draw(data_files(version_id=version_id, kinds=kinds, max_rows=max_rows)))
     loads = [file.name for file in files if file.kind == "full load"]
     for number in range(draw(st.sampled_from([1, 2, 0])) if loads and reloads else 0):
         files.append(draw(markers(loads, version_id=f"v{len(files):X}{number}")))
     runs = draw(st.lists(st.integers(0, max_batches - 1), min_size=len(files), max_size=len(files)))
-    batches = [tuple(place for place, run in enumerate(runs) if run == number) for number in sorted(set(runs))]
-    return History(tuple(files), tuple(batches))
+    never = draw(st.integers(0, 6 * len(files)))  # the place of a file, or none
+    batches = [
+        tuple(place for place, run in enumerate(runs) if run == number and place != never)
+        for number in sorted(set(runs))
+    ]
+    return History(tuple(files), tuple(filter(None, batches)))

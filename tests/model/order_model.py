@@ -32,6 +32,14 @@ class Image(NamedTuple):
     errors: tuple[str, ...] | None = None
 
 
+class Card(NamedTuple):
+    """What a card of a reference file is."""
+
+    client_id: int | None = None
+    card_brand: str | None = None
+    cents = None  # a reference row has no money
+
+
 @dataclass(frozen=True)
 class Row:
     """One row; `broken` ones keep their amount and nothing else that counts."""
@@ -39,14 +47,17 @@ class Row:
     number: int
     op: str
     key: int
-    image: Image
+    image: Any
     commit_at: datetime | None = None
     broken: bool = False
 
 
 @dataclass(frozen=True)
 class File:
-    """One object version. A marker has no rows, but the start of a load and the names of its files."""
+    """One object version. A marker has no rows, but the start of a load and the names of its files.
+
+    `control` says where the sender gives control totals; those of a rejected file are wrong.
+    """
 
     kind: str
     key: str
@@ -57,10 +68,16 @@ class File:
     rows: tuple[Row, ...] = ()
     start_at: datetime = NEVER
     listed: frozenset[Name] = field(default=frozenset())
+    control: str = "none"
+    rejected: bool = False
 
     @property
     def name(self) -> Name:
         return self.key, self.version_id
+
+    @property
+    def subject(self) -> str:
+        return "cards" if self.kind == "cards" else "transactions"
 
 
 class Version(NamedTuple):
@@ -79,8 +96,9 @@ def version(file: File, row: Row, start_at: datetime) -> Version:
     return Version((position, phase, instant, *tie_breakers), file, row)
 
 
-def placed(files: Collection[File]) -> tuple[Order, list[Version]]:
-    """Return the floor, and every accepted row of these files from the oldest to the newest."""
+def placed(files: Collection[File], subject: str = "transactions") -> tuple[Order, list[Version]]:
+    """Return the floor, and every accepted row of a subject's files from the oldest to the newest."""
+    files = [file for file in files if file.subject == subject and not file.rejected]
     there = {file.name for file in files}
     complete = [file for file in files if file.kind == "marker" and file.listed <= there]
     starts = {name: load.start_at for load in sorted(complete, key=lambda load: load.start_at) for name in load.listed}
@@ -89,8 +107,8 @@ def placed(files: Collection[File]) -> tuple[Order, list[Version]]:
     return floor, sorted(version(file, row, starts.get(file.name, NEVER)) for file, row in accepted)
 
 
-def state(files: Collection[File]) -> dict[int, Version]:
+def state(files: Collection[File], subject: str = "transactions") -> dict[int, Version]:
     """Return the newest row of each key; one that deletes is the key's tombstone. Below the floor there is nothing."""
-    floor, rows = placed(files)
+    floor, rows = placed(files, subject)
     newest = {found.row.key: found for found in rows}
     return {key: found for key, found in newest.items() if found.order >= floor}

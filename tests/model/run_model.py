@@ -33,9 +33,12 @@ class Passport:
 
 
 class SilverModel:
-    """Silver between its runs."""
+    """Silver between its runs; reference files have a model of their own in it, without money and markers."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_cards: bool = True) -> None:
+        self.cards = SilverModel(has_cards=False) if has_cards else None
+        self.rejected: set[Name] = set()
+        self.refused: set[Name] = set()
         self.living: dict[int, Version] = {}
         self.tombstones: dict[int, Version] = {}
         self.floor: Order = (NEVER, 0, NEVER)
@@ -49,12 +52,21 @@ class SilverModel:
         return self.living | self.tombstones
 
     def run(self, arrived: Iterable[File]) -> dict[Name, Passport]:
-        """Take what has arrived, and of the markers the one that has waited longest with all its files there."""
-        self.waiting += arrived
-        marker = self._ready_marker()
+        """Take what has arrived, and of the markers the one that has waited longest with all its files there.
+
+        A marker that lists a rejected file is refused when its turn comes.
+        """
+        arrived = list(arrived)
+        self.rejected |= {file.name for file in arrived if file.rejected}
+        accepted = [file for file in arrived if not file.rejected]
+        cards = [file for file in accepted if file.subject == "cards"] if self.cards else []
+        self.waiting += [file for file in accepted if file not in cards]
+        passports = self.cards.run(cards) if self.cards else {}
+        self.taken |= {file.name: file for file in cards}
+        marker = self._refuse_until_ready()
         batch = [file for file in self.waiting if file.kind != "marker" or file is marker]
         self.waiting = [file for file in self.waiting if file.kind == "marker" and file is not marker]
-        passports = {file.name: Passport() for file in batch}
+        passports |= {file.name: Passport() for file in batch}
         returning = self._declare(marker) if marker else {}
         coming = self._coming(batch, passports)
         for key in {*self.living, *self.tombstones, *returning, *coming}:
@@ -72,11 +84,20 @@ class SilverModel:
     @property
     def is_ready(self) -> bool:
         """Tell whether one more run would take something."""
-        return self._ready_marker() is not None or any(file.kind != "marker" for file in self.waiting)
+        return any(file.kind != "marker" or self._is_decided(file) for file in self.waiting)
 
-    def _ready_marker(self) -> File | None:
+    def _is_decided(self, marker: File) -> bool:
         there = {*self.taken, *(file.name for file in self.waiting)}
-        return next((file for file in self.waiting if file.kind == "marker" and file.listed <= there), None)
+        return bool(marker.listed <= there or marker.listed & self.rejected)
+
+    def _refuse_until_ready(self) -> File | None:
+        """Refuse markers that list a rejected file, until one is met whose files are all there."""
+        for marker in [file for file in self.waiting if file.kind == "marker" and self._is_decided(file)]:
+            if not marker.listed & self.rejected:
+                return marker
+            self.refused.add(marker.name)
+            self.waiting.remove(marker)
+        return None
 
     def _declare(self, marker: File) -> dict[int, list[Version]]:
         """Raise the floor to a complete load; return, in their new places, the rows of earlier runs that it lists."""

@@ -210,16 +210,21 @@ class Pipeline:
 
     def kill(self, layer: str, step: str, **facts: object) -> None:
         """Run a job that dies at a step, at the one that logs these facts where it is logged several times."""
+        if not self.is_killed(layer, step, **facts):
+            raise AssertionError(f"the {layer} job never came to its step {step} {facts or ''}")
+
+    def is_killed(self, layer: str, step: str, *, more: Iterable[str] = (), **facts: object) -> bool:
+        """Run a job that dies at a step, if it comes there; tell whether it did."""
 
         def die(name: str, **logged: object) -> None:
             if name == step and facts.items() <= logged.items():
                 raise Killed(name)
 
         try:
-            self.run(layer, at_step=die)
+            self.run(layer, at_step=die, more=more)
         except Killed:
-            return
-        raise AssertionError(f"the {layer} job never came to its step {step} {facts or ''}")
+            return True
+        return False
 
     def frame(self, table: str) -> DataFrame:
         """Return a table as readers see it: `silver.transactions`."""

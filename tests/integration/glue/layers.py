@@ -10,8 +10,8 @@ from typing import Any
 from contract.aggregates import AGGREGATES
 from contract.dimensions import DIMENSIONS
 from glue_pipeline import Pipeline, file_id_of
-from gold_model import ATTRIBUTES, NATURAL, VERSIONED
-from order_model import File, Image, Order, Version
+from gold_model import ATTRIBUTES, NATURAL, VERSIONED, CardVersion
+from order_model import Card, File, Image, Order, Version
 from run_model import OUTCOMES, Passport
 
 ORDER = ("position", "phase", "instant", "object_key", "sequencer", "version_id", "row")
@@ -30,13 +30,19 @@ def image_of(row: dict[str, Any]) -> Image:
 
 def state_of(pipeline: Pipeline) -> State:
     """Return order, writer and value of each living key, and order and writer of each tombstone."""
+    living, deleted = (rows_of_state(pipeline, table) for table in ("transactions", "tombstones"))
+    assert not living.keys() & deleted.keys(), "a key is living and deleted"
+    return living | deleted
+
+
+def rows_of_state(pipeline: Pipeline, table: str) -> State:
+    """Return what `transactions` or `tombstones` hold, as readers see them now."""
     found: State = {}
-    for table in ("transactions", "tombstones"):
-        for row in pipeline.rows(f"silver.{table}"):
-            assert row["dms_id"] not in found, "a key is living and deleted, or twice the same"
-            order = tuple(row["row_order"][name] for name in ORDER)
-            image = image_of(row) if table == "transactions" else None
-            found[row["dms_id"]] = (order, row["file_id"], row["row"], image)
+    for row in pipeline.rows(f"silver.{table}"):
+        assert row["dms_id"] not in found, "a key is there twice"
+        order = tuple(row["row_order"][name] for name in ORDER)
+        image = image_of(row) if table == "transactions" else None
+        found[row["dms_id"]] = (order, row["file_id"], row["row"], image)
     return found
 
 
@@ -91,7 +97,8 @@ def gold_of(pipeline: Pipeline) -> dict[str, Any]:
     held = {name: members_of(pipeline, name) for name in NATURAL}
     named = {name: {key: _values(row, NATURAL[name]) for key, row in rows.items()} for name, rows in held.items()}
     rows = pipeline.rows("gold.fact_transactions")
-    facts = {row["dms_id"]: _fact(row, named) for row in rows}
+    versions = card_versions_of(pipeline)
+    facts = {row["dms_id"]: _fact(row, named, versions) for row in rows}
     assert len(facts) == len(rows), "a transaction has two facts"
     return {
         "facts": facts,
@@ -99,19 +106,37 @@ def gold_of(pipeline: Pipeline) -> dict[str, Any]:
             name: {_values(row, NATURAL[name]): _values(row, ATTRIBUTES.get(name, ())) for row in rows.values()}
             for name, rows in held.items()
         },
+        "cards": {version for version in versions.values() if version is not None},
         "days": Counter(row["date"] for row in pipeline.rows("gold.dim_date")),
         "totals": {name: _totals(pipeline, name, named) for name in AGGREGATES},
     }
+
+
+def card_versions_of(pipeline: Pipeline) -> dict[int, CardVersion | None]:
+    """Return the versions of the cards by their keys; nothing for the member `unknown`."""
+    rows = pipeline.rows("gold.dim_card")
+    found = {row["card_key"]: _card_version(row) for row in rows}
+    assert len(found) == len(rows), "dim_card holds a key twice"
+    return {0: None, **found}
+
+
+def _card_version(row: dict[str, Any]) -> CardVersion | None:
+    if row["card_key"] == 0:
+        return None
+    assert row["is_current"] == (row["valid_to"].year == 9999)
+    return row["card_id"], Card(row["client_id"], row["card_brand"]), row["valid_from"], row["valid_to"]
 
 
 def _values(row: dict[str, Any], names: Iterable[str]) -> tuple[Any, ...]:
     return tuple(row[name] for name in names)
 
 
-def _fact(row: dict[str, Any], named: dict[str, dict[int, tuple[Any, ...]]]) -> dict[str, Any]:
+def _fact(
+    row: dict[str, Any], named: dict[str, dict[int, tuple[Any, ...]]], versions: dict[int, CardVersion | None]
+) -> dict[str, Any]:
     at = row["transacted_at"]
     assert (row["transacted_on"], row["date_key"]) == (at.date(), int(f"{at:%Y%m%d}"))
-    assert (row["card_key"], row["client_key"]) == (0, 0), "no reference file tells of cards or clients"
+    assert row["client_key"] == 0, "no reference file tells of clients"
     keys = {name: next(iter(DIMENSIONS[name].schema)) for name in NATURAL}
     return {
         "transacted_at": at,
@@ -119,6 +144,7 @@ def _fact(row: dict[str, Any], named: dict[str, dict[int, tuple[Any, ...]]]) -> 
         "card_id": row["card_id"],
         "client_id": row["client_id"],
         "has_error": row["has_error"],
+        "card": versions[row["card_key"]],
         **{name: named[name][row[keys[name]]] for name in NATURAL},
     }
 
