@@ -3457,10 +3457,11 @@ def spans(lines: DataFrame, delimiter: str) -> DataFrame:
     )
     near = odd.where(F.col("close") - F.col("line") < RECORD_LINES)
     parts = near.select("file_id", F.col("line").alias("open"), F.explode(F.sequence("line", "close")).alias("line"))
+    filled = lines.where(F.col("text") != "").select("file_id", "line", "text")
     joined = (
-        parts.join(lines.select("file_id", "line", "text"), on=["file_id", "line"], how="inner")
+        parts.join(filled, on=["file_id", "line"], how="left")
         .groupBy("file_id", F.col("open").alias("line"))
-        .agg(F.array_sort(F.collect_list(F.struct("line", "text"))).alias("parts"))
+        .agg(F.array_sort(F.collect_list(F.struct("line", F.coalesce("text", F.lit("")).alias("text")))).alias("parts"))
         .select("file_id", "line", F.concat_ws("\n", F.col("parts.text")).alias("record"))
     )
     fits = F.coalesce(
@@ -3481,16 +3482,20 @@ def spans(lines: DataFrame, delimiter: str) -> DataFrame:
 
 
 def join_spans(lines: DataFrame, delimiter: str) -> DataFrame:
-    """Return the records of untidy files: spans joined, blank lines left out, rows numbered."""
+    """Return the records of untidy files: spans joined, blank lines left out, rows numbered.
+
+    A file may hold millions of blank lines, which go before anything is joined or numbered, and a span many lines: only
+    the first of them carries the record.
+    """
     covered = spans(lines, delimiter).select(
         "file_id", F.explode(F.sequence("line", "close")).alias("line"), F.col("line").alias("open"), "record"
     )
-    record = F.when(F.col("open") == F.col("line"), F.col("record")).otherwise(F.col("text"))
+    opens = F.col("open") == F.col("line")
     return (
-        lines.join(covered, on=["file_id", "line"], how="left")
-        .where(F.col("open").isNull() | (F.col("open") == F.col("line")))
-        .withColumn("text", record)
-        .where(F.col("open").isNotNull() | ~is_blank(F.col("text"), delimiter))
+        lines.where(~is_blank(F.col("text"), delimiter))
+        .join(covered.withColumn("record", F.when(opens, F.col("record"))), on=["file_id", "line"], how="left")
+        .where(F.col("open").isNull() | opens)
+        .withColumn("text", F.coalesce("record", "text"))
         .withColumn("row", F.row_number().over(by_line()))
     )
 
