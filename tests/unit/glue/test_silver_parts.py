@@ -14,7 +14,7 @@ from glue.lake.failures import AuditFailed, FileBroken, require
 from glue.lake.ledger import instant_text
 from glue.lake.run import arguments
 from glue.lake.tables import cents
-from glue.reading.figures import check_against_kpis, in_key_order, key_range
+from glue.reading.figures import LAST_US, check_against_kpis, in_key_order, instant_of, key_range
 
 
 def test_cents_are_two_decimals__nothing_negative_and_large() -> None:
@@ -57,16 +57,23 @@ def test_require_raises_with_both_figures__they_differ() -> None:
         require("cents", found=1, expected=2)
 
 
-KPIS = {"row_count": 2, "bad_rows": 1, "unreadable_amounts": 0, "total_amount": "3.00"}
-PROFILE = {
-    "file_id": "a", "row_count": 2, "bad_rows": 1, "unreadable_amounts": 0, "total_amount": Decimal("3.00"),
+COUNTED = {
+    "row_count": 2, "bad_rows": 1, "unreadable_keys": 0, "unreadable_amounts": 0, "unreadable_dates": 1,
+    "negative_amounts": 1, "zero_amounts": 0,
 }  # fmt: skip
-NO_MONEY = {"file_id": "a", "row_count": 0, "bad_rows": 0, "unreadable_amounts": 0, "total_amount": None}
+KPIS = {**COUNTED, "total_amount": "3.00", "first_at": "1970-01-01T00:00:00.000001Z", "last_at": instant_of(LAST_US)}
+NO_MONEY = {"file_id": "a", **dict.fromkeys(COUNTED, 0), "total_amount": None, "first_us": None, "last_us": None}
+PROFILE = {"file_id": "a", **COUNTED, "total_amount": Decimal("3.00"), "first_us": 1, "last_us": LAST_US + 1}
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("row_count", 3), ("bad_rows", 0), ("unreadable_amounts", 1), ("total_amount", Decimal("3.01"))],
+    [
+        *((name, 3) for name in COUNTED),
+        ("total_amount", Decimal("3.01")),
+        *((name, 2) for name in ("first_us", "last_us")),
+        *((name, None) for name in ("first_us", "last_us")),
+    ],
 )
 def test_file_is_broken__a_figure_differs_from_the_kpi_functions(name: str, value: object) -> None:
     files = [{"file_id": "a", "kpis": KPIS}]
