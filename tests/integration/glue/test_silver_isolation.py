@@ -16,8 +16,8 @@ from glue_pipeline import BRONZE, SILVER, Pipeline, csv, put
 from glue.lake.failures import FencedOut
 
 
-def with_damaged_cities(rows: int = 500) -> bytes:
-    """Return a Parquet file, good in its footer, damaged in a column that the KPI function does not read."""
+def with_cities(rows: int = 500, *, damaged: bool = False) -> bytes:
+    """Return a Parquet file; a damaged one is good in its footer, and not in a page of a text column."""
     columns = {
         "dms_id": pa.array(range(rows), pa.int64()),
         "amount": pa.array([Decimal("1.00")] * rows, pa.decimal128(10, 2)),
@@ -27,6 +27,8 @@ def with_damaged_cities(rows: int = 500) -> bytes:
     written = io.BytesIO()
     pq.write_table(pa.table(columns), written, compression="snappy", use_dictionary=False)
     body = bytearray(written.getvalue())
+    if not damaged:
+        return bytes(body)
     chunk = pq.read_metadata(io.BytesIO(body)).row_group(0).column(3)
     assert chunk.path_in_schema == "merchant_city"
     end = chunk.data_page_offset + chunk.total_compressed_size
@@ -37,12 +39,19 @@ def with_damaged_cities(rows: int = 500) -> bytes:
 
 def test_silver_fails_one_file_and_takes_the_others__damaged_page_and_deleted_version(pipeline: Pipeline) -> None:
     good = [pipeline.upload(f"transactions/{n}.csv", csv(f"{n}000,{n}.00,2023-01-01,,,")) for n in (1, 2)]
-    damaged = pipeline.upload("transactions/damaged.parquet", with_damaged_cities())
+    damaged = pipeline.upload("transactions/damaged.parquet", with_cities())
     event = put("transactions/gone.csv", csv("9,9.00,2023-01-01,,,"))
     gone = pipeline.arrive(event)
     version_id = event["Records"][0]["s3"]["object"]["versionId"]
     boto3.client("s3").delete_object(Bucket=BRONZE, Key="transactions/gone.csv", VersionId=version_id)
     assert [pipeline.item(file_id)["status"] for file_id in (*good, damaged, gone)] == ["accepted"] * 4
+    # Silver is the second guard: the storage gives it other bytes than the KPI function has read.
+    other = put("transactions/damaged.parquet", with_cities(damaged=True))["Records"][0]["s3"]["object"]["versionId"]
+    pipeline.table.update_item(
+        Key={"file_id": damaged},
+        UpdateExpression="SET version_id = :other",
+        ExpressionAttributeValues={":other": other},
+    )
     pipeline.silver(damaged)
     assert [pipeline.item(file_id)["status"] for file_id in good] == ["in_silver"] * 2
     assert [row["dms_id"] for row in pipeline.rows("silver.transactions")] == [1000, 2000]
