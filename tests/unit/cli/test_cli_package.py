@@ -78,9 +78,8 @@ def imported(*folders: str) -> set[str]:
     nodes = [node for tree in trees for node in ast.walk(tree)]
     tops = {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     tops |= {node.module.partition(".")[0] for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
-    mine = {"assay", "devcloud", "contract"}
-    found = {normal(PROVIDERS[top][0]) for top in tops - mine if top in PROVIDERS and not top.startswith("mypy_boto3")}
-    return {BROUGHT.get(name, name) for name in found}
+    found = {normal(PROVIDERS[top][0]) for top in tops if top in PROVIDERS and not top.startswith("mypy_boto3")}
+    return {BROUGHT.get(name, name) for name in found - {"assay"}}
 
 
 def with_all_they_need(names: set[str]) -> set[str]:
