@@ -80,6 +80,7 @@ def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Stagin
     source = spark.read.schema(fields).parquet(*[staging.path(file) for file in files])
     found = dict(zip(places, fields, strict=True))
     texts = {name: parquet_text(name, found[name]) for name in names if name in places}
+    written = [name for name in texts if isinstance(found[name].dataType, T.StringType)]
     raw = F.to_json(F.struct(*[text.alias(name) for name, text in texts.items()]), {"ignoreNullFields": "false"})
     rows = source.select(
         F.col("_metadata.file_name").alias("file_name"),
@@ -91,7 +92,7 @@ def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Stagin
     origins = local_rows(spark, [origin_of(file, staging, names) for file in files], origin_schema(names))
     return (
         rows.join(F.broadcast(origins), on="file_name", how="inner")
-        .transform(with_texts, values, files)
+        .transform(with_texts, values, files, written=written)
         .select(
             *ORIGIN,
             "row",

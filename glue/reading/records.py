@@ -141,6 +141,6 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
     return (
         records.withColumn("fields", fields_of(text, delimiter))
         .withColumn("broken", broken)
-        .transform(with_texts, values, files)
+        .transform(with_texts, values, files, written=texts)
         .select(*ORIGIN, "row", line_of(files), F.col("text").alias("raw"), "broken", *texts)
     )

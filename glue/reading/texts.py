@@ -41,12 +41,15 @@ def with_month_first(text: Column) -> Column:
     return F.when(F.col("date_order") == DAY_FIRST, swapped).otherwise(text)
 
 
-def with_texts(rows: DataFrame, values: dict[str, Column], files: Sequence[FileItem]) -> DataFrame:
+def with_texts(
+    rows: DataFrame, values: dict[str, Column], files: Sequence[FileItem], *, written: Iterable[str]
+) -> DataFrame:
     """Add the known columns as trimmed text in the usual way of writing; what a file writes for null is null.
 
+    `written` are those that are text in the files: numbers and instants of Parquet are not written in any way.
     Spark computes an expression anew wherever another one names it, unless it is a column of an earlier step.
     """
-    kinds = {name: SUBJECTS[files[0]["subject"]].known[name].kind for name in written_as_text(files[0], values)}
+    kinds = {name: SUBJECTS[files[0]["subject"]].known[name].kind for name in written}
     steps: list[tuple[Callable[[Column], Column], Iterable[str]]] = [
         (without_blanks, values),
         (lambda text: F.when(text != "", text), values),
@@ -61,9 +64,3 @@ def with_texts(rows: DataFrame, values: dict[str, Column], files: Sequence[FileI
     for step, names in steps:
         rows = rows.withColumns({name: step(F.col(name)) for name in names})
     return rows
-
-
-def written_as_text(file: FileItem, names: Iterable[str]) -> list[str]:
-    """Return the columns that are text in a file: numbers and instants of Parquet are not written in any way."""
-    types, places = file["format"].get("types"), file["format"]["places"]
-    return [name for name in names if not types or (name in places and types[places[name]] == "string")]

@@ -3282,12 +3282,15 @@ def with_month_first(text: Column) -> Column:
     return F.when(F.col("date_order") == DAY_FIRST, swapped).otherwise(text)
 
 
-def with_texts(rows: DataFrame, values: dict[str, Column], files: Sequence[FileItem]) -> DataFrame:
+def with_texts(
+    rows: DataFrame, values: dict[str, Column], files: Sequence[FileItem], *, written: Iterable[str]
+) -> DataFrame:
     """Add the known columns as trimmed text in the usual way of writing; what a file writes for null is null.
 
+    `written` are those that are text in the files: numbers and instants of Parquet are not written in any way.
     Spark computes an expression anew wherever another one names it, unless it is a column of an earlier step.
     """
-    kinds = {name: SUBJECTS[files[0]["subject"]].known[name].kind for name in written_as_text(files[0], values)}
+    kinds = {name: SUBJECTS[files[0]["subject"]].known[name].kind for name in written}
     steps: list[tuple[Callable[[Column], Column], Iterable[str]]] = [
         (without_blanks, values),
         (lambda text: F.when(text != "", text), values),
@@ -3302,12 +3305,6 @@ def with_texts(rows: DataFrame, values: dict[str, Column], files: Sequence[FileI
     for step, names in steps:
         rows = rows.withColumns({name: step(F.col(name)) for name in names})
     return rows
-
-
-def written_as_text(file: FileItem, names: Iterable[str]) -> list[str]:
-    """Return the columns that are text in a file: numbers and instants of Parquet are not written in any way."""
-    types, places = file["format"].get("types"), file["format"]["places"]
-    return [name for name in names if not types or (name in places and types[places[name]] == "string")]
 
 
 # From glue/reading/parquet.py
@@ -3374,6 +3371,7 @@ def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Stagin
     source = spark.read.schema(fields).parquet(*[staging.path(file) for file in files])
     found = dict(zip(places, fields, strict=True))
     texts = {name: parquet_text(name, found[name]) for name in names if name in places}
+    written = [name for name in texts if isinstance(found[name].dataType, T.StringType)]
     raw = F.to_json(F.struct(*[text.alias(name) for name, text in texts.items()]), {"ignoreNullFields": "false"})
     rows = source.select(
         F.col("_metadata.file_name").alias("file_name"),
@@ -3385,7 +3383,7 @@ def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Stagin
     origins = local_rows(spark, [origin_of(file, staging, names) for file in files], origin_schema(names))
     return (
         rows.join(F.broadcast(origins), on="file_name", how="inner")
-        .transform(with_texts, values, files)
+        .transform(with_texts, values, files, written=written)
         .select(
             *ORIGIN,
             "row",
@@ -3577,7 +3575,7 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
     return (
         records.withColumn("fields", fields_of(text, delimiter))
         .withColumn("broken", broken)
-        .transform(with_texts, values, files)
+        .transform(with_texts, values, files, written=texts)
         .select(*ORIGIN, "row", line_of(files), F.col("text").alias("raw"), "broken", *texts)
     )
 

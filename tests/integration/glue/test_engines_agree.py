@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from admission import Inspection, inspect_file
 from contract.items import FileItem
+from contract.limits import STORED_NAMES
 from contract.subjects import SUBJECTS, subject_of
 from glue_pipeline import SILVER, WAREHOUSE, immortal_session
 from hypothesis import Phase, given, seed, settings
@@ -374,6 +376,24 @@ def test_silver_agrees_with_the_kpi_function__instants_of_two_types_under_one_na
     found = rows_of_silver(spark, {name: READABLE[name] for name in names})
     for name in names:
         assert [in_common(row) for row in found[name]] == rows_of_kpi(READABLE[name])
+
+
+def test_silver_agrees_with_the_kpi_function__columns_behind_the_names_that_the_ledger_keeps(
+    spark: SparkSession,
+) -> None:
+    others = {f"other_{number}": pa.array([number, number]) for number in range(STORED_NAMES + 5)}
+    known = {"dms_id": [1, 2], "amount": ["1,50", "2.000,25"], "date": ["31/01/2023", "01/02/2023"]}
+    table, written = pa.table({**others, **known}), io.BytesIO()
+    pq.write_table(table, written)
+    pin = json.dumps({"decimal": ",", "date_order": "day-first"}).encode()
+    file = file_of(3000, "transactions/wide.parquet", written.getvalue(), pin)
+    boto3.client("s3").put_object(Bucket=WAREHOUSE, Key=STAGING.key(file), Body=written.getvalue())
+    found = normalised(spark, {"wide": file})["wide"]
+    assert [(row["dms_id"], str(row["amount"]), f"{row['transacted_at']:%Y-%m-%d}") for row in found] == [
+        (1, "1.50", "2023-01-31"),
+        (2, "2000.25", "2023-02-01"),
+    ]
+    assert file["kpis"]["total_amount"] == "2001.75"
 
 
 def test_silver_agrees_with_the_kpi_function__code_with_a_line_break_in_json(spark: SparkSession) -> None:
