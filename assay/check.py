@@ -26,7 +26,7 @@ from rich.text import Text
 from assay import console, passport
 from assay.errors import UserError
 from assay.ledger import Item
-from assay.upload import Source, Unsent, unfit
+from assay.upload import Source, unfit
 
 POLICY = Policy(maximum_bad_share=Decimal("0.5"), minimum_rows=1)
 """The parameters of a stack that keeps their defaults."""
@@ -61,9 +61,8 @@ class Checked:
 
 def check(source: Source, metadata: Mapping[str, str], *, rows: int) -> Checked:
     """Read a file with its pin and its side-car, as if it were uploaded now; keep so many of its broken rows."""
-    if why := unfit(source):
-        told = "; ".join(Unsent(source, why).told)
-        return Checked(source, Inspection(reasons=[Reason("not_sent", told)]))
+    if unsent := unfit(source):
+        return Checked(source, Inspection(reasons=[Reason("not_sent", "; ".join(unsent.told))]))
     now, pin = datetime.now(UTC), _pin(source)
     with source.path.open("rb") as stream:
         found = inspect_file(

@@ -114,8 +114,9 @@ def upload_files(
         )
     metadata = upload.control_metadata(control) | upload.as_of_metadata(as_of)
     metadata |= upload.accept_metadata(accept_range=accept_range)
-    if all(upload.unfit(source) for source in sources):  # so no cloud is needed to say so
-        raise UserError(*upload.Unsent(sources[0], str(upload.unfit(sources[0]))).told)
+    unfit = [each for source in sources if (each := upload.unfit(source))]
+    if len(unfit) == len(sources):  # so no cloud is needed to say so
+        raise UserError(*unfit[0].told)
     target = open_target(stack, region, profile)
     sent, unsent = upload.send_all(target.s3, target.stack.bronze_bucket, sources, metadata)
     for each in unsent:

@@ -53,16 +53,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Unsent:
-    """A local file that was not sent, and why in words."""
+    """A local file that was not sent: what is wrong, and what to do about it."""
 
     source: Source
-    why: str
+    what: str
+    do: str = "correct it, or leave it out"
 
     @property
     def told(self) -> tuple[str, str]:
-        """What is wrong and what to do about it."""
-        what, _, do = self.why.partition("; ")
-        return f"{self.source.path}: {what}", do or "correct it, or leave it out"
+        """What is wrong with which file, and what to do about it."""
+        return f"{self.source.path}: {self.what}", self.do
 
 
 @dataclass(frozen=True)
@@ -92,19 +92,21 @@ def find_sources(paths: Iterable[Path], prefix: str) -> list[Source]:
     return sources
 
 
-def unfit(source: Source) -> str | None:
+def unfit(source: Source) -> Unsent | None:
     """Return why a file cannot be one of the pipeline, told by its name alone; None if it can."""
     name, key = source.path.name, source.key
     if name.lower().endswith(NO_DATA) or name.lower().startswith(NO_DATA_NAMES):
         subject = key.partition("/")[0]
-        return f"this is no file of {subject}; leave it out, or rename it if it holds a table"
+        return Unsent(source, f"this is no file of {subject}", "leave it out, or rename it if it holds a table")
     try:
         size = len(key.encode())
     except UnicodeEncodeError:
-        return "its name is not UTF-8; rename it"
+        return Unsent(source, "its name is not UTF-8", "rename it")
     if "\n" in key or "\r" in key:
-        return "its name has a line break in it; rename it"
-    return f"its key has {size:,} bytes, S3 takes {KEY_BYTES:,}; use shorter names" if size > KEY_BYTES else None
+        return Unsent(source, "its name has a line break in it", "rename it")
+    if size > KEY_BYTES:
+        return Unsent(source, f"its key has {size:,} bytes, S3 takes {KEY_BYTES:,}", "use shorter names")
+    return None
 
 
 def _files(path: Path) -> list[Path]:
@@ -213,14 +215,14 @@ def send_all(
 
 def _send_or_tell(client: S3Client, bucket: str, source: Source, metadata: dict[str, str]) -> Uploaded | Unsent:
     """Send a file; errors that are of this file alone do not hold up the others."""
-    if why := unfit(source):
-        return Unsent(source, why)
+    if unsent := unfit(source):
+        return unsent
     try:
         return _send(client, bucket, source, metadata)
     except OSError as error:
         if error.filename is None:
             raise
-        return Unsent(source, f"{error.strerror}; check the file and your permissions")
+        return Unsent(source, str(error.strerror), "check the file and your permissions")
     except ClientError as error:
         if explain(error) is not None:
             raise

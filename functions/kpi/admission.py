@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from judging.kpis import Kpis, count_kpis, instant_text, money_text
 from judging.learned_range import LearnedRange, range_warnings
 from judging.reconcile import Policy, held_reasons, is_proven, reasons_against, repeated_keys
 from judging.rules import Limits
-from judging.values import columns_to_read, known_columns
+from judging.values import columns_to_read, known_columns, us_of
 from judging.writing import Writings, null_reasons, texts_of, warnings_about_writing
 from reading.bytes import ByteStream, kind_warnings
 from reading.control import Control, accepts_range, control_of_metadata, control_of_side_car
@@ -154,9 +154,8 @@ def inspect_marker(
 
 
 def _declared(load: Load, bucket: str) -> DeclaredLoad:
-    start_us = (load.start_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     files = [listed.file_id(bucket) for listed in load.files]
-    return {"name": load.name, "start_at": instant_text(start_us), "files": files}
+    return {"name": load.name, "start_at": instant_text(us_of(load.start_at)), "files": files}
 
 
 def _control(metadata: Mapping[str, str], read_side_car: Callable[[], bytes | None]) -> Control:

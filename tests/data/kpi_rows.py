@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 from contract.subjects import TRANSACTIONS, subject_of
-from judging.rules import Limits, broken_rules
+from judging.rules import Limits, broken_rule_names
 from judging.values import columns_to_read, read_values
 from reading.bytes import ByteStream
 from reading.dialect import csv_shape
@@ -33,8 +33,7 @@ def read_rows(
     file = SourceFile.sniff(Name(key, subject, pin_of(pin)), stream)
     with TemporaryDirectory(prefix="parquet-") as folder:
         frames = list(frames_of(file.rows(columns_to_read(subject), Path(folder), places=True), subject))
-    rules = broken_rules(subject, limits)
-    named = pl.concat_list(pl.when(rule).then(pl.lit(name)) for name, rule in rules.items()).list.drop_nulls()
+    named = broken_rule_names(subject, limits)
     values = {"op": "op_value", "commit_us": "commit_at_value", "key": f"{subject.key}_value"}
     values |= OF_MONEY if subject is TRANSACTIONS else {}
     read = (read_values(frame, subject).with_columns(rules=named) for frame in frames)

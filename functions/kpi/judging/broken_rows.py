@@ -14,7 +14,7 @@ from contract.subjects import Subject
 from reading.rejection import Reason
 from reading.visible import visible
 
-from judging.rules import Limits, broken_rules
+from judging.rules import Limits, broken_rule_names
 from judging.values import read_values
 
 TOO_MANY = "too_many_bad_rows"
@@ -45,8 +45,7 @@ class BrokenRow:
 
 def broken_rows(frames: Iterable[pl.DataFrame], subject: Subject, limits: Limits) -> Iterator[BrokenRow]:
     """Yield the rows that break a rule, in their order, from records with their places."""
-    rules = broken_rules(subject, limits)
-    names = pl.concat_list(pl.when(rule).then(pl.lit(name)) for name, rule in rules.items()).list.drop_nulls()
+    names = broken_rule_names(subject, limits)
     for frame in frames:
         named = read_values(frame, subject).select("row", "line", "raw", rules=names)
         for row in named.filter(pl.col("rules").list.len() > 0).iter_rows(named=True):

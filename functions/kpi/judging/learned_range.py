@@ -6,14 +6,13 @@ it widens the range once it has stayed accepted for a day, so that a mistake doe
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from contract.items import PendingFigures, RangeItem
 from contract.limits import PENDING_DAYS, PENDING_FILES
 
 from judging.kpis import Kpis, instant_text, money_text
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from judging.values import us_of
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,9 @@ class Pending:
 
     def as_item(self) -> PendingFigures:
         """Return the entry of the ledger's item of a prefix."""
-        accepted_us = (self.accepted_at - _EPOCH) // timedelta(microseconds=1)
         return {
             "file_id": self.file_id,
-            "accepted_at": instant_text(accepted_us),
+            "accepted_at": instant_text(us_of(self.accepted_at)),
             "row_count": self.rows,
             "mean": money_text(self.mean_cents),
         }

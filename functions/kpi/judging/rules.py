@@ -14,8 +14,7 @@ from contract.limits import AMOUNT_DECIMALS, FUTURE_DAYS
 from contract.rules import Rule, rules_of
 from contract.subjects import Subject
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+from judging.values import us_of
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Limits:
 
     @classmethod
     def of(cls, last_modified_at: datetime) -> "Limits":
-        return cls((last_modified_at + timedelta(days=FUTURE_DAYS) - _EPOCH) // _MICROSECOND)
+        return cls(us_of(last_modified_at + timedelta(days=FUTURE_DAYS)))
 
 
 def broken_rules(subject: Subject, limits: Limits) -> dict[str, pl.Expr]:
@@ -41,6 +40,12 @@ def broken_rules(subject: Subject, limits: Limits) -> dict[str, pl.Expr]:
     return made
 
 
+def broken_rule_names(subject: Subject, limits: Limits) -> pl.Expr:
+    """Return the names of the rules that a row breaks, in their order, as a list."""
+    rules = broken_rules(subject, limits)
+    return pl.concat_list(pl.when(rule).then(pl.lit(name)) for name, rule in rules.items()).list.drop_nulls()
+
+
 def limit_value(kind: Kind, text: str) -> int:
     """Return what a comparison compares with, in the form of the kind's values; raise KeyError for other kinds."""
     return _LIMITS[kind.name](text)
@@ -52,7 +57,7 @@ def _cents(text: str) -> int:
 
 def _microseconds(text: str) -> int:
     at = datetime.fromisoformat(text)
-    return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
+    return us_of(at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
 _LIMITS: Mapping[str, Callable[[str], int]] = {INTEGER.name: int, AMOUNT.name: _cents, INSTANT.name: _microseconds}

@@ -7,7 +7,7 @@ cut out of it once, into columns `NAME_…` of its own.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 from contract.columns import CHANGE_COLUMNS
@@ -25,8 +25,16 @@ from contract.patterns import (
 from contract.subjects import Subject
 from contract.vocabulary import OPERATION_SPELLINGS
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def us_of(at: datetime) -> int:
+    """Return an instant as microseconds since 1970."""
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
 DAY_US = 86_400_000_000
-EARLIEST_US = (datetime(EARLIEST_YEAR, 1, 1) - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+EARLIEST_US = us_of(datetime(EARLIEST_YEAR, 1, 1, tzinfo=UTC))
 CHANGE_NAMES = tuple(column.name for column in CHANGE_COLUMNS)
 
 

@@ -30,7 +30,7 @@ from reading.ambiguity import pinned
 from reading.dialect_file import Pin
 from reading.layout import NAMELESS, Shape
 from reading.rejection import Reason, RejectedError
-from reading.texts import visible
+from reading.visible import visible
 
 _BLANKS = " \t"
 _DATE_HEAD = r"^[ \t]*([0-9]{1,2}/[0-9]{1,2}/[0-9])[0-9]{3}(?:[^0-9].*)?$"
@@ -173,8 +173,8 @@ class Writings:
             words = short.filter(short.str.strip_chars(_BLANKS).str.to_lowercase().is_in(NULL_WORDS))
             for word in words:
                 counted = self.null_words.setdefault(name, {})
-                plain = word.strip(_BLANKS)
-                counted[plain] = counted.get(plain, 0) + int((records[name] == word).sum())
+                written = word.strip(_BLANKS)
+                counted[written] = counted.get(written, 0) + int((records[name] == word).sum())
 
 
 PROOFS: Mapping[str, Mapping[str, str]] = {INSTANT.name: DATE_ORDER_PROOFS, AMOUNT.name: DECIMAL_SIGN_PROOFS}

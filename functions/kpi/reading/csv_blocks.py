@@ -22,7 +22,7 @@ from reading.rejection import Reason, RejectedError
 
 BLOCK_BYTES = 8 << 20
 SHORT_LINE_BYTES = 8
-_WITHOUT_CONTENT = re.compile(rb"\n[ \t\r,;|]*+(?=\n)")
+_WITHOUT_CONTENT = re.compile(rf"\n[ \r{''.join(DELIMITERS)}]*+(?=\n)".encode())
 MAXIMUM_SET_ASIDE = 2_000
 """Quoted lines that are taken out of a plain block one by one; beyond it the whole block goes the other way."""
 _EMPTY = re.compile("|".join(map(empty_record, DELIMITERS)))

@@ -6,6 +6,7 @@ from difflib import SequenceMatcher
 
 from contract.limits import REASON_CHARACTERS
 from contract.subjects import Subject
+from contract.writing import COMMA, DELIMITERS
 
 from reading.rejection import Reason
 from reading.visible import visible
@@ -17,7 +18,6 @@ _SIMILAR = (3, 4)
 """The share of two names' letters that are the same, from which on they are near."""
 _LEAST_PART = 4
 """A name that holds one of at least so many letters is near to it: `amount_usd` to `amount`, not `paid` to `id`."""
-_SEPARATORS = (";", "\t", "|")
 _MISREAD = re.compile("[\u00c3\u00c2\u00ef][\u0080-\u00bf]|\ufffd")
 """What UTF-8 looks like that was taken for Latin-1 and written as UTF-8 again."""
 
@@ -69,7 +69,7 @@ def _header(names: Sequence[str]) -> str:
 
 def _hint(names: Sequence[str]) -> str:
     text = "".join(names)
-    found = max(_SEPARATORS, key=text.count)
+    found = max((each for each in DELIMITERS if each != COMMA), key=text.count)
     if text.count(found) >= len(names):
         return f" Its fields look separated by {_shown(found)} instead of commas: pin it as delimiter."
     if _MISREAD.search(text):

@@ -8,7 +8,6 @@ from contract.subjects import Subject
 from contract.writing import DAY_FIRST_START, DECIMAL_SIGNS, MONTH_FIRST
 
 from reading.layout import Shape
-from reading.visible import visible as visible
 
 
 def without_null_texts(records: pl.DataFrame, null_texts: Sequence[str]) -> pl.DataFrame:
