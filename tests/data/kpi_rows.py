@@ -1,11 +1,18 @@
-"""Every record of a file as the KPI function reads it: what the corpora and the other engine are compared with."""
+"""A file as the KPI function sees it: what it says of the file, and each of its records."""
 
+import io
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 
 import polars as pl
+from admission import Inspection, inspect_file
 from contract.subjects import TRANSACTIONS, subject_of
+from judging.reconcile import Policy
 from judging.rules import Limits, broken_rule_names
 from judging.values import columns_to_read, read_values
 from reading.bytes import ByteStream
@@ -20,6 +27,35 @@ OF_MONEY = {"cents": "amount_value", "us": "date_value", "channel": "use_chip_va
 
 PLAIN = partial(csv_shape, Name("transactions/file.csv", TRANSACTIONS))
 """Tells the shape of a plain file of transactions, for a reader that is tried by itself."""
+
+
+def inspected_file(
+    content: bytes | ByteStream,
+    *,
+    key: str = "transactions/file.csv",
+    pin: bytes | None = None,
+    metadata: Mapping[str, str] = MappingProxyType({}),
+    last_modified_at: datetime = datetime(2024, 1, 1, tzinfo=UTC),
+    maximum_bad_share: str = "1",
+    size: int = 0,
+    is_reopened: bool = True,
+) -> Inspection:
+    """Judge a file as the function does: the first of its prefix, without a side-car; any share of bad rows is good.
+
+    A stream cannot be opened again, as the function does where it shows the places of values.
+    """
+    return inspect_file(
+        key,
+        io.BytesIO(content) if isinstance(content, bytes) else content,
+        last_modified_at=last_modified_at,
+        metadata=metadata,
+        read_side_car=lambda: None,
+        read_pin=lambda: pin,
+        learned=lambda: None,
+        policy=Policy(maximum_bad_share=Decimal(maximum_bad_share), minimum_rows=1),
+        reopen=(lambda: io.BytesIO(content)) if is_reopened and isinstance(content, bytes) else None,
+        size=size,
+    )
 
 
 def read_rows(

@@ -7,13 +7,11 @@ or of all. What it writes is what the code does: read it against docs/data-contr
 import io
 import json
 import sys
-from decimal import Decimal
 
-from admission import Inspection, inspect_file
+from admission import Inspection
 from dms.build import FOLDER, LAST_MODIFIED_AT, contents
-from judging.reconcile import Policy
 from judging.rules import Limits
-from kpi_rows import read_rows
+from kpi_rows import inspected_file, read_rows
 
 FILES = contents()
 OF_A_ROW = ("row", "line", "rules", "op", "commit_us", "key", "cents")
@@ -23,16 +21,7 @@ Golden = dict[str, object]
 def inspected(name: str) -> Inspection:
     """Judge a file as the function does."""
     key, body, pin = FILES[name]
-    return inspect_file(
-        key,
-        io.BytesIO(body),
-        last_modified_at=LAST_MODIFIED_AT,
-        metadata={},
-        read_side_car=lambda: None,
-        read_pin=lambda: pin,
-        learned=lambda: None,
-        policy=Policy(maximum_bad_share=Decimal(1), minimum_rows=1),
-    )
+    return inspected_file(body, key=key, pin=pin, last_modified_at=LAST_MODIFIED_AT, is_reopened=False)
 
 
 def rows_of(name: str) -> list[Golden]:

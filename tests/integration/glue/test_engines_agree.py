@@ -10,7 +10,6 @@ import random
 import re
 import sys
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,13 @@ import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from admission import Inspection, inspect_file
+from admission import Inspection
 from contract.items import FileItem
 from contract.limits import STORED_NAMES
 from contract.subjects import SUBJECTS, subject_of
 from glue_pipeline import SILVER, WAREHOUSE, immortal_session
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
-from judging.reconcile import Policy
 from judging.rules import Limits
 from pyspark.sql import SparkSession
 
@@ -41,7 +39,7 @@ sys.path[:0] = [str(NASTY), str(DATA)]
 from build import LAST_MODIFIED_AT, contents  # noqa: E402
 from dms import build as dms  # noqa: E402
 from file_grammar import files as grammar  # noqa: E402
-from kpi_rows import read_rows  # noqa: E402
+from kpi_rows import inspected_file, read_rows  # noqa: E402
 
 FILES = contents()
 GOLDENS = {name: json.loads((NASTY / f"{name}.expected.json").read_text()) for name in FILES}
@@ -59,16 +57,7 @@ IN_COMMON = ("row", "line", "raw", "rules", "key", "cents", "us", "channel")
 
 def inspected(key: str, body: bytes, pin: bytes | None = None) -> Inspection:
     """Inspect a file as the KPI function does."""
-    return inspect_file(
-        key,
-        io.BytesIO(body),
-        last_modified_at=LAST_MODIFIED_AT,
-        metadata={},
-        read_side_car=lambda: None,
-        read_pin=lambda: pin,
-        learned=lambda: None,
-        policy=Policy(maximum_bad_share=Decimal(1), minimum_rows=1),
-    )
+    return inspected_file(body, key=key, pin=pin, last_modified_at=LAST_MODIFIED_AT)
 
 
 def file_of(number: int, key: str, body: bytes, pin: bytes | None = None) -> FileItem:

@@ -3,15 +3,13 @@
 import gzip
 import io
 import json
-from datetime import UTC, datetime
-from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from admission import Inspection, inspect_file
+from admission import Inspection
 from contract.limits import BLANK_LINES, COLUMNS, OBJECT_BYTES, REASON_CHARACTERS, STORED_NAMES
-from judging.reconcile import Policy
+from kpi_rows import inspected_file
 from reading.bytes import ByteStream
 from reading.rejection import Reason, stored_reasons, stored_warnings
 
@@ -36,17 +34,7 @@ class NeverRead:
 def inspected(
     content: bytes | ByteStream, *, key: str = "transactions/file.csv", size: int = 0, pin: bytes | None = None
 ) -> Inspection:
-    return inspect_file(
-        key,
-        io.BytesIO(content) if isinstance(content, bytes) else content,
-        last_modified_at=datetime(2024, 1, 1, tzinfo=UTC),
-        metadata={},
-        read_side_car=lambda: None,
-        read_pin=lambda: pin,
-        learned=lambda: None,
-        policy=Policy(maximum_bad_share=Decimal(1), minimum_rows=1),
-        size=size,
-    )
+    return inspected_file(content, key=key, pin=pin, size=size)
 
 
 def refusal(content: bytes, **given: bytes) -> Reason:

@@ -3,11 +3,9 @@
 import io
 import json
 from datetime import UTC, datetime
-from decimal import Decimal
 
 import polars as pl
 import pytest
-from admission import inspect_file
 from contract.limits import EXAMPLE_BLOCKS, REASON_CHARACTERS
 from contract.remedies import OTHERWISE, remedy
 from contract.rules import rules_of
@@ -15,7 +13,7 @@ from contract.subjects import SUBJECTS, TRANSACTIONS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging.broken_rows import BrokenRow, first_of_each, shown
-from judging.reconcile import Policy
+from kpi_rows import inspected_file
 from reading.csv_blocks import BLOCK_BYTES
 from reading.rejection import Reason
 
@@ -25,15 +23,8 @@ DAY_FIRST = "2,2.00,31.12.2023,chip,2139"
 
 
 def reasons(body: bytes, *, key: str = "transactions/a.csv") -> list[Reason]:
-    return inspect_file(
-        key,
-        io.BytesIO(body),
-        last_modified_at=datetime(2024, 6, 1, tzinfo=UTC),
-        metadata={},
-        read_side_car=lambda: None,
-        learned=lambda: None,
-        policy=Policy(maximum_bad_share=Decimal("0.5"), minimum_rows=1),
-        reopen=lambda: io.BytesIO(body),
+    return inspected_file(
+        body, key=key, last_modified_at=datetime(2024, 6, 1, tzinfo=UTC), maximum_bad_share="0.5"
     ).reasons
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from admission import Inspection, inspect_file
+from admission import Inspection
 from contract.companions import is_companion
 from judging.kpis import money_text
-from judging.reconcile import Policy
+from kpi_rows import inspected_file
 
 CASES = Path(__file__).parents[3] / "../shared/cases"
 WRITTEN_AT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -101,15 +99,8 @@ pytestmark = pytest.mark.skipif(
 
 def inspected(name: str) -> Inspection:
     body = (CASES / name).read_bytes()
-    return inspect_file(
-        f"transactions/{name}",
-        io.BytesIO(body),
-        last_modified_at=WRITTEN_AT + timedelta(days=1),
-        metadata={},
-        read_side_car=lambda: None,
-        learned=lambda: None,
-        policy=Policy(maximum_bad_share=Decimal("0.5"), minimum_rows=1),
-        reopen=lambda: io.BytesIO(body),
+    return inspected_file(
+        body, key=f"transactions/{name}", last_modified_at=WRITTEN_AT + timedelta(days=1), maximum_bad_share="0.5"
     )
 
 

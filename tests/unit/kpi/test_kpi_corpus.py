@@ -8,12 +8,11 @@ from decimal import Decimal
 from types import MappingProxyType
 
 import pytest
-from admission import Inspection, inspect_file
+from admission import Inspection
 from build import FOLDER, LAST_MODIFIED_AT, contents
 from judging.kpis import instant_text, money_text
-from judging.reconcile import Policy
 from judging.rules import Limits
-from kpi_rows import PLAIN, read_rows
+from kpi_rows import PLAIN, inspected_file, read_rows
 from reading.csv_blocks import CsvRows
 
 FILES = contents()
@@ -23,15 +22,7 @@ REJECTED = [name for name, golden in GOLDENS.items() if "reasons" in golden]
 
 
 def inspected(name: str, metadata: Mapping[str, str] = MappingProxyType({})) -> Inspection:
-    return inspect_file(
-        name,
-        io.BytesIO(FILES[name]),
-        last_modified_at=LAST_MODIFIED_AT,
-        metadata=metadata,
-        read_side_car=lambda: None,
-        learned=lambda: None,
-        policy=Policy(maximum_bad_share=Decimal(1), minimum_rows=1),
-    )
+    return inspected_file(FILES[name], key=name, metadata=metadata, last_modified_at=LAST_MODIFIED_AT)
 
 
 def test_corpus_is_complete__one_golden_per_file() -> None:

@@ -2,17 +2,15 @@
 
 import io
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import pytest
-from admission import Inspection, inspect_file
+from admission import Inspection
 from contract.subjects import subject_of
 from dms.build import card, text, values
-from judging.reconcile import Policy
 from judging.rules import Limits
 from kpi_cloud import Cloud, handle
-from kpi_rows import read_rows
+from kpi_rows import inspected_file, read_rows
 from reading.dialect_file import Pin, pin_of
 from reading.rejection import RejectedError
 
@@ -22,16 +20,7 @@ IN_ORDER = "transactions/CDC_TXN-20231201100000000.csv"
 
 
 def inspected(key: str, body: bytes, pin: bytes | None = None) -> Inspection:
-    return inspect_file(
-        key,
-        io.BytesIO(body),
-        last_modified_at=LAST_MODIFIED_AT,
-        metadata={},
-        read_side_car=lambda: None,
-        read_pin=lambda: pin,
-        learned=lambda: None,
-        policy=Policy(maximum_bad_share=Decimal(1), minimum_rows=1),
-    )
+    return inspected_file(body, key=key, pin=pin, last_modified_at=LAST_MODIFIED_AT)
 
 
 @pytest.mark.parametrize(

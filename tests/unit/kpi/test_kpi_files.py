@@ -1,18 +1,16 @@
 """Whole files from the contract's grammar and its neighbourhood: the function tells of each what the reference does."""
 
-import io
 import os
 from collections import Counter
-from decimal import Decimal
 
 import kpi_reference_files as reference
 import pytest
-from admission import Inspection, inspect_file
+from admission import Inspection
 from build import LAST_MODIFIED_AT
 from file_grammar import files
 from hypothesis import HealthCheck, Phase, given, settings
 from judging.kpis import instant_text, money_text
-from judging.reconcile import Policy
+from kpi_rows import inspected_file
 
 PARTS = 4
 """So that several processes share the work."""
@@ -23,16 +21,7 @@ AGREED = ("read", "refused for its values")
 
 
 def inspected(content: bytes) -> Inspection:
-    return inspect_file(
-        "transactions/file.csv",
-        io.BytesIO(content),
-        last_modified_at=LAST_MODIFIED_AT,
-        metadata={},
-        read_side_car=lambda: None,
-        learned=lambda: None,
-        policy=Policy(maximum_bad_share=Decimal(1), minimum_rows=1),
-        reopen=lambda: io.BytesIO(content),
-    )
+    return inspected_file(content, last_modified_at=LAST_MODIFIED_AT)
 
 
 def agrees(found: Inspection, expected: reference.Table) -> bool:

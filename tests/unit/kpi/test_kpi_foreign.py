@@ -1,16 +1,13 @@
 """Files that are no table: each is refused by its name with what converts it; the first bytes decide, not the key."""
 
 import gzip
-import io
-from datetime import UTC, datetime
-from decimal import Decimal
 
 import pytest
-from admission import Inspection, inspect_file
+from admission import Inspection
 from contract.formats import FOREIGN_FORMATS
 from contract.limits import REASON_CHARACTERS
 from foreign_cases import FOREIGN_CASES, TABLE
-from judging.reconcile import Policy
+from kpi_rows import inspected_file
 from reading.foreign import foreign_format, refuse_foreign
 from reading.rejection import RejectedError
 
@@ -53,15 +50,7 @@ SAID = {
 
 
 def inspected(content: bytes, *, key: str) -> Inspection:
-    return inspect_file(
-        key,
-        io.BytesIO(content),
-        last_modified_at=datetime(2024, 1, 1, tzinfo=UTC),
-        metadata={},
-        read_side_car=lambda: None,
-        learned=lambda: None,
-        policy=Policy(maximum_bad_share=Decimal(1), minimum_rows=1),
-    )
+    return inspected_file(content, key=key)
 
 
 def test_table_covers_the_corpus__one_saying_per_file() -> None:

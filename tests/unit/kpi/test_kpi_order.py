@@ -1,8 +1,6 @@
 """The order of changes is never guessed: which column orders a file, and when its object was written."""
 
-import io
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import app
@@ -10,8 +8,8 @@ import pytest
 from admission import Inspection, inspect_file
 from cloud.uploads import object_instant
 from dms.build import COMMIT, HEADER, LATER, text, values
-from judging.reconcile import Policy
 from kpi_cloud import BRONZE, Cloud, handle
+from kpi_rows import inspected_file
 
 LAST_MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 SECOND = datetime(2024, 1, 1, 12, 0, 7, tzinfo=UTC)
@@ -20,16 +18,7 @@ GOOD = b"dms_id,amount,date\n1,1.00,2023-05-06\n"
 
 
 def inspected(key: str, body: bytes, pin: bytes | None = None) -> Inspection:
-    return inspect_file(
-        key,
-        io.BytesIO(body),
-        last_modified_at=LAST_MODIFIED_AT,
-        metadata={},
-        read_side_car=lambda: None,
-        read_pin=lambda: pin,
-        learned=lambda: None,
-        policy=Policy(maximum_bad_share=Decimal(1), minimum_rows=1),
-    )
+    return inspected_file(body, key=key, pin=pin, last_modified_at=LAST_MODIFIED_AT)
 
 
 SHORT = "id,amount,date"

@@ -1,18 +1,17 @@
 """Parquet files that polars would read and Spark would not, or that are damaged: refused before they are accepted."""
 
 import io
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from admission import Inspection, inspect_file
+from admission import Inspection
 from build import contents
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from judging.reconcile import Policy
+from kpi_rows import inspected_file
 from reading.parquet_footer import read_footer
 from reading.parquet_pages import check_pages
 from reading.thrift import Compact, ThriftError
@@ -31,15 +30,7 @@ SAID = {
 
 
 def inspected(content: bytes) -> Inspection:
-    return inspect_file(
-        "transactions/file.parquet",
-        io.BytesIO(content),
-        last_modified_at=datetime(2024, 1, 1, tzinfo=UTC),
-        metadata={},
-        read_side_car=lambda: None,
-        learned=lambda: None,
-        policy=Policy(maximum_bad_share=Decimal(1), minimum_rows=1),
-    )
+    return inspected_file(content, key="transactions/file.parquet")
 
 
 def written(columns: dict[str, pa.Array], **options: object) -> bytes:

@@ -3,16 +3,14 @@
 import io
 import json
 from datetime import UTC, datetime
-from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from admission import Inspection, inspect_file, inspect_marker
+from admission import Inspection, inspect_marker
 from contract.subjects import TRANSACTIONS
 from dms.build import CARD_NUMBERS, COMMIT, HEADER, LATER, deleted, text, user, values
-from judging.reconcile import Policy
-from kpi_rows import PLAIN
+from kpi_rows import PLAIN, inspected_file
 from reading.card_secrets import secret_columns
 from reading.csv_blocks import CsvRows
 from reading.csv_records import Beginning
@@ -26,16 +24,7 @@ COLUMNS = ["id", *TRANSACTIONS.headerless[1:]]
 
 
 def inspected(key: str, body: bytes, **pin: object) -> Inspection:
-    return inspect_file(
-        key,
-        io.BytesIO(body),
-        last_modified_at=datetime(2024, 1, 1, tzinfo=UTC),
-        metadata={},
-        read_side_car=lambda: None,
-        read_pin=lambda: json.dumps(pin).encode() if pin else None,
-        learned=lambda: None,
-        policy=Policy(maximum_bad_share=Decimal(1), minimum_rows=1),
-    )
+    return inspected_file(body, key=key, pin=json.dumps(pin).encode() if pin else None)
 
 
 def test_transactions_in_order_are_read_by_their_own_rows__most_are_of_another_table() -> None:

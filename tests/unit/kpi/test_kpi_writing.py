@@ -8,7 +8,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from admission import Inspection, inspect_file
+from admission import Inspection
 from contract.kinds import AMOUNT
 from contract.limits import REASON_CHARACTERS
 from contract.subjects import TRANSACTIONS
@@ -16,9 +16,8 @@ from contract.writing import DATE_ORDER_PROOFS, DECIMAL_SIGN_PROOFS, DELIMITERS,
 from dms.build import CARD_NUMBERS, CARDS_HEADER, card, text
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from judging.reconcile import Policy
 from judging.rules import Limits
-from kpi_rows import read_rows
+from kpi_rows import inspected_file, read_rows
 from reading.near_names import near_name
 
 LAST_MODIFIED_AT = datetime(2024, 6, 1, tzinfo=UTC)
@@ -29,16 +28,12 @@ DAY = "2023-05-06"
 def inspected(
     body: bytes, *, key: str = "transactions/a.csv", maximum_bad_share: str = "1", **pin: object
 ) -> Inspection:
-    found = inspect_file(
-        key,
-        io.BytesIO(body),
+    found = inspected_file(
+        body,
+        key=key,
+        pin=json.dumps(pin).encode() if pin else None,
         last_modified_at=LAST_MODIFIED_AT,
-        metadata={},
-        read_side_car=lambda: None,
-        read_pin=lambda: json.dumps(pin).encode() if pin else None,
-        learned=lambda: None,
-        policy=Policy(maximum_bad_share=Decimal(maximum_bad_share), minimum_rows=1),
-        reopen=lambda: io.BytesIO(body),
+        maximum_bad_share=maximum_bad_share,
     )
     assert all(len(reason.text) <= REASON_CHARACTERS for reason in found.reasons)
     assert all(len(warning) <= REASON_CHARACTERS for warning in found.warnings)
