@@ -2404,9 +2404,10 @@ def commit(run: Run, report: SilverReport | GoldReport) -> None:
     run.job.ledger.commit(intent, token=run.record["token"])
     try:
         run.job.step("after_intent")
-        publish(run.job, intent)
+        published = publish(run.job, intent)
     except Exception as error:
         raise Unfinished(f"run {run.run_seq} is committed, the next one finishes it: {root_cause(error)}") from error
+    compact_published(run.job, published)
 
 
 def put_report(run: Run, report: SilverReport | GoldReport) -> str:
@@ -2418,8 +2419,8 @@ def put_report(run: Run, report: SilverReport | GoldReport) -> str:
     return key
 
 
-def publish(job: Job, intent: RunIntent) -> None:
-    """Carry out a committed intent; every step may be done twice, so that the next run can finish what a kill left."""
+def publish(job: Job, intent: RunIntent) -> list[str]:
+    """Carry out a committed intent; return its tables. Each step may be done twice: the next run finishes a kill's."""
     branches, ledger = job.branches(intent["branch"]), job.ledger
     promised = {table: intent["snapshots"][table] for table in job.layer.tables if table in intent["snapshots"]}
     for table, snapshot_id in promised.items():
@@ -2436,7 +2437,12 @@ def publish(job: Job, intent: RunIntent) -> None:
     ledger.finish(published)
     branches.drop_older(promised)
     job.step("published", run_seq=intent["run_seq"], **totals_of(report))
-    job.step("compacted", tables=compact(job.spark, job.database, promised))
+    return list(promised)
+
+
+def compact_published(job: Job, tables: Iterable[str]) -> None:
+    """Compact the tables of a run whose rows readers see: if that fails, the run has ended all the same."""
+    job.step("compacted", tables=compact(job.spark, job.database, tables))
 
 
 def totals_of(report: SilverReport | GoldReport) -> dict[str, object]:
@@ -2456,7 +2462,7 @@ def recover(job: Job) -> None:
     state = job.ledger.state()
     if "intent" in state:
         job.step("rolling_forward", run_seq=state["intent"]["run_seq"])
-        publish(job, state["intent"])
+        compact_published(job, publish(job, state["intent"]))
     elif job.arguments.rebuild_from:
         job.ledger.abandon()  # a rebuild mends what a failed run has left
     elif "in_progress" in state:
