@@ -12,7 +12,7 @@ from contract.parquet import FOOTER_BYTES
 
 from reading.foreign import refusal
 from reading.rejection import Reason, RejectedError
-from reading.thrift import Compact, Struct, ThriftError
+from reading.thrift import DAMAGED, Compact, Struct
 
 _MAGIC = b"PAR1"
 _TAIL_BYTES = 8
@@ -77,7 +77,7 @@ def read_footer(path: Path) -> Footer:
             raise ValueError("its numbers of rows do not add up")
         chunks = (chunk for group in said[_OF_FILE["row_groups"]] for chunk in _chunks(group, leaves))
         return Footer(leaves, tuple(chunks))
-    except (ThriftError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except DAMAGED as error:
         raise unreadable(f"its footer is damaged ({error})") from error
 
 
@@ -119,7 +119,7 @@ def _leaves(elements: list[Struct]) -> Iterator[Leaf]:
 def _leaf(place: int, element: Struct, *, is_flat: bool) -> Leaf:
     logical = element.get(_OF_ELEMENT["logical"], {})
     name = element[_OF_ELEMENT["name"]].decode(errors="replace")
-    return Leaf(place, name, element.get(_OF_ELEMENT["type"]), next(iter(logical), None), is_flat)
+    return Leaf(place, name, element.get(_OF_ELEMENT["type"]), next(iter(logical.keys()), None), is_flat)
 
 
 def _chunks(group: Struct, leaves: tuple[Leaf, ...]) -> Iterator[Chunk]:
@@ -134,5 +134,5 @@ def _chunks(group: Struct, leaves: tuple[Leaf, ...]) -> Iterator[Chunk]:
             raise ValueError("its numbers of values do not add up")
         encodings = frozenset(meta[_OF_META["encodings"]])
         yield Chunk(
-            leaf, meta[_OF_META["codec"]], encodings, first, first + meta[_OF_META["size"]] * bool(places), values
+            leaf, int(meta[_OF_META["codec"]]), encodings, first, first + meta[_OF_META["size"]] * bool(places), values
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from reading.parquet_footer import Chunk, Footer, unreadable
-from reading.thrift import Compact, ThriftError
+from reading.thrift import DAMAGED, Compact, ThriftError
 
 _COMPRESSED_SIZE, _CHECKSUM, _DATA, _DATA_OF_SECOND_FORM = 3, 4, 5, 8
 _VALUES = 1
@@ -68,7 +68,7 @@ def _page(file: BinaryIO, at: int, chunk: Chunk) -> Page:
         except ThriftError as error:
             if not error.is_short or size == _HEADER_BYTES[-1] or size >= chunk.end - at:
                 raise _damaged(chunk, str(error)) from error
-        except (KeyError, TypeError, ValueError) as error:
+        except DAMAGED as error:
             raise _damaged(chunk, "it has no size") from error
     raise _damaged(chunk, "it does not end")
 

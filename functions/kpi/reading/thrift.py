@@ -20,6 +20,10 @@ class ThriftError(Exception):
         self.is_short = is_short
 
 
+DAMAGED = (ThriftError, LookupError, TypeError, ValueError, AttributeError)
+"""What reading a damaged struct and its fields raises: a field may be missing, or hold a list in a number's place."""
+
+
 @dataclass
 class Compact:
     """Reads one value after the other; `at` is the place in the bytes."""

@@ -65,6 +65,15 @@ def test_page_header_is_damaged__column_is_counted_or_only_kept_or_not_read(dama
     assert f"the header of a page of the column {damaged!r} is damaged" in reason.text
 
 
+def test_page_header_is_damaged__a_list_stands_in_the_place_of_a_struct(tmp_path: Path) -> None:
+    path = tmp_path / "file.parquet"
+    path.write_bytes(written(rows(50), use_dictionary=False))
+    data = path.read_bytes()
+    at = data.index(b"\x2c\x15", read_footer(path).chunks[0].start)  # field 5, the struct DataPageHeader
+    [reason] = inspected(data[:at] + b"\x29" + data[at + 1 :]).reasons
+    assert "the header of a page of the column 'dms_id' is damaged" in reason.text
+
+
 def test_numbers_are_refused__a_column_would_hold_more_values_than_its_pages() -> None:
     content = written(rows(50), compression="none", use_dictionary=False)
     footer = int.from_bytes(content[-8:-4], "little")
