@@ -1408,6 +1408,8 @@ ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
 SCAN_BYTES = 64 << 20  # a file of a first load has 30 to 40 MB; half of Spark's own setting
 BROADCAST_KEYS = 1_000_000  # some 100 MB of hash table
 ALWAYS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "false"}
+LOOKED_UP_ONCE = {"functions": ("col", "lit", "when", "coalesce"), "PythonUtils": ("toSeq",), "org": (), "py4j": ()}
+"""Names of the JVM that PySpark asks for with each column, and members of these."""
 Result = TypeVar("Result")
 
 
@@ -1416,12 +1418,22 @@ def session(name: str, settings: Mapping[str, str]) -> SparkSession:
     builder = SparkSession.builder.appName(name)
     for setting, value in {**ALWAYS, **settings}.items():
         builder = builder.config(setting, value)
-    return builder.getOrCreate()
+    made = builder.getOrCreate()
+    _remember_names(jvm(made))
+    return made
 
 
 def jvm(spark: SparkSession) -> Any:
     """Return the JVM behind a session."""
     return spark._jvm
+
+
+def _remember_names(view: Any) -> None:
+    """Keep what py4j would else ask for anew each time; the JVM seeks a name in the jars of every imported package."""
+    for name, members in LOOKED_UP_ONCE.items():
+        setattr(view, name, found := getattr(view, name))
+        for member in members:
+            setattr(found, member, getattr(found, member))
 
 
 def in_parallel(tasks: Mapping[str, Callable[[], Result]]) -> dict[str, Result]:

@@ -71,6 +71,12 @@ def at_the_server(aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Itera
         monkeypatch.setenv(name, value)
     yield
     app.services.cache_clear()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sockets_are_collected() -> Iterator[None]:
+    """Once for a file of tests: to look through all that this process holds takes half a second."""
+    yield
     collect_sockets()
 
 
