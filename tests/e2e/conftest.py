@@ -10,11 +10,19 @@ from ended_batch import EndedBatch, upload_and_await
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of the deployment before those of the batch: they can show what they found minutes earlier."""
+    """Put the tests of the deployment before those of the batch: they can show what they found minutes earlier.
+
+    Last come those of other files, as the batch's look at all that there is.
+    """
     places = [place for place, item in enumerate(items) if Path(__file__).parent in item.path.parents]
-    here = sorted((items[place] for place in places), key=lambda item: "ended" in getattr(item, "fixturenames", ()))
+    here = sorted((items[place] for place in places), key=_place)
     for place, item in zip(places, here, strict=True):
         items[place] = item
+
+
+def _place(item: pytest.Item) -> int:
+    fixtures = getattr(item, "fixturenames", ())
+    return 2 if "items" in fixtures else int("ended" in fixtures)
 
 
 @pytest.fixture(scope="session")

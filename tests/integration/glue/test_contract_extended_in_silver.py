@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from changed_contract import KPI, add_column, add_fact_column, add_rule, copied
 from glue_pipeline import Pipeline, csv
-
-DATA = Path(__file__).parents[2] / "data"
-sys.path.insert(0, str(DATA))
-from changed_contract import KPI, add_column, add_fact_column, add_rule, copied  # noqa: E402
 
 HEADER = "dms_id,amount,date,merchant_id"
 OLD = csv("1,1.00,2023-01-01,5", "2,2.00,2023-01-02,5", "3,3.00,2023-01-03,6", header=HEADER)

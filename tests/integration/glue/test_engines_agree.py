@@ -8,7 +8,6 @@ import json
 import os
 import random
 import re
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from admission import Inspection
+from build import LAST_MODIFIED_AT, contents
 from contract.items import FileItem
 from contract.limits import STORED_NAMES
 from contract.subjects import SUBJECTS, subject_of
+from dms import build as dms
+from file_grammar import files as grammar
 from glue_pipeline import SILVER, WAREHOUSE, immortal_session
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 from judging.rules import Limits
+from kpi_rows import inspected_file, read_rows
 from pyspark.sql import SparkSession
 
 from glue.lake.ledger import instant_text
@@ -35,11 +38,6 @@ from glue.reading.staging import Staging, csv_of_codes
 
 DATA = Path(__file__).parents[2] / "data"
 NASTY = DATA / "nasty"
-sys.path[:0] = [str(NASTY), str(DATA)]
-from build import LAST_MODIFIED_AT, contents  # noqa: E402
-from dms import build as dms  # noqa: E402
-from file_grammar import files as grammar  # noqa: E402
-from kpi_rows import inspected_file, read_rows  # noqa: E402
 
 FILES = contents()
 GOLDENS = {name: json.loads((NASTY / f"{name}.expected.json").read_text()) for name in FILES}

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 from contract import patterns
-from pyspark.sql import SparkSession
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "data"))
 from pattern_examples import ACCEPTED, examples
+from pyspark.sql import SparkSession
 
 
 def test_patterns_accept_and_refuse_in_java__what_they_do_in_the_other_engines(spark: SparkSession) -> None:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from extension_guide import ROOT, Change, Extension, extensions
-
-sys.path.insert(0, str(ROOT / "tests" / "data"))
 from changed_contract import KPI, add_column, add_rule, copied
+from extension_guide import ROOT, Change, Extension, extensions
 
 NOT_COPIED = (".venv", ".git", ".assay", ".aws-sam", ".*_cache", "__pycache__", ".hypothesis", "benchmarks")
 GUIDE = extensions()

@@ -17,10 +17,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from changed_contract import KPI, add_column, add_rule, copied
 
 DATA = Path(__file__).parents[2] / "data"
-sys.path.insert(0, str(DATA))
-from changed_contract import KPI, add_column, add_rule, copied  # noqa: E402
 
 INSPECT = """
 import io, json, sys

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
-from pathlib import Path
 
 import polars as pl
 import pytest
 from contract import patterns
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "data"))
 from pattern_examples import ACCEPTED, REFUSED, examples
 
 FORMS = {name: value for name, value in vars(patterns).items() if isinstance(value, str) and name.isupper()}

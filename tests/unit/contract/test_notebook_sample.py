@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 from typing import Any
 
+import notebook_sample
 import pytest
 from contract.rules import rules_of
 from contract.subjects import TRANSACTIONS
-
-DATA = Path(__file__).parents[2] / "data"
-sys.path.insert(0, str(DATA))
-import notebook_sample  # noqa: E402
 
 CONTENTS = notebook_sample.contents()
 ITEMS: dict[str, dict[str, Any]] = {
