@@ -1,0 +1,84 @@
+"""Files that people really have go through the command line in one go; each ends as it does for the function alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from cases import BESIDE, CASES, READ, REFUSED
+from deployed_app import DeployedApp, until
+
+from assay.audit import audit, differences
+from assay.ledger import Item, ending
+from assay.query import lake
+
+FIRST, SECOND = "order/*/1_first", "order/*/2_second"
+PROVEN = "shape/ctrl_z.csv"
+CHANGED_IN_ORDER = {65001: "11.00", 65002: "12.00", 160001: "20.00", 160003: "7.00", 164001: "12.00"}
+
+pytestmark = pytest.mark.skipif(not CASES.exists(), reason="files that people really have are not beside the project")
+
+
+def assay(app: DeployedApp, *words: object) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("assay")), *map(str, words)]
+    return subprocess.run(command, cwd=app.project, capture_output=True, text=True, check=False)
+
+
+def upload(app: DeployedApp, folder: Path, *options: object) -> subprocess.CompletedProcess[str]:
+    """Upload a folder of the cases, or a file, to where it lies among them."""
+    inside = (folder if folder.is_dir() else folder.parent).relative_to(CASES)
+    return assay(app, "upload", folder, "--prefix", f"transactions/cases/{inside}", *options)
+
+
+@pytest.fixture(scope="module")
+def items(app: DeployedApp) -> dict[str, Item]:
+    """What the ledger says of each file, by its path among the cases, once all have ended."""
+    folders = [folder for folder in CASES.iterdir() if folder.is_dir() and folder.name not in ("order", "shape")]
+    shapes = [file for file in (CASES / "shape").iterdir() if file != CASES / PROVEN]
+    uploads = [*CASES.glob(FIRST), *folders, *shapes, CASES / "order/excel_rounded_ids.csv"]
+    for path in uploads:
+        assert (done := upload(app, path)).returncode == 0, done.stderr
+    assert upload(app, CASES / PROVEN, "--control", "3:36.06").returncode == 0
+    for path in CASES.glob(SECOND):
+        assert (done := upload(app, path, "--wait")).returncode == 0, done.stderr
+
+    def ended() -> dict[str, Item]:
+        found = {item["key"].removeprefix("transactions/cases/"): item for item in app.ledger.whole()}
+        found = {name: item for name, item in found.items() if name in {*READ, *REFUSED, *BESIDE}}
+        return found if len(found) >= len({*READ, *REFUSED}) and all(map(ending, found.values())) else {}
+
+    found: dict[str, Item] = until(ended, seconds=420, what="the end of all files")
+    return found
+
+
+def test_each_file_ends_as_it_should__read_refused_or_beside(items: dict[str, Item]) -> None:
+    read = {name: item["kpis"] for name, item in items.items() if item["status"] == "published"}
+    assert {name: (kpis["row_count"], kpis["total_amount"]) for name, kpis in read.items()} == READ
+    refused = {name: item["reasons"][0]["code"] for name, item in items.items() if item["status"] == "rejected"}
+    assert refused == REFUSED
+    assert items[PROVEN]["control"]["proven"]
+
+
+def test_one_mail_tells_of_each_file__none_of_companions(app: DeployedApp, items: dict[str, Item]) -> None:
+    # The ledger tells the end of a file before the mail about it is sent.
+    until(lambda: all(map(app.mails_about, items.values())), seconds=60, what="the mails about all files")
+    assert {name: len(app.mails_about(item)) for name, item in items.items()} == dict.fromkeys({*READ, *REFUSED}, 1)
+
+
+def test_later_upload_is_the_newer__in_one_second_or_with_a_date_in_its_name(
+    app: DeployedApp, items: dict[str, Item]
+) -> None:
+    assert items
+    with lake(app.target) as tables:
+        question = f"SELECT dms_id, amount FROM gold.fact_transactions WHERE dms_id IN {tuple(CHANGED_IN_ORDER)}"
+        found = {row["dms_id"]: row["amount"] for row in tables.ask(question).read_all().to_pylist()}
+    assert found == {key: Decimal(amount) for key, amount in CHANGED_IN_ORDER.items()}
+
+
+def test_audit_agrees__after_all_of_them(app: DeployedApp, items: dict[str, Item]) -> None:
+    assert items
+    with lake(app.target) as tables:
+        assert differences(audit(app.ledger, tables)) == []
