@@ -14,7 +14,7 @@ _OF_STRUCTURE: Mapping[str, str] = {
 }
 _OF_KIND: Mapping[tuple[str, Fault], str] = {
     (INSTANT.name, Fault.UNREADABLE): (
-        "Write YYYY-MM-DD HH:MM:SS or MM/DD/YYYY; day-first dates are read with the pin date_order."
+        "Write YYYY-MM-DD HH:MM:SS or MM/DD/YYYY; DD/MM/YYYY is read with the pin date_order, DD.MM.YYYY is not."
     ),
     (INSTANT.name, Fault.IN_FUTURE): "No row may be later than its object plus a day: mend it at its source.",
     (INSTANT.name, Fault.NOT_GIVEN): "Write YYYY-MM-DD HH:MM:SS in each row of this column.",
