@@ -8,13 +8,15 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from cases import BESIDE, CASES, READ, REFUSED
+from cases import CASES, READ, REFUSED
 from deployed_app import DeployedApp, until
 
 from assay.audit import audit, differences
 from assay.ledger import Item, ending
 from assay.query import lake
 
+PREFIX = "transactions/cases/"
+TAKEN = {*READ, *REFUSED}
 FIRST, SECOND = "order/*/1_first", "order/*/2_second"
 PROVEN = "shape/ctrl_z.csv"
 CHANGED_IN_ORDER = {65001: "11.00", 65002: "12.00", 160001: "20.00", 160003: "7.00", 164001: "12.00"}
@@ -30,7 +32,7 @@ def assay(app: DeployedApp, *words: object) -> subprocess.CompletedProcess[str]:
 def upload(app: DeployedApp, folder: Path, *options: object) -> subprocess.CompletedProcess[str]:
     """Upload a folder of the cases, or a file, to where it lies among them."""
     inside = (folder if folder.is_dir() else folder.parent).relative_to(CASES)
-    return assay(app, "upload", folder, "--prefix", f"transactions/cases/{inside}", *options)
+    return assay(app, "upload", folder, "--prefix", f"{PREFIX}{inside}", *options)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +48,9 @@ def items(app: DeployedApp) -> dict[str, Item]:
         assert (done := upload(app, path, "--wait")).returncode == 0, done.stderr
 
     def ended() -> dict[str, Item]:
-        found = {item["key"].removeprefix("transactions/cases/"): item for item in app.ledger.whole()}
-        found = {name: item for name, item in found.items() if name in {*READ, *REFUSED, *BESIDE}}
-        return found if len(found) >= len({*READ, *REFUSED}) and all(map(ending, found.values())) else {}
+        cases = (item for item in app.ledger.whole() if item["key"].startswith(PREFIX))
+        found = {item["key"].removeprefix(PREFIX): item for item in cases}
+        return found if found.keys() >= TAKEN and all(map(ending, found.values())) else {}
 
     found: dict[str, Item] = until(ended, seconds=420, what="the end of all files")
     return found
@@ -65,7 +67,7 @@ def test_each_file_ends_as_it_should__read_refused_or_beside(items: dict[str, It
 def test_one_mail_tells_of_each_file__none_of_companions(app: DeployedApp, items: dict[str, Item]) -> None:
     # The ledger tells the end of a file before the mail about it is sent.
     until(lambda: all(map(app.mails_about, items.values())), seconds=60, what="the mails about all files")
-    assert {name: len(app.mails_about(item)) for name, item in items.items()} == dict.fromkeys({*READ, *REFUSED}, 1)
+    assert {name: len(app.mails_about(item)) for name, item in items.items()} == dict.fromkeys(TAKEN, 1)
 
 
 def test_later_upload_is_the_newer__in_one_second_or_with_a_date_in_its_name(

@@ -36,9 +36,7 @@ from glue.reading.masking import CardKey, copy_masked
 from glue.reading.rows import READER_SETTINGS, read
 from glue.reading.staging import Staging, csv_of_codes
 
-DATA = Path(__file__).parents[2] / "data"
-NASTY = DATA / "nasty"
-
+NASTY = Path(__file__).parents[2] / "data/nasty"
 FILES = contents()
 GOLDENS = {name: json.loads((NASTY / f"{name}.expected.json").read_text()) for name in FILES}
 READABLE = {name: FILES[name] for name, golden in GOLDENS.items() if "rows" in golden}
