@@ -13,7 +13,17 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from glue.lake.positions import ancestry, delete_rows, iceberg_table, place_of_row, read_files, rows_of_keys
+from glue.lake.positions import (
+    ancestry,
+    append_rows,
+    delete_rows,
+    iceberg_table,
+    place_of_row,
+    read_files,
+    replace_rows,
+    rows_of_keys,
+    start_branch,
+)
 from glue.lake.spark import in_parallel
 from glue.lake.tables import CATALOG, total
 
@@ -21,14 +31,18 @@ from glue.lake.tables import CATALOG, total
 class Branches:
     """The branches of one run: one for each table that the run writes to, all of the same name.
 
-    References are set through Iceberg's own API (`ManageSnapshots`): its SQL form costs a Spark job each time.
+    What a run does to a table is one transaction of Iceberg's, that is one commit: each costs a write to S3 and a call
+    to the catalog. The table is looked up in the catalog once. References are set through Iceberg's own API
+    (`ManageSnapshots`): its SQL form costs a Spark job each time.
     """
 
     def __init__(self, spark: SparkSession, database: str, name: str) -> None:
         self._spark = spark
         self._database = database
         self.name = name
-        self._opened: dict[str, int] = {}  # table to the snapshot from which the branch started
+        self._tables: dict[str, Any] = {}  # table to what the catalog said of it
+        self._pending: dict[str, Any] = {}  # table to the transaction that is not committed yet
+        self._opened: dict[str, int | None] = {}  # table to the snapshot from which the branch started, if there is one
         self._seen: dict[str, int] = {}  # table to the published snapshot in which this run found rows
 
     @staticmethod
@@ -40,17 +54,25 @@ class Branches:
         """Return the identifier under which readers see a table."""
         return f"{CATALOG}.{self._database}.{table}"
 
-    def open(self, table: str) -> str:
-        """Start this run's branch from `main`, if it has not begun; return its identifier."""
-        if table not in self._opened:
-            iceberg = self._iceberg(table)
-            if iceberg.currentSnapshot() is None:
-                # A branch needs a snapshot to start from.
-                iceberg.newFastAppend().commit()
-            start = iceberg.currentSnapshot().snapshotId()
-            iceberg.manageSnapshots().createBranch(self.name, start).commit()
-            self._opened[table] = start
-        return f"{self.table(table)}.branch_{self.name}"
+    def open(self, table: str) -> Any:
+        """Start a transaction on a table, if none has begun; return the table as the transaction holds it.
+
+        The first one starts the run's branch from `main`. Nobody sees it before `commit`, nor do this run's queries.
+        """
+        if table not in self._pending:
+            self._pending[table] = self._iceberg(table).newTransaction()
+            if table not in self._opened:
+                self._opened[table] = start_branch(self._spark, self._pending[table].table(), self.name)
+        return self._pending[table].table()
+
+    def commit(self, table: str) -> None:
+        """Commit what this run has done to a table, if it is not committed yet."""
+        if table in self._pending:
+            self._pending.pop(table).commitTransaction()
+            parents = [snapshot.parentId() for snapshot in self._commits(table)]
+            if parents and parents[-1] != self._opened[table]:
+                # Iceberg has put the run's work on top of a compaction, which has replaced the files of its deletes.
+                raise RuntimeError(f"{table} was compacted by another job while this run wrote it: run it again")
 
     def is_open(self, table: str) -> bool:
         """Tell whether this run has a branch of a table, that is, writes to it."""
@@ -58,29 +80,34 @@ class Branches:
 
     def current(self, table: str) -> str:
         """Return the identifier of a table as this run sees it: its branch if there is one, else what readers see."""
+        self.commit(table)
         return f"{self.table(table)}.branch_{self.name}" if self.is_open(table) else self.table(table)
 
     def append(self, table: str, rows: DataFrame) -> None:
         """Append rows to the run's branch, each task to files of its own: the rows of one run share a partition."""
-        rows.writeTo(self.open(table)).option("distribution-mode", "none").option("fanout-enabled", "true").append()
+        append_rows(self._spark, self.open(table), rows, branch=self.name)
 
     def replace(self, table: str, rows: DataFrame) -> None:
         """Put rows in the place of all that the table holds, on the run's branch."""
-        rows.writeTo(self.open(table)).overwrite(F.lit(True))
+        replace_rows(self._spark, self.open(table), rows, branch=self.name)
 
     def note(self, table: str, properties: Mapping[str, str]) -> None:
-        """Commit a snapshot without rows to the run's branch, with these properties in its summary."""
-        self.open(table)
-        commit = self._iceberg(table).newFastAppend().toBranch(self.name)
+        """Put a snapshot without rows on the run's branch, with these properties in its summary."""
+        noted = self.open(table).newFastAppend().toBranch(self.name)
         for name, value in properties.items():
-            commit = commit.set(name, value)
-        commit.commit()
+            noted = noted.set(name, value)
+        noted.commit()
 
     def merge(self, table: str, rows: DataFrame, *, on: str, clauses: str) -> None:
-        """Merge rows (alias `s`) into the run's branch of a table (alias `t`)."""
+        """Merge rows (alias `s`) into the run's branch of a table (alias `t`).
+
+        A merge reads the table, which Iceberg's transactions refuse: it commits by itself, to a branch that is there.
+        """
         source = f"merge_into_{table}"
         rows.createOrReplaceTempView(source)
-        self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} {clauses}")
+        self.open(table)
+        self._spark.sql(f"MERGE INTO {self.current(table)} t USING {source} s ON {on} {clauses}")
+        self._iceberg(table).refresh()
 
     def published_rows(self, table: str) -> DataFrame:
         """Return all rows that readers see, and the `place` of each, for `remove`."""
@@ -100,11 +127,11 @@ class Branches:
 
     def remove(self, table: str, places: DataFrame, count: int) -> None:
         """Delete the rows at these `count` places (`file_path, pos`) of published rows from the run's branch."""
-        self.open(table)
+        iceberg = self.open(table)
         if self._opened[table] != self._seen[table]:
             # The places are those of files that a compaction has replaced.
             raise RuntimeError(f"{table} was compacted by another job while this run read it: run it again")
-        delete_rows(self._spark, self._iceberg(table), places, count, branch=self.name)
+        delete_rows(self._spark, iceberg, places, count, branch=self.name)
 
     def take_over(self, tables: Iterable[str], database: str, *, last_run: int) -> None:
         """Put the rows of another database's tables in the place of these; runs count as no later than `last_run`."""
@@ -115,7 +142,8 @@ class Branches:
             self.replace(table, rows)
 
     def snapshots(self) -> dict[str, int]:
-        """Return the head of each opened branch: what the intent promises to publish."""
+        """Commit all branches; return the head of each: what the intent promises to publish."""
+        in_parallel({table: partial(self.commit, table) for table in self._opened})
         return {table: self._head(table).snapshotId() for table in self._opened}
 
     def rows_at_most(self, table: str) -> int:
@@ -129,14 +157,14 @@ class Branches:
         The difference of totals would not do: where data files were rewritten, Iceberg still counts their deletes.
         """
         moved = 0
-        for snapshot in self._commits(self._iceberg(table), table):
+        for snapshot in self._commits(table):
             summary = snapshot.summary()
             moved += int(summary.get("added-records") or 0) - int(summary.get("added-position-deletes") or 0)
         return moved
 
-    def _commits(self, iceberg: Any, table: str) -> Iterator[Any]:
-        """Yield the snapshots that this run has committed to its branch of a table, the newest first."""
-        for snapshot in ancestry(iceberg, iceberg.snapshot(self.name)):
+    def _commits(self, table: str) -> Iterator[Any]:
+        """Yield the snapshots that this run has put on its branch of a table, the newest first."""
+        for snapshot in ancestry(self._written(table), self._head(table)):
             if snapshot.snapshotId() == self._opened[table]:
                 return
             yield snapshot
@@ -163,25 +191,32 @@ class Branches:
 
         To have the table look for the run's number would plan a scan, and make code for this number alone.
         """
-        iceberg, schema = self._iceberg(table), self._spark.table(self.table(table)).schema
-        added = [snapshot.addedDataFiles(iceberg.io()) for snapshot in self._commits(iceberg, table)]
+        io, schema = self._iceberg(table).io(), self._spark.table(self.table(table)).schema
+        added = [snapshot.addedDataFiles(io) for snapshot in self._commits(table)]
         paths = [str(file.location()) for files in added for file in files]
         return read_files(self._spark, schema, paths) if paths else self._spark.createDataFrame([], schema)
 
-    def fast_forward(self, snapshots: Mapping[str, int]) -> None:
-        """Publish the promised snapshots in the order given; doing it twice is harmless."""
-        for table, snapshot_id in snapshots.items():
-            iceberg = self._iceberg(table)
-            if iceberg.currentSnapshot().snapshotId() == snapshot_id:
-                continue
-            if self._head(table).snapshotId() != snapshot_id:
-                raise RuntimeError(
-                    f"branch {self.name} of {table} is not at the snapshot {snapshot_id} that its run committed"
-                )
-            if self._is_behind(iceberg):
-                iceberg.manageSnapshots().fastForwardBranch("main", self.name).commit()
-            else:
-                iceberg.manageSnapshots().replaceBranch("main", self.name).commit()
+    def publish(self, table: str, snapshot_id: int) -> None:
+        """Let readers see a promised snapshot, and drop the branches of earlier runs and tries, in one commit.
+
+        This run's own stays: it keeps its snapshot and totals from expiry. Doing it twice is harmless.
+        """
+        iceberg, number = self._iceberg(table), len("run_00000000")
+        main, references, head = iceberg.currentSnapshot(), iceberg.manageSnapshots(), iceberg.snapshot(self.name)
+        if main is not None and main.snapshotId() == snapshot_id:
+            return
+        if head is None or head.snapshotId() != snapshot_id:
+            raise RuntimeError(
+                f"branch {self.name} of {table} is not at the snapshot {snapshot_id} that its run committed"
+            )
+        if self._is_behind(iceberg):
+            references = references.fastForwardBranch("main", self.name)
+        else:
+            references = references.replaceBranch("main", self.name)
+        for name in iceberg.refs():
+            if name.startswith("run_") and name[:number] <= self.name[:number] and name != self.name:
+                references = references.removeBranch(name)
+        references.commit()
 
     def _is_behind(self, iceberg: Any) -> bool:
         """Tell whether `main` is where the run began; else only compactions may have come since, and they are given up.
@@ -190,7 +225,7 @@ class Branches:
         """
         begun = {snapshot.snapshotId() for snapshot in ancestry(iceberg, iceberg.snapshot(self.name))}
         main = iceberg.currentSnapshot()
-        if main.snapshotId() in begun:
+        if main is None or main.snapshotId() in begun:
             return True
         for snapshot in ancestry(iceberg, main):
             if snapshot.snapshotId() in begun:
@@ -199,22 +234,15 @@ class Branches:
                 raise RuntimeError(f"somebody else has committed to {iceberg.name()} since run {self.name} began")
         return False
 
-    def drop_older(self, tables: Iterable[str]) -> None:
-        """Drop the branches of earlier runs and tries; this one stays, it keeps its snapshot and totals from expiry."""
-        in_parallel({table: partial(self._drop_older_of, table) for table in tables})
-
-    def _drop_older_of(self, table: str) -> None:
-        iceberg, number = self._iceberg(table), len("run_00000000")
-        references = iceberg.manageSnapshots()
-        runs = [name for name in iceberg.refs() if name.startswith("run_") and name != self.name]
-        older = [name for name in runs if name[:number] <= self.name[:number]]
-        for name in older:
-            references = references.removeBranch(name)
-        if older:
-            references.commit()
-
     def _iceberg(self, table: str) -> Any:
-        return iceberg_table(self._spark, self.table(table))
+        """Return a table as the catalog had it when this run first asked."""
+        if table not in self._tables:
+            self._tables[table] = iceberg_table(self._spark, self.table(table))
+        return self._tables[table]
+
+    def _written(self, table: str) -> Any:
+        """Return a table with all that this run has done to it."""
+        return self._pending[table].table() if table in self._pending else self._iceberg(table)
 
     def _head(self, table: str) -> Any:
-        return self._iceberg(table).snapshot(self.name)
+        return self._written(table).snapshot(self.name)

@@ -112,6 +112,54 @@ def _files_between(
     return list(files), deletes, 2 * rows_within > sum(rows.values())
 
 
+def start_branch(spark: SparkSession, iceberg: Any, branch: str) -> int | None:
+    """Start a branch at the state of a table that a transaction holds; return the snapshot there, if there is one.
+
+    A transaction refuses `ManageSnapshots`, and a write by Spark wants a branch that is there.
+    """
+    if (main := iceberg.currentSnapshot()) is None:
+        iceberg.newFastAppend().toBranch(branch).commit()
+        return None
+    packages, operations = jvm(spark).org.apache.iceberg, iceberg.operations()
+    reference = packages.SnapshotRef.branchBuilder(main.snapshotId()).build()
+    before = operations.current()
+    operations.commit(before, packages.TableMetadata.buildFrom(before).setRef(branch, reference).build())
+    return int(main.snapshotId())
+
+
+def append_rows(spark: SparkSession, iceberg: Any, rows: DataFrame, *, branch: str) -> None:
+    """Append rows to a branch of a table that a transaction holds, which no identifier of SQL names.
+
+    Each task writes files of its own.
+    """
+    options = {"distribution-mode": "none", "fanout-enabled": "true"}
+    plans = jvm(spark).org.apache.spark.sql.catalyst.plans.logical
+    _carry_out(spark, plans.AppendData.byName(*_write(spark, iceberg, rows, branch), _scala_map(spark, options)))
+
+
+def replace_rows(spark: SparkSession, iceberg: Any, rows: DataFrame, *, branch: str) -> None:
+    """Put rows in the place of all on a branch of a table that a transaction holds."""
+    sql = jvm(spark).org.apache.spark.sql.catalyst
+    every, plan = sql.expressions.Literal.TrueLiteral(), sql.plans.logical.OverwriteByExpression
+    _carry_out(spark, plan.byName(*_write(spark, iceberg, rows, branch), every, _scala_map(spark, {})))
+
+
+def _write(spark: SparkSession, iceberg: Any, rows: DataFrame, branch: str) -> tuple[Any, Any]:
+    """Return the branch as the target of a plan that writes, and the plan of the rows."""
+    table = jvm(spark).org.apache.iceberg.spark.source.SparkTable(iceberg, branch, False)
+    nothing = getattr(jvm(spark).scala, "None$").__getattr__("MODULE$")
+    relation = jvm(spark).org.apache.spark.sql.execution.datasources.v2.DataSourceV2Relation
+    return relation.create(table, nothing, nothing), rows._jdf.logicalPlan()
+
+
+def _scala_map(spark: SparkSession, entries: dict[str, str]) -> Any:
+    return jvm(spark).PythonUtils.toScalaMap(entries)
+
+
+def _carry_out(spark: SparkSession, plan: Any) -> None:
+    jvm(spark).org.apache.spark.sql.Dataset.ofRows(spark._jsparkSession, plan)
+
+
 def delete_rows(spark: SparkSession, iceberg: Any, places: DataFrame, count: int, *, branch: str) -> None:
     """Delete the rows at these `count` places (`file_path, pos`) from a branch.
 

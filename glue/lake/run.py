@@ -195,7 +195,7 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
     branches, ledger = job.branches(intent["branch"]), job.ledger
     promised = {table: intent["snapshots"][table] for table in job.layer.tables if table in intent["snapshots"]}
     for table, snapshot_id in promised.items():
-        branches.fast_forward({table: snapshot_id})
+        branches.publish(table, snapshot_id)
         job.step("fast_forwarded", table=table)
     body = boto3.client("s3").get_object(Bucket=job.arguments.lake_bucket, Key=intent["report"])["Body"]
     report = json.loads(body.read())
@@ -206,7 +206,6 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
     totals: LayerTotals = report["totals"]
     published = cast(PublishedRun, {"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
     ledger.finish(published)
-    branches.drop_older(promised)
     job.step("published", run_seq=intent["run_seq"], **totals_of(report))
     return list(promised)
 
@@ -255,7 +254,7 @@ def rebuild(job: Job) -> None:
         )
     run = begin(job, [], before, attempts=1)
     run.branches.take_over(layer.tables, job.arguments.rebuild_from, last_run=before["run_seq"])
-    rows = job.spark.table(run.branches.open(layer.state_table))
+    rows = job.spark.table(run.branches.current(layer.state_table))
     ((row_count, amount),) = rows.agg(F.count(F.lit(1)), total("amount")).collect()
     totals: LayerTotals = {"row_count": row_count, "total_amount": cents(amount)}
     require("rows and money taken over", found=totals, expected={**totals, **expected})
