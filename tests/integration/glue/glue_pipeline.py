@@ -231,6 +231,12 @@ class Pipeline:
         layer, name = table.split(".")
         return self.spark.table(f"glue_catalog.{self.database(layer)}.{name}")
 
+    def commits(self, layer: str) -> dict[str, int]:
+        """Return how often each table of a layer was committed: Iceberg numbers its metadata files."""
+        tables = boto3.client("glue").get_tables(DatabaseName=self.database(layer))["TableList"]
+        files = {table["Name"]: table["Parameters"]["metadata_location"].rpartition("/")[2] for table in tables}
+        return {name: int(file.partition("-")[0]) for name, file in files.items()}
+
     def rows(self, table: str, *columns: str) -> list[dict[str, Any]]:
         """Return a table's rows, sorted, as plain values.
 

@@ -51,6 +51,16 @@ def undisturbed(before: dict[str, Pipeline]) -> dict[str, Pipeline]:
     return {"silver": before["gold"], "gold": done}
 
 
+def test_run_commits_each_table_three_times_at_most__changed_rows(
+    before: dict[str, Pipeline], undisturbed: dict[str, Pipeline]
+) -> None:
+    for layer, written in (("silver", "transactions"), ("gold", "daily_totals")):
+        had, made = before[layer].commits(layer), undisturbed[layer].commits(layer)
+        counts = {table: made[table] - had[table] for table in made}
+        assert counts[written] == 2, "one for all that is written, one that shows it"
+        assert max(counts.values()) <= 3, counts
+
+
 def outcome_of(pipeline: Pipeline, layer: str) -> dict[str, Any]:
     layers = [pipeline.item(f"layer#{name}") for name in ("silver", "gold")]
     runs = [(item["run_seq"], "intent" in item, "in_progress" in item) for item in layers]
