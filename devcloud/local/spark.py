@@ -48,6 +48,8 @@ def catalog_conf(*, warehouse: str) -> dict[str, str]:
         f"{catalog}.warehouse": warehouse,
         f"{catalog}.catalog-impl": "org.apache.iceberg.aws.glue.GlueCatalog",
         f"{catalog}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+        # A run plans many scans of one state of a table, and manifests never change.
+        f"{catalog}.io.manifest.cache-enabled": "true",
         "spark.serializer": "org.apache.spark.serializer.KryoSerializer",
         # Kryo clears its table of seen objects after each row, and one large commit message makes that table large for
         # good: up to half of a job's time. Nothing that is sent here refers back to itself.

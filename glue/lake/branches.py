@@ -68,9 +68,9 @@ class Branches:
     def commit(self, table: str) -> None:
         """Commit what this run has done to a table, if it is not committed yet."""
         if table in self._pending:
+            done = [snapshot.snapshotId() for snapshot in self._commits(table)]
             self._pending.pop(table).commitTransaction()
-            parents = [snapshot.parentId() for snapshot in self._commits(table)]
-            if parents and parents[-1] != self._opened[table]:
+            if done != [snapshot.snapshotId() for snapshot in self._commits(table)]:
                 # Iceberg has put the run's work on top of a compaction, which has replaced the files of its deletes.
                 raise RuntimeError(f"{table} was compacted by another job while this run wrote it: run it again")
 

@@ -5,13 +5,13 @@ Each commit is a whole one and changes no row, so a kill between them does no ha
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from pyspark.sql import SparkSession
 
-from glue.lake.positions import ancestry, iceberg_table, merge_deletes
+from glue.lake.positions import ancestry, iceberg_table, loaded_table, merge_deletes
 from glue.lake.spark import in_parallel
 from glue.lake.tables import CATALOG
 
@@ -19,6 +19,7 @@ CROWD = 10  # small data files, or delete files; each costs a reader some reques
 SMALL_FILE_BYTES = 4 << 20
 DEAD_SHARE = 10  # percent of the rows; until then a reader is quicker in passing over them than a job in rewriting
 KEPT_SNAPSHOTS = 100
+Snapshots = Callable[[], set[int]]
 # Files that are well sized stay as they are, so the cost follows what has come since.
 OF_SIZE = (
     f"'min-input-files', '2', 'min-file-size-bytes', '{SMALL_FILE_BYTES}', 'target-file-size-bytes', '{128 << 20}'"
@@ -27,24 +28,29 @@ SMALL_FILES = f"map({OF_SIZE})"
 FILES_WITH_DEAD_ROWS = f"map('delete-file-threshold', '1', {OF_SIZE})"
 
 
-def compact(spark: SparkSession, database: str, tables: Iterable[str]) -> list[str]:
-    """Rewrite the small files and the deletes of tables that have gathered too many; return their names."""
-    return _compact_each(spark, database, tables, CROWD, DEAD_SHARE)
+def compact(spark: SparkSession, database: str, tables: Iterable[str], *, named: Snapshots) -> list[str]:
+    """Rewrite the small files and the deletes of tables that have gathered too many; return their names.
+
+    Snapshots that are `named` elsewhere do not expire.
+    """
+    return _compact_each(spark, database, tables, CROWD, DEAD_SHARE, named)
 
 
-def compact_all(spark: SparkSession, database: str, tables: Iterable[str]) -> list[str]:
+def compact_all(spark: SparkSession, database: str, tables: Iterable[str], *, named: Snapshots) -> list[str]:
     """Merge the small files of tables and free their dead rows, however few there are; return their names."""
-    return _compact_each(spark, database, tables, 1, 0)
+    return _compact_each(spark, database, tables, 1, 0, named)
 
 
-def _compact_each(spark: SparkSession, database: str, tables: Iterable[str], crowd: int, dead_share: int) -> list[str]:
+def _compact_each(
+    spark: SparkSession, database: str, tables: Iterable[str], crowd: int, dead_share: int, named: Snapshots
+) -> list[str]:
     names = {table: f"{CATALOG}.{database}.{table}" for table in tables}
-    tasks = {table: partial(_compact_one, spark, name, crowd, dead_share) for table, name in names.items()}
+    tasks = {table: partial(_compact_one, spark, name, crowd, dead_share, named) for table, name in names.items()}
     return [table for table, is_compacted in in_parallel(tasks).items() if is_compacted]
 
 
-def _compact_one(spark: SparkSession, name: str, crowd: int, dead_share: int) -> bool:
-    iceberg = iceberg_table(spark, name)
+def _compact_one(spark: SparkSession, name: str, crowd: int, dead_share: int, named: Snapshots) -> bool:
+    iceberg = loaded_table(spark, name)  # after a run, that is what it has published
     if iceberg.currentSnapshot() is None:
         return False
     summary = iceberg.currentSnapshot().summary()
@@ -61,7 +67,7 @@ def _compact_one(spark: SparkSession, name: str, crowd: int, dead_share: int) ->
         return False
     if deletes:
         merge_deletes(spark, iceberg_table(spark, name))
-    _expire(iceberg_table(spark, name))
+    expire(iceberg_table(spark, name), named)
     return True
 
 
@@ -85,9 +91,15 @@ def _rewrite_data_files(spark: SparkSession, name: str, options: str) -> None:
     spark.sql(f"CALL {CATALOG}.system.rewrite_data_files(table => '{name}', options => {options})")
 
 
-def _expire(iceberg: Any) -> None:
-    """Forget old snapshots, but for those of branches: the last run's, at which Gold may be reading."""
-    snapshots = [snapshot.timestampMillis() for snapshot in iceberg.snapshots()]
-    if len(snapshots) > 2 * KEPT_SNAPSHOTS:
-        oldest_kept = sorted(snapshots)[-KEPT_SNAPSHOTS]
-        iceberg.expireSnapshots().expireOlderThan(oldest_kept).retainLast(KEPT_SNAPSHOTS).commit()
+def expire(iceberg: Any, named: Snapshots) -> None:
+    """Forget old snapshots, but for those that are named: by a branch, as the last run's, or by a cut."""
+    snapshots = sorted((snapshot.timestampMillis(), snapshot.snapshotId()) for snapshot in iceberg.snapshots())
+    if len(snapshots) <= 2 * KEPT_SNAPSHOTS:
+        return
+    kept = {*named(), *(iceberg.refs()[name].snapshotId() for name in iceberg.refs())}
+    # By its own rule, Iceberg would forget all that is older than five days.
+    forgotten = iceberg.expireSnapshots().expireOlderThan(0)
+    for _, snapshot_id in snapshots[:-KEPT_SNAPSHOTS]:
+        if snapshot_id not in kept:
+            forgotten = forgotten.expireSnapshotId(snapshot_id)
+    forgotten.commit()

@@ -12,10 +12,12 @@ import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 import boto3
 from contract.items import (
+    Cut,
     FileItem,
     GoldReport,
     LayerItem,
@@ -32,6 +34,7 @@ from pyspark.sql import functions as F
 
 from glue.lake.branches import Branches
 from glue.lake.compaction import compact, compact_all
+from glue.lake.cuts import put_cut, snapshots_named
 from glue.lake.failures import FencedOut, Unfinished, Withdrawn, require, root_cause
 from glue.lake.ledger import Ledger, now_text
 from glue.lake.spark import session
@@ -194,25 +197,40 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
     """Carry out a committed intent; return its tables. Each step may be done twice: the next run finishes a kill's."""
     branches, ledger = job.branches(intent["branch"]), job.ledger
     promised = {table: intent["snapshots"][table] for table in job.layer.tables if table in intent["snapshots"]}
+    body = boto3.client("s3").get_object(Bucket=job.arguments.lake_bucket, Key=intent["report"])["Body"]
+    report, state = json.loads(body.read()), ledger.state()
+    snapshots = {**(state["published"]["snapshots"] if "published" in state else {}), **promised}
+    totals: LayerTotals = report["totals"]
+    if "silver_snapshots" in totals:
+        name_cut(job, intent["run_seq"], snapshots, totals)
     for table, snapshot_id in promised.items():
         branches.publish(table, snapshot_id)
         job.step("fast_forwarded", table=table)
-    body = boto3.client("s3").get_object(Bucket=job.arguments.lake_bucket, Key=intent["report"])["Body"]
-    report = json.loads(body.read())
     job.layer.advance(job, {**intent, "snapshots": promised}, report)
     job.step("files_advanced")
-    state = ledger.state()
-    snapshots = {**(state["published"]["snapshots"] if "published" in state else {}), **promised}
-    totals: LayerTotals = report["totals"]
     published = cast(PublishedRun, {"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
     ledger.finish(published)
     job.step("published", run_seq=intent["run_seq"], **totals_of(report))
     return list(promised)
 
 
+def name_cut(job: Job, run_seq: int, snapshots: dict[str, int], totals: LayerTotals) -> None:
+    """Tell readers which snapshots of Gold and of the Silver that it shows belong together."""
+    together: dict[LayerName, dict[str, int]] = {"silver": totals["silver_snapshots"], "gold": snapshots}
+    silver_run_seq, at = totals["silver_run_seq"], now_text()
+    cut: Cut = {"run_seq": run_seq, "silver_run_seq": silver_run_seq, "at": at, "snapshots": together}
+    put_cut(job.arguments.lake_bucket, job.arguments.prefix, cut)
+    job.step("cut_named")
+
+
 def compact_published(job: Job, tables: Iterable[str]) -> None:
     """Compact the tables of a run whose rows readers see: if that fails, the run has ended all the same."""
-    job.step("compacted", tables=compact(job.spark, job.database, tables))
+    job.step("compacted", tables=compact(job.spark, job.database, tables, named=partial(named_by_cuts, job)))
+
+
+def named_by_cuts(job: Job) -> set[int]:
+    """Return the snapshots of the layer that must not expire."""
+    return snapshots_named(job.arguments.lake_bucket, job.arguments.prefix, job.layer.name)
 
 
 def totals_of(report: SilverReport | GoldReport) -> dict[str, object]:
@@ -286,7 +304,10 @@ def work(job: Job) -> None:
     if job.arguments.rebuild_from:
         rebuild(job)
     elif job.arguments.maintain:
-        job.step("compacted", tables=compact_all(job.spark, job.database, job.layer.tables))
+        job.step(
+            "compacted",
+            tables=compact_all(job.spark, job.database, job.layer.tables, named=partial(named_by_cuts, job)),
+        )
     else:
         job.layer.take(job)
 

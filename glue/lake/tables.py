@@ -12,9 +12,21 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from glue.lake.spark import in_parallel
+from glue.lake.positions import loaded_table
+from glue.lake.spark import in_parallel, jvm
 
 CATALOG = "glue_catalog"
+PROPERTIES = {
+    "write.delete.mode": "merge-on-read",
+    "write.update.mode": "merge-on-read",
+    "write.merge.mode": "merge-on-read",
+    "write.parquet.compression-codec": "zstd",
+    # One delete file a commit. By data file, each commit would write the deletes of earlier ones again.
+    "write.delete.granularity": "partition",
+    # Each commit writes a metadata file; of the earlier ones, those of the last 100 commits stay.
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "100",
+}
 
 
 def columns(schema: Mapping[str, str]) -> str:
@@ -46,36 +58,39 @@ def with_gone(schema: Mapping[str, str]) -> str:
 def create_tables(
     spark: SparkSession, database: str, tables: Mapping[str, LakeTable], *, row_group_bytes: int = 128 << 20
 ) -> None:
-    """Create the tables that do not exist yet; give the others the columns that have come since, null in old rows.
+    """Create the tables that do not exist yet; give the others the columns and properties that have come since.
 
-    A reader passes over row groups that cannot hold what it looks for. Their bytes are those of compressed pages, and
-    of the last pages, of up to 20,000 rows, as they are.
+    Columns are null in old rows. A reader passes over row groups that cannot hold what it looks for. Their bytes are
+    those of compressed pages, and of the last pages, of up to 20,000 rows, as they are.
     """
     existing = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.{database}").collect()}
-    in_parallel({name: partial(_add_columns, spark, database, tables[name]) for name in tables if name in existing})
+    in_parallel({name: partial(_bring_up, spark, database, tables[name]) for name in tables if name in existing})
+    properties = PROPERTIES | {"write.parquet.row-group-size-bytes": str(row_group_bytes)}
     for table in tables.values():
         if table.name in existing:
             continue
         name = f"{CATALOG}.{database}.{table.name}"
         spark.sql(
             f"CREATE TABLE IF NOT EXISTS {name} ({table.column_list}) "
-            f"USING iceberg {table.partitioning} TBLPROPERTIES ("
-            "'format-version'='2', 'write.delete.mode'='merge-on-read', 'write.update.mode'='merge-on-read', "
-            "'write.merge.mode'='merge-on-read', 'write.parquet.compression-codec'='zstd', "
-            f"'write.parquet.row-group-size-bytes'='{row_group_bytes}', "
-            # One delete file a commit. By data file, each commit would write the deletes of earlier ones again.
-            "'write.delete.granularity'='partition')"
+            f"USING iceberg {table.partitioning} TBLPROPERTIES ('format-version'='2', {_sql(properties)})"
         )
         if table.sort_order:
             spark.sql(f"ALTER TABLE {name} WRITE LOCALLY ORDERED BY {table.sort_order}")
 
 
-def _add_columns(spark: SparkSession, database: str, table: LakeTable) -> None:
-    """Add the columns that a table lacks; Iceberg changes its schema alone, no file and no snapshot."""
+def _sql(properties: Mapping[str, str]) -> str:
+    return ", ".join(f"'{name}'='{value}'" for name, value in properties.items())
+
+
+def _bring_up(spark: SparkSession, database: str, table: LakeTable) -> None:
+    """Add the columns and properties that a table lacks; Iceberg writes its metadata alone, no file and no snapshot."""
     name, wanted = f"{CATALOG}.{database}.{table.name}", T._parse_datatype_string(table.column_list)
     added = [f"{path} {sql_type}" for path, sql_type in missing_columns(spark.table(name).schema, wanted)]
     if added:
         spark.sql(f"ALTER TABLE {name} ADD COLUMNS ({', '.join(added)})")
+    today = jvm(spark).java.util.HashMap(PROPERTIES)
+    if not loaded_table(spark, name).properties().entrySet().containsAll(today.entrySet()):
+        spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ({_sql(PROPERTIES)})")
 
 
 def missing_columns(held: T.DataType, wanted: T.DataType, within: str = "") -> Iterator[tuple[str, str]]:

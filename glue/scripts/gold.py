@@ -982,6 +982,15 @@ class RunIntent(TypedDict):
     report: Annotated[str, "object key in the lake"]
 
 
+class Cut(TypedDict):
+    """What `current.json` in the lake names: the snapshots that belong together after a Gold run."""
+
+    run_seq: Annotated[int, "Gold's"]
+    silver_run_seq: int
+    at: str
+    snapshots: Annotated[dict[LayerName, dict[str, int]], "layer → table → snapshot id"]
+
+
 class LayerItem(TypedDict):
     """An item per layer."""
 
@@ -1489,12 +1498,18 @@ def size_scans(spark: SparkSession) -> None:
 
 POSITION_DELETES = "file_path string, pos bigint"
 PLACE = f"struct<{POSITION_DELETES}>"
+DELETES_BY_DRIVER = 1_000  # 0.2 s
 FIELD_IDS = {"file_path": 2147483546, "pos": 2147483545}  # reserved by Iceberg's specification
 
 
+def loaded_table(spark: SparkSession, name: str) -> Any:
+    """Return a table as Iceberg's Java API has it, at the state at which this session has loaded it."""
+    return jvm(spark).org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, name)
+
+
 def iceberg_table(spark: SparkSession, name: str) -> Any:
-    """Return a table as Iceberg's Java API has it, at its newest state."""
-    iceberg = jvm(spark).org.apache.iceberg.spark.Spark3Util.loadIcebergTable(spark._jsparkSession, name)
+    """Return a table as Iceberg's Java API has it, at its newest state: a request to the catalog."""
+    iceberg = loaded_table(spark, name)
     iceberg.refresh()
     return iceberg
 
@@ -1584,15 +1599,81 @@ def _files_between(
     return list(files), deletes, 2 * rows_within > sum(rows.values())
 
 
+def start_branch(spark: SparkSession, iceberg: Any, branch: str) -> int | None:
+    """Start a branch at the state of a table that a transaction holds; return the snapshot there, if there is one.
+
+    A transaction refuses `ManageSnapshots`, and a write by Spark wants a branch that is there.
+    """
+    if (main := iceberg.currentSnapshot()) is None:
+        iceberg.newFastAppend().toBranch(branch).commit()
+        return None
+    packages, operations = jvm(spark).org.apache.iceberg, iceberg.operations()
+    reference = packages.SnapshotRef.branchBuilder(main.snapshotId()).build()
+    before = operations.current()
+    operations.commit(before, packages.TableMetadata.buildFrom(before).setRef(branch, reference).build())
+    return int(main.snapshotId())
+
+
+def append_rows(spark: SparkSession, iceberg: Any, rows: DataFrame, *, branch: str) -> None:
+    """Append rows to a branch of a table that a transaction holds, which no identifier of SQL names.
+
+    Each task writes files of its own.
+    """
+    options = {"distribution-mode": "none", "fanout-enabled": "true"}
+    plans = jvm(spark).org.apache.spark.sql.catalyst.plans.logical
+    _carry_out(spark, plans.AppendData.byName(*_write(spark, iceberg, rows, branch), _scala_map(spark, options)))
+
+
+def replace_rows(spark: SparkSession, iceberg: Any, rows: DataFrame, *, branch: str) -> None:
+    """Put rows in the place of all on a branch of a table that a transaction holds."""
+    sql = jvm(spark).org.apache.spark.sql.catalyst
+    every, plan = sql.expressions.Literal.TrueLiteral(), sql.plans.logical.OverwriteByExpression
+    _carry_out(spark, plan.byName(*_write(spark, iceberg, rows, branch), every, _scala_map(spark, {})))
+
+
+def _write(spark: SparkSession, iceberg: Any, rows: DataFrame, branch: str) -> tuple[Any, Any]:
+    """Return the branch as the target of a plan that writes, and the plan of the rows."""
+    table = jvm(spark).org.apache.iceberg.spark.source.SparkTable(iceberg, branch, False)
+    nothing = getattr(jvm(spark).scala, "None$").__getattr__("MODULE$")
+    relation = jvm(spark).org.apache.spark.sql.execution.datasources.v2.DataSourceV2Relation
+    return relation.create(table, nothing, nothing), rows._jdf.logicalPlan()
+
+
+def _scala_map(spark: SparkSession, entries: dict[str, str]) -> Any:
+    return jvm(spark).PythonUtils.toScalaMap(entries)
+
+
+def _carry_out(spark: SparkSession, plan: Any) -> None:
+    jvm(spark).org.apache.spark.sql.Dataset.ofRows(spark._jsparkSession, plan)
+
+
 def delete_rows(spark: SparkSession, iceberg: Any, places: DataFrame, count: int, *, branch: str) -> None:
     """Delete the rows at these `count` places (`file_path, pos`) from a branch.
 
     A MERGE would look for the rows a second time, and one that also inserts sorts all that the table holds.
     """
+    few = count <= DELETES_BY_DRIVER
+    files = [put_few_deletes(spark, iceberg, places)] if few else put_deletes(spark, iceberg, laid_out(places, count))
     delta = iceberg.newRowDelta().toBranch(branch)
-    for file in put_deletes(spark, iceberg, laid_out(places, count)):
+    for file in files:
         delta = delta.addDeletes(file)
     delta.commit()
+
+
+def put_few_deletes(spark: SparkSession, iceberg: Any, places: DataFrame) -> Any:
+    """Write position deletes from the driver, row by row; return the file as Iceberg describes it.
+
+    It is one request to S3. What Spark writes goes by way of folders that are listed, renamed and removed: some 35.
+    """
+    packages = jvm(spark).org.apache.iceberg
+    parquet, factory = packages.FileFormat.PARQUET, packages.data.GenericAppenderFactory(iceberg.schema())
+    factory.setAll(iceberg.properties())
+    target = packages.io.OutputFileFactory.builderFor(iceberg, 0, 0).format(parquet).build().newOutputFile()
+    writer, delete = factory.newPosDeleteWriter(target, parquet, None), packages.deletes.PositionDelete.create()
+    for path, position in sorted(tuple(row) for row in places.select("file_path", "pos").collect()):
+        writer.write(delete.set(path, position, None))
+    writer.close()
+    return writer.toDeleteFile()
 
 
 def put_deletes(spark: SparkSession, iceberg: Any, places: DataFrame) -> list[Any]:
@@ -1661,6 +1742,17 @@ def merge_deletes(spark: SparkSession, iceberg: Any) -> None:
 # From glue/lake/tables.py
 
 CATALOG = "glue_catalog"
+PROPERTIES = {
+    "write.delete.mode": "merge-on-read",
+    "write.update.mode": "merge-on-read",
+    "write.merge.mode": "merge-on-read",
+    "write.parquet.compression-codec": "zstd",
+    # One delete file a commit. By data file, each commit would write the deletes of earlier ones again.
+    "write.delete.granularity": "partition",
+    # Each commit writes a metadata file; of the earlier ones, those of the last 100 commits stay.
+    "write.metadata.delete-after-commit.enabled": "true",
+    "write.metadata.previous-versions-max": "100",
+}
 
 
 def columns(schema: Mapping[str, str]) -> str:
@@ -1692,36 +1784,39 @@ def with_gone(schema: Mapping[str, str]) -> str:
 def create_tables(
     spark: SparkSession, database: str, tables: Mapping[str, LakeTable], *, row_group_bytes: int = 128 << 20
 ) -> None:
-    """Create the tables that do not exist yet; give the others the columns that have come since, null in old rows.
+    """Create the tables that do not exist yet; give the others the columns and properties that have come since.
 
-    A reader passes over row groups that cannot hold what it looks for. Their bytes are those of compressed pages, and
-    of the last pages, of up to 20,000 rows, as they are.
+    Columns are null in old rows. A reader passes over row groups that cannot hold what it looks for. Their bytes are
+    those of compressed pages, and of the last pages, of up to 20,000 rows, as they are.
     """
     existing = {row.tableName for row in spark.sql(f"SHOW TABLES IN {CATALOG}.{database}").collect()}
-    in_parallel({name: partial(_add_columns, spark, database, tables[name]) for name in tables if name in existing})
+    in_parallel({name: partial(_bring_up, spark, database, tables[name]) for name in tables if name in existing})
+    properties = PROPERTIES | {"write.parquet.row-group-size-bytes": str(row_group_bytes)}
     for table in tables.values():
         if table.name in existing:
             continue
         name = f"{CATALOG}.{database}.{table.name}"
         spark.sql(
             f"CREATE TABLE IF NOT EXISTS {name} ({table.column_list}) "
-            f"USING iceberg {table.partitioning} TBLPROPERTIES ("
-            "'format-version'='2', 'write.delete.mode'='merge-on-read', 'write.update.mode'='merge-on-read', "
-            "'write.merge.mode'='merge-on-read', 'write.parquet.compression-codec'='zstd', "
-            f"'write.parquet.row-group-size-bytes'='{row_group_bytes}', "
-            # One delete file a commit. By data file, each commit would write the deletes of earlier ones again.
-            "'write.delete.granularity'='partition')"
+            f"USING iceberg {table.partitioning} TBLPROPERTIES ('format-version'='2', {_sql(properties)})"
         )
         if table.sort_order:
             spark.sql(f"ALTER TABLE {name} WRITE LOCALLY ORDERED BY {table.sort_order}")
 
 
-def _add_columns(spark: SparkSession, database: str, table: LakeTable) -> None:
-    """Add the columns that a table lacks; Iceberg changes its schema alone, no file and no snapshot."""
+def _sql(properties: Mapping[str, str]) -> str:
+    return ", ".join(f"'{name}'='{value}'" for name, value in properties.items())
+
+
+def _bring_up(spark: SparkSession, database: str, table: LakeTable) -> None:
+    """Add the columns and properties that a table lacks; Iceberg writes its metadata alone, no file and no snapshot."""
     name, wanted = f"{CATALOG}.{database}.{table.name}", T._parse_datatype_string(table.column_list)
     added = [f"{path} {sql_type}" for path, sql_type in missing_columns(spark.table(name).schema, wanted)]
     if added:
         spark.sql(f"ALTER TABLE {name} ADD COLUMNS ({', '.join(added)})")
+    today = jvm(spark).java.util.HashMap(PROPERTIES)
+    if not loaded_table(spark, name).properties().entrySet().containsAll(today.entrySet()):
+        spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ({_sql(PROPERTIES)})")
 
 
 def missing_columns(held: T.DataType, wanted: T.DataType, within: str = "") -> Iterator[tuple[str, str]]:
@@ -1751,14 +1846,18 @@ def cents(amount: Decimal | None) -> str:
 class Branches:
     """The branches of one run: one for each table that the run writes to, all of the same name.
 
-    References are set through Iceberg's own API (`ManageSnapshots`): its SQL form costs a Spark job each time.
+    What a run does to a table is one transaction of Iceberg's, that is one commit: each costs a write to S3 and a call
+    to the catalog. The table is looked up in the catalog once. References are set through Iceberg's own API
+    (`ManageSnapshots`): its SQL form costs a Spark job each time.
     """
 
     def __init__(self, spark: SparkSession, database: str, name: str) -> None:
         self._spark = spark
         self._database = database
         self.name = name
-        self._opened: dict[str, int] = {}  # table to the snapshot from which the branch started
+        self._tables: dict[str, Any] = {}  # table to what the catalog said of it
+        self._pending: dict[str, Any] = {}  # table to the transaction that is not committed yet
+        self._opened: dict[str, int | None] = {}  # table to the snapshot from which the branch started, if there is one
         self._seen: dict[str, int] = {}  # table to the published snapshot in which this run found rows
 
     @staticmethod
@@ -1770,17 +1869,25 @@ class Branches:
         """Return the identifier under which readers see a table."""
         return f"{CATALOG}.{self._database}.{table}"
 
-    def open(self, table: str) -> str:
-        """Start this run's branch from `main`, if it has not begun; return its identifier."""
-        if table not in self._opened:
-            iceberg = self._iceberg(table)
-            if iceberg.currentSnapshot() is None:
-                # A branch needs a snapshot to start from.
-                iceberg.newFastAppend().commit()
-            start = iceberg.currentSnapshot().snapshotId()
-            iceberg.manageSnapshots().createBranch(self.name, start).commit()
-            self._opened[table] = start
-        return f"{self.table(table)}.branch_{self.name}"
+    def open(self, table: str) -> Any:
+        """Start a transaction on a table, if none has begun; return the table as the transaction holds it.
+
+        The first one starts the run's branch from `main`. Nobody sees it before `commit`, nor do this run's queries.
+        """
+        if table not in self._pending:
+            self._pending[table] = self._iceberg(table).newTransaction()
+            if table not in self._opened:
+                self._opened[table] = start_branch(self._spark, self._pending[table].table(), self.name)
+        return self._pending[table].table()
+
+    def commit(self, table: str) -> None:
+        """Commit what this run has done to a table, if it is not committed yet."""
+        if table in self._pending:
+            done = [snapshot.snapshotId() for snapshot in self._commits(table)]
+            self._pending.pop(table).commitTransaction()
+            if done != [snapshot.snapshotId() for snapshot in self._commits(table)]:
+                # Iceberg has put the run's work on top of a compaction, which has replaced the files of its deletes.
+                raise RuntimeError(f"{table} was compacted by another job while this run wrote it: run it again")
 
     def is_open(self, table: str) -> bool:
         """Tell whether this run has a branch of a table, that is, writes to it."""
@@ -1788,29 +1895,34 @@ class Branches:
 
     def current(self, table: str) -> str:
         """Return the identifier of a table as this run sees it: its branch if there is one, else what readers see."""
+        self.commit(table)
         return f"{self.table(table)}.branch_{self.name}" if self.is_open(table) else self.table(table)
 
     def append(self, table: str, rows: DataFrame) -> None:
         """Append rows to the run's branch, each task to files of its own: the rows of one run share a partition."""
-        rows.writeTo(self.open(table)).option("distribution-mode", "none").option("fanout-enabled", "true").append()
+        append_rows(self._spark, self.open(table), rows, branch=self.name)
 
     def replace(self, table: str, rows: DataFrame) -> None:
         """Put rows in the place of all that the table holds, on the run's branch."""
-        rows.writeTo(self.open(table)).overwrite(F.lit(True))
+        replace_rows(self._spark, self.open(table), rows, branch=self.name)
 
     def note(self, table: str, properties: Mapping[str, str]) -> None:
-        """Commit a snapshot without rows to the run's branch, with these properties in its summary."""
-        self.open(table)
-        commit = self._iceberg(table).newFastAppend().toBranch(self.name)
+        """Put a snapshot without rows on the run's branch, with these properties in its summary."""
+        noted = self.open(table).newFastAppend().toBranch(self.name)
         for name, value in properties.items():
-            commit = commit.set(name, value)
-        commit.commit()
+            noted = noted.set(name, value)
+        noted.commit()
 
     def merge(self, table: str, rows: DataFrame, *, on: str, clauses: str) -> None:
-        """Merge rows (alias `s`) into the run's branch of a table (alias `t`)."""
+        """Merge rows (alias `s`) into the run's branch of a table (alias `t`).
+
+        A merge reads the table, which Iceberg's transactions refuse: it commits by itself, to a branch that is there.
+        """
         source = f"merge_into_{table}"
         rows.createOrReplaceTempView(source)
-        self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} {clauses}")
+        self.open(table)
+        self._spark.sql(f"MERGE INTO {self.current(table)} t USING {source} s ON {on} {clauses}")
+        self._iceberg(table).refresh()
 
     def published_rows(self, table: str) -> DataFrame:
         """Return all rows that readers see, and the `place` of each, for `remove`."""
@@ -1830,11 +1942,11 @@ class Branches:
 
     def remove(self, table: str, places: DataFrame, count: int) -> None:
         """Delete the rows at these `count` places (`file_path, pos`) of published rows from the run's branch."""
-        self.open(table)
+        iceberg = self.open(table)
         if self._opened[table] != self._seen[table]:
             # The places are those of files that a compaction has replaced.
             raise RuntimeError(f"{table} was compacted by another job while this run read it: run it again")
-        delete_rows(self._spark, self._iceberg(table), places, count, branch=self.name)
+        delete_rows(self._spark, iceberg, places, count, branch=self.name)
 
     def take_over(self, tables: Iterable[str], database: str, *, last_run: int) -> None:
         """Put the rows of another database's tables in the place of these; runs count as no later than `last_run`."""
@@ -1845,7 +1957,8 @@ class Branches:
             self.replace(table, rows)
 
     def snapshots(self) -> dict[str, int]:
-        """Return the head of each opened branch: what the intent promises to publish."""
+        """Commit all branches; return the head of each: what the intent promises to publish."""
+        in_parallel({table: partial(self.commit, table) for table in self._opened})
         return {table: self._head(table).snapshotId() for table in self._opened}
 
     def rows_at_most(self, table: str) -> int:
@@ -1859,14 +1972,14 @@ class Branches:
         The difference of totals would not do: where data files were rewritten, Iceberg still counts their deletes.
         """
         moved = 0
-        for snapshot in self._commits(self._iceberg(table), table):
+        for snapshot in self._commits(table):
             summary = snapshot.summary()
             moved += int(summary.get("added-records") or 0) - int(summary.get("added-position-deletes") or 0)
         return moved
 
-    def _commits(self, iceberg: Any, table: str) -> Iterator[Any]:
-        """Yield the snapshots that this run has committed to its branch of a table, the newest first."""
-        for snapshot in ancestry(iceberg, iceberg.snapshot(self.name)):
+    def _commits(self, table: str) -> Iterator[Any]:
+        """Yield the snapshots that this run has put on its branch of a table, the newest first."""
+        for snapshot in ancestry(self._written(table), self._head(table)):
             if snapshot.snapshotId() == self._opened[table]:
                 return
             yield snapshot
@@ -1893,25 +2006,32 @@ class Branches:
 
         To have the table look for the run's number would plan a scan, and make code for this number alone.
         """
-        iceberg, schema = self._iceberg(table), self._spark.table(self.table(table)).schema
-        added = [snapshot.addedDataFiles(iceberg.io()) for snapshot in self._commits(iceberg, table)]
+        io, schema = self._iceberg(table).io(), self._spark.table(self.table(table)).schema
+        added = [snapshot.addedDataFiles(io) for snapshot in self._commits(table)]
         paths = [str(file.location()) for files in added for file in files]
         return read_files(self._spark, schema, paths) if paths else self._spark.createDataFrame([], schema)
 
-    def fast_forward(self, snapshots: Mapping[str, int]) -> None:
-        """Publish the promised snapshots in the order given; doing it twice is harmless."""
-        for table, snapshot_id in snapshots.items():
-            iceberg = self._iceberg(table)
-            if iceberg.currentSnapshot().snapshotId() == snapshot_id:
-                continue
-            if self._head(table).snapshotId() != snapshot_id:
-                raise RuntimeError(
-                    f"branch {self.name} of {table} is not at the snapshot {snapshot_id} that its run committed"
-                )
-            if self._is_behind(iceberg):
-                iceberg.manageSnapshots().fastForwardBranch("main", self.name).commit()
-            else:
-                iceberg.manageSnapshots().replaceBranch("main", self.name).commit()
+    def publish(self, table: str, snapshot_id: int) -> None:
+        """Let readers see a promised snapshot, and drop the branches of earlier runs and tries, in one commit.
+
+        This run's own stays: it keeps its snapshot and totals from expiry. Doing it twice is harmless.
+        """
+        iceberg, number = self._iceberg(table), len("run_00000000")
+        main, references, head = iceberg.currentSnapshot(), iceberg.manageSnapshots(), iceberg.snapshot(self.name)
+        if main is not None and main.snapshotId() == snapshot_id:
+            return
+        if head is None or head.snapshotId() != snapshot_id:
+            raise RuntimeError(
+                f"branch {self.name} of {table} is not at the snapshot {snapshot_id} that its run committed"
+            )
+        if self._is_behind(iceberg):
+            references = references.fastForwardBranch("main", self.name)
+        else:
+            references = references.replaceBranch("main", self.name)
+        for name in iceberg.refs():
+            if name.startswith("run_") and name[:number] <= self.name[:number] and name != self.name:
+                references = references.removeBranch(name)
+        references.commit()
 
     def _is_behind(self, iceberg: Any) -> bool:
         """Tell whether `main` is where the run began; else only compactions may have come since, and they are given up.
@@ -1920,7 +2040,7 @@ class Branches:
         """
         begun = {snapshot.snapshotId() for snapshot in ancestry(iceberg, iceberg.snapshot(self.name))}
         main = iceberg.currentSnapshot()
-        if main.snapshotId() in begun:
+        if main is None or main.snapshotId() in begun:
             return True
         for snapshot in ancestry(iceberg, main):
             if snapshot.snapshotId() in begun:
@@ -1929,25 +2049,18 @@ class Branches:
                 raise RuntimeError(f"somebody else has committed to {iceberg.name()} since run {self.name} began")
         return False
 
-    def drop_older(self, tables: Iterable[str]) -> None:
-        """Drop the branches of earlier runs and tries; this one stays, it keeps its snapshot and totals from expiry."""
-        in_parallel({table: partial(self._drop_older_of, table) for table in tables})
-
-    def _drop_older_of(self, table: str) -> None:
-        iceberg, number = self._iceberg(table), len("run_00000000")
-        references = iceberg.manageSnapshots()
-        runs = [name for name in iceberg.refs() if name.startswith("run_") and name != self.name]
-        older = [name for name in runs if name[:number] <= self.name[:number]]
-        for name in older:
-            references = references.removeBranch(name)
-        if older:
-            references.commit()
-
     def _iceberg(self, table: str) -> Any:
-        return iceberg_table(self._spark, self.table(table))
+        """Return a table as the catalog had it when this run first asked."""
+        if table not in self._tables:
+            self._tables[table] = iceberg_table(self._spark, self.table(table))
+        return self._tables[table]
+
+    def _written(self, table: str) -> Any:
+        """Return a table with all that this run has done to it."""
+        return self._pending[table].table() if table in self._pending else self._iceberg(table)
 
     def _head(self, table: str) -> Any:
-        return self._iceberg(table).snapshot(self.name)
+        return self._written(table).snapshot(self.name)
 
 
 # From glue/lake/failures.py
@@ -2004,6 +2117,7 @@ CROWD = 10  # small data files, or delete files; each costs a reader some reques
 SMALL_FILE_BYTES = 4 << 20
 DEAD_SHARE = 10  # percent of the rows; until then a reader is quicker in passing over them than a job in rewriting
 KEPT_SNAPSHOTS = 100
+Snapshots = Callable[[], set[int]]
 # Files that are well sized stay as they are, so the cost follows what has come since.
 OF_SIZE = (
     f"'min-input-files', '2', 'min-file-size-bytes', '{SMALL_FILE_BYTES}', 'target-file-size-bytes', '{128 << 20}'"
@@ -2012,24 +2126,29 @@ SMALL_FILES = f"map({OF_SIZE})"
 FILES_WITH_DEAD_ROWS = f"map('delete-file-threshold', '1', {OF_SIZE})"
 
 
-def compact(spark: SparkSession, database: str, tables: Iterable[str]) -> list[str]:
-    """Rewrite the small files and the deletes of tables that have gathered too many; return their names."""
-    return _compact_each(spark, database, tables, CROWD, DEAD_SHARE)
+def compact(spark: SparkSession, database: str, tables: Iterable[str], *, named: Snapshots) -> list[str]:
+    """Rewrite the small files and the deletes of tables that have gathered too many; return their names.
+
+    Snapshots that are `named` elsewhere do not expire.
+    """
+    return _compact_each(spark, database, tables, CROWD, DEAD_SHARE, named)
 
 
-def compact_all(spark: SparkSession, database: str, tables: Iterable[str]) -> list[str]:
+def compact_all(spark: SparkSession, database: str, tables: Iterable[str], *, named: Snapshots) -> list[str]:
     """Merge the small files of tables and free their dead rows, however few there are; return their names."""
-    return _compact_each(spark, database, tables, 1, 0)
+    return _compact_each(spark, database, tables, 1, 0, named)
 
 
-def _compact_each(spark: SparkSession, database: str, tables: Iterable[str], crowd: int, dead_share: int) -> list[str]:
+def _compact_each(
+    spark: SparkSession, database: str, tables: Iterable[str], crowd: int, dead_share: int, named: Snapshots
+) -> list[str]:
     names = {table: f"{CATALOG}.{database}.{table}" for table in tables}
-    tasks = {table: partial(_compact_one, spark, name, crowd, dead_share) for table, name in names.items()}
+    tasks = {table: partial(_compact_one, spark, name, crowd, dead_share, named) for table, name in names.items()}
     return [table for table, is_compacted in in_parallel(tasks).items() if is_compacted]
 
 
-def _compact_one(spark: SparkSession, name: str, crowd: int, dead_share: int) -> bool:
-    iceberg = iceberg_table(spark, name)
+def _compact_one(spark: SparkSession, name: str, crowd: int, dead_share: int, named: Snapshots) -> bool:
+    iceberg = loaded_table(spark, name)  # after a run, that is what it has published
     if iceberg.currentSnapshot() is None:
         return False
     summary = iceberg.currentSnapshot().summary()
@@ -2046,7 +2165,7 @@ def _compact_one(spark: SparkSession, name: str, crowd: int, dead_share: int) ->
         return False
     if deletes:
         merge_deletes(spark, iceberg_table(spark, name))
-    _expire(iceberg_table(spark, name))
+    expire(iceberg_table(spark, name), named)
     return True
 
 
@@ -2070,12 +2189,86 @@ def _rewrite_data_files(spark: SparkSession, name: str, options: str) -> None:
     spark.sql(f"CALL {CATALOG}.system.rewrite_data_files(table => '{name}', options => {options})")
 
 
-def _expire(iceberg: Any) -> None:
-    """Forget old snapshots, but for those of branches: the last run's, at which Gold may be reading."""
-    snapshots = [snapshot.timestampMillis() for snapshot in iceberg.snapshots()]
-    if len(snapshots) > 2 * KEPT_SNAPSHOTS:
-        oldest_kept = sorted(snapshots)[-KEPT_SNAPSHOTS]
-        iceberg.expireSnapshots().expireOlderThan(oldest_kept).retainLast(KEPT_SNAPSHOTS).commit()
+def expire(iceberg: Any, named: Snapshots) -> None:
+    """Forget old snapshots, but for those that are named: by a branch, as the last run's, or by a cut."""
+    snapshots = sorted((snapshot.timestampMillis(), snapshot.snapshotId()) for snapshot in iceberg.snapshots())
+    if len(snapshots) <= 2 * KEPT_SNAPSHOTS:
+        return
+    kept = {*named(), *(iceberg.refs()[name].snapshotId() for name in iceberg.refs())}
+    # By its own rule, Iceberg would forget all that is older than five days.
+    forgotten = iceberg.expireSnapshots().expireOlderThan(0)
+    for _, snapshot_id in snapshots[:-KEPT_SNAPSHOTS]:
+        if snapshot_id not in kept:
+            forgotten = forgotten.expireSnapshotId(snapshot_id)
+    forgotten.commit()
+
+
+# From glue/lake/cuts.py
+
+CURRENT, KEPT = "current.json", "cuts.json"
+KEPT_CUTS = 100
+KEPT_DAYS = 7
+CHANGED = ("PreconditionFailed", "ConditionalRequestConflict")
+
+
+def put_cut(bucket: str, prefix: str, cut: Cut) -> None:
+    """Name a cut as the current one, unless a later one is there; a run that is finished by the next names it again."""
+    if not _replace(bucket, f"{prefix}{CURRENT}", lambda before: _newer(before, cut)):
+        return
+    _replace(bucket, f"{prefix}{KEPT}", lambda before: kept([*(before or []), cut]))
+
+
+def kept(cuts: Sequence[Cut]) -> list[Cut]:
+    """Return the cuts that readers may still ask for: the last 100, and the last one of each hour of seven days."""
+    by_run = sorted({cut["run_seq"]: cut for cut in cuts}.values(), key=lambda cut: cut["run_seq"])
+    oldest = datetime.fromisoformat(by_run[-1]["at"]) - timedelta(days=KEPT_DAYS)
+    last_of_hour = {cut["at"][:13]: cut["run_seq"] for cut in by_run if datetime.fromisoformat(cut["at"]) >= oldest}
+    wanted = {*last_of_hour.values(), *(cut["run_seq"] for cut in by_run[-KEPT_CUTS:])}
+    return [cut for cut in by_run if cut["run_seq"] in wanted]
+
+
+def snapshots_named(bucket: str, prefix: str, layer: LayerName) -> set[int]:
+    """Return the snapshots of a layer's tables that kept cuts name."""
+    cuts, _ = _read(bucket, f"{prefix}{KEPT}")
+    return {snapshot_id for cut in cuts or [] for snapshot_id in cut["snapshots"][layer].values()}
+
+
+def _newer(before: Cut | None, cut: Cut) -> Cut | None:
+    return None if before is not None and before["run_seq"] > cut["run_seq"] else cut
+
+
+def _replace(bucket: str, key: str, change: Callable[[Any], Any]) -> bool:
+    """Write what `change` makes of an object's content, unless it is nothing; again if somebody else was quicker."""
+    while True:
+        before, etag = _read(bucket, key)
+        if (after := change(before)) is None:
+            return False
+        s3 = boto3.client("s3")
+        # As a header: the boto3 of a Glue job may be older than the parameters IfMatch and IfNoneMatch (1.35.69).
+        condition = {"If-Match": etag} if etag else {"If-None-Match": "*"}
+        s3.meta.events.register("before-call.s3.PutObject", partial(_add_headers, condition))
+        try:
+            s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(after, sort_keys=True).encode())
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in CHANGED:
+                raise
+        else:
+            return True
+
+
+def _add_headers(headers: dict[str, str], params: dict[str, Any], **_: object) -> None:
+    params["headers"] |= headers
+
+
+def _read(bucket: str, key: str) -> tuple[Any, str]:
+    """Return the content of an object and its ETag; nothing if there is none."""
+    try:
+        found = boto3.client("s3").get_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        return None, ""
+    return json.loads(found["Body"].read()), found["ETag"]
 
 
 # From glue/lake/ledger.py
@@ -2435,26 +2628,40 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
     """Carry out a committed intent; return its tables. Each step may be done twice: the next run finishes a kill's."""
     branches, ledger = job.branches(intent["branch"]), job.ledger
     promised = {table: intent["snapshots"][table] for table in job.layer.tables if table in intent["snapshots"]}
-    for table, snapshot_id in promised.items():
-        branches.fast_forward({table: snapshot_id})
-        job.step("fast_forwarded", table=table)
     body = boto3.client("s3").get_object(Bucket=job.arguments.lake_bucket, Key=intent["report"])["Body"]
-    report = json.loads(body.read())
-    job.layer.advance(job, {**intent, "snapshots": promised}, report)
-    job.step("files_advanced")
-    state = ledger.state()
+    report, state = json.loads(body.read()), ledger.state()
     snapshots = {**(state["published"]["snapshots"] if "published" in state else {}), **promised}
     totals: LayerTotals = report["totals"]
+    if "silver_snapshots" in totals:
+        name_cut(job, intent["run_seq"], snapshots, totals)
+    for table, snapshot_id in promised.items():
+        branches.publish(table, snapshot_id)
+        job.step("fast_forwarded", table=table)
+    job.layer.advance(job, {**intent, "snapshots": promised}, report)
+    job.step("files_advanced")
     published = cast(PublishedRun, {"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
     ledger.finish(published)
-    branches.drop_older(promised)
     job.step("published", run_seq=intent["run_seq"], **totals_of(report))
     return list(promised)
 
 
+def name_cut(job: Job, run_seq: int, snapshots: dict[str, int], totals: LayerTotals) -> None:
+    """Tell readers which snapshots of Gold and of the Silver that it shows belong together."""
+    together: dict[LayerName, dict[str, int]] = {"silver": totals["silver_snapshots"], "gold": snapshots}
+    silver_run_seq, at = totals["silver_run_seq"], now_text()
+    cut: Cut = {"run_seq": run_seq, "silver_run_seq": silver_run_seq, "at": at, "snapshots": together}
+    put_cut(job.arguments.lake_bucket, job.arguments.prefix, cut)
+    job.step("cut_named")
+
+
 def compact_published(job: Job, tables: Iterable[str]) -> None:
     """Compact the tables of a run whose rows readers see: if that fails, the run has ended all the same."""
-    job.step("compacted", tables=compact(job.spark, job.database, tables))
+    job.step("compacted", tables=compact(job.spark, job.database, tables, named=partial(named_by_cuts, job)))
+
+
+def named_by_cuts(job: Job) -> set[int]:
+    """Return the snapshots of the layer that must not expire."""
+    return snapshots_named(job.arguments.lake_bucket, job.arguments.prefix, job.layer.name)
 
 
 def totals_of(report: SilverReport | GoldReport) -> dict[str, object]:
@@ -2496,7 +2703,7 @@ def rebuild(job: Job) -> None:
         )
     run = begin(job, [], before, attempts=1)
     run.branches.take_over(layer.tables, job.arguments.rebuild_from, last_run=before["run_seq"])
-    rows = job.spark.table(run.branches.open(layer.state_table))
+    rows = job.spark.table(run.branches.current(layer.state_table))
     ((row_count, amount),) = rows.agg(F.count(F.lit(1)), total("amount")).collect()
     totals: LayerTotals = {"row_count": row_count, "total_amount": cents(amount)}
     require("rows and money taken over", found=totals, expected={**totals, **expected})
@@ -2528,7 +2735,10 @@ def work(job: Job) -> None:
     if job.arguments.rebuild_from:
         rebuild(job)
     elif job.arguments.maintain:
-        job.step("compacted", tables=compact_all(job.spark, job.database, job.layer.tables))
+        job.step(
+            "compacted",
+            tables=compact_all(job.spark, job.database, job.layer.tables, named=partial(named_by_cuts, job)),
+        )
     else:
         job.layer.take(job)
 

@@ -252,6 +252,15 @@ class RunIntent(TypedDict):
     report: Annotated[str, "object key in the lake"]
 
 
+class Cut(TypedDict):
+    """What `current.json` in the lake names: the snapshots that belong together after a Gold run."""
+
+    run_seq: Annotated[int, "Gold's"]
+    silver_run_seq: int
+    at: str
+    snapshots: Annotated[dict[LayerName, dict[str, int]], "layer → table → snapshot id"]
+
+
 class LayerItem(TypedDict):
     """An item per layer."""
 

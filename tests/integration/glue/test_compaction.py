@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from decimal import Decimal
 from unittest.mock import patch
 
 import boto3
 import pytest
-from glue_pipeline import Event, Pipeline, csv, put
+from glue_pipeline import SILVER, Event, Pipeline, csv, put
 from pyiceberg.catalog.glue import GlueCatalog
 
 from glue.lake import compaction
 from glue.lake.branches import Branches
+from glue.lake.tables import create_tables
 
 FILES = 4
 
@@ -85,6 +87,10 @@ def test_all_is_compacted__asked_for(plain: list[Pipeline], events: list[Event])
     assert pipeline.tables() == plain[2].tables()
 
 
+def compacted_by_another(pipeline: Pipeline) -> list[str]:
+    return compaction.compact(pipeline.spark, pipeline.database("silver"), ["transactions"], named=set)
+
+
 def delete_files(pipeline: Pipeline, layer: str, table: str) -> int:
     return pipeline.spark.table(f"glue_catalog.{pipeline.database(layer)}.{table}.delete_files").count()
 
@@ -144,9 +150,26 @@ def test_next_run_goes_on__killed_while_deletes_of_rewritten_files_remain(
         run(one, [again])
     assert pipeline.tables() == plain.tables()
     with patch.multiple(compaction, CROWD=2, SMALL_FILE_BYTES=0):
-        assert compaction.compact(pipeline.spark, pipeline.database("silver"), ["transactions"]) == ["transactions"]
+        assert compaction.compact(pipeline.spark, pipeline.database("silver"), ["transactions"], named=set) == [
+            "transactions"
+        ]
     assert delete_files(pipeline, "silver", "transactions") == 1
     assert pipeline.tables() == plain.tables()
+
+
+def test_earlier_tables_get_the_properties_of_today__in_one_commit(empty: Pipeline) -> None:
+    pipeline, property_name = empty.fork(), "write.metadata.delete-after-commit.enabled"
+    database, tables = pipeline.database("silver"), SILVER.LAYER.tables
+    pipeline.spark.sql(f"ALTER TABLE glue_catalog.{database}.transactions UNSET TBLPROPERTIES ('{property_name}')")
+    counts = [pipeline.commits("silver")]
+    for _ in range(2):
+        create_tables(pipeline.spark, database, tables)
+        counts.append(pipeline.commits("silver"))
+    assert counts[1] == counts[2] == counts[0] | {"transactions": counts[0]["transactions"] + 1}
+    held = boto3.client("glue").get_table(DatabaseName=database, Name="transactions")["Table"]["Parameters"]
+    bucket, _, key = held["metadata_location"].removeprefix("s3://").partition("/")
+    metadata = json.loads(boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read())
+    assert metadata["properties"][property_name] == "true"
 
 
 def test_processes_of_one_run_write_apart__one_was_given_up(plain: list[Pipeline]) -> None:
@@ -171,9 +194,21 @@ def test_places_are_refused__table_was_compacted_since_rows_were_found(plain: li
     branches = Branches(pipeline.spark, database, "run_00000003")
     places = branches.published_rows("transactions").select("place.*")
     with patch.object(compaction, "CROWD", 0):
-        assert compaction.compact(pipeline.spark, database, ["transactions"]) == ["transactions"]
+        assert compacted_by_another(pipeline) == ["transactions"]
     with pytest.raises(RuntimeError, match="run it again"):
         branches.remove("transactions", places, 1)
+    assert pipeline.tables("silver") == before
+
+
+def test_deletes_are_refused__table_was_compacted_before_they_were_committed(plain: list[Pipeline]) -> None:
+    pipeline = plain[1].fork()
+    database, before = pipeline.database("silver"), pipeline.tables("silver")
+    branches = Branches(pipeline.spark, database, "run_00000003")
+    branches.remove("transactions", branches.published_rows("transactions").select("place.*"), 4)
+    with patch.object(compaction, "CROWD", 0):
+        assert compacted_by_another(pipeline) == ["transactions"]
+    with pytest.raises(RuntimeError, match="run it again"):
+        branches.snapshots()
     assert pipeline.tables("silver") == before
 
 
@@ -182,6 +217,8 @@ def test_run_is_published__another_has_compacted_meanwhile(plain: list[Pipeline]
     pipeline.arrive(events[1])
     pipeline.kill("silver", "after_intent")
     with patch.object(compaction, "CROWD", 0):
-        assert compaction.compact(pipeline.spark, pipeline.database("silver"), ["transactions"]) == ["transactions"]
+        assert compaction.compact(pipeline.spark, pipeline.database("silver"), ["transactions"], named=set) == [
+            "transactions"
+        ]
     pipeline.silver()
     assert pipeline.tables("silver") == plain[1].tables("silver")

@@ -10,6 +10,7 @@ import pytest
 from glue_pipeline import Pipeline
 from pyspark.sql import functions as F
 
+from glue.lake import positions
 from glue.lake.branches import Branches
 from glue.lake.positions import delete_files, iceberg_table, merge_deletes
 
@@ -67,9 +68,11 @@ def test_rows_of_keys_are_those_of_a_join__random_keys_and_ranges(
         assert sorted(map(tuple, found.collect())) == sorted(map(tuple, twin.collect()))
 
 
+@pytest.mark.parametrize("by_driver", [1_000, 0], ids=["few rows", "many rows"])
 def test_deleted_rows_are_those_of_a_merge__and_what_a_run_added_is_the_difference(
-    pipeline: Pipeline, made: Callable[[str], Branches]
+    pipeline: Pipeline, made: Callable[[str], Branches], by_driver: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(positions, "DELETES_BY_DRIVER", by_driver)
     branches, twin = made("one"), made("twin")
     fresh = pipeline.spark.sql("SELECT 500L + id AS dms_id, 1.50BD AS amount, array('new') AS names FROM range(3)")
     gone = branches.published_rows("one").where("dms_id % 7 = 0")
