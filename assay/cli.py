@@ -282,6 +282,9 @@ app.command("replay")(replay.replay)
 
 @app.command("maintain")
 def maintain_tables(
+    orphans: Annotated[
+        bool, typer.Option("--orphans", help="Also remove files that killed runs left, older than three days.")
+    ] = False,
     as_json: AsJson = False,
     stack: StackName = "assay",
     region: Region = None,
@@ -290,7 +293,7 @@ def maintain_tables(
     """Compact the small files and deletes of all tables. The jobs also do so once enough have accumulated."""
     from assay import console, maintain
 
-    before, after = maintain.maintain(open_target(stack, region, profile))
+    before, after = maintain.maintain(open_target(stack, region, profile), orphans=orphans)
     if as_json:
         console.print_json(maintain.as_json(before, after))
     else:

@@ -25,15 +25,18 @@ class Extent:
     size: int
 
 
-def maintain(target: Target) -> tuple[Mapping[str, Extent], Mapping[str, Extent]]:
-    """Let both jobs compact all tables, if there are any; return what the tables consisted of before and after."""
+def maintain(target: Target, *, orphans: bool = False) -> tuple[Mapping[str, Extent], Mapping[str, Extent]]:
+    """Let both jobs compact all tables, if there are any; return what the tables consisted of before and after.
+
+    With `orphans` they also remove the files that no snapshot names.
+    """
     before = _extents(target)
     if not before:
         return before, before
     stack = target.stack
     for layer, job in (("Silver", stack.silver_job), ("Gold", stack.gold_job)):
         with console.working(f"{layer}: compacting"):
-            runs.run(target, job, {"--maintain": "true"})
+            runs.run(target, job, {"--maintain": "orphans" if orphans else "true"})
     return before, _extents(target)
 
 

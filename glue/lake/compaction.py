@@ -6,6 +6,7 @@ Each commit is a whole one and changes no row, so a kill between them does no ha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ CROWD = 10  # small data files, or delete files; each costs a reader some reques
 SMALL_FILE_BYTES = 4 << 20
 DEAD_SHARE = 10  # percent of the rows; until then a reader is quicker in passing over them than a job in rewriting
 KEPT_SNAPSHOTS = 100
+ORPHAN_DAYS = 3
 Snapshots = Callable[[], set[int]]
 # Files that are well sized stay as they are, so the cost follows what has come since.
 OF_SIZE = (
@@ -103,3 +105,16 @@ def expire(iceberg: Any, named: Snapshots) -> None:
         if snapshot_id not in kept:
             forgotten = forgotten.expireSnapshotId(snapshot_id)
     forgotten.commit()
+
+
+def remove_orphans(spark: SparkSession, database: str, tables: Iterable[str], *, now: datetime) -> dict[str, int]:
+    """Remove the files of tables that no snapshot names: of killed runs. Return how many, by table.
+
+    A run that is at work writes files before it names them, so younger ones stay.
+    """
+    before, found = f"{now - timedelta(days=ORPHAN_DAYS):%Y-%m-%d %H:%M:%S}", {}
+    for table in tables:
+        # Listed by Iceberg's own access to S3, as the files were written.
+        arguments = f"table => '{database}.{table}', older_than => TIMESTAMP '{before}', prefix_listing => true"
+        found[table] = spark.sql(f"CALL {CATALOG}.system.remove_orphan_files({arguments})").count()
+    return {table: count for table, count in found.items() if count}

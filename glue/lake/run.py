@@ -12,6 +12,7 @@ import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
@@ -33,7 +34,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from glue.lake.branches import Branches
-from glue.lake.compaction import compact, compact_all
+from glue.lake.compaction import compact, compact_all, remove_orphans
 from glue.lake.cuts import put_cut, snapshots_named
 from glue.lake.failures import FencedOut, Unfinished, Withdrawn, require, root_cause
 from glue.lake.ledger import Ledger, now_text
@@ -290,12 +291,21 @@ def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace
         parser.add_argument(f"--{name}", type=int, help="with --rebuild_from: what the tables must contain")
     parser.add_argument("--file_id", default="", help="the file whose execution started this run")
     parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
-    parser.add_argument("--maintain", choices=["true"], help="compact all tables, and take no file")
+    parser.add_argument("--maintain", choices=["true", "orphans"], help="compact all tables, and take no file")
     parsed, _ = parser.parse_known_args(argv)
     for name in layer.required:
         if not getattr(parsed, name):
             parser.error(f"--{name} is required")
     return parsed
+
+
+def maintain(job: Job) -> None:
+    """Compact all tables; if asked for, remove the files that killed runs have left."""
+    tables, named = job.layer.tables, partial(named_by_cuts, job)
+    job.step("compacted", tables=compact_all(job.spark, job.database, tables, named=named))
+    if job.arguments.maintain == "orphans":
+        removed = remove_orphans(job.spark, job.database, tables, now=datetime.now(UTC))
+        job.step("orphans_removed", **removed)
 
 
 def work(job: Job) -> None:
@@ -304,10 +314,7 @@ def work(job: Job) -> None:
     if job.arguments.rebuild_from:
         rebuild(job)
     elif job.arguments.maintain:
-        job.step(
-            "compacted",
-            tables=compact_all(job.spark, job.database, job.layer.tables, named=partial(named_by_cuts, job)),
-        )
+        maintain(job)
     else:
         job.layer.take(job)
 

@@ -2535,6 +2535,7 @@ CROWD = 10  # small data files, or delete files; each costs a reader some reques
 SMALL_FILE_BYTES = 4 << 20
 DEAD_SHARE = 10  # percent of the rows; until then a reader is quicker in passing over them than a job in rewriting
 KEPT_SNAPSHOTS = 100
+ORPHAN_DAYS = 3
 Snapshots = Callable[[], set[int]]
 # Files that are well sized stay as they are, so the cost follows what has come since.
 OF_SIZE = (
@@ -2619,6 +2620,19 @@ def expire(iceberg: Any, named: Snapshots) -> None:
         if snapshot_id not in kept:
             forgotten = forgotten.expireSnapshotId(snapshot_id)
     forgotten.commit()
+
+
+def remove_orphans(spark: SparkSession, database: str, tables: Iterable[str], *, now: datetime) -> dict[str, int]:
+    """Remove the files of tables that no snapshot names: of killed runs. Return how many, by table.
+
+    A run that is at work writes files before it names them, so younger ones stay.
+    """
+    before, found = f"{now - timedelta(days=ORPHAN_DAYS):%Y-%m-%d %H:%M:%S}", {}
+    for table in tables:
+        # Listed by Iceberg's own access to S3, as the files were written.
+        arguments = f"table => '{database}.{table}', older_than => TIMESTAMP '{before}', prefix_listing => true"
+        found[table] = spark.sql(f"CALL {CATALOG}.system.remove_orphan_files({arguments})").count()
+    return {table: count for table, count in found.items() if count}
 
 
 # From glue/lake/cuts.py
@@ -2941,12 +2955,21 @@ def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace
         parser.add_argument(f"--{name}", type=int, help="with --rebuild_from: what the tables must contain")
     parser.add_argument("--file_id", default="", help="the file whose execution started this run")
     parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
-    parser.add_argument("--maintain", choices=["true"], help="compact all tables, and take no file")
+    parser.add_argument("--maintain", choices=["true", "orphans"], help="compact all tables, and take no file")
     parsed, _ = parser.parse_known_args(argv)
     for name in layer.required:
         if not getattr(parsed, name):
             parser.error(f"--{name} is required")
     return parsed
+
+
+def maintain(job: Job) -> None:
+    """Compact all tables; if asked for, remove the files that killed runs have left."""
+    tables, named = job.layer.tables, partial(named_by_cuts, job)
+    job.step("compacted", tables=compact_all(job.spark, job.database, tables, named=named))
+    if job.arguments.maintain == "orphans":
+        removed = remove_orphans(job.spark, job.database, tables, now=datetime.now(UTC))
+        job.step("orphans_removed", **removed)
 
 
 def work(job: Job) -> None:
@@ -2955,10 +2978,7 @@ def work(job: Job) -> None:
     if job.arguments.rebuild_from:
         rebuild(job)
     elif job.arguments.maintain:
-        job.step(
-            "compacted",
-            tables=compact_all(job.spark, job.database, job.layer.tables, named=partial(named_by_cuts, job)),
-        )
+        maintain(job)
     else:
         job.layer.take(job)
 

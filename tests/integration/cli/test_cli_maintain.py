@@ -35,13 +35,14 @@ def test_both_jobs_compact__files_before_and_after(filled: DeployedStack, monkey
 
     monkeypatch.setattr(runs, "run", run)
     result = filled.assay("maintain")
-    told = json.loads(filled.assay("maintain", "--json").stdout)
+    told = json.loads(filled.assay("maintain", "--orphans", "--json").stdout)
 
     assert result.exit_code == 0, result.output
     lines = [line.replace("│", " ").split() for line in result.stdout.splitlines()]
     assert ["silver.transactions", "2", "→", "1", "0", "0.0"] in lines
     assert ["gold.fact_transactions", "1", "0", "0.0"] in lines
-    assert started == 2 * [(NAMES[name], {"--maintain": "true"}) for name in ("SilverJob", "GoldJob")]
+    jobs = [NAMES[name] for name in ("SilverJob", "GoldJob")]
+    assert started == [(job, {"--maintain": what}) for what in ("true", "orphans") for job in jobs]
     files = {each["table"]: (each["before"]["data_files"], each["after"]["data_files"]) for each in told}
     assert files == {"silver.transactions": (1, 1), "gold.fact_transactions": (1, 1)}
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from unittest.mock import patch
 
 import boto3
 import pytest
 from glue_pipeline import SILVER, Event, Pipeline, csv, put
+from moto.s3.models import s3_backends
 from pyiceberg.catalog.glue import GlueCatalog
 
 from glue.lake import compaction
@@ -155,6 +158,32 @@ def test_next_run_goes_on__killed_while_deletes_of_rewritten_files_remain(
         ]
     assert delete_files(pipeline, "silver", "transactions") == 1
     assert pipeline.tables() == plain.tables()
+
+
+def test_files_of_a_killed_run_are_removed__after_three_days(plain: list[Pipeline], events: list[Event]) -> None:
+    pipeline = plain[0].fork()
+    pipeline.arrive(events[1])
+    objects = s3_backends["123456789012"]["aws"].buckets["lake"].keys
+    # A fork writes where the table that it began with lies.
+    described = boto3.client("glue").get_table(DatabaseName=pipeline.database("silver"), Name="transactions")["Table"]
+    place = described["Parameters"]["metadata_location"].partition("/metadata/")[0]
+    folder = f"{place.removeprefix('s3://lake/')}/data/"
+    before = set(data_of(objects, folder))
+    pipeline.kill("silver", "written")
+    left, kept = set(data_of(objects, folder)) - before, []
+    for age in (2, 4):
+        for key in left:
+            objects[key].last_modified = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=age)
+        pipeline.run("silver", more=["--maintain", "orphans"])
+        kept.append(left & set(data_of(objects, folder)))
+    assert left
+    assert kept == [left, set()]
+    pipeline.silver()
+    assert pipeline.tables("silver") == plain[1].tables("silver")
+
+
+def data_of(objects: Any, folder: str) -> list[str]:
+    return [key for key in objects if key.startswith(folder)]
 
 
 def test_earlier_tables_get_the_properties_of_today__in_one_commit(empty: Pipeline) -> None:
