@@ -59,6 +59,13 @@ def test_environment_overrides_parameters_within_their_bounds(environment: str) 
         assert bounds["Type"] != "Number" or int(value) >= bounds.get("MinValue", 0), f"{name}={value}"
 
 
+def test_production_alone_protects_its_ledger() -> None:
+    protected = {environment for environment in ENVIRONMENTS if overrides(environment).get("ProtectLedger") == "true"}
+
+    assert protected == {"prod"}
+    assert written()["Parameters"]["ProtectLedger"]["Default"] == "false"
+
+
 def test_local_environment_leaves_the_bucket_to_the_local_cloud() -> None:
     deploy = section("local")["deploy"]["parameters"]
 
