@@ -98,7 +98,7 @@ def upload_files(
         bool, typer.Option("--accept-range", help="The figures are right though unlike those of earlier files.")
     ] = False,
     timeout: Annotated[float, typer.Option(help="The longest time to wait, in minutes.")] = 30,
-    stack: StackName = "assay",
+    stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
 ) -> None:
@@ -168,7 +168,7 @@ def show_status(
     key: Annotated[str | None, typer.Argument(help="One file, by key or file id: list its versions.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many files to list.")] = 20,
     as_json: AsJson = False,
-    stack: StackName = "assay",
+    stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
 ) -> None:
@@ -193,7 +193,7 @@ def show_passport(
     key: Annotated[str, typer.Argument(help="The key of the file, the end of it, or its file id.")],
     version: Annotated[str | None, typer.Option(help="The object version; the newest one by default.")] = None,
     as_json: AsJson = False,
-    stack: StackName = "assay",
+    stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
 ) -> None:
@@ -229,7 +229,7 @@ def ask(
     excel_safe: Annotated[
         bool, typer.Option("--excel-safe", help="With csv: put an apostrophe before text that looks like a formula.")
     ] = False,
-    stack: StackName = "assay",
+    stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
 ) -> None:
@@ -253,7 +253,7 @@ def ask(
 def run_audit(
     full: Annotated[bool, typer.Option("--full", help="Read every row instead of the running totals.")] = False,
     as_json: AsJson = False,
-    stack: StackName = "assay",
+    stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
 ) -> None:
@@ -286,7 +286,7 @@ def maintain_tables(
         bool, typer.Option("--orphans", help="Also remove files that killed runs left, older than three days.")
     ] = False,
     as_json: AsJson = False,
-    stack: StackName = "assay",
+    stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
 ) -> None:

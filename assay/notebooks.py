@@ -108,7 +108,7 @@ def notebooks() -> None:
 
 
 @app.command("upload")
-def upload(stack: StackName = "assay", region: Region = None, profile: Profile = None) -> None:
+def upload(stack: StackName = None, region: Region = None, profile: Profile = None) -> None:
     """Upload the packages that the notebooks import. Also writes copies of the notebooks for this stack."""
     from assay import console
 

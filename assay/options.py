@@ -19,7 +19,14 @@ CHECK_FAILED = 1
 UNUSABLE = 2
 INTERRUPTED = 130
 
-StackName = Annotated[str, typer.Option("--stack", envvar="ASSAY_STACK", help="The name of the stack.")]
+StackName = Annotated[
+    str | None,
+    typer.Option(
+        "--stack",
+        envvar="ASSAY_STACK",
+        help="The name of the stack. Without it: assay-local in a local cloud, assay-dev in AWS.",
+    ),
+]
 Region = Annotated[str | None, typer.Option(help="The AWS region; a local cloud has its own.")]
 Profile = Annotated[str | None, typer.Option(help="The AWS profile. Naming one, here or in AWS_PROFILE, selects AWS.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs, with money as text.")]
@@ -32,7 +39,7 @@ def project() -> Path:
     return find_project(Path.cwd())
 
 
-def open_target(stack: str, region: str | None, profile: str | None) -> Target:
+def open_target(stack: str | None, region: str | None, profile: str | None) -> Target:
     """Return the stack that a command works on; name it on stderr when it is in AWS."""
     from assay import console
     from assay.target import describe, find_target

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from devcloud.local.lifecycle import Cloud
 
-DEPLOY = "deploy it: assay deploy (local cloud), or sam deploy --guided (AWS)"
+DEPLOY = "deploy it: assay deploy (local cloud), or sam deploy --guided (AWS); or name another one: --stack"
+LOCAL_STACK = "assay-local"
+AWS_STACK = "assay-dev"
+"""The names that `samconfig.toml` gives; production is always named, so that nobody works on it by accident."""
 
 
 @dataclass(frozen=True)
@@ -124,24 +127,27 @@ def running_cloud(project: Path) -> Cloud | None:
     return lifecycle.running(project)
 
 
-def find_target(*, stack: str, region: str | None, profile: str | None, project: Path) -> Target:
-    """Return the stack to work on: by a named profile, else the running local cloud, else the AWS environment."""
+def find_target(*, stack: str | None, region: str | None, profile: str | None, project: Path) -> Target:
+    """Return the stack to work on: by a named profile, else the running local cloud, else the AWS environment.
+
+    Without a name it is the stack of the local environment or, in AWS, that of the environment `dev`.
+    """
     profile = profile or os.environ.get("AWS_PROFILE")
     if profile:
-        return Target(stack, boto3.Session(profile_name=profile, region_name=region), None, project)
+        return Target(stack or AWS_STACK, boto3.Session(profile_name=profile, region_name=region), None, project)
     cloud = running_cloud(project)
     if cloud:
-        return local_target(cloud, stack=stack, project=project)
+        return local_target(cloud, stack=stack or LOCAL_STACK, project=project)
     session = boto3.Session(region_name=region)
     if session.get_credentials() is None:
         raise UserError(
             "no local cloud is running here, and no AWS credentials were found",
             "start one (assay up, then assay deploy), or name an AWS profile (--profile)",
         )
-    return Target(stack, session, None, project)
+    return Target(stack or AWS_STACK, session, None, project)
 
 
-def local_target(cloud: Cloud, *, stack: str, project: Path) -> Target:
+def local_target(cloud: Cloud, *, project: Path, stack: str = LOCAL_STACK) -> Target:
     """Return a stack of a local cloud, with a session of the cloud's own variables instead of the AWS environment."""
     environment = cloud.environment()
     session = boto3.Session(

@@ -23,7 +23,6 @@ from devcloud.local.mail import mails
 
 ROOT = Path(__file__).resolve().parents[1]
 DEPLOYED_PARTS = ("template.yaml", "samconfig.toml", "functions", "glue/scripts", "statemachine")
-STACK = "assay"
 POLL_SECONDS = 0.5
 MOST_SECONDS = 1800.0
 LAST_LINES = 30
@@ -57,7 +56,7 @@ class BenchCloud:
 
     @cached_property
     def target(self) -> Target:
-        return local_target(self.cloud, stack=STACK, project=self.project)
+        return local_target(self.cloud, project=self.project)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -35,7 +35,7 @@ def declare(
         bool, typer.Option("--wait", help="Show the marker's progress; exit 0 only if it is published.")
     ] = False,
     timeout: Annotated[int, typer.Option(min=1, help="The longest time to wait, in minutes.")] = 30,
-    stack: StackName = "assay",
+    stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
 ) -> None:

@@ -36,7 +36,7 @@ def replay(
         int | None, typer.Option(min=0, max=LARGEST_SEED, help="Fixes the order and the batches of the files.")
     ] = None,
     as_json: AsJson = False,
-    stack: StackName = "assay",
+    stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
 ) -> None:

@@ -17,7 +17,6 @@ from devcloud.demo.expectation import Expected, Group, Model
 from devcloud.demo.files import DemoFile, generate
 from devcloud.local import deploy, lifecycle
 
-STACK = "assay"
 TIMEOUT_S = 600
 POLL_S = 0.3
 LAST_LINES = 30
@@ -64,7 +63,7 @@ def play(project: Path) -> int:
     files = generate(project / ".assay" / "demo")
     for file in files:
         console.out().print(f"  {file.path.name:<22} {file.totals.rows:>7,} rows  {file.story}")
-    target = local_target(cloud, stack=STACK, project=project)
+    target = local_target(cloud, project=project)
     stage = prepare(target, files)
     heading("4. Upload them, one after the other, and follow each to Gold")
     items = [(file, send(stage, file)) for file in files]

@@ -11,6 +11,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from devcloud.local import (
+    alarm_resources,
     awslambda,
     cloudformation,
     dynamodb,
@@ -29,7 +30,7 @@ from devcloud.local.patching import wrap
 from devcloud.local.state_folder import StateFolder
 
 # moto collects CloudFormation types from the subclasses that exist; the import is the declaration.
-DECLARED = (glue_resources.GlueJob, glue_resources.GlueDatabase, secret_resources.Secret)
+DECLARED = (glue_resources.GlueJob, glue_resources.GlueDatabase, secret_resources.Secret, alarm_resources.Alarm)
 
 
 class EmulatedCloud:

@@ -26,6 +26,7 @@ EMULATED = frozenset(
 _UNKNOWN = "unknown to the local cloud, nothing is created"
 _REASONS = {
     "AWS::CloudWatch::Alarm": "no metrics are collected, so no alarm goes off",
+    "AWS::CloudWatch::Dashboard": "no metrics are collected, so there is nothing to show",
     "AWS::IAM::Role": "the role is created, but nothing is ever forbidden",
     "AWS::IAM::Policy": "the policy is created, but nothing is ever forbidden",
     "AWS::IAM::ManagedPolicy": "the policy is created, but nothing is ever forbidden",
@@ -42,6 +43,7 @@ _PROPERTIES = {
     ("AWS::S3::Bucket", "BucketEncryption"): "objects are kept in memory, unencrypted",
     ("AWS::S3::Bucket", "PublicAccessBlockConfiguration"): "anyone may use a bucket",
     ("AWS::Serverless::Function", "Policies"): "nothing is ever forbidden",
+    ("AWS::Serverless::Function", "ReservedConcurrentExecutions"): "calls are limited by the machine alone",
     ("AWS::Serverless::Function", "Tracing"): "there are no traces",
     ("AWS::Serverless::StateMachine", "Logging"): "there is no log beside the execution's history",
     ("AWS::Serverless::StateMachine", "Policies"): "nothing is ever forbidden",

@@ -12,7 +12,6 @@ from devcloud.local.environment import REGION, inherited_environment
 from devcloud.local.lifecycle import Cloud
 from devcloud.notebook.kernels import GLUE, state_folder
 
-_STACK = "assay"
 # What the local cloud takes for the role that a stack's output names on AWS.
 _ROLE = "arn:aws:iam::123456789012:role/assay-notebook"
 # Where nothing answers: a notebook without a local cloud must not reach AWS by the developer's own settings.
@@ -95,7 +94,7 @@ def _lake_bucket(project: Path, cloud: Cloud) -> str | None:
     from assay.target import local_target
 
     try:
-        return local_target(cloud, stack=_STACK, project=project).stack.lake_bucket
+        return local_target(cloud, project=project).stack.lake_bucket
     except (UserError, BotoCoreError, ClientError):
         return None  # not deployed yet
 

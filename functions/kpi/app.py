@@ -23,6 +23,7 @@ from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 from cloud.ledger import Ledger, instant, instant_of
 from cloud.mail import failure_body, failure_subject, notice_of, rejection_body, rejection_subject
+from cloud.metrics import count_file
 from cloud.settings import Settings
 from cloud.uploads import (
     Head,
@@ -41,7 +42,7 @@ from cloud.uploads import (
 )
 from contract.items import AcceptedFile, FileFailure, FileItem, RangeItem
 from contract.limits import FAILURE_CHARACTERS, MARKER_BYTES, REASON_CHARACTERS
-from contract.subjects import is_marker
+from contract.subjects import is_marker, subject_of
 from judging.kpis import Kpis
 from judging.learned_range import LearnedRange, learned_with
 from polars.exceptions import PanicException
@@ -151,11 +152,25 @@ def _as_of(head: Head | None) -> tuple[datetime | None, Inspection | None]:
 def _decide(version: ObjectVersion, on: Services, head: Head | None, unreadable: Inspection | None) -> None:
     found = unreadable or _inspect(version, on, head)
     if found.reasons:
-        on.ledger.reject(version.file_id, found.as_item(), _now())
+        if on.ledger.reject(version.file_id, found.as_item(), _now()):
+            _count(version, found, on)
         return
     accepted: AcceptedFile = {**found.as_item(), "notice": notice_of(version.key, version.file_id, found)}
-    if on.ledger.accept(version.file_id, accepted, _now()) and found.kpis and not found.load:
+    if not on.ledger.accept(version.file_id, accepted, _now()):
+        return
+    _count(version, found, on)
+    if found.kpis and not found.load:
         _learn(version, found.kpis, on, is_in_range=found.is_in_range)
+
+
+def _count(version: ObjectVersion, found: Inspection, on: Services) -> None:
+    """Count a file that this call has decided on; a marker has no rows."""
+    if is_marker(version.key):
+        return
+    subject, kpis = subject_of(version.key), found.kpis or Kpis()
+    cents = kpis.total_cents if subject.has_money else None
+    accepted = not found.reasons
+    count_file(stage=on.settings.stage, subject=subject.name, accepted=accepted, rows=kpis.row_count, cents=cents)
 
 
 def _learned(item: RangeItem | None, on: Services) -> LearnedRange | None:

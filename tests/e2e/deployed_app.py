@@ -25,7 +25,6 @@ from devcloud.local.mail import Mail, mails
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYED_PARTS = ("template.yaml", "samconfig.toml", "functions", "glue/scripts", "statemachine")
-STACK = "assay"
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class DeployedApp:
 
     @cached_property
     def target(self) -> Target:
-        return local_target(self.cloud, stack=STACK, project=self.project)
+        return local_target(self.cloud, project=self.project)
 
     @cached_property
     def ledger(self) -> Ledger:

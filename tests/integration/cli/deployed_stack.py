@@ -139,7 +139,7 @@ def deploy(bare: DeployedStack) -> None:
         "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
         "Outputs": {name: {"Value": value} for name, value in NAMES.items()},
     }
-    bare.client("cloudformation").create_stack(StackName="assay", TemplateBody=json.dumps(template))
+    bare.client("cloudformation").create_stack(StackName=target.LOCAL_STACK, TemplateBody=json.dumps(template))
     s3 = bare.client("s3")
     for name in ("BronzeBucket", "LakeBucket"):
         s3.create_bucket(Bucket=NAMES[name], CreateBucketConfiguration={"LocationConstraint": REGION})

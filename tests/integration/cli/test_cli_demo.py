@@ -30,7 +30,7 @@ class FakeLake:
 
 
 def prepare(stack: DeployedStack) -> play.Stage:
-    here = target.find_target(stack="assay", region=None, profile=None, project=Path())
+    here = target.find_target(stack=None, region=None, profile=None, project=Path())
     return play.prepare(here, [FILE])
 
 

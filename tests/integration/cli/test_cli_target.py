@@ -23,18 +23,18 @@ def test_target_is_the_local_cloud__whatever_the_environment_says(
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAREAL")
 
-    found = target.find_target(stack="assay", region=None, profile=None, project=Path())
+    found = target.find_target(stack=None, region=None, profile=None, project=Path())
 
     credentials = found.session.get_credentials()
     assert credentials is not None
-    assert (found.endpoint, credentials.access_key) == (stack.endpoint, "test")
+    assert (found.endpoint, credentials.access_key, found.stack_name) == (stack.endpoint, "test", "assay-local")
     assert found.stack.silver_database == "assay_silver"
 
 
 def test_target_is_aws_and_says_so__no_local_cloud(no_cloud: DeployedStack) -> None:
     result = no_cloud.assay("status", "--region", REGION)
 
-    assert f"target: AWS, region {REGION}, stack assay" in result.stderr
+    assert f"target: AWS, region {REGION}, stack assay-dev" in result.stderr
 
 
 @pytest.mark.parametrize("by", ["option", "variable"])
@@ -48,9 +48,22 @@ def test_target_is_aws__profile_named_and_local_cloud_running(
     if by == "variable":
         monkeypatch.setenv("AWS_PROFILE", "work")
 
-    found = target.find_target(stack="assay", region=None, profile="work" if by == "option" else None, project=Path())
+    found = target.find_target(stack=None, region=None, profile="work" if by == "option" else None, project=Path())
 
-    assert (found.is_local, found.session.profile_name) == (False, "work")
+    assert (found.is_local, found.session.profile_name, found.stack_name) == (False, "work", "assay-dev")
+
+
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_target_is_the_stack_that_is_named__in_aws(
+    no_cloud: DeployedStack, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    if by == "variable":
+        monkeypatch.setenv("ASSAY_STACK", "assay-prod")
+
+    result = no_cloud.assay("status", "--region", REGION, *(["--stack", "assay-prod"] if by == "option" else []))
+
+    assert f"target: AWS, region {REGION}, stack assay-prod" in result.stderr
+    assert "there is no stack assay-prod in AWS" in result.stderr
 
 
 def test_target_is_missing__no_cloud_and_no_credentials(

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sam_template import ROOT, properties, resources
+from sam_template import ROOT, properties, resources, transformed, written
 
 # Statements whose service knows no resource level, each bounded otherwise.
 WITHOUT_RESOURCE_LEVEL = {
@@ -95,6 +96,46 @@ def test_roles_take_managed_policies_for_logs_traces_and_the_dead_letter_queue_o
     }
 
     assert attached <= MANAGED
+
+
+def test_senders_key_decrypts_uploads__for_those_who_read_them__where_it_is_given() -> None:
+    policy = resources("AWS::IAM::Policy")["BronzeKeyPolicy"]
+    [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
+
+    assert policy["Condition"] == "HasBronzeKey"
+    assert policy["Properties"]["Roles"] == [{"Ref": "KpiFunctionRole"}, {"Ref": "SilverRole"}]
+    assert (statement["Action"], statement["Resource"]) == ("kms:Decrypt", {"Ref": "BronzeKeyArn"})
+    assert statement["Condition"] == {
+        "StringEquals": {"kms:ViaService": {"Fn::Sub": "s3.${AWS::Region}.${AWS::URLSuffix}"}}
+    }
+    readers = {role for role in resources("AWS::IAM::Role") if "-bronze-" in str(allowed(role).get("s3:GetObject"))}
+    assert readers == {"KpiFunctionRole", "SilverRole"}
+    assert [role for role, each in statements() if "kms" in str(each["Action"])] == []
+
+
+@pytest.mark.parametrize(
+    ("arn", "is_key"),
+    [
+        ("", True),
+        ("arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab", True),
+        ("arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab", True),
+        ("arn:aws:kms:eu-central-1:123456789012:alias/senders", False),
+        ("1234abcd-12ab-34cd-56ef-1234567890ab", False),
+        ("*", False),
+    ],
+)
+def test_senders_key_is_the_arn_of_a_key_or_nothing(arn: str, is_key: bool) -> None:
+    pattern = written()["Parameters"]["BronzeKeyArn"]["AllowedPattern"]
+
+    assert bool(re.search(pattern, arn)) is is_key
+
+
+def test_workflow_role_is_taken_for_this_account_only() -> None:
+    assert transformed()["Resources"]["Workflow"]["Properties"]["RoleArn"] == {"Fn::GetAtt": ["WorkflowRole", "Arn"]}
+    [trust] = properties("WorkflowRole")["AssumeRolePolicyDocument"]["Statement"]
+
+    assert trust["Principal"] == {"Service": "states.amazonaws.com"}
+    assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
 def test_gold_role_cannot_write_silver() -> None:

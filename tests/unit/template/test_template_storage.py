@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 from sam_template import properties, resources, transformed
 
 BUCKETS = ["BronzeBucket", "LakeBucket"]
+POLICIES = ["BronzeBucketPolicy", "LakeBucketPolicy"]
+ENCRYPTION = "s3:x-amz-server-side-encryption"
+KEY = "arn:aws:kms:eu-central-1:123456789012:key/known"
 
 
 def tables() -> dict[str, dict[str, Any]]:
@@ -16,7 +20,9 @@ def lifecycle(bucket: str) -> dict[str, dict[str, Any]]:
     return {rule["Id"]: rule for rule in properties(bucket)["LifecycleConfiguration"]["Rules"]}
 
 
-@pytest.mark.parametrize("name", [*BUCKETS, "LedgerTable", "SilverDatabase", "GoldDatabase", "CardKeySecret"])
+@pytest.mark.parametrize(
+    "name", [*BUCKETS, *POLICIES, "LedgerTable", "SilverDatabase", "GoldDatabase", "CardKeySecret"]
+)
 def test_template_retains__data(name: str) -> None:
     body = transformed()["Resources"][name]
 
@@ -67,16 +73,73 @@ def test_template_encrypts_and_closes__bucket(bucket: str) -> None:
 
 @pytest.mark.parametrize("bucket", BUCKETS)
 def test_template_denies_requests_without_tls__bucket(bucket: str) -> None:
+    [statement] = [each for each in bucket_statements(bucket) if each["Sid"] == "OnlyTls"]
+
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statement["Resource"] == [{"Fn::GetAtt": [bucket, "Arn"]}, {"Fn::Sub": f"${{{bucket}.Arn}}/*"}]
+
+
+def bucket_statements(bucket: str) -> list[dict[str, Any]]:
     [policy] = [
         p["Properties"]
         for p in resources("AWS::S3::BucketPolicy").values()
         if p["Properties"]["Bucket"] == {"Ref": bucket}
     ]
+    statements: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
+    return statements
 
-    [statement] = policy["PolicyDocument"]["Statement"]
-    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
-    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert statement["Resource"] == [{"Fn::GetAtt": [bucket, "Arn"]}, {"Fn::Sub": f"${{{bucket}.Arn}}/*"}]
+
+def holds(operator: str, expected: str, given: str | None) -> bool:
+    """Evaluate a condition as IAM does: a negated one holds where the request has no such value."""
+    if operator == "Null":
+        return (given is None) is (expected == "true")
+    if operator == "StringNotEquals":
+        return given != expected
+    assert operator == "StringLike"
+    return given is not None and fnmatchcase(given, expected)
+
+
+def refused(upload: dict[str, str], known_key: str | None) -> set[str]:
+    """Return the statements of Bronze's policy that refuse an upload, by the values that S3 sees of it."""
+
+    def value(written: Any) -> str:
+        if isinstance(written, dict):
+            condition, given, otherwise = written["Fn::If"]
+            assert (condition, given) == ("HasBronzeKey", {"Ref": "BronzeKeyArn"})
+            return known_key or str(otherwise)
+        return str(written)
+
+    return {
+        statement["Sid"]
+        for statement in bucket_statements("BronzeBucket")
+        if statement["Action"] == "s3:PutObject" and statement["Effect"] == "Deny"
+        if all(
+            holds(operator, value(expected), upload.get(name))
+            for operator, conditions in statement["Condition"].items()
+            for name, expected in conditions.items()
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("upload", "without_a_key", "with_the_key"),
+    [
+        ({}, set(), set()),
+        ({ENCRYPTION: "AES256"}, set(), set()),
+        ({ENCRYPTION: "aws:kms"}, {"NoUnknownKey"}, {"NoUnknownKey"}),
+        ({ENCRYPTION: "aws:kms", f"{ENCRYPTION}-aws-kms-key-id": f"{KEY}n"}, {"NoUnknownKey"}, {"NoUnknownKey"}),
+        ({ENCRYPTION: "aws:kms", f"{ENCRYPTION}-aws-kms-key-id": KEY}, {"NoUnknownKey"}, set()),
+        ({ENCRYPTION: "aws:kms:dsse", f"{ENCRYPTION}-aws-kms-key-id": KEY}, {"NoUnknownKey"}, set()),
+        ({f"{ENCRYPTION}-customer-algorithm": "AES256"}, {"NoKeyOfTheSenderAlone"}, {"NoKeyOfTheSenderAlone"}),
+    ],
+    ids=["as the bucket", "by S3", "AWS's key", "another key", "the key", "the key twice", "customer's key"],
+)
+def test_template_refuses_uploads_that_nobody_here_can_read__encrypted_under_a_key(
+    upload: dict[str, str], without_a_key: set[str], with_the_key: set[str]
+) -> None:
+    assert refused(upload, None) == without_a_key
+    assert refused(upload, KEY) == with_the_key
 
 
 def test_template_keeps_every_version_and_makes_old_ones_cheaper__bronze() -> None:
@@ -124,6 +187,13 @@ def test_template_keeps_backups_of_the_ledger_and_of_no_replay() -> None:
     backups = {name: body["Properties"].get("PointInTimeRecoverySpecification") for name, body in tables().items()}
 
     assert backups == {"LedgerTable": {"PointInTimeRecoveryEnabled": True}, "ReplayLedgerTable": None}
+
+
+def test_template_protects_the_ledger_from_deletion__where_the_stack_says_so() -> None:
+    protected = {name: body["Properties"].get("DeletionProtectionEnabled") for name, body in tables().items()}
+
+    assert protected == {"LedgerTable": {"Fn::If": ["ProtectsLedger", True, False]}, "ReplayLedgerTable": None}
+    assert transformed()["Conditions"]["ProtectsLedger"] == {"Fn::Equals": [{"Ref": "ProtectLedger"}, "true"]}
 
 
 def test_template_generates_the_key_of_the_card_numbers() -> None:

@@ -13,8 +13,12 @@ PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
 
 def workflow() -> dict[str, Any]:
+    return properties("Workflow")
+
+
+def properties(name: str) -> dict[str, Any]:
     template = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
-    found: dict[str, Any] = template["Resources"]["Workflow"]["Properties"]
+    found: dict[str, Any] = template["Resources"][name]["Properties"]
     return found
 
 
@@ -58,14 +62,14 @@ def test_polls_fit_into_an_executions_history() -> None:
 def test_workflow_may_do_what_its_states_call() -> None:
     needed = {"dynamodb:GetItem", "dynamodb:UpdateItem", "glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns"}
     needed |= {"glue:BatchStopJobRun"}
-    statements = workflow()["Policies"][1]["Statement"]
+    [policy] = properties("WorkflowRole")["Policies"]
+    mails, *statements = policy["PolicyDocument"]["Statement"]
 
     granted = {action for s in statements if s["Sid"] != "DeliverLogs" for action in s["Action"]}
 
     assert granted == needed
-    assert workflow()["Policies"][0] == {
-        "SNSPublishMessagePolicy": {"TopicName": {"Fn::GetAtt": ["MailTopic", "TopicName"]}}
-    }
+    assert (mails["Action"], mails["Resource"]) == ("sns:Publish", {"Ref": "MailTopic"})
+    assert workflow()["Role"] == {"Fn::GetAtt": ["WorkflowRole", "Arn"]}
 
 
 def test_workflow_is_standard_logs_everything_but_data_and_traces() -> None:
