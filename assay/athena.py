@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from itertools import chain, repeat
+from itertools import chain
 from threading import Event
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 HINT = "correct the statement, in Athena's SQL; list the tables there are: assay query"
 RESULTS = "staging/athena/"  # in the lake bucket, where objects expire after a day
-POLLS_S = (0.2, 0.5, 1.0)  # then every two seconds
+POLL_S = 1
 ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
 DOLLARS_PER_TERABYTE = Decimal(5)
 MEGABYTE, TERABYTE = 10**6, 10**12
 LEAST_MEGABYTES = 10
 
-A_SELECT = re.compile(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(?:SELECT|WITH)\b", re.IGNORECASE | re.DOTALL)
+A_SELECT = re.compile(r"(?:\s|\(|--[^\n]*\n|(?>/\*.*?\*/))*+(?:SELECT|WITH)\b", re.IGNORECASE | re.DOTALL)
 NAMES = re.compile(
     r"""(?P<text>'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/)
     |(?<![\w."])(?P<of_schema>"?)(?P<schema>\w+)(?P=of_schema)\s*\.\s*(?P<of_table>"?)(?P<table>\w+)(?P=of_table)
@@ -59,10 +59,9 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(local).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
-TEXT = Kind(pa.string(), str)
+TEXT = Kind(pa.string(), str)  # of numbers with a floating point, too: they are printed as Athena writes them
 KINDS = {
     **dict.fromkeys(("tinyint", "smallint", "integer", "bigint"), Kind(pa.int64(), int)),
-    **dict.fromkeys(("float", "real", "double"), Kind(pa.float64(), float)),
     "boolean": Kind(pa.bool_(), lambda text: text == "true"),
     "date": Kind(pa.date32(), date.fromisoformat),
     "timestamp": Kind(pa.timestamp("us"), datetime.fromisoformat),
@@ -130,12 +129,11 @@ def _tables(target: Target, database: str) -> Iterator[str]:
 
 def _await(athena: AthenaClient, query_id: str) -> QueryExecutionTypeDef:
     pause = Event()
-    for seconds in chain(POLLS_S, repeat(2)):
+    while True:
         found = athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
         if found["Status"]["State"] in ENDED:
             return found
-        pause.wait(seconds)
-    raise AssertionError  # the loop has no end
+        pause.wait(POLL_S)
 
 
 def _report(ended: QueryExecutionTypeDef) -> None:
@@ -143,7 +141,7 @@ def _report(ended: QueryExecutionTypeDef) -> None:
     scanned = ended.get("Statistics", {}).get("DataScannedInBytes", 0)
     status = ended["Status"]
     if status["State"] != "FAILED":  # failed ones are free
-        console.note(f"Athena scanned {scanned / MEGABYTE:,.1f} MB: about ${cost(scanned):f}")
+        console.note(f"Athena scanned {Decimal(scanned) / MEGABYTE:,.1f} MB: about ${cost(scanned):f}")
     if status["State"] == "SUCCEEDED":
         return
     error = status.get("AthenaError", {})

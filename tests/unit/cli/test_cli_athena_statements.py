@@ -156,7 +156,7 @@ def test_ask_reads_texts_as_what_they_are__each_type(aws: Stubbed) -> None:
         datetime(2010, 1, 1, 12, 0, 0, 123456),
         date(2010, 1, 1),
         True,
-        0.5,
+        "0.5",
         "[a, b]",
     ]
 
