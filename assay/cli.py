@@ -229,24 +229,29 @@ def ask(
     excel_safe: Annotated[
         bool, typer.Option("--excel-safe", help="With csv: put an apostrophe before text that looks like a formula.")
     ] = False,
+    engine: Annotated[
+        Literal["duckdb", "athena"],
+        typer.Option(help="DuckDB here, or Athena in AWS, which has its own SQL and charges for what it scans."),
+    ] = "duckdb",
+    work_group: Annotated[str, typer.Option(metavar="NAME", help="With athena: the work group.")] = "primary",
     stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
 ) -> None:
     """Run SQL over the published tables. They are silver.* and gold.*; instants are UTC."""
-    from assay import console, query, query_output
+    from assay import athena, console, query, query_output
 
     if excel_safe and form != "csv":
         raise UserError("--excel-safe is for CSV", "add --format csv")
-    with query.lake(open_target(stack, region, profile)) as lake:
+    target = open_target(stack, region, profile)
+    if engine == "athena" and statement is not None:
+        query_output.print_answer(athena.ask(target, statement, work_group), form, excel_safe=excel_safe)
+        return
+    with query.lake(target) as lake:
         if statement is None:
             console.out().print("\n".join(lake.tables()) or "nothing published yet")
-            return
-        answer = lake.ask(statement)
-        if form == "csv":
-            query_output.print_csv(answer, excel_safe=excel_safe)
         else:
-            {"table": query_output.print_table, "json": query_output.print_json}[form](answer)
+            query_output.print_answer(lake.ask(statement), form, excel_safe=excel_safe)
 
 
 @app.command("audit")

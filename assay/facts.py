@@ -24,12 +24,12 @@ def content_checks(lake: Lake, snapshot_id: int | None) -> list[Check]:
     Silver is read at the snapshot that Gold shows, or as it is now where that one has expired. A value that a dimension
     holds is looked up by the key of the fact.
     """
-    held = set(lake.load("silver", "transactions", frozenset({"dms_id", *VALUES}), snapshot_id))
-    shown = set(lake.load("gold", "fact_transactions"))
+    held = set(lake.open("silver", "transactions", snapshot_id))
+    shown = set(lake.open("gold", "fact_transactions"))
     there = set(lake.tables())
     looked_up = [name for name, each in DIMENSIONS.items() if each.key in shown and f"gold.{name}" in there]
     for name in looked_up:
-        lake.load("gold", name)
+        lake.open("gold", name)
     pairs = {
         **{name: (f"silver.{name}", f"fact.{name}") for name in VALUES if name in FACT and name in held & shown},
         **{name: (made, f"fact.{name}") for name, made in MADE_FROM.items() if name in shown and SOURCES[name] in held},

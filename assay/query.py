@@ -1,21 +1,19 @@
-"""SQL over the published tables: DuckDB reads what pyiceberg gives it, deletes applied, only the columns needed."""
+"""SQL over the published tables: DuckDB, which reads of them only what a statement needs."""
 
 import json
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
-from pyiceberg.io.pyarrow import ArrowScan, schema_to_pyarrow
 from pyiceberg.table import DataScan, Table
 
 from assay.errors import NothingPublishedError, UserError, first_line
+from assay.scan import SnapshotScan
 from assay.target import Target
 
 SCHEMAS = ("silver", "gold")
@@ -27,27 +25,17 @@ CLOSED = {
     "autoload_known_extensions": "false",
 }
 """Statements may come from anywhere: what they could read or load beside the tables is closed."""
-_OF_EVERY_COLUMN = {"STAR", "SHOW_REF", "POSITIONAL_REFERENCE", "PIVOT"}
-"""Parts of a statement that may mean columns which they do not name: `#2` is the second one of the table."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a statement reads: tables (schema, name), and every word of it that may name a column."""
-
-    tables: frozenset[tuple[str, str]]
-    words: frozenset[str] | None  # None: all columns
 
 
 @contextmanager
 def lake(target: Target, databases: Mapping[str, str] | None = None) -> Iterator["Lake"]:
-    """Open the tables of a stack for questions; what is read of them is kept on disk until the end.
+    """Open the tables of a stack for questions; what DuckDB cannot hold in memory it puts on disk until the end.
 
     The databases (schema in statements to name in the catalog) are the two layers, if no others are named.
     """
     databases = databases or dict(zip(SCHEMAS, _databases(target), strict=True))
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
-        connection = duckdb.connect(str(Path(folder) / "lake.duckdb"), config={**CLOSED})
+        connection = duckdb.connect(config={**CLOSED, "temp_directory": folder})
         try:
             connection.execute("SET TimeZone = 'UTC'")
             # DuckDB draws it on stdout, where JSON or CSV is to go, as soon as a statement takes two seconds.
@@ -72,9 +60,8 @@ class Lake:
 
     def ask(self, statement: str) -> pa.RecordBatchReader:
         """Run one SELECT, and give its result as a stream."""
-        reading = read_of(self._connection, statement, self._databases)
-        for schema, name in sorted(reading.tables):
-            self.load(schema, name, reading.words)
+        for schema, name in sorted(tables_in(self._connection, statement, self._databases)):
+            self.open(schema, name)
         try:
             return self._connection.sql(statement).to_arrow_reader()
         except duckdb.PermissionException as error:
@@ -110,21 +97,19 @@ class Lake:
         found: list[dict[str, Any]] = relation.to_arrow_table().to_pylist() if relation is not None else []
         return found
 
-    def load(
-        self, schema: str, name: str, words: frozenset[str] | None = None, snapshot_id: int | None = None
-    ) -> list[str]:
-        """Read a table, or only its columns among `words`, as it is or was at a snapshot; give the columns read."""
+    def open(self, schema: str, name: str, snapshot_id: int | None = None) -> list[str]:
+        """Let statements read a table, as it is or was at a snapshot; give its columns."""
+        rows = SnapshotScan(self._published(schema, name, snapshot_id))
+        view, quoted = f"{schema}.{name}".replace('"', '""'), name.replace('"', '""')
+        self._connection.register(f"{schema}.{name}", rows)
+        self._connection.execute(f'CREATE OR REPLACE VIEW {schema}."{quoted}" AS FROM "{view}"')
+        return list(rows.schema.names)
+
+    def _published(self, schema: str, name: str, snapshot_id: int | None) -> DataScan:
+        """Choose the snapshot of a table: the one named, if it has not expired, or else the newest."""
         table = self._table(schema, name)
         kept = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
-        known = table.schemas()[kept.schema_id] if kept and kept.schema_id is not None else table.schema()
-        columns = needed_columns([field.name for field in known.fields], words)
-        scan = table.scan(selected_fields=tuple(columns), snapshot_id=kept.snapshot_id if kept else None)
-        reader = stream(scan)
-        self._connection.register("incoming", reader)
-        quoted = name.replace('"', '""')
-        self._connection.execute(f'CREATE OR REPLACE TABLE {schema}."{quoted}" AS SELECT * FROM incoming')  # noqa: S608
-        self._connection.unregister("incoming")
-        return columns
+        return table.scan(snapshot_id=kept.snapshot_id if kept else None)
 
     def _table(self, schema: str, name: str) -> Table:
         try:
@@ -136,26 +121,21 @@ class Lake:
         raise UserError(f"there is no table {schema}.{name}", f"there are {', '.join(known)}")
 
 
-def read_of(connection: duckdb.DuckDBPyConnection, statement: str, schemas: Collection[str] = SCHEMAS) -> Reading:
-    """Find by DuckDB's own parser what a statement reads."""
+def tables_in(
+    connection: duckdb.DuckDBPyConnection, statement: str, schemas: Collection[str] = SCHEMAS
+) -> set[tuple[str, str]]:
+    """Find by DuckDB's own parser which tables (schema, name) one SELECT reads."""
     ((serialized,),) = connection.execute("SELECT json_serialize_sql(?)", [statement]).fetchall()
     parsed = json.loads(serialized)
     if parsed.get("error_type") == "parser":
         raise UserError(f"the SQL cannot be read: {parsed['error_message']}", "check the statement")
     if parsed.get("error") or len(parsed["statements"]) != 1:
         raise UserError("only one SELECT can be asked", 'for instance: assay query "SELECT * FROM gold.daily_totals"')
-    nodes = list(_nodes(parsed["statements"][0]))
-    tables = frozenset(
+    return {
         (node["schema_name"].lower(), node["table_name"].lower())
-        for node in nodes
+        for node in _nodes(parsed["statements"][0])
         if node.get("type") == "BASE_TABLE" and node["schema_name"].lower() in schemas
-    )
-    called = {node["alias"].lower() for node in nodes if node.get("type") == "BASE_TABLE"} | {
-        name for _, name in tables
     }
-    whole = any(_needs_every_column(node, called) for node in nodes)
-    words = frozenset(word.lower() for node in nodes for word in _words(node))
-    return Reading(tables, None if whole else words)
 
 
 def _nodes(value: Any) -> Iterator[dict[str, Any]]:
@@ -165,40 +145,6 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
     if isinstance(value, list):
         for inner in value:
             yield from _nodes(inner)
-
-
-def _needs_every_column(node: dict[str, Any], called: set[str]) -> bool:
-    """Tell whether a part of a statement may read columns that it does not name."""
-    if node.get("type") in _OF_EVERY_COLUMN or node.get("ref_type") == "NATURAL":
-        return True
-    # A name may be a table's or its alias, also behind its schema: then it means the whole row.
-    aliased = node.get("type") == "BASE_TABLE" and bool(node.get("column_name_alias"))
-    names = [name.lower() for name in node.get("column_names", [])] if node.get("type") == "COLUMN_REF" else []
-    return aliased or (bool(names) and names[-1] in called)
-
-
-def _words(node: dict[str, Any]) -> Iterator[str]:
-    for value in node.values():
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, list):
-            yield from (inner for inner in value if isinstance(inner, str))
-
-
-def needed_columns(columns: list[str], words: frozenset[str] | None) -> list[str]:
-    """Keep the columns that occur in the statement; one at least, so that rows can be counted."""
-    if words is None:
-        return columns
-    return [column for column in columns if column.lower() in words] or columns[:1]
-
-
-def stream(scan: DataScan) -> pa.RecordBatchReader:
-    """Read a scan file by file; pyiceberg's own reader begins all files at once and holds what waits in memory."""
-    projection = scan.projection()
-    arrow_schema = schema_to_pyarrow(projection)
-    reader = ArrowScan(scan.table_metadata, scan.io, projection, scan.row_filter)
-    batches = (batch for task in scan.plan_files() for batch in reader.to_record_batches([task]))
-    return pa.RecordBatchReader.from_batches(arrow_schema, (batch.cast(arrow_schema) for batch in batches))
 
 
 def _databases(target: Target) -> tuple[str, str]:

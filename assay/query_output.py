@@ -46,6 +46,16 @@ def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         raise UserError(first_line(error), "correct the statement, if it is the cause") from None
 
 
+def print_answer(reader: pa.RecordBatchReader, form: str, *, excel_safe: bool = False) -> None:
+    """Print a result in one of the forms `table`, `csv` and `json`."""
+    if form == "csv":
+        print_csv(reader, excel_safe=excel_safe)
+    elif form == "json":
+        print_json(reader)
+    else:
+        print_table(reader)
+
+
 def print_table(reader: pa.RecordBatchReader) -> None:
     names = names_of(reader)
     right = [name for name, kind in zip(names, reader.schema.types, strict=True) if _is_number(kind)]

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from assay.errors import UserError
 
 if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
@@ -82,6 +83,10 @@ class Target:
     @cached_property
     def stepfunctions(self) -> SFNClient:
         return self.session.client("stepfunctions", endpoint_url=self.endpoint)
+
+    @cached_property
+    def athena(self) -> AthenaClient:
+        return self.session.client("athena", endpoint_url=self.endpoint)
 
     @cached_property
     def stack(self) -> Stack:

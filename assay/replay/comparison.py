@@ -79,7 +79,7 @@ class _Pair:
 
     def _load(self, source: str) -> list[str]:
         schema, _, name = source.partition(".")
-        return self._lake.load(schema, name)
+        return self._lake.open(schema, name)
 
     def compare(self) -> TableComparison:
         for side, source in zip(SIDES, self._sources, strict=True):

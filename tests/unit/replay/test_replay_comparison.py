@@ -32,7 +32,7 @@ class MadeLake(Lake):
         found = self.rows("SELECT schema_name || '.' || table_name AS name FROM duckdb_tables() WHERE NOT temporary")
         return [row["name"] for row in found]
 
-    def load(self, schema: str, name: str, words: frozenset[str] | None = None) -> list[str]:
+    def open(self, schema: str, name: str, snapshot_id: int | None = None) -> list[str]:
         return [row["column_name"] for row in self.rows(f"DESCRIBE {schema}.{name}")]
 
 
