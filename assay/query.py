@@ -1,4 +1,4 @@
-"""SQL over the published tables: DuckDB, which reads of them only what a statement needs."""
+"""SQL over the published tables, at one cut: DuckDB, which reads of them only what a statement needs."""
 
 import json
 import tempfile
@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
+from contract.items import Cut
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import DataScan, Table
@@ -31,8 +32,10 @@ CLOSED = {
 def lake(target: Target, databases: Mapping[str, str] | None = None) -> Iterator["Lake"]:
     """Open the tables of a stack for questions; what DuckDB cannot hold in memory it puts on disk until the end.
 
-    The databases (schema in statements to name in the catalog) are the two layers, if no others are named.
+    The databases (schema in statements to name in the catalog) are the two layers, if no others are named: these are
+    read at the snapshots that belong together.
     """
+    cut = {} if databases else _current_cut(target)
     databases = databases or dict(zip(SCHEMAS, _databases(target), strict=True))
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
         connection = duckdb.connect(config={**CLOSED, "temp_directory": folder})
@@ -43,7 +46,7 @@ def lake(target: Target, databases: Mapping[str, str] | None = None) -> Iterator
             connection.execute("SET lock_configuration = true")
             for schema in databases:
                 connection.execute(f"CREATE SCHEMA {schema}")
-            yield Lake(connection, _catalog(target), databases)
+            yield Lake(connection, _catalog(target), databases, cut)
         finally:
             connection.close()
 
@@ -52,11 +55,16 @@ class Lake:
     """A DuckDB connection in which the stack's tables appear as statements name them."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, catalog: GlueCatalog, databases: Mapping[str, str]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        catalog: GlueCatalog,
+        databases: Mapping[str, str],
+        cut: Mapping[str, Mapping[str, int]],
     ) -> None:
         self._connection = connection
         self._catalog = catalog
         self._databases = databases
+        self._cut = cut
 
     def ask(self, statement: str) -> pa.RecordBatchReader:
         """Run one SELECT, and give its result as a stream."""
@@ -106,8 +114,9 @@ class Lake:
         return list(rows.schema.names)
 
     def _published(self, schema: str, name: str, snapshot_id: int | None) -> DataScan:
-        """Choose the snapshot of a table: the one named, if it has not expired, or else the newest."""
+        """Choose the snapshot of a table: the one named, or that of the cut; if there is none, or no more, the newest."""
         table = self._table(schema, name)
+        snapshot_id = snapshot_id or self._cut.get(schema, {}).get(name)
         kept = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
         return table.scan(snapshot_id=kept.snapshot_id if kept else None)
 
@@ -145,6 +154,16 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
     if isinstance(value, list):
         for inner in value:
             yield from _nodes(inner)
+
+
+def _current_cut(target: Target) -> dict[str, dict[str, int]]:
+    """Return the snapshots that belong together, by schema and table; none before Gold's first run."""
+    try:
+        body = target.s3.get_object(Bucket=target.stack.lake_bucket, Key="current.json")["Body"].read()
+    except target.s3.exceptions.NoSuchKey:
+        return {}
+    cut: Cut = json.loads(body)
+    return {schema: cut["snapshots"][schema] for schema in cut["snapshots"]}
 
 
 def _databases(target: Target) -> tuple[str, str]:
