@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deployed_stack import TABLES, DeployedStack, deploy, identifier_of
+from deployed_stack import TABLES, DeployedStack, identifier_of
 from pyiceberg.io.pyarrow import PyArrowFile
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
 from pyiceberg.table import Table
@@ -228,24 +228,23 @@ def test_query_gives_what_duckdb_gives__files_ruled_out_and_rows_deleted(
     assert texts == sorted(json.dumps(list(row), default=str) for row in expected)
 
 
-def test_query_reads_old_files_as_the_table_is_now__columns_changed_since(bare: DeployedStack) -> None:
-    deploy(bare)
+def test_query_reads_old_files_as_the_table_is_now__columns_changed_since(lake: DeployedStack) -> None:
     nested = pa.struct([("a", pa.int32())])
     columns = pa.schema([("n", pa.int32()), ("x", pa.string()), ("y", pa.list_(pa.string())), ("s", nested)])
-    table = bare.catalog.create_table(identifier_of("gold.changed"), columns)
+    table = lake.catalog.create_table(identifier_of("gold.changed"), columns)
     table.append(pa.table({"n": [1, 2], "x": ["one", None], "y": [["a"], None], "s": [{"a": 1}, None]}, columns))
     with table.update_schema() as update:
         update.update_column("n", LongType())
         update.add_column("z", DecimalType(18, 2))
         update.add_column(("s", "b"), StringType())
     statement = "SELECT n, x, y, s.a, s.b, z FROM gold.changed WHERE n < 2 OR s.b IS NULL AND z IS NULL ORDER BY n"
-    before = ask(bare, statement)
+    before = ask(lake, statement)
     with table.update_schema(allow_incompatible_changes=True) as update:
         update.rename_column("x", "was_x")
         update.delete_column("y")
     with table.update_schema() as update:
         update.add_column("y", StringType())
-    after = ask(bare, "SELECT n, was_x, y FROM gold.changed WHERE was_x IS NULL OR was_x = 'one' ORDER BY n")
+    after = ask(lake, "SELECT n, was_x, y FROM gold.changed WHERE was_x IS NULL OR was_x = 'one' ORDER BY n")
 
     assert before == [
         {"n": 1, "x": "one", "y": ["a"], "a": 1, "b": None, "z": None},
