@@ -114,7 +114,7 @@ class Lake:
         return list(rows.schema.names)
 
     def _published(self, schema: str, name: str, snapshot_id: int | None) -> DataScan:
-        """Choose the snapshot of a table: the one named, or that of the cut; if there is none, or no more, the newest."""
+        """Choose the snapshot of a table: the one named, or that of the cut; the newest if it is not there any more."""
         table = self._table(schema, name)
         snapshot_id = snapshot_id or self._cut.get(schema, {}).get(name)
         kept = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None

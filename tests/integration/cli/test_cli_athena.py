@@ -13,6 +13,7 @@ from moto.moto_api import state_manager
 
 from assay import athena, target
 
+IN_AWS = ("--stack", target.LOCAL_STACK, "--region", REGION)
 STATEMENT = "SELECT channel, total_amount FROM gold.daily_totals"
 COLUMNS = [
     {"Name": "channel", "Type": "varchar"},
@@ -46,7 +47,7 @@ def executions(stack: DeployedStack) -> list[dict[str, Any]]:
 def test_query_runs_in_athena__stack_in_aws(aws: DeployedStack) -> None:
     prepare_result(aws, ("channel", "total_amount"), ("chip", "1234.50"))
 
-    result = aws.assay("query", STATEMENT, "--engine", "athena", "--format", "json", "--region", REGION)
+    result = aws.assay("query", STATEMENT, "--engine", "athena", "--format", "json", *IN_AWS)
 
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout) == [{"channel": "chip", "total_amount": "1234.50"}]
@@ -65,7 +66,7 @@ def test_query_stops_in_athena_and_ends_130__interrupted(aws: DeployedStack, mon
     state_manager.set_transition("athena::execution", {"progression": "manual", "times": 9})
 
     try:
-        result = aws.assay("query", STATEMENT, "--engine", "athena", "--region", REGION)
+        result = aws.assay("query", STATEMENT, "--engine", "athena", *IN_AWS)
     finally:
         state_manager.unset_transition("athena::execution")
 
