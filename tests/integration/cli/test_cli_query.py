@@ -217,7 +217,7 @@ def test_query_reads_at_one_cut__a_publication_is_under_way(stack: DeployedStack
     snapshots = {name: table.current_snapshot().snapshot_id for name, table in tables.items()}
     stack.write("gold.daily_totals", (day, "swipe", 1, Decimal("2.00")))
     facts = "(SELECT sum(amount) FROM gold.fact_transactions) AS facts"
-    statement = f"SELECT {facts}, sum(total_amount) AS totals FROM gold.daily_totals"  # noqa: S608
+    statement = f"SELECT {facts}, sum(total_amount) AS totals FROM gold.daily_totals"
 
     unpinned = query(stack, statement)
     body = json.dumps({"run_seq": 1, "snapshots": {"silver": {}, "gold": snapshots}})
