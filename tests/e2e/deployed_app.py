@@ -114,7 +114,7 @@ def deployed(project: Path) -> Iterator[DeployedApp]:
             shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copyfile(source, copy)
-    cloud = lifecycle.start(project, parent=os.getpid())
+    cloud = lifecycle.start(project, parent=os.getpid(), record_calls=True)
     try:
         lines: list[str] = []
         try:
