@@ -118,7 +118,7 @@ def _s3(request: Request) -> Iterator[Permission]:
     if "x-amz-tagging" in request.headers:
         yield _on_s3("PutObjectTagging", f"{bucket}/{key}")
     if source := request.headers.get("x-amz-copy-source"):
-        yield from _of_copy(request, source, f"{bucket}/{key}")
+        yield _of_source(source)
 
 
 def _of_bucket(request: Request, bucket: str, action: str) -> Iterator[Permission]:
@@ -130,14 +130,10 @@ def _of_bucket(request: Request, bucket: str, action: str) -> Iterator[Permissio
     yield _on_s3(action, bucket or "*", **listed)
 
 
-def _of_copy(request: Request, source: str, target: str) -> Iterator[Permission]:
+def _of_source(source: str) -> Permission:
+    """Return what a copy takes of its source. Tags of it would take more; a call does not tell whether it has any."""
     name, _, query = source.partition("?")
-    place, versioned = unquote(name).lstrip("/"), "versionId" in parse_qs(query)
-    yield _on_s3(_of_version("GetObject", versioned=versioned), place)
-    if request.operation == "CopyObject" and request.headers.get("x-amz-tagging-directive") != "REPLACE":
-        # Tags travel with a copy; S3 asks for these as soon as the source has any.
-        yield _on_s3(_of_version("GetObjectTagging", versioned=versioned), place)
-        yield _on_s3("PutObjectTagging", target)
+    return _on_s3(_of_version("GetObject", versioned="versionId" in parse_qs(query)), unquote(name).lstrip("/"))
 
 
 def _of_version(action: str, *, versioned: bool) -> str:
