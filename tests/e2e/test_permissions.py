@@ -67,12 +67,16 @@ UNUSED = {
     Grant("*", "s3:ListBucketMultipartUploads", "*-lake-*"): "S3A's committers on AWS look for uploads that failed",
     Grant("*", "glue:GetDatabase", "*:table/*"): "a database is above its tables, and they stand in one list",
     Grant("ReplaySilverRole", "s3:PutObject", "*/replay/passports/*"): "Silver refuses a load; none is in a replay",
-    Grant("ReplaySilverRole", "s3:DeleteObject", "*/warehouse/*"): "compactions; so few files need none in a replay",
     Grant(OPERATOR, "s3:AbortMultipartUpload", "*-bronze-*"): "`assay upload` gives up a large file that failed",
     Grant(OPERATOR, "glue:GetJobRuns", "*"): "`assay replay` and `maintain` ask whether a job is busy",
     Grant(OPERATOR, "glue:BatchStopJobRun", "*"): "`assay replay` and `maintain`, interrupted, stop the job",
     Grant(OPERATOR, "s3:DeleteObject", "*"): "a later `assay replay` removes what the first has left",
     Grant(OPERATOR, "glue:DeleteTable", "*"): "a later `assay replay` removes what the first has left",
+}
+# What is used or not by how the files fell into runs.
+VARYING = {
+    Grant("*", "s3:DeleteObject", "*/warehouse/*"): "compactions delete, and so do commits that lost a race",
+    Grant("ReplayGoldRole", "s3:ListBucket", "*-lake-*"): "S3A lists when it reads files of deletes",
 }
 # What is refused, and may be.
 REFUSED = {
@@ -134,7 +138,7 @@ def test_roles_call_all_that_they_are_allowed(calls: list[Call], policies: dict[
         if not any(each.role == role and grant.applies_to(*each.asked) for each in needed)
     }
 
-    assert {each for each in unused if not _is_among(UNUSED, each)} == set()
+    assert {each for each in unused if not _is_among(UNUSED | VARYING, each)} == set()
     assert [known for known in UNUSED if not any(known.covers(each) for each in unused)] == []
 
 
