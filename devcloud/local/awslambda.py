@@ -18,7 +18,7 @@ from moto.awslambda.utils import get_backend
 from moto.sns.models import sns_backends
 from moto.sqs.models import Message, sqs_backends
 
-from devcloud.local.environment import aws_environment
+from devcloud.local.environment import aws_environment, caller
 from devcloud.local.lambda_pool import Definition, Outcome, Pool
 from devcloud.local.patching import Function, wrap, wrap_classmethod
 from devcloud.local.state_folder import StateFolder
@@ -106,7 +106,7 @@ class Functions:
 
     def _definition(self, function: LambdaFunction) -> Definition:
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        environment |= aws_environment(self._endpoint) | _runtime_environment(function)
+        environment |= aws_environment(self._endpoint, key_id=caller(function.role)) | _runtime_environment(function)
         package = self._unpack(function)
         environment |= {"LAMBDA_TASK_ROOT": str(package)}
         # The function's own variables win, as on AWS.

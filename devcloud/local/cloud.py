@@ -13,6 +13,7 @@ from werkzeug.serving import make_server
 from devcloud.local import (
     alarm_resources,
     awslambda,
+    calls,
     cloudformation,
     dynamodb,
     glue,
@@ -36,16 +37,19 @@ DECLARED = (glue_resources.GlueJob, glue_resources.GlueDatabase, secret_resource
 class EmulatedCloud:
     """All services in this process, on one port of the loopback address."""
 
-    def __init__(self, folder: StateFolder, *, port: int) -> None:
-        application = DomainDispatcherApplication(create_backend_app)
-        self._server = make_server("127.0.0.1", port, application, threaded=True, request_handler=MotoRequestHandler)
+    def __init__(self, folder: StateFolder, *, port: int, record_calls: bool = False) -> None:
+        application: calls.Wsgi = DomainDispatcherApplication(create_backend_app)
+        self._recorder = calls.Recorder(application, folder.calls) if record_calls else None
+        self._server = make_server(
+            "127.0.0.1", port, self._recorder or application, threaded=True, request_handler=MotoRequestHandler
+        )
         self.port = self._server.server_port
         endpoint = f"http://localhost:{self.port}"
         # moto's services call each other through this port.
         os.environ["MOTO_PORT"] = str(self.port)
         os.environ.update(aws_environment(endpoint))
         self._functions = awslambda.Functions(folder, endpoint=endpoint)
-        self._runs = glue.JobRuns(folder, endpoint=endpoint)
+        self._runs = glue.JobRuns(folder, endpoint=endpoint, jvm_per_role=record_calls)
         self._sessions = glue_sessions.Sessions(folder, self._runs.jvms, endpoint=endpoint)
         self._install(folder)
         self._thread = Thread(target=self._server.serve_forever, name="http", daemon=True)
@@ -72,3 +76,5 @@ class EmulatedCloud:
         self._functions.close()
         self._server.shutdown()
         self._server.server_close()
+        if self._recorder is not None:
+            self._recorder.close()

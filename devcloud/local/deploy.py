@@ -12,7 +12,7 @@ import boto3
 
 from assay.errors import UserError
 from devcloud.local import resources
-from devcloud.local.environment import inherited_environment
+from devcloud.local.environment import DEPLOYER, aws_environment, inherited_environment
 from devcloud.local.lifecycle import Cloud
 
 # `sam deploy --resolve-s3` would make a stack of its own for it, from a template that moto cannot deploy.
@@ -55,7 +55,7 @@ def _make_artefact_bucket(cloud: Cloud) -> None:
         "s3",
         endpoint_url=cloud.endpoint,
         region_name="us-east-1",
-        aws_access_key_id="local",
+        aws_access_key_id=DEPLOYER,
         aws_secret_access_key="local",  # noqa: S106 (the emulator takes any)
     )
     if not any(bucket["Name"] == ARTEFACT_BUCKET for bucket in s3.list_buckets()["Buckets"]):
@@ -82,4 +82,4 @@ def _environment(cloud: Cloud) -> dict[str, str]:
     inherited = inherited_environment()
     scripts = str(Path(sys.executable).parent)
     path = os.pathsep.join([scripts, inherited.get("PATH", "")])
-    return {**inherited, **cloud.environment(), "PATH": path, **_SAM}
+    return {**inherited, **aws_environment(cloud.endpoint, key_id=DEPLOYER), "PATH": path, **_SAM}

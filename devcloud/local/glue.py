@@ -12,8 +12,9 @@ from moto.glue.models import FakeJob, FakeJobRun
 from moto.glue.responses import GlueResponse
 
 from devcloud.local import spark
+from devcloud.local.environment import caller
 from devcloud.local.job_run import ACTIVE, JobProcess, Order
-from devcloud.local.jvm_pool import JvmPool
+from devcloud.local.jvm_pool import KEY_ID, JvmPool
 from devcloud.local.patching import Function, serialise, wrap
 from devcloud.local.s3 import object_text
 from devcloud.local.state_folder import StateFolder
@@ -25,15 +26,16 @@ _DEFAULT_TIMEOUT_MINUTES = 480
 class JobRuns:
     """All job runs of the local cloud."""
 
-    def __init__(self, folder: StateFolder, *, endpoint: str) -> None:
+    def __init__(self, folder: StateFolder, *, endpoint: str, jvm_per_role: bool = False) -> None:
         self.jvms = JvmPool(folder, endpoint=endpoint)
         self._folder = folder
         self._endpoint = endpoint
+        self._jvm_per_role = jvm_per_role
         self._active: list[JobProcess] = []
 
     def prepare(self, job: FakeJob) -> None:
         """Warm a JVM for a job that was just declared."""
-        self.jvms.prepare(job.name, self._conf(job.default_arguments))
+        self.jvms.prepare(job.name, self._conf(job, job.default_arguments))
 
     def start(self, job: FakeJob, run: FakeJobRun) -> JobProcess:
         arguments = dict(run.arguments or {})
@@ -43,7 +45,8 @@ class JobRuns:
             run_id=run.job_run_id,
             script=lambda: object_text(place.netloc, place.path.lstrip("/"), account_id=job.backend.account_id),
             arguments=arguments,
-            spark_conf=self._conf(arguments),
+            caller=caller(job.role),
+            spark_conf=self._conf(job, arguments),
             timeout_seconds=(run.timeout or _DEFAULT_TIMEOUT_MINUTES) * _SECONDS_PER_MINUTE,
             log=self._folder.glue_log(job.name, run_id=run.job_run_id),
         )
@@ -57,13 +60,15 @@ class JobRuns:
             process.stop()
         self.jvms.close()
 
-    def _conf(self, arguments: dict[str, str]) -> dict[str, str]:
+    def _conf(self, job: FakeJob, arguments: dict[str, str]) -> dict[str, str]:
+        whose = {KEY_ID: caller(job.role)} if self._jvm_per_role else {}
         scratch = {"spark.sql.warehouse.dir": str(self._folder.scratch / "warehouse")}
         return {
             **spark.SIZING,
             **scratch,
             **parse_conf(arguments.get("--conf", "")),
             **spark.endpoint_conf(self._endpoint),
+            **whose,
         }
 
 

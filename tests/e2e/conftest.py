@@ -8,11 +8,13 @@ from batch import batch
 from deployed_app import DeployedApp, deployed
 from ended_batch import EndedBatch, upload_and_await
 
+LATE = {3: "calls", 2: "items", 1: "ended"}  # the place of a test by the fixture that it uses
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests of the deployment before those of the batch: they can show what they found minutes earlier.
 
-    Last come those of other files, as the batch's look at all that there is.
+    Last come those of other files, as the batch's look at all that there is, and of all calls that were made.
     """
     places = [place for place, item in enumerate(items) if Path(__file__).parent in item.path.parents]
     here = sorted((items[place] for place in places), key=_place)
@@ -22,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _place(item: pytest.Item) -> int:
     fixtures = getattr(item, "fixturenames", ())
-    return 2 if "items" in fixtures else int("ended" in fixtures)
+    return next((place for place, name in LATE.items() if name in fixtures), 0)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ def _order(arguments: dict[str, str]) -> Order:
         job="job",
         run_id="jr_1",
         script=lambda: "",
+        caller="JobRole",
         arguments=arguments,
         spark_conf={},
         timeout_seconds=1,

@@ -26,8 +26,9 @@ class FakeJvm:
 
     made: list[FakeJvm]
 
-    def __init__(self, conf: dict[str, str], *, log: Path, **_: Any) -> None:
+    def __init__(self, conf: dict[str, str], *, environment: dict[str, str], log: Path, **_: Any) -> None:
         self.conf, self.log, self.warmed, self.clean, self.closed = dict(conf), log, False, True, False
+        self.key_id = environment["AWS_ACCESS_KEY_ID"]
         log.parent.mkdir(parents=True, exist_ok=True)
         self.made.append(self)
 
@@ -254,3 +255,20 @@ def test_java_options_stay_whole__blank_in_a_path() -> None:
     command = spark.submit_command({}, java_options=["-XX:SharedArchiveFile=/home/a b/x.jsa"])
     options = command[command.index("--driver-java-options") + 1]
     assert shlex.split(options)[-1] == "-XX:SharedArchiveFile=/home/a b/x.jsa"
+
+
+def test_prepare_only_starts_the_jvm_of_a_role__under_its_key(pool: JvmPool, jvms: list[FakeJvm]) -> None:
+    for job, key_id in (("silver", "SilverRole"), ("gold", "GoldRole")):
+        pool.prepare(job, {**CONF, jvm_pool.KEY_ID: key_id})
+    settle(pool)
+
+    assert [(jvm.key_id, jvm.warmed) for jvm in jvms] == [("SilverRole", False), ("GoldRole", False)]
+
+
+def test_take_gives_each_role_a_jvm_of_its_own(pool: JvmPool, jvms: list[FakeJvm]) -> None:
+    confs = [{**CONF, jvm_pool.KEY_ID: key_id} for key_id in ("SilverRole", "GoldRole")]
+    for job, conf in zip(("silver", "gold"), confs, strict=True):
+        pool.prepare(job, conf)
+    settle(pool)
+
+    assert [pool.take(conf) for conf in reversed(confs)] == jvms[::-1]

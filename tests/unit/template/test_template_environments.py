@@ -49,6 +49,12 @@ def test_command_line_works_on_the_stacks_of_the_environments__none_named() -> N
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_environment_uploads_below_the_stacks_name__where_jobs_may_read(environment: str) -> None:
+    stack = section(environment)["global"]["parameters"]["stack_name"]
+    assert section(environment)["deploy"]["parameters"]["s3_prefix"] == stack
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_environment_overrides_parameters_within_their_bounds(environment: str) -> None:
     parameters = written()["Parameters"]
 

@@ -12,6 +12,8 @@ WITHOUT_RESOURCE_LEVEL = {
     "DeliverLogs": "delivery of vended logs",
     "PutMetrics": "metrics, bounded by their namespace",
 }
+SUBJECTS = ("transactions", "cards", "users", "mcc_codes")
+JOB_ROLES = ("SilverRole", "GoldRole", "ReplaySilverRole", "ReplayGoldRole")
 # What AWS itself attaches through SAM: writing logs and traces.
 MANAGED = {
     "service-role/AWSLambdaBasicExecutionRole",
@@ -20,6 +22,7 @@ MANAGED = {
     "AWSXrayWriteOnlyAccess",
 }
 
+CHANGING = ("s3:Put", "s3:Delete", "s3:Abort", "glue:Create", "glue:Update", "glue:Delete", "dynamodb:Update")
 # Calls in the jobs' scripts, each with the permission that it needs; the local cloud would not miss one.
 CALLS = {
     "SHOW TABLES": "glue:GetTables",
@@ -79,13 +82,19 @@ def test_roles_name_every_resource__service_has_a_resource_level() -> None:
 def test_metrics_are_bounded_by_their_namespace() -> None:
     conditions = [s.get("Condition") for _, s in statements() if s.get("Sid") == "PutMetrics"]
 
-    assert conditions == [{"StringEquals": {"cloudwatch:namespace": "Glue"}}] * 2
+    assert conditions == [{"StringEquals": {"cloudwatch:namespace": "Glue"}}] * len(JOB_ROLES)
 
 
 def test_scripts_are_read_in_this_account_only() -> None:
     conditions = [s.get("Condition") for _, s in statements() if s.get("Sid") == "ReadTheScript"]
 
-    assert conditions == [{"StringEquals": {"s3:ResourceAccount": {"Ref": "AWS::AccountId"}}}] * 2
+    assert conditions == [{"StringEquals": {"s3:ResourceAccount": {"Ref": "AWS::AccountId"}}}] * len(JOB_ROLES)
+
+
+def test_scripts_are_read_below_the_stacks_name__where_sam_puts_them() -> None:
+    places = {str(s["Resource"]) for _, s in statements() if s.get("Sid") == "ReadTheScript"}
+
+    assert places == {"{'Fn::Sub': 'arn:${AWS::Partition}:s3:::${ArtefactBucket}/${AWS::StackName}/*'}"}
 
 
 def test_roles_take_managed_policies_for_logs_traces_and_the_dead_letter_queue_only() -> None:
@@ -153,7 +162,29 @@ def test_gold_role_cannot_write_silver() -> None:
 def test_card_key_is_read_by_silver_only() -> None:
     readers = {role: s["Resource"] for role, s in statements() if "secretsmanager" in str(s["Action"])}
 
-    assert readers == {"SilverRole": {"Ref": "CardKeySecret"}}
+    assert readers == {key: {"Ref": "CardKeySecret"} for key in ("SilverRole", "ReplaySilverRole")}
+
+
+def is_of_a_replay(resource: str) -> bool:
+    return any(part in resource for part in ("_replay_", "/replay/", "ReplayLedgerTable"))
+
+
+@pytest.mark.parametrize("role", JOB_ROLES)
+def test_job_role_changes_its_own_side_only__production_or_replay(role: str) -> None:
+    granted = {action: names for action, names in allowed(role).items() if action.startswith(CHANGING)}
+    of_a_side = {name for names in granted.values() for name in names if not name.endswith(":catalog'}")}
+
+    assert {action.partition(":")[0] for action in granted} == {"s3", "glue", "dynamodb"}
+    assert {is_of_a_replay(name) for name in of_a_side} == {role.startswith("Replay")}
+
+
+@pytest.mark.parametrize("role", ["ReplaySilverRole", "ReplayGoldRole"])
+def test_replay_role_does_not_even_read_production(role: str) -> None:
+    kinds = ("warehouse", "reports", "passports", "staging", "database/", "table/", "Ledger")
+    found = {name for names in allowed(role).values() for name in names if any(kind in name for kind in kinds)}
+
+    assert found
+    assert {name for name in found if not is_of_a_replay(name)} == set()
 
 
 def test_silver_role_cannot_touch_gold_or_write_bronze() -> None:
@@ -168,29 +199,25 @@ def test_silver_role_cannot_touch_gold_or_write_bronze() -> None:
     assert writing == []
 
 
-def test_nobody_deletes_but_tables_of_a_replay__ledger_bronze_and_catalog() -> None:
+def test_nobody_deletes_but_files_of_tables() -> None:
     deleting = {
         (role, action, resource)
         for role in resources("AWS::IAM::Role")
         for action, names in allowed(role).items()
         for resource in names
-        if "Delete" in action and not action.startswith("logs:") and ("LakeBucket" not in resource)
+        if "Delete" in action and not action.startswith("logs:")
     }
 
-    tables = "table/${Stage}_replay_"
-    assert {(role, action) for role, action, _ in deleting} == {
-        ("SilverRole", "glue:DeleteTable"),
-        ("GoldRole", "glue:DeleteTable"),
-    }
-    # Deleting a table, Glue also asks for its database and the catalog.
-    assert {r for _, _, r in deleting if "table/" in r and tables not in r} == set()
-    assert {r for _, _, r in deleting if "database/" in r and "_replay_" not in r} == set()
+    assert {(role, action) for role, action, _ in deleting} == {(role, "s3:DeleteObject") for role in JOB_ROLES}
+    assert [r for _, _, r in deleting if "${LakeBucket.Arn}/warehouse/${Stage}_" not in r] == []
 
 
 def test_kpi_function_reads_bronze_and_writes_passports_only() -> None:
     granted = allowed("KpiFunctionRole")
 
-    assert all("-bronze-" in r for r in granted["s3:GetObject"] + granted["s3:GetObjectVersion"])
+    subjects = [f"-bronze-${{AWS::AccountId}}-${{AWS::Region}}/{subject}/*'}}" for subject in SUBJECTS]
+    for action in ("s3:GetObject", "s3:GetObjectVersion"):
+        assert [name[-len(subject) :] for name, subject in zip(granted[action], subjects, strict=True)] == subjects
     assert granted["s3:PutObject"] == ["{'Fn::Sub': '${LakeBucket.Arn}/passports/*'}"]
     assert granted["sqs:SendMessage"], "without it a lost event would not reach the dead-letter queue"
 
@@ -203,14 +230,16 @@ def test_notebook_role_reads_packages_and_layers__and_changes_nothing() -> None:
 
 
 def test_jobs_have_roles_of_their_own() -> None:
-    assert properties("SilverJob")["Role"] == {"Fn::GetAtt": ["SilverRole", "Arn"]}
-    assert properties("GoldJob")["Role"] == {"Fn::GetAtt": ["GoldRole", "Arn"]}
+    roles = {name: job["Properties"]["Role"] for name, job in resources("AWS::Glue::Job").items()}
+
+    assert roles == {role.replace("Role", "Job"): {"Fn::GetAtt": [role, "Arn"]} for role in JOB_ROLES}
 
 
-@pytest.mark.parametrize("name", ["silver", "gold"])
-def test_role_allows_what_its_script_calls(name: str) -> None:
+@pytest.mark.parametrize("role", JOB_ROLES)
+def test_role_allows_what_its_script_calls(role: str) -> None:
+    name = role.removeprefix("Replay").removesuffix("Role").lower()
     script = (ROOT / "glue" / "scripts" / f"{name}.py").read_text(encoding="utf-8")
-    granted = allowed(f"{name.title()}Role")
+    granted = allowed(role)
 
     needed = {action for call, action in CALLS.items() if call in script}
     assert {"glue:GetTables", "s3:PutObject", "dynamodb:UpdateItem"} <= needed
