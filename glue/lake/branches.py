@@ -196,7 +196,7 @@ class Branches:
         paths = [str(file.location()) for files in added for file in files]
         return read_files(self._spark, schema, paths) if paths else self._spark.createDataFrame([], schema)
 
-    def publish(self, table: str, snapshot_id: int) -> None:
+    def fast_forward(self, table: str, snapshot_id: int) -> None:
         """Let readers see a promised snapshot, and drop the branches of earlier runs and tries, in one commit.
 
         This run's own stays: it keeps its snapshot and totals from expiry. Doing it twice is harmless.

@@ -205,7 +205,7 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
     if "silver_snapshots" in totals:
         name_cut(job, intent["run_seq"], snapshots, totals)
     for table, snapshot_id in promised.items():
-        branches.publish(table, snapshot_id)
+        branches.fast_forward(table, snapshot_id)
         job.step("fast_forwarded", table=table)
     job.layer.advance(job, {**intent, "snapshots": promised}, report)
     job.step("files_advanced")

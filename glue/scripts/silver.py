@@ -2144,7 +2144,7 @@ class Branches:
         paths = [str(file.location()) for files in added for file in files]
         return read_files(self._spark, schema, paths) if paths else self._spark.createDataFrame([], schema)
 
-    def publish(self, table: str, snapshot_id: int) -> None:
+    def fast_forward(self, table: str, snapshot_id: int) -> None:
         """Let readers see a promised snapshot, and drop the branches of earlier runs and tries, in one commit.
 
         This run's own stays: it keeps its snapshot and totals from expiry. Doing it twice is harmless.
@@ -2869,7 +2869,7 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
     if "silver_snapshots" in totals:
         name_cut(job, intent["run_seq"], snapshots, totals)
     for table, snapshot_id in promised.items():
-        branches.publish(table, snapshot_id)
+        branches.fast_forward(table, snapshot_id)
         job.step("fast_forwarded", table=table)
     job.layer.advance(job, {**intent, "snapshots": promised}, report)
     job.step("files_advanced")

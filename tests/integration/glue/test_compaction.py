@@ -212,7 +212,7 @@ def test_processes_of_one_run_write_apart__one_was_given_up(plain: list[Pipeline
     given_up.append("transactions", pipeline.frame("silver.transactions"))
     other.note("transactions", {"assay.run-seq": "2"})
     assert other.rows_moved("transactions") == 0
-    other.publish("transactions", other.snapshots()["transactions"])
+    other.fast_forward("transactions", other.snapshots()["transactions"])
     refs = pipeline.spark.table(f"glue_catalog.{database}.transactions.refs").select("name").collect()
     assert {row.name for row in refs} == {"main", other.name}
 
