@@ -87,11 +87,19 @@ REFUSED = {
 
 
 @pytest.fixture(scope="module")
-def calls(app: DeployedApp, ended: EndedBatch) -> list[Call]:
-    """All that was called until the batch had ended and an operator had done what there is to do."""
+def calls_of_batch(app: DeployedApp, ended: EndedBatch) -> list[Call]:
+    """All that was called until the batch had ended."""
     assert ended.items
-    assert operate(app) == []
     return list(recorded(StateFolder(app.cloud.state_folder).calls))
+
+
+@pytest.fixture(scope="module")
+def calls(app: DeployedApp, calls_of_batch: list[Call]) -> list[Call]:
+    """All that was called until an operator had done after it what there is to do, which takes minutes."""
+    assert operate(app) == []
+    found = list(recorded(StateFolder(app.cloud.state_folder).calls))
+    assert len(found) > len(calls_of_batch)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -115,20 +123,28 @@ def _of_operators() -> list[Statement]:
     return statements(json.loads((ROOT / "docs/operator-policy.json").read_text().replace("dev", "local")))
 
 
+def test_roles_are_allowed_all_that_they_call__batch(
+    calls_of_batch: list[Call], policies: dict[str, list[Statement]]
+) -> None:
+    assert {"KpiFunctionRole", "WorkflowRole", "SilverRole", "GoldRole"} <= {
+        each.role for each in _needed(calls_of_batch)
+    }
+    assert _not_allowed(calls_of_batch, policies) == set()
+
+
+@pytest.mark.slow
 def test_every_call_is_somebodys(calls: list[Call]) -> None:
     assert {_logical(call["role"]) for call in calls} == {*ROLES, OPERATOR, DEPLOYER, TESTER}
 
 
-def test_roles_are_allowed_all_that_they_call(calls: list[Call], policies: dict[str, list[Statement]]) -> None:
-    missing = {
-        Grant(each.role, each.action, each.resource)
-        for each in _needed(calls)
-        if each.role in policies and not allows(policies[each.role], *each.asked)
-    }
-
-    assert {each for each in missing if not _is_among(REFUSED, each)} == set()
+@pytest.mark.slow
+def test_roles_are_allowed_all_that_they_call__operations(
+    calls: list[Call], policies: dict[str, list[Statement]]
+) -> None:
+    assert _not_allowed(calls, policies) == set()
 
 
+@pytest.mark.slow
 def test_roles_call_all_that_they_are_allowed(calls: list[Call], policies: dict[str, list[Statement]]) -> None:
     needed = _needed(calls)
 
@@ -142,6 +158,16 @@ def test_roles_call_all_that_they_are_allowed(calls: list[Call], policies: dict[
 
     assert {each for each in unused if not _is_among(UNUSED | VARYING, each)} == set()
     assert [known for known in UNUSED if not any(known.covers(each) for each in unused)] == []
+
+
+def _not_allowed(calls: Iterable[Call], policies: dict[str, list[Statement]]) -> set[Grant]:
+    """Return what calls took that their roles' policies do not allow."""
+    missing = {
+        Grant(each.role, each.action, each.resource)
+        for each in _needed(calls)
+        if each.role in policies and not allows(policies[each.role], *each.asked)
+    }
+    return {each for each in missing if not _is_among(REFUSED, each)}
 
 
 def _needed(calls: Iterable[Call]) -> set[Needed]:
