@@ -99,8 +99,14 @@ CHANNEL_FORM = r"(swipe|chip|online)(?: transaction)?"
 
 CARD_NUMBER_FORM = r"[0-9]{13,19}"
 """A card number, its last digit being the check digit of ISO/IEC 7812-1, annex B."""
-CARD_NUMBER_IN_TEXT = r"[0-9](?:[ -]?[0-9]){12,18}"
-"""What may be a card number inside of other text, also in groups; digits before or behind make it none."""
+CARD_NUMBER_IN_TEXT = rf"[0-9](?:[ {NO_BREAK}\u2010\u2011\u2013\u2212-]{{0,3}}[0-9]){{12,}}"
+"""A run of digits in other text that may hold a card number: blanks, hyphens and dashes may stand between them."""
+CARD_NUMBER_RUN = 200
+"""A longer run is nothing that a person writes: it is masked without a look at what is in it."""
+DATE_AHEAD = r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+"""How the digits of a timestamp begin, and those of no card: no issuer has these numbers."""
+GIVEN_NAME = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|tid-[0-9]+"
+"""What programs call files by: a UUID, and the id of a transaction of Databricks."""
 SECURITY_CODE_FORM = r"[0-9]{3,4}(?:\.0)?"
 
 CSV_FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",]*)'
@@ -312,6 +318,8 @@ OPERATION = Kind(
     becomes="`I`, `U`, `D`",
     faults={Fault.NOT_GIVEN: "the file has an `op` column, and the value is null or no operation"},
 )
+MAY_HOLD_NUMBERS = (INTEGER, AMOUNT, TEXT, NAMES, AS_SENT)
+"""The kinds of which a value in Silver could hold a card number: of the others it is short, or one of a few words."""
 WITH_DECIMAL_SIGN = (INTEGER, AMOUNT, ZIP, MCC)
 """The kinds in whose texts a decimal sign may stand; codes and ids have it before a tail of zeros."""
 
@@ -382,6 +390,7 @@ TRANSACTION_COLUMNS = (
     SourceColumn("mcc", MCC, "The merchant category code, a row of `mcc_codes`."),
     SourceColumn("errors", NAMES, "What went wrong at the terminal."),
 )
+SECURITY_CODE_NAMES = ("cvc", "cvv2", "cvc2", "security_code", "card_security_code")
 CARD_COLUMNS = (
     SourceColumn("card_id", INTEGER, "The card's key.", aliases=("id",), required=True),
     SourceColumn("client_id", INTEGER, "The client who holds it."),
@@ -389,7 +398,7 @@ CARD_COLUMNS = (
     SourceColumn("card_type", AS_SENT, "Debit, credit or prepaid."),
     SourceColumn("card_number", CARD_NUMBER, "The card's number.", image=("card_last_four", "card_number_hash")),
     SourceColumn("expires", AS_SENT, "The month of its expiry."),
-    SourceColumn("cvv", SECURITY_CODE, "The card's security code.", image=()),
+    SourceColumn("cvv", SECURITY_CODE, "The card's security code.", aliases=SECURITY_CODE_NAMES, image=()),
     SourceColumn("has_chip", AS_SENT, "Whether it has a chip."),
     SourceColumn("num_cards_issued", AS_SENT, "How many cards were issued."),
     SourceColumn("credit_limit", AMOUNT, "The credit limit."),
@@ -466,6 +475,17 @@ class Subject:
     def secret(self) -> tuple[str, ...]:
         """The columns whose values never leave Bronze."""
         return tuple(column.name for column in self.columns if column.kind.is_secret)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns in which a number may end in its check digit by chance, and stays: none where cards are."""
+        return () if self.secret else tuple(column.name for column in self.columns if column.kind is INTEGER)
+
+    @property
+    def masked(self) -> tuple[str, ...]:
+        """The columns whose texts are masked before their values are read; no value of the others can hold a card's."""
+        names = [column.name for column in self.columns if column.kind in MAY_HOLD_NUMBERS]
+        return tuple(name for name in names if name not in self.ids)
 
     @property
     def image(self) -> Mapping[str, str]:
@@ -1378,13 +1398,14 @@ REASON_CODES: Mapping[str, str] = {
     "decimal_commas": "amounts can only be read with a decimal comma, and no pin says so: see *Ways of writing*",
     "values_without_name": "values stand under a column that has no name",
     "card_numbers": (
-        "a column of a transactions file looks like card numbers (13 to 19 digits with the check digit of ISO/IEC "
-        "7812, in nine of ten of at least five values of the first block)"
+        "the key holds a card number (section 3.4); a column of a transactions file looks like card numbers, in "
+        "nine of ten of at least five values of the first block; or a column of ids does, in nine of ten of at least "
+        "five values as long as card numbers"
     ),
     "card_security_codes": (
-        "a column of a transactions file is named like a card security code (`cvv`, `cvc`, `cvv2`, `cvc2`, `cid`, "
-        "`security_code`, `card_security_code`) and holds three or four digits; customers in `cid` need "
-        "another name"
+        "a file of cards has security codes, and the parameter `CardSecurityCodes` is `refuse`; or a column of a "
+        "transactions file is named like one (`cvv`, `cvc`, `cvv2`, `cvc2`, `cid`, `security_code`, "
+        "`card_security_code`) and holds three or four digits; customers in `cid` need another name"
     ),
     "multi_line_records": (
         "a file of cards has odd quotes: its records must be single lines, so that card numbers can be taken out of "
@@ -1584,6 +1605,54 @@ def _files_between(
     return list(files), deletes, 2 * rows_within > sum(rows.values())
 
 
+def start_branch(spark: SparkSession, iceberg: Any, branch: str) -> int | None:
+    """Start a branch at the state of a table that a transaction holds; return the snapshot there, if there is one.
+
+    A transaction refuses `ManageSnapshots`, and a write by Spark wants a branch that is there.
+    """
+    if (main := iceberg.currentSnapshot()) is None:
+        iceberg.newFastAppend().toBranch(branch).commit()
+        return None
+    packages, operations = jvm(spark).org.apache.iceberg, iceberg.operations()
+    reference = packages.SnapshotRef.branchBuilder(main.snapshotId()).build()
+    before = operations.current()
+    operations.commit(before, packages.TableMetadata.buildFrom(before).setRef(branch, reference).build())
+    return int(main.snapshotId())
+
+
+def append_rows(spark: SparkSession, iceberg: Any, rows: DataFrame, *, branch: str) -> None:
+    """Append rows to a branch of a table that a transaction holds, which no identifier of SQL names.
+
+    Each task writes files of its own.
+    """
+    options = {"distribution-mode": "none", "fanout-enabled": "true"}
+    plans = jvm(spark).org.apache.spark.sql.catalyst.plans.logical
+    _carry_out(spark, plans.AppendData.byName(*_write(spark, iceberg, rows, branch), _scala_map(spark, options)))
+
+
+def replace_rows(spark: SparkSession, iceberg: Any, rows: DataFrame, *, branch: str) -> None:
+    """Put rows in the place of all on a branch of a table that a transaction holds."""
+    sql = jvm(spark).org.apache.spark.sql.catalyst
+    every, plan = sql.expressions.Literal.TrueLiteral(), sql.plans.logical.OverwriteByExpression
+    _carry_out(spark, plan.byName(*_write(spark, iceberg, rows, branch), every, _scala_map(spark, {})))
+
+
+def _write(spark: SparkSession, iceberg: Any, rows: DataFrame, branch: str) -> tuple[Any, Any]:
+    """Return the branch as the target of a plan that writes, and the plan of the rows."""
+    table = jvm(spark).org.apache.iceberg.spark.source.SparkTable(iceberg, branch, False)
+    nothing = getattr(jvm(spark).scala, "None$").__getattr__("MODULE$")
+    relation = jvm(spark).org.apache.spark.sql.execution.datasources.v2.DataSourceV2Relation
+    return relation.create(table, nothing, nothing), rows._jdf.logicalPlan()
+
+
+def _scala_map(spark: SparkSession, entries: dict[str, str]) -> Any:
+    return jvm(spark).PythonUtils.toScalaMap(entries)
+
+
+def _carry_out(spark: SparkSession, plan: Any) -> None:
+    jvm(spark).org.apache.spark.sql.Dataset.ofRows(spark._jsparkSession, plan)
+
+
 def delete_rows(spark: SparkSession, iceberg: Any, places: DataFrame, count: int, *, branch: str) -> None:
     """Delete the rows at these `count` places (`file_path, pos`) from a branch.
 
@@ -1751,14 +1820,18 @@ def cents(amount: Decimal | None) -> str:
 class Branches:
     """The branches of one run: one for each table that the run writes to, all of the same name.
 
-    References are set through Iceberg's own API (`ManageSnapshots`): its SQL form costs a Spark job each time.
+    What a run does to a table is one transaction of Iceberg's, that is one commit: each costs a write to S3 and a call
+    to the catalog. The table is looked up in the catalog once. References are set through Iceberg's own API
+    (`ManageSnapshots`): its SQL form costs a Spark job each time.
     """
 
     def __init__(self, spark: SparkSession, database: str, name: str) -> None:
         self._spark = spark
         self._database = database
         self.name = name
-        self._opened: dict[str, int] = {}  # table to the snapshot from which the branch started
+        self._tables: dict[str, Any] = {}  # table to what the catalog said of it
+        self._pending: dict[str, Any] = {}  # table to the transaction that is not committed yet
+        self._opened: dict[str, int | None] = {}  # table to the snapshot from which the branch started, if there is one
         self._seen: dict[str, int] = {}  # table to the published snapshot in which this run found rows
 
     @staticmethod
@@ -1770,17 +1843,25 @@ class Branches:
         """Return the identifier under which readers see a table."""
         return f"{CATALOG}.{self._database}.{table}"
 
-    def open(self, table: str) -> str:
-        """Start this run's branch from `main`, if it has not begun; return its identifier."""
-        if table not in self._opened:
-            iceberg = self._iceberg(table)
-            if iceberg.currentSnapshot() is None:
-                # A branch needs a snapshot to start from.
-                iceberg.newFastAppend().commit()
-            start = iceberg.currentSnapshot().snapshotId()
-            iceberg.manageSnapshots().createBranch(self.name, start).commit()
-            self._opened[table] = start
-        return f"{self.table(table)}.branch_{self.name}"
+    def open(self, table: str) -> Any:
+        """Start a transaction on a table, if none has begun; return the table as the transaction holds it.
+
+        The first one starts the run's branch from `main`. Nobody sees it before `commit`, nor do this run's queries.
+        """
+        if table not in self._pending:
+            self._pending[table] = self._iceberg(table).newTransaction()
+            if table not in self._opened:
+                self._opened[table] = start_branch(self._spark, self._pending[table].table(), self.name)
+        return self._pending[table].table()
+
+    def commit(self, table: str) -> None:
+        """Commit what this run has done to a table, if it is not committed yet."""
+        if table in self._pending:
+            self._pending.pop(table).commitTransaction()
+            parents = [snapshot.parentId() for snapshot in self._commits(table)]
+            if parents and parents[-1] != self._opened[table]:
+                # Iceberg has put the run's work on top of a compaction, which has replaced the files of its deletes.
+                raise RuntimeError(f"{table} was compacted by another job while this run wrote it: run it again")
 
     def is_open(self, table: str) -> bool:
         """Tell whether this run has a branch of a table, that is, writes to it."""
@@ -1788,29 +1869,34 @@ class Branches:
 
     def current(self, table: str) -> str:
         """Return the identifier of a table as this run sees it: its branch if there is one, else what readers see."""
+        self.commit(table)
         return f"{self.table(table)}.branch_{self.name}" if self.is_open(table) else self.table(table)
 
     def append(self, table: str, rows: DataFrame) -> None:
         """Append rows to the run's branch, each task to files of its own: the rows of one run share a partition."""
-        rows.writeTo(self.open(table)).option("distribution-mode", "none").option("fanout-enabled", "true").append()
+        append_rows(self._spark, self.open(table), rows, branch=self.name)
 
     def replace(self, table: str, rows: DataFrame) -> None:
         """Put rows in the place of all that the table holds, on the run's branch."""
-        rows.writeTo(self.open(table)).overwrite(F.lit(True))
+        replace_rows(self._spark, self.open(table), rows, branch=self.name)
 
     def note(self, table: str, properties: Mapping[str, str]) -> None:
-        """Commit a snapshot without rows to the run's branch, with these properties in its summary."""
-        self.open(table)
-        commit = self._iceberg(table).newFastAppend().toBranch(self.name)
+        """Put a snapshot without rows on the run's branch, with these properties in its summary."""
+        noted = self.open(table).newFastAppend().toBranch(self.name)
         for name, value in properties.items():
-            commit = commit.set(name, value)
-        commit.commit()
+            noted = noted.set(name, value)
+        noted.commit()
 
     def merge(self, table: str, rows: DataFrame, *, on: str, clauses: str) -> None:
-        """Merge rows (alias `s`) into the run's branch of a table (alias `t`)."""
+        """Merge rows (alias `s`) into the run's branch of a table (alias `t`).
+
+        A merge reads the table, which Iceberg's transactions refuse: it commits by itself, to a branch that is there.
+        """
         source = f"merge_into_{table}"
         rows.createOrReplaceTempView(source)
-        self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} {clauses}")
+        self.open(table)
+        self._spark.sql(f"MERGE INTO {self.current(table)} t USING {source} s ON {on} {clauses}")
+        self._iceberg(table).refresh()
 
     def published_rows(self, table: str) -> DataFrame:
         """Return all rows that readers see, and the `place` of each, for `remove`."""
@@ -1830,11 +1916,11 @@ class Branches:
 
     def remove(self, table: str, places: DataFrame, count: int) -> None:
         """Delete the rows at these `count` places (`file_path, pos`) of published rows from the run's branch."""
-        self.open(table)
+        iceberg = self.open(table)
         if self._opened[table] != self._seen[table]:
             # The places are those of files that a compaction has replaced.
             raise RuntimeError(f"{table} was compacted by another job while this run read it: run it again")
-        delete_rows(self._spark, self._iceberg(table), places, count, branch=self.name)
+        delete_rows(self._spark, iceberg, places, count, branch=self.name)
 
     def take_over(self, tables: Iterable[str], database: str, *, last_run: int) -> None:
         """Put the rows of another database's tables in the place of these; runs count as no later than `last_run`."""
@@ -1845,7 +1931,8 @@ class Branches:
             self.replace(table, rows)
 
     def snapshots(self) -> dict[str, int]:
-        """Return the head of each opened branch: what the intent promises to publish."""
+        """Commit all branches; return the head of each: what the intent promises to publish."""
+        in_parallel({table: partial(self.commit, table) for table in self._opened})
         return {table: self._head(table).snapshotId() for table in self._opened}
 
     def rows_at_most(self, table: str) -> int:
@@ -1859,14 +1946,14 @@ class Branches:
         The difference of totals would not do: where data files were rewritten, Iceberg still counts their deletes.
         """
         moved = 0
-        for snapshot in self._commits(self._iceberg(table), table):
+        for snapshot in self._commits(table):
             summary = snapshot.summary()
             moved += int(summary.get("added-records") or 0) - int(summary.get("added-position-deletes") or 0)
         return moved
 
-    def _commits(self, iceberg: Any, table: str) -> Iterator[Any]:
-        """Yield the snapshots that this run has committed to its branch of a table, the newest first."""
-        for snapshot in ancestry(iceberg, iceberg.snapshot(self.name)):
+    def _commits(self, table: str) -> Iterator[Any]:
+        """Yield the snapshots that this run has put on its branch of a table, the newest first."""
+        for snapshot in ancestry(self._written(table), self._head(table)):
             if snapshot.snapshotId() == self._opened[table]:
                 return
             yield snapshot
@@ -1893,25 +1980,32 @@ class Branches:
 
         To have the table look for the run's number would plan a scan, and make code for this number alone.
         """
-        iceberg, schema = self._iceberg(table), self._spark.table(self.table(table)).schema
-        added = [snapshot.addedDataFiles(iceberg.io()) for snapshot in self._commits(iceberg, table)]
+        io, schema = self._iceberg(table).io(), self._spark.table(self.table(table)).schema
+        added = [snapshot.addedDataFiles(io) for snapshot in self._commits(table)]
         paths = [str(file.location()) for files in added for file in files]
         return read_files(self._spark, schema, paths) if paths else self._spark.createDataFrame([], schema)
 
-    def fast_forward(self, snapshots: Mapping[str, int]) -> None:
-        """Publish the promised snapshots in the order given; doing it twice is harmless."""
-        for table, snapshot_id in snapshots.items():
-            iceberg = self._iceberg(table)
-            if iceberg.currentSnapshot().snapshotId() == snapshot_id:
-                continue
-            if self._head(table).snapshotId() != snapshot_id:
-                raise RuntimeError(
-                    f"branch {self.name} of {table} is not at the snapshot {snapshot_id} that its run committed"
-                )
-            if self._is_behind(iceberg):
-                iceberg.manageSnapshots().fastForwardBranch("main", self.name).commit()
-            else:
-                iceberg.manageSnapshots().replaceBranch("main", self.name).commit()
+    def publish(self, table: str, snapshot_id: int) -> None:
+        """Let readers see a promised snapshot, and drop the branches of earlier runs and tries, in one commit.
+
+        This run's own stays: it keeps its snapshot and totals from expiry. Doing it twice is harmless.
+        """
+        iceberg, number = self._iceberg(table), len("run_00000000")
+        main, references, head = iceberg.currentSnapshot(), iceberg.manageSnapshots(), iceberg.snapshot(self.name)
+        if main is not None and main.snapshotId() == snapshot_id:
+            return
+        if head is None or head.snapshotId() != snapshot_id:
+            raise RuntimeError(
+                f"branch {self.name} of {table} is not at the snapshot {snapshot_id} that its run committed"
+            )
+        if self._is_behind(iceberg):
+            references = references.fastForwardBranch("main", self.name)
+        else:
+            references = references.replaceBranch("main", self.name)
+        for name in iceberg.refs():
+            if name.startswith("run_") and name[:number] <= self.name[:number] and name != self.name:
+                references = references.removeBranch(name)
+        references.commit()
 
     def _is_behind(self, iceberg: Any) -> bool:
         """Tell whether `main` is where the run began; else only compactions may have come since, and they are given up.
@@ -1920,7 +2014,7 @@ class Branches:
         """
         begun = {snapshot.snapshotId() for snapshot in ancestry(iceberg, iceberg.snapshot(self.name))}
         main = iceberg.currentSnapshot()
-        if main.snapshotId() in begun:
+        if main is None or main.snapshotId() in begun:
             return True
         for snapshot in ancestry(iceberg, main):
             if snapshot.snapshotId() in begun:
@@ -1929,25 +2023,18 @@ class Branches:
                 raise RuntimeError(f"somebody else has committed to {iceberg.name()} since run {self.name} began")
         return False
 
-    def drop_older(self, tables: Iterable[str]) -> None:
-        """Drop the branches of earlier runs and tries; this one stays, it keeps its snapshot and totals from expiry."""
-        in_parallel({table: partial(self._drop_older_of, table) for table in tables})
-
-    def _drop_older_of(self, table: str) -> None:
-        iceberg, number = self._iceberg(table), len("run_00000000")
-        references = iceberg.manageSnapshots()
-        runs = [name for name in iceberg.refs() if name.startswith("run_") and name != self.name]
-        older = [name for name in runs if name[:number] <= self.name[:number]]
-        for name in older:
-            references = references.removeBranch(name)
-        if older:
-            references.commit()
-
     def _iceberg(self, table: str) -> Any:
-        return iceberg_table(self._spark, self.table(table))
+        """Return a table as the catalog had it when this run first asked."""
+        if table not in self._tables:
+            self._tables[table] = iceberg_table(self._spark, self.table(table))
+        return self._tables[table]
+
+    def _written(self, table: str) -> Any:
+        """Return a table with all that this run has done to it."""
+        return self._pending[table].table() if table in self._pending else self._iceberg(table)
 
     def _head(self, table: str) -> Any:
-        return self._iceberg(table).snapshot(self.name)
+        return self._written(table).snapshot(self.name)
 
 
 # From glue/lake/failures.py
@@ -2436,7 +2523,7 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
     branches, ledger = job.branches(intent["branch"]), job.ledger
     promised = {table: intent["snapshots"][table] for table in job.layer.tables if table in intent["snapshots"]}
     for table, snapshot_id in promised.items():
-        branches.fast_forward({table: snapshot_id})
+        branches.publish(table, snapshot_id)
         job.step("fast_forwarded", table=table)
     body = boto3.client("s3").get_object(Bucket=job.arguments.lake_bucket, Key=intent["report"])["Body"]
     report = json.loads(body.read())
@@ -2447,7 +2534,6 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
     totals: LayerTotals = report["totals"]
     published = cast(PublishedRun, {"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
     ledger.finish(published)
-    branches.drop_older(promised)
     job.step("published", run_seq=intent["run_seq"], **totals_of(report))
     return list(promised)
 
@@ -2496,7 +2582,7 @@ def rebuild(job: Job) -> None:
         )
     run = begin(job, [], before, attempts=1)
     run.branches.take_over(layer.tables, job.arguments.rebuild_from, last_run=before["run_seq"])
-    rows = job.spark.table(run.branches.open(layer.state_table))
+    rows = job.spark.table(run.branches.current(layer.state_table))
     ((row_count, amount),) = rows.agg(F.count(F.lit(1)), total("amount")).collect()
     totals: LayerTotals = {"row_count": row_count, "total_amount": cents(amount)}
     require("rows and money taken over", found=totals, expected={**totals, **expected})

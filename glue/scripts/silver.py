@@ -17,12 +17,15 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache, cached_property, partial, reduce
 from itertools import pairwise
+from math import trunc
+from numbers import Real
 from operator import and_, itemgetter, or_
 from typing import Annotated, Any, Generic, Literal, NotRequired, TypedDict, TypeVar, cast, get_args
 
@@ -83,8 +86,14 @@ CHANNEL_FORM = r"(swipe|chip|online)(?: transaction)?"
 
 CARD_NUMBER_FORM = r"[0-9]{13,19}"
 """A card number, its last digit being the check digit of ISO/IEC 7812-1, annex B."""
-CARD_NUMBER_IN_TEXT = r"[0-9](?:[ -]?[0-9]){12,18}"
-"""What may be a card number inside of other text, also in groups; digits before or behind make it none."""
+CARD_NUMBER_IN_TEXT = rf"[0-9](?:[ {NO_BREAK}\u2010\u2011\u2013\u2212-]{{0,3}}[0-9]){{12,}}"
+"""A run of digits in other text that may hold a card number: blanks, hyphens and dashes may stand between them."""
+CARD_NUMBER_RUN = 200
+"""A longer run is nothing that a person writes: it is masked without a look at what is in it."""
+DATE_AHEAD = r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+"""How the digits of a timestamp begin, and those of no card: no issuer has these numbers."""
+GIVEN_NAME = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|tid-[0-9]+"
+"""What programs call files by: a UUID, and the id of a transaction of Databricks."""
 SECURITY_CODE_FORM = r"[0-9]{3,4}(?:\.0)?"
 
 CSV_FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",]*)'
@@ -322,6 +331,8 @@ OPERATION = Kind(
     becomes="`I`, `U`, `D`",
     faults={Fault.NOT_GIVEN: "the file has an `op` column, and the value is null or no operation"},
 )
+MAY_HOLD_NUMBERS = (INTEGER, AMOUNT, TEXT, NAMES, AS_SENT)
+"""The kinds of which a value in Silver could hold a card number: of the others it is short, or one of a few words."""
 WITH_DECIMAL_SIGN = (INTEGER, AMOUNT, ZIP, MCC)
 """The kinds in whose texts a decimal sign may stand; codes and ids have it before a tail of zeros."""
 
@@ -392,6 +403,7 @@ TRANSACTION_COLUMNS = (
     SourceColumn("mcc", MCC, "The merchant category code, a row of `mcc_codes`."),
     SourceColumn("errors", NAMES, "What went wrong at the terminal."),
 )
+SECURITY_CODE_NAMES = ("cvc", "cvv2", "cvc2", "security_code", "card_security_code")
 CARD_COLUMNS = (
     SourceColumn("card_id", INTEGER, "The card's key.", aliases=("id",), required=True),
     SourceColumn("client_id", INTEGER, "The client who holds it."),
@@ -399,7 +411,7 @@ CARD_COLUMNS = (
     SourceColumn("card_type", AS_SENT, "Debit, credit or prepaid."),
     SourceColumn("card_number", CARD_NUMBER, "The card's number.", image=("card_last_four", "card_number_hash")),
     SourceColumn("expires", AS_SENT, "The month of its expiry."),
-    SourceColumn("cvv", SECURITY_CODE, "The card's security code.", image=()),
+    SourceColumn("cvv", SECURITY_CODE, "The card's security code.", aliases=SECURITY_CODE_NAMES, image=()),
     SourceColumn("has_chip", AS_SENT, "Whether it has a chip."),
     SourceColumn("num_cards_issued", AS_SENT, "How many cards were issued."),
     SourceColumn("credit_limit", AMOUNT, "The credit limit."),
@@ -864,6 +876,17 @@ class Subject:
         return tuple(column.name for column in self.columns if column.kind.is_secret)
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns in which a number may end in its check digit by chance, and stays: none where cards are."""
+        return () if self.secret else tuple(column.name for column in self.columns if column.kind is INTEGER)
+
+    @property
+    def masked(self) -> tuple[str, ...]:
+        """The columns whose texts are masked before their values are read; no value of the others can hold a card's."""
+        names = [column.name for column in self.columns if column.kind in MAY_HOLD_NUMBERS]
+        return tuple(name for name in names if name not in self.ids)
+
+    @property
     def image(self) -> Mapping[str, str]:
         """The columns of a row in Silver, the key first, with their types."""
         types = {name: column.kind.silver_type for column in self.columns for name in column.image_names}
@@ -976,9 +999,11 @@ class Rule:
     on_deletes: bool = False
 
 
+OTHER_TABLE = "other_table"
+"""Its rows may be of any table, that of cards too: nothing of their text leaves Bronze."""
 STRUCTURE_RULES = (
     Rule("malformed_quotes", "", Fault.STRUCTURE, "a quote is misused (section 2)", on_deletes=True),
-    Rule("other_table", "", Fault.STRUCTURE, "the row is of another table (*Dialects*)", on_deletes=True),
+    Rule(OTHER_TABLE, "", Fault.STRUCTURE, "the row is of another table (*Dialects*)", on_deletes=True),
     Rule("too_few_fields", "", Fault.STRUCTURE, "it has fewer fields than the header", on_deletes=True),
     Rule("too_many_fields", "", Fault.STRUCTURE, "it has more fields than the header", on_deletes=True),
 )
@@ -1461,13 +1486,14 @@ REASON_CODES: Mapping[str, str] = {
     "decimal_commas": "amounts can only be read with a decimal comma, and no pin says so: see *Ways of writing*",
     "values_without_name": "values stand under a column that has no name",
     "card_numbers": (
-        "a column of a transactions file looks like card numbers (13 to 19 digits with the check digit of ISO/IEC "
-        "7812, in nine of ten of at least five values of the first block)"
+        "the key holds a card number (section 3.4); a column of a transactions file looks like card numbers, in "
+        "nine of ten of at least five values of the first block; or a column of ids does, in nine of ten of at least "
+        "five values as long as card numbers"
     ),
     "card_security_codes": (
-        "a column of a transactions file is named like a card security code (`cvv`, `cvc`, `cvv2`, `cvc2`, `cid`, "
-        "`security_code`, `card_security_code`) and holds three or four digits; customers in `cid` need "
-        "another name"
+        "a file of cards has security codes, and the parameter `CardSecurityCodes` is `refuse`; or a column of a "
+        "transactions file is named like one (`cvv`, `cvc`, `cvv2`, `cvc2`, `cid`, `security_code`, "
+        "`card_security_code`) and holds three or four digits; customers in `cid` need another name"
     ),
     "multi_line_records": (
         "a file of cards has odd quotes: its records must be single lines, so that card numbers can be taken out of "
@@ -1717,6 +1743,54 @@ def _files_between(
     return list(files), deletes, 2 * rows_within > sum(rows.values())
 
 
+def start_branch(spark: SparkSession, iceberg: Any, branch: str) -> int | None:
+    """Start a branch at the state of a table that a transaction holds; return the snapshot there, if there is one.
+
+    A transaction refuses `ManageSnapshots`, and a write by Spark wants a branch that is there.
+    """
+    if (main := iceberg.currentSnapshot()) is None:
+        iceberg.newFastAppend().toBranch(branch).commit()
+        return None
+    packages, operations = jvm(spark).org.apache.iceberg, iceberg.operations()
+    reference = packages.SnapshotRef.branchBuilder(main.snapshotId()).build()
+    before = operations.current()
+    operations.commit(before, packages.TableMetadata.buildFrom(before).setRef(branch, reference).build())
+    return int(main.snapshotId())
+
+
+def append_rows(spark: SparkSession, iceberg: Any, rows: DataFrame, *, branch: str) -> None:
+    """Append rows to a branch of a table that a transaction holds, which no identifier of SQL names.
+
+    Each task writes files of its own.
+    """
+    options = {"distribution-mode": "none", "fanout-enabled": "true"}
+    plans = jvm(spark).org.apache.spark.sql.catalyst.plans.logical
+    _carry_out(spark, plans.AppendData.byName(*_write(spark, iceberg, rows, branch), _scala_map(spark, options)))
+
+
+def replace_rows(spark: SparkSession, iceberg: Any, rows: DataFrame, *, branch: str) -> None:
+    """Put rows in the place of all on a branch of a table that a transaction holds."""
+    sql = jvm(spark).org.apache.spark.sql.catalyst
+    every, plan = sql.expressions.Literal.TrueLiteral(), sql.plans.logical.OverwriteByExpression
+    _carry_out(spark, plan.byName(*_write(spark, iceberg, rows, branch), every, _scala_map(spark, {})))
+
+
+def _write(spark: SparkSession, iceberg: Any, rows: DataFrame, branch: str) -> tuple[Any, Any]:
+    """Return the branch as the target of a plan that writes, and the plan of the rows."""
+    table = jvm(spark).org.apache.iceberg.spark.source.SparkTable(iceberg, branch, False)
+    nothing = getattr(jvm(spark).scala, "None$").__getattr__("MODULE$")
+    relation = jvm(spark).org.apache.spark.sql.execution.datasources.v2.DataSourceV2Relation
+    return relation.create(table, nothing, nothing), rows._jdf.logicalPlan()
+
+
+def _scala_map(spark: SparkSession, entries: dict[str, str]) -> Any:
+    return jvm(spark).PythonUtils.toScalaMap(entries)
+
+
+def _carry_out(spark: SparkSession, plan: Any) -> None:
+    jvm(spark).org.apache.spark.sql.Dataset.ofRows(spark._jsparkSession, plan)
+
+
 def delete_rows(spark: SparkSession, iceberg: Any, places: DataFrame, count: int, *, branch: str) -> None:
     """Delete the rows at these `count` places (`file_path, pos`) from a branch.
 
@@ -1884,14 +1958,18 @@ def cents(amount: Decimal | None) -> str:
 class Branches:
     """The branches of one run: one for each table that the run writes to, all of the same name.
 
-    References are set through Iceberg's own API (`ManageSnapshots`): its SQL form costs a Spark job each time.
+    What a run does to a table is one transaction of Iceberg's, that is one commit: each costs a write to S3 and a call
+    to the catalog. The table is looked up in the catalog once. References are set through Iceberg's own API
+    (`ManageSnapshots`): its SQL form costs a Spark job each time.
     """
 
     def __init__(self, spark: SparkSession, database: str, name: str) -> None:
         self._spark = spark
         self._database = database
         self.name = name
-        self._opened: dict[str, int] = {}  # table to the snapshot from which the branch started
+        self._tables: dict[str, Any] = {}  # table to what the catalog said of it
+        self._pending: dict[str, Any] = {}  # table to the transaction that is not committed yet
+        self._opened: dict[str, int | None] = {}  # table to the snapshot from which the branch started, if there is one
         self._seen: dict[str, int] = {}  # table to the published snapshot in which this run found rows
 
     @staticmethod
@@ -1903,17 +1981,25 @@ class Branches:
         """Return the identifier under which readers see a table."""
         return f"{CATALOG}.{self._database}.{table}"
 
-    def open(self, table: str) -> str:
-        """Start this run's branch from `main`, if it has not begun; return its identifier."""
-        if table not in self._opened:
-            iceberg = self._iceberg(table)
-            if iceberg.currentSnapshot() is None:
-                # A branch needs a snapshot to start from.
-                iceberg.newFastAppend().commit()
-            start = iceberg.currentSnapshot().snapshotId()
-            iceberg.manageSnapshots().createBranch(self.name, start).commit()
-            self._opened[table] = start
-        return f"{self.table(table)}.branch_{self.name}"
+    def open(self, table: str) -> Any:
+        """Start a transaction on a table, if none has begun; return the table as the transaction holds it.
+
+        The first one starts the run's branch from `main`. Nobody sees it before `commit`, nor do this run's queries.
+        """
+        if table not in self._pending:
+            self._pending[table] = self._iceberg(table).newTransaction()
+            if table not in self._opened:
+                self._opened[table] = start_branch(self._spark, self._pending[table].table(), self.name)
+        return self._pending[table].table()
+
+    def commit(self, table: str) -> None:
+        """Commit what this run has done to a table, if it is not committed yet."""
+        if table in self._pending:
+            self._pending.pop(table).commitTransaction()
+            parents = [snapshot.parentId() for snapshot in self._commits(table)]
+            if parents and parents[-1] != self._opened[table]:
+                # Iceberg has put the run's work on top of a compaction, which has replaced the files of its deletes.
+                raise RuntimeError(f"{table} was compacted by another job while this run wrote it: run it again")
 
     def is_open(self, table: str) -> bool:
         """Tell whether this run has a branch of a table, that is, writes to it."""
@@ -1921,29 +2007,34 @@ class Branches:
 
     def current(self, table: str) -> str:
         """Return the identifier of a table as this run sees it: its branch if there is one, else what readers see."""
+        self.commit(table)
         return f"{self.table(table)}.branch_{self.name}" if self.is_open(table) else self.table(table)
 
     def append(self, table: str, rows: DataFrame) -> None:
         """Append rows to the run's branch, each task to files of its own: the rows of one run share a partition."""
-        rows.writeTo(self.open(table)).option("distribution-mode", "none").option("fanout-enabled", "true").append()
+        append_rows(self._spark, self.open(table), rows, branch=self.name)
 
     def replace(self, table: str, rows: DataFrame) -> None:
         """Put rows in the place of all that the table holds, on the run's branch."""
-        rows.writeTo(self.open(table)).overwrite(F.lit(True))
+        replace_rows(self._spark, self.open(table), rows, branch=self.name)
 
     def note(self, table: str, properties: Mapping[str, str]) -> None:
-        """Commit a snapshot without rows to the run's branch, with these properties in its summary."""
-        self.open(table)
-        commit = self._iceberg(table).newFastAppend().toBranch(self.name)
+        """Put a snapshot without rows on the run's branch, with these properties in its summary."""
+        noted = self.open(table).newFastAppend().toBranch(self.name)
         for name, value in properties.items():
-            commit = commit.set(name, value)
-        commit.commit()
+            noted = noted.set(name, value)
+        noted.commit()
 
     def merge(self, table: str, rows: DataFrame, *, on: str, clauses: str) -> None:
-        """Merge rows (alias `s`) into the run's branch of a table (alias `t`)."""
+        """Merge rows (alias `s`) into the run's branch of a table (alias `t`).
+
+        A merge reads the table, which Iceberg's transactions refuse: it commits by itself, to a branch that is there.
+        """
         source = f"merge_into_{table}"
         rows.createOrReplaceTempView(source)
-        self._spark.sql(f"MERGE INTO {self.open(table)} t USING {source} s ON {on} {clauses}")
+        self.open(table)
+        self._spark.sql(f"MERGE INTO {self.current(table)} t USING {source} s ON {on} {clauses}")
+        self._iceberg(table).refresh()
 
     def published_rows(self, table: str) -> DataFrame:
         """Return all rows that readers see, and the `place` of each, for `remove`."""
@@ -1963,11 +2054,11 @@ class Branches:
 
     def remove(self, table: str, places: DataFrame, count: int) -> None:
         """Delete the rows at these `count` places (`file_path, pos`) of published rows from the run's branch."""
-        self.open(table)
+        iceberg = self.open(table)
         if self._opened[table] != self._seen[table]:
             # The places are those of files that a compaction has replaced.
             raise RuntimeError(f"{table} was compacted by another job while this run read it: run it again")
-        delete_rows(self._spark, self._iceberg(table), places, count, branch=self.name)
+        delete_rows(self._spark, iceberg, places, count, branch=self.name)
 
     def take_over(self, tables: Iterable[str], database: str, *, last_run: int) -> None:
         """Put the rows of another database's tables in the place of these; runs count as no later than `last_run`."""
@@ -1978,7 +2069,8 @@ class Branches:
             self.replace(table, rows)
 
     def snapshots(self) -> dict[str, int]:
-        """Return the head of each opened branch: what the intent promises to publish."""
+        """Commit all branches; return the head of each: what the intent promises to publish."""
+        in_parallel({table: partial(self.commit, table) for table in self._opened})
         return {table: self._head(table).snapshotId() for table in self._opened}
 
     def rows_at_most(self, table: str) -> int:
@@ -1992,14 +2084,14 @@ class Branches:
         The difference of totals would not do: where data files were rewritten, Iceberg still counts their deletes.
         """
         moved = 0
-        for snapshot in self._commits(self._iceberg(table), table):
+        for snapshot in self._commits(table):
             summary = snapshot.summary()
             moved += int(summary.get("added-records") or 0) - int(summary.get("added-position-deletes") or 0)
         return moved
 
-    def _commits(self, iceberg: Any, table: str) -> Iterator[Any]:
-        """Yield the snapshots that this run has committed to its branch of a table, the newest first."""
-        for snapshot in ancestry(iceberg, iceberg.snapshot(self.name)):
+    def _commits(self, table: str) -> Iterator[Any]:
+        """Yield the snapshots that this run has put on its branch of a table, the newest first."""
+        for snapshot in ancestry(self._written(table), self._head(table)):
             if snapshot.snapshotId() == self._opened[table]:
                 return
             yield snapshot
@@ -2026,25 +2118,32 @@ class Branches:
 
         To have the table look for the run's number would plan a scan, and make code for this number alone.
         """
-        iceberg, schema = self._iceberg(table), self._spark.table(self.table(table)).schema
-        added = [snapshot.addedDataFiles(iceberg.io()) for snapshot in self._commits(iceberg, table)]
+        io, schema = self._iceberg(table).io(), self._spark.table(self.table(table)).schema
+        added = [snapshot.addedDataFiles(io) for snapshot in self._commits(table)]
         paths = [str(file.location()) for files in added for file in files]
         return read_files(self._spark, schema, paths) if paths else self._spark.createDataFrame([], schema)
 
-    def fast_forward(self, snapshots: Mapping[str, int]) -> None:
-        """Publish the promised snapshots in the order given; doing it twice is harmless."""
-        for table, snapshot_id in snapshots.items():
-            iceberg = self._iceberg(table)
-            if iceberg.currentSnapshot().snapshotId() == snapshot_id:
-                continue
-            if self._head(table).snapshotId() != snapshot_id:
-                raise RuntimeError(
-                    f"branch {self.name} of {table} is not at the snapshot {snapshot_id} that its run committed"
-                )
-            if self._is_behind(iceberg):
-                iceberg.manageSnapshots().fastForwardBranch("main", self.name).commit()
-            else:
-                iceberg.manageSnapshots().replaceBranch("main", self.name).commit()
+    def publish(self, table: str, snapshot_id: int) -> None:
+        """Let readers see a promised snapshot, and drop the branches of earlier runs and tries, in one commit.
+
+        This run's own stays: it keeps its snapshot and totals from expiry. Doing it twice is harmless.
+        """
+        iceberg, number = self._iceberg(table), len("run_00000000")
+        main, references, head = iceberg.currentSnapshot(), iceberg.manageSnapshots(), iceberg.snapshot(self.name)
+        if main is not None and main.snapshotId() == snapshot_id:
+            return
+        if head is None or head.snapshotId() != snapshot_id:
+            raise RuntimeError(
+                f"branch {self.name} of {table} is not at the snapshot {snapshot_id} that its run committed"
+            )
+        if self._is_behind(iceberg):
+            references = references.fastForwardBranch("main", self.name)
+        else:
+            references = references.replaceBranch("main", self.name)
+        for name in iceberg.refs():
+            if name.startswith("run_") and name[:number] <= self.name[:number] and name != self.name:
+                references = references.removeBranch(name)
+        references.commit()
 
     def _is_behind(self, iceberg: Any) -> bool:
         """Tell whether `main` is where the run began; else only compactions may have come since, and they are given up.
@@ -2053,7 +2152,7 @@ class Branches:
         """
         begun = {snapshot.snapshotId() for snapshot in ancestry(iceberg, iceberg.snapshot(self.name))}
         main = iceberg.currentSnapshot()
-        if main.snapshotId() in begun:
+        if main is None or main.snapshotId() in begun:
             return True
         for snapshot in ancestry(iceberg, main):
             if snapshot.snapshotId() in begun:
@@ -2062,25 +2161,18 @@ class Branches:
                 raise RuntimeError(f"somebody else has committed to {iceberg.name()} since run {self.name} began")
         return False
 
-    def drop_older(self, tables: Iterable[str]) -> None:
-        """Drop the branches of earlier runs and tries; this one stays, it keeps its snapshot and totals from expiry."""
-        in_parallel({table: partial(self._drop_older_of, table) for table in tables})
-
-    def _drop_older_of(self, table: str) -> None:
-        iceberg, number = self._iceberg(table), len("run_00000000")
-        references = iceberg.manageSnapshots()
-        runs = [name for name in iceberg.refs() if name.startswith("run_") and name != self.name]
-        older = [name for name in runs if name[:number] <= self.name[:number]]
-        for name in older:
-            references = references.removeBranch(name)
-        if older:
-            references.commit()
-
     def _iceberg(self, table: str) -> Any:
-        return iceberg_table(self._spark, self.table(table))
+        """Return a table as the catalog had it when this run first asked."""
+        if table not in self._tables:
+            self._tables[table] = iceberg_table(self._spark, self.table(table))
+        return self._tables[table]
+
+    def _written(self, table: str) -> Any:
+        """Return a table with all that this run has done to it."""
+        return self._pending[table].table() if table in self._pending else self._iceberg(table)
 
     def _head(self, table: str) -> Any:
-        return self._iceberg(table).snapshot(self.name)
+        return self._written(table).snapshot(self.name)
 
 
 # From glue/lake/failures.py
@@ -2656,7 +2748,7 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
     branches, ledger = job.branches(intent["branch"]), job.ledger
     promised = {table: intent["snapshots"][table] for table in job.layer.tables if table in intent["snapshots"]}
     for table, snapshot_id in promised.items():
-        branches.fast_forward({table: snapshot_id})
+        branches.publish(table, snapshot_id)
         job.step("fast_forwarded", table=table)
     body = boto3.client("s3").get_object(Bucket=job.arguments.lake_bucket, Key=intent["report"])["Body"]
     report = json.loads(body.read())
@@ -2667,7 +2759,6 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
     totals: LayerTotals = report["totals"]
     published = cast(PublishedRun, {"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
     ledger.finish(published)
-    branches.drop_older(promised)
     job.step("published", run_seq=intent["run_seq"], **totals_of(report))
     return list(promised)
 
@@ -2716,7 +2807,7 @@ def rebuild(job: Job) -> None:
         )
     run = begin(job, [], before, attempts=1)
     run.branches.take_over(layer.tables, job.arguments.rebuild_from, last_run=before["run_seq"])
-    rows = job.spark.table(run.branches.open(layer.state_table))
+    rows = job.spark.table(run.branches.current(layer.state_table))
     ((row_count, amount),) = rows.agg(F.count(F.lit(1)), total("amount")).collect()
     totals: LayerTotals = {"row_count": row_count, "total_amount": cents(amount)}
     require("rows and money taken over", found=totals, expected={**totals, **expected})
@@ -2855,6 +2946,109 @@ def run_again(job: Job, killed: RunInProgress, probe: Probe) -> None:
         reason = f"the {job.layer.name.title()} job ended without a word {attempts} times while it held this file"
         job.ledger.fail(files[0]["file_id"], reason)
         job.ledger.abandon()
+
+
+# From glue/reading/card_numbers.py
+
+FEWEST_DIGITS, MOST_DIGITS, LAST_DIGITS = 13, 19, 4
+DIGITS_TWICE = str.maketrans("0123456789", "0246813579")  # the digit sum of twice the digit
+# Possessive, or long runs exhaust Java's stack.
+RUN = r"(?<![0-9])(?<![0-9]\.)" + CARD_NUMBER_IN_TEXT.replace("{0,3}", "{0,3}+").replace("{12,}", "{12,}+")
+RUN_AHEAD = RUN.replace("{12,}+", "{12}")
+PIECE = rf"{RUN}|(?:[^0-9]++|(?!{RUN_AHEAD})[0-9]++)++"
+
+
+def has_card_number(digits: str) -> bool:
+    """Tell whether digits are as many as those of a card, end in their check digit, and are no timestamp."""
+    if not FEWEST_DIGITS <= len(digits) <= MOST_DIGITS or re.match(DATE_AHEAD, digits):
+        return False
+    return sum(map(int, digits[-1::-2] + digits[-2::-2].translate(DIGITS_TWICE))) % 10 == 0
+
+
+def masked_text(text: str) -> str:
+    """Return a text in which no card number is left but for its last four digits."""
+    return re.sub(RUN, lambda run: masked_run(run[0]), text)
+
+
+def masked_run(run: str) -> str:
+    """Return a run of digits with its card numbers masked; of a digit in several of them none may be shown by one."""
+    groups = re.findall("[0-9]+", run)
+    digits, ends = "".join(groups), [0]
+    for group in groups:
+        ends.append(ends[-1] + len(group))
+    is_long = len(run) > CARD_NUMBER_RUN
+    pairs = [(first, end) for place, first in enumerate(ends) for end in ends[place + 1 : place + 1 + MOST_DIGITS]]
+    spans = [(0, len(digits))] if is_long else [span for span in pairs if has_card_number(digits[slice(*span)])]
+    shown = list(digits)
+    for first, end in spans:
+        shown[first : end - LAST_DIGITS] = "*" * (end - LAST_DIGITS - first)
+    left = iter(shown)
+    return re.sub("[0-9]", lambda _: next(left), run)
+
+
+def masked(text: Column) -> Column:
+    """Return a text in which no card number is left but for its last four digits; most texts take one look."""
+    pieces = F.regexp_extract_all(text, F.lit(PIECE), F.lit(0))
+    shown = F.transform(pieces, lambda piece: F.when(piece.rlike(rf"^{RUN}\z"), shown_run(piece)).otherwise(piece))
+    may_hold = (F.length(text) >= FEWEST_DIGITS) & text.rlike(RUN_AHEAD)
+    return F.when(may_hold, F.concat_ws("", shown)).otherwise(text)
+
+
+def shown_run(run: Column) -> Column:
+    """Return a run of digits as `masked_run` does: taken apart into groups, each with what stands behind it."""
+    groups = F.regexp_extract_all(run, F.lit("[0-9]++[^0-9]*+"), F.lit(0))
+    shown = F.transform(F.array(groups), lambda found: F.concat_ws("", shown_groups(found, spans_of(found))))
+    whole = F.regexp_replace(run, "[0-9](?=(?:[^0-9]*+[0-9]){4})", "*")
+    return F.when(F.length(run) > CARD_NUMBER_RUN, whole).otherwise(shown[0])
+
+
+def digits_of(groups: Column) -> Column:
+    return F.regexp_replace(F.concat_ws("", groups), "[^0-9]", "")
+
+
+def spans_of(groups: Column) -> Column:
+    """Return the card numbers in groups of digits: the first and the last group of each, and its digits' end."""
+
+    def spans_from(first: Column) -> Column:
+        counts = F.sequence(F.lit(1), F.least(F.size(groups) - first, F.lit(MOST_DIGITS)))
+        spans = F.transform(
+            counts,
+            lambda count: F.struct(
+                first.alias("first"),
+                (first + count - 1).alias("last"),
+                digits_of(F.slice(groups, first + 1, count)).alias("digits"),
+                F.length(digits_of(F.slice(groups, F.lit(1), first + count))).alias("end"),
+            ),
+        )
+        return F.filter(spans, lambda span: is_card_number(span["digits"]))
+
+    return F.flatten(F.transform(groups, lambda _, first: spans_from(first)))
+
+
+def is_card_number(digits: Column) -> Column:
+    """Tell of digits what `has_card_number` tells; zeros in front do not change the sum."""
+    pairs = F.lpad(digits, MOST_DIGITS + 1, "0")
+    twice = F.translate(F.regexp_replace(pairs, "(.)(.)", "$1"), "0123456789", "0246813579")
+    signs = F.regexp_extract_all(F.concat(twice, F.regexp_replace(pairs, "(.)(.)", "$2")), F.lit("."), F.lit(0))
+    total = F.aggregate(signs, F.lit(0), lambda before, sign: before + F.ascii(sign) - ord("0"))
+    is_long = F.length(digits).between(FEWEST_DIGITS, MOST_DIGITS)
+    return F.when(is_long, (total % 10 == 0) & ~digits.rlike(f"^{DATE_AHEAD}")).otherwise(F.lit(False))
+
+
+def shown_groups(groups: Column, spans: Column) -> Column:
+    """Return groups of digits with those of card numbers masked, but for the last four of each."""
+
+    def shown(group: Column, at: Column, found: Column) -> Column:
+        around = F.filter(found, lambda span: (span["first"] <= at) & (at <= span["last"]))
+        own = F.length(F.regexp_replace(group, "[^0-9]", ""))
+        until = F.length(digits_of(F.slice(groups, F.lit(1), at + 1)))
+        behind = F.array_max(F.transform(around, lambda span: span["end"])) - until
+        hidden = F.least(own, own + behind - LAST_DIGITS)
+        masks = F.regexp_replace(group.substr(F.lit(1), hidden), ".", "*")
+        is_masked = (F.size(around) > 0) & (hidden > 0)
+        return F.when(is_masked, F.concat(masks, group.substr(hidden + 1, F.length(group)))).otherwise(group)
+
+    return F.transform(F.array(spans), lambda found: F.transform(groups, lambda group, at: shown(group, at, found)))[0]
 
 
 # From glue/reading/figures.py
@@ -3005,10 +3199,9 @@ def join_line(fields: list[str], delimiter: str = COMMA) -> str:
 
 SECRET_COLUMNS = REFERENCES["cards"].secret
 SECURITY_CODES = tuple(column.name for column in CARD_COLUMNS if column.kind is SECURITY_CODE)
-# Rules read them: they stay as they are.
+# Rules read them: their types stay as they are.
 CHECKED_COLUMNS = (*REFERENCES["cards"].ruled, *(column.name for column in CHANGE_COLUMNS))
 WITHHELD = "withheld: a broken record of cards"
-LAST_DIGITS = 4
 _END = re.compile(rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}*+\n?\Z")
 
 
@@ -3026,20 +3219,12 @@ class CardKey:
 
     def masked(self, name: str | None, text: str | None) -> str:
         """Return what may leave Bronze of a value in the column of this name; None is one that the contract lacks."""
+        if name not in (*SECRET_COLUMNS, None):
+            return masked_text(text or "")
         digits = re.sub("[^0-9]", "", re.sub(r"\.0+$", "", text or ""))
-        if name in CHECKED_COLUMNS or (name not in (*SECRET_COLUMNS, None) and not is_card_number(digits)):
-            return text or ""
         if name is None or name in SECURITY_CODES or not digits:
             return ""
         return f"{digits[-LAST_DIGITS:]}:{hmac.new(self._key, digits.encode(), hashlib.sha256).hexdigest()}"
-
-
-def is_card_number(digits: str) -> bool:
-    """Tell whether digits end in their check digit (ISO/IEC 7812-1, annex B)."""
-    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
-    return (
-        re.fullmatch(CARD_NUMBER_FORM, digits) is not None and (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
-    )
 
 
 def names_of(shape: FileFormat) -> list[str | None]:
@@ -3117,22 +3302,38 @@ def _copy_parquet(file: FileItem, body: Any, copy: Any, key: CardKey) -> None:
         while piece := body.read(1 << 20):
             whole.write(piece)
         source = pq.ParquetFile(whole)
-        # All but the columns that rules read become text: what stands in them is masked as text.
-        kept = [name in CHECKED_COLUMNS for name in names]
-        fields = zip(kept, source.schema_arrow, strict=True)
-        schema = pa.schema([field if as_it_is else pa.field(field.name, pa.string()) for as_it_is, field in fields])
+        # All but the columns that rules read become text, and of those the ones that hold a card number.
+        typed = [name in CHECKED_COLUMNS and _is_free(source, place) for place, name in enumerate(names)]
+        fields = zip(typed, source.schema_arrow, strict=True)
+        schema = pa.schema([field if is_typed else pa.field(field.name, pa.string()) for is_typed, field in fields])
+        point = shape.get("decimal", ".")
         with pq.ParquetWriter(copy, schema) as writer:
             for batch in source.iter_batches():
                 columns = [
                     column
-                    if as_it_is
-                    else pa.array([key.masked(name, _text(value)) for value in column.to_pylist()], pa.string())
-                    for as_it_is, name, column in zip(kept, names, batch.columns, strict=True)
+                    if is_typed
+                    else pa.array([key.masked(name, _text(value, point)) for value in column.to_pylist()], pa.string())
+                    for is_typed, name, column in zip(typed, names, batch.columns, strict=True)
                 ]
                 writer.write_batch(pa.record_batch(columns, schema=schema))
 
 
-def _text(value: Any) -> str | None:
+def _is_free(source: pq.ParquetFile, place: int) -> bool:
+    """Tell whether no value of a column holds a card number: instants hold none."""
+    field = source.schema_arrow.field(place)
+    if pa.types.is_temporal(field.type):
+        return True
+    batches = source.iter_batches(columns=[field.name])
+    texts = (_text(value) or "" for batch in batches for value in batch.columns[0].to_pylist())
+    return all(masked_text(text) == text for text in texts)
+
+
+def _text(value: Any, point: str = ".") -> str | None:
+    """Return a value as text, a decimal with the file's own sign."""
+    if isinstance(value, Real) and value == value // 1:
+        return str(trunc(value))
+    if isinstance(value, Decimal):
+        return format(value, "f").replace(".", point)
     return None if value is None else str(value)
 
 
@@ -3140,6 +3341,7 @@ def _text(value: Any) -> str | None:
 
 # S3 copies up to 5 GB in one request; boto3 by itself would send hundreds for such an object.
 WHOLE_COPIES = TransferConfig(multipart_threshold=5 << 30, multipart_chunksize=1 << 30)
+DELETED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -3195,6 +3397,19 @@ def stage(files: Sequence[FileItem], staging: Staging) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(copy, [file for file in files if file["subject"] != "load"]))
+
+
+@contextmanager
+def staged(files: Sequence[FileItem], staging: Staging) -> Iterator[None]:
+    """Have copies of files in staging for as long as they are read; those of a killed run expire after a day."""
+    try:
+        stage(files, staging)
+        yield
+    finally:
+        s3, keys = boto3.client("s3"), [staging.key(file) for file in files if file["subject"] != "load"]
+        for first in range(0, len(keys), DELETED_AT_ONCE):
+            some = keys[first : first + DELETED_AT_ONCE]
+            s3.delete_objects(Bucket=staging.lake, Delete={"Objects": [{"Key": key} for key in some], "Quiet": True})
 
 
 def csv_of_codes(codes: dict[str, str]) -> bytes:
@@ -3305,10 +3520,13 @@ def with_texts(
 ) -> DataFrame:
     """Add the known columns as trimmed text in the usual way of writing; what a file writes for null is null.
 
+    What may be a card number is masked, but in the columns of ids.
+
     `written` are those that are text in the files: numbers and instants of Parquet are not written in any way.
     Spark computes an expression anew wherever another one names it, unless it is a column of an earlier step.
     """
-    kinds = {name: SUBJECTS[files[0]["subject"]].known[name].kind for name in written}
+    subject = SUBJECTS[files[0]["subject"]]
+    kinds = {name: subject.known[name].kind for name in written}
     steps: list[tuple[Callable[[Column], Column], Iterable[str]]] = [
         (without_blanks, values),
         (lambda text: F.when(text != "", text), values),
@@ -3319,6 +3537,8 @@ def with_texts(
         steps.append((with_point, [name for name, kind in kinds.items() if kind in WITH_DECIMAL_SIGN]))
     if any("date_order" in file["format"] for file in files):
         steps.append((with_month_first, [name for name, kind in kinds.items() if kind is INSTANT]))
+    if not subject.secret:  # else staging did it
+        steps.append((masked, [name for name in values if name in subject.masked]))
     rows = rows.withColumns(values)
     for step, names in steps:
         rows = rows.withColumns({name: step(F.col(name)) for name in names})
@@ -3647,7 +3867,9 @@ def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> Da
 # ## Reading
 # User keys never reach Spark's path resolution, and Spark cannot read a version: each exact object version is first
 # copied, server-side,
-# to `staging/`, and read from there as rows of text. `glue/reading/` does this for each kind of file.
+# to `staging/`, read from there as rows of text, and deleted after the run. `glue/reading/` does this for each kind of
+# file. In texts what may
+# be a card number shows its last four digits alone.
 
 
 def staging_of(job: Job, reload: Reload | None = None) -> Staging:
@@ -3923,9 +4145,13 @@ def normalised_schema(subject: Subject) -> dict[str, str]:
 
 
 def normalise(rows: DataFrame, subject: Subject) -> DataFrame:
-    """Turn rows of text into typed rows with their broken rules, order and hash; good ones need no raw text."""
+    """Turn rows of text into typed rows with their broken rules, order and hash; good ones need no raw text.
+
+    Nor is any kept of a row of another table, which may be a card.
+    """
     judged = rows.transform(with_values, subject).transform(with_rules, rules_of_values(subject))
-    raw = F.when(F.size("rules") > 0, F.col("raw"))
+    is_kept = (F.size("rules") > 0) & ~F.col("broken").eqNullSafe(OTHER_TABLE)
+    raw = F.when(is_kept, masked(F.col("raw")))
     whole = judged.withColumns({"row_order": row_order(), "content_hash": content_hash(subject), "raw": raw})
     return conform(whole, normalised_schema(subject))
 
@@ -4481,8 +4707,7 @@ def accepted_references(files: Sequence[FileItem], report: Mapping[str, FileRepo
 
 
 def read_checked(run: Run, staging: Staging) -> tuple[dict[str, DataFrame], list[FileFigures]]:
-    """Stage and read the files of a run, and hold them to the figures of the KPI function."""
-    stage(run.files, staging)
+    """Read the staged files of a run, and hold them to the figures of the KPI function."""
     run.job.step("staged")
     rows = read_subjects(run.spark, run.files, staging)
     figures = figures_of(rows.values())
@@ -4493,12 +4718,18 @@ def read_checked(run: Run, staging: Staging) -> tuple[dict[str, DataFrame], list
 
 
 def write(begun: Run) -> Work:
-    """Take the files of a run from staging to the branches of its tables."""
+    """Take the files of a run through staging to the branches of its tables."""
+    reload = reload_of(begun.job.ledger, begun.files, begun.totals_before)
+    staging = staging_of(begun.job, reload)
+    with staged(begun.files, staging):
+        return write_staged(begun, reload, staging)
+
+
+def write_staged(begun: Run, reload: Reload | None, staging: Staging) -> Work:
     spark, job, before, files = begun.spark, begun.job, begun.totals_before, begun.files
     size_shuffles(spark, sum(file["kpis"]["row_count"] for file in files))
-    reload = reload_of(job.ledger, files, before)
     floor = reload.floor if reload else before.get("floor")
-    rows, figures = read_checked(begun, staging_of(job, reload))
+    rows, figures = read_checked(begun, staging)
     row_count = sum(found["row_count"] for found in figures)
     run = SilverRun(spark, begun.branches, begun.run_seq, reload, row_count, *key_range(figures))
 
@@ -4594,11 +4825,11 @@ def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
 def probe(job: Job, file: FileItem) -> None:
     """Read one file alone, wholly."""
     staging = staging_of(job)
-    stage([file], staging)
-    rows = read_subjects(job.spark, [file], staging)
-    for found in rows.values():
-        found.write.format("noop").mode("overwrite").save()
-    check_against_kpis([file], figures_of(rows.values()))
+    with staged([file], staging):
+        rows = read_subjects(job.spark, [file], staging)
+        for found in rows.values():
+            found.write.format("noop").mode("overwrite").save()
+        check_against_kpis([file], figures_of(rows.values()))
 
 
 def take(job: Job) -> None:
