@@ -65,6 +65,18 @@ def test_template_encrypts_and_closes__bucket(bucket: str) -> None:
     }
 
 
+def test_template_denies_to_read_cards__all_but_the_function_and_the_silver_jobs() -> None:
+    _, statement = properties("BronzeBucketPolicy")["PolicyDocument"]["Statement"]
+    readers = [{"Fn::GetAtt": ["KpiFunctionRole", "Arn"]}, {"Fn::GetAtt": ["SilverRole", "Arn"]}]
+
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+    assert statement["Action"] == ["s3:GetObject", "s3:GetObjectVersion"]
+    assert statement["Resource"] == {"Fn::Sub": "${BronzeBucket.Arn}/cards/*"}
+    assert statement["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": readers}}
+    assert {properties(job)["Role"]["Fn::GetAtt"][0] for job in ("SilverJob", "ReplaySilverJob")} == {"SilverRole"}
+    assert transformed()["Resources"]["KpiFunction"]["Properties"]["Role"] == readers[0]
+
+
 @pytest.mark.parametrize("bucket", BUCKETS)
 def test_template_denies_requests_without_tls__bucket(bucket: str) -> None:
     [policy] = [
@@ -73,7 +85,7 @@ def test_template_denies_requests_without_tls__bucket(bucket: str) -> None:
         if p["Properties"]["Bucket"] == {"Ref": bucket}
     ]
 
-    [statement] = policy["PolicyDocument"]["Statement"]
+    statement = policy["PolicyDocument"]["Statement"][0]
     assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert statement["Resource"] == [{"Fn::GetAtt": [bucket, "Arn"]}, {"Fn::Sub": f"${{{bucket}.Arn}}/*"}]
