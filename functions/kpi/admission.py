@@ -13,6 +13,7 @@ from contract.items import ControlTotals, DeclaredLoad, FileFormat, InspectedFil
 from contract.limits import EXAMPLE_BLOCKS
 from contract.subjects import subject_of
 from judging.broken_rows import TOO_MANY, BrokenRow, broken_rows, example_reasons, first_of_each, most_frequent
+from judging.card_data import CardData, security_codes_of
 from judging.kpis import Kpis, count_kpis, instant_text, money_text
 from judging.learned_range import LearnedRange, range_warnings
 from judging.reconcile import Policy, held_reasons, is_proven, reasons_against, repeated_keys
@@ -20,6 +21,7 @@ from judging.rules import Limits
 from judging.values import columns_to_read, known_columns, us_of
 from judging.writing import Writings, null_reasons, texts_of, warnings_about_writing
 from reading.bytes import ByteStream, kind_warnings
+from reading.card_secrets import key_reasons
 from reading.control import Control, accepts_range, control_of_metadata, control_of_side_car
 from reading.dialect import refuse_changes_in_full_load, weaknesses
 from reading.dialect_file import pin_of
@@ -91,16 +93,20 @@ def inspect_file(
     accepted is read once, without the places of its rows.
     """
     found, limits = Inspection(), Limits.of(last_modified_at)
+    cards = CardData(subject_of(key))
     try:
+        if refused := key_reasons(key):
+            raise RejectedError(*refused)
         found.control, is_vouched = _control(metadata, read_side_car), accepts_range(metadata)
         name = Name(key, subject_of(key), pin_of(read_pin()))
         file = SourceFile.sniff(name, stream)
         refuse_large(file.kind, size)
-        found.kpis = _read(found, file, limits, reopen)
+        found.kpis = _read(found, file, limits, cards, reopen)
     except RejectedError as rejected:
         found.reasons.extend(rejected.reasons)
         return found
     found.reasons = reasons_against(found.kpis, found.control, policy)
+    found.reasons += cards.reasons(empties_codes=policy.empties_security_codes)
     if any(reason.code == TOO_MANY for reason in found.reasons):
         examples = _examples(name, reopen, found.kpis, limits) if reopen else {}
         found.reasons += example_reasons(found.kpis.broken_rules, examples, name.subject)
@@ -165,16 +171,17 @@ def _control(metadata: Mapping[str, str], read_side_car: Callable[[], bytes | No
     return Control() if side_car is None else control_of_side_car(side_car)
 
 
-def _read(found: Inspection, file: SourceFile, limits: Limits, reopen: Reopen | None) -> Kpis:
+def _read(found: Inspection, file: SourceFile, limits: Limits, cards: CardData, reopen: Reopen | None) -> Kpis:
     name = file.name
     found.format = FileFormat(kind=file.kind)
     if file.is_empty:
         raise RejectedError(Reason("empty_file", "The file has no bytes."))
     found.warnings += kind_warnings(name.key, file.kind)
     with TemporaryDirectory(prefix="parquet-") as folder:
-        rows = file.rows(known_columns(name.subject), Path(folder))
+        wanted = (*known_columns(name.subject), *security_codes_of(name.subject))
+        rows = file.rows(wanted, Path(folder))
         writings = Writings(name.subject, name.pin, lambda: texts_of(rows.shape, rows.types))
-        kpis = count_kpis(frames_of(rows, name.subject), limits, name.subject, writings)
+        kpis = count_kpis(cards.watched(frames_of(rows, name.subject)), limits, name.subject, writings)
         found.format = format_of(file.kind, rows)
     changes = kpis.operations["update"] + kpis.operations["delete"]
     refuse_changes_in_full_load(rows.shape, name, changes=changes)

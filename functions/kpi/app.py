@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import traceback
 import unicodedata
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,8 @@ from contract.subjects import is_marker, subject_of
 from judging.kpis import Kpis
 from judging.learned_range import LearnedRange, learned_with
 from polars.exceptions import PanicException
+from reading.card_numbers import masked
+from reading.card_secrets import key_reasons
 from reading.control import as_of_of_metadata
 from reading.markers import Listed
 from reading.rejection import Reason, RejectedError
@@ -195,6 +198,8 @@ def _learn(version: ObjectVersion, kpis: Kpis, on: Services, *, is_in_range: boo
 
 def _inspect(version: ObjectVersion, on: Services, head: Head | None) -> Inspection:
     try:
+        if refused := key_reasons(version.key):
+            return Inspection(reasons=refused)
         if head is None:
             raise ObjectGoneError
         if is_marker(version.key):
@@ -268,6 +273,12 @@ def _number(value: object) -> int:
     raise TypeError(f"{type(value).__name__} in a ledger item")
 
 
+def _log(error: BaseException) -> None:
+    """Log what happened to a file, under the names that the logger itself uses: an error may quote a row."""
+    told = masked("".join(traceback.format_exception(error)))
+    logger.error("file not handled", extra={"exception_name": type(error).__name__, "exception": told})
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -292,10 +303,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
             logger.info("file handled", extra={"file_id": version.file_id, "status": status})
             handled += 1
         except Exception as error:
-            logger.exception("file not handled")
+            _log(error)
             failures.append(error)
         except PanicException as panic:  # of a library in Rust: Python's own base of all that ends a process
-            logger.exception("file not handled")
+            _log(panic)
             failures.append(ReaderPanicError(str(panic)))
     if failures:
         raise ExceptionGroup(f"{len(failures)} of {handled + len(failures)} files could not be handled", failures)

@@ -1,8 +1,9 @@
 """Copies a file of cards to staging without what must stay in Bronze: card numbers and security codes.
 
 A card number becomes its last four digits, a colon, and its HMAC-SHA256 under the stack's secret key, so that equal
-numbers can be told without being known; a security code becomes nothing. A record that cannot be taken apart is
-replaced whole: it breaks the data contract anyway, and its text could hold a card number anywhere.
+numbers can be told without being known; a security code becomes nothing. A number in any other column is masked: an id
+or an amount cannot be read then, and its row is quarantined. A record that cannot be taken apart is replaced whole: it
+breaks the data contract anyway, and its text could hold a card number anywhere.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ import io
 import re
 import tempfile
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from functools import cached_property
+from math import trunc
+from numbers import Real
 from typing import Any
 
 import boto3
@@ -23,18 +27,18 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from contract.columns import CARD_COLUMNS, CHANGE_COLUMNS
 from contract.items import FileFormat, FileItem
 from contract.kinds import SECURITY_CODE
-from contract.patterns import CARD_NUMBER_FORM, LINE_END_SIGN, empty_record
+from contract.patterns import LINE_END_SIGN, empty_record
 from contract.subjects import REFERENCES
 from contract.writing import COMMA
 
+from glue.reading.card_numbers import LAST_DIGITS, masked_text
 from glue.reading.fields import column_count, join_line, split_line
 
 SECRET_COLUMNS = REFERENCES["cards"].secret
 SECURITY_CODES = tuple(column.name for column in CARD_COLUMNS if column.kind is SECURITY_CODE)
-# Rules read them: they stay as they are.
+# Rules read them: their types stay as they are.
 CHECKED_COLUMNS = (*REFERENCES["cards"].ruled, *(column.name for column in CHANGE_COLUMNS))
 WITHHELD = "withheld: a broken record of cards"
-LAST_DIGITS = 4
 _END = re.compile(rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}*+\n?\Z")
 
 
@@ -52,20 +56,12 @@ class CardKey:
 
     def masked(self, name: str | None, text: str | None) -> str:
         """Return what may leave Bronze of a value in the column of this name; None is one that the contract lacks."""
+        if name not in (*SECRET_COLUMNS, None):
+            return masked_text(text or "")
         digits = re.sub("[^0-9]", "", re.sub(r"\.0+$", "", text or ""))
-        if name in CHECKED_COLUMNS or (name not in (*SECRET_COLUMNS, None) and not is_card_number(digits)):
-            return text or ""
         if name is None or name in SECURITY_CODES or not digits:
             return ""
         return f"{digits[-LAST_DIGITS:]}:{hmac.new(self._key, digits.encode(), hashlib.sha256).hexdigest()}"
-
-
-def is_card_number(digits: str) -> bool:
-    """Tell whether digits end in their check digit (ISO/IEC 7812-1, annex B)."""
-    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
-    return (
-        re.fullmatch(CARD_NUMBER_FORM, digits) is not None and (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
-    )
 
 
 def names_of(shape: FileFormat) -> list[str | None]:
@@ -143,20 +139,36 @@ def _copy_parquet(file: FileItem, body: Any, copy: Any, key: CardKey) -> None:
         while piece := body.read(1 << 20):
             whole.write(piece)
         source = pq.ParquetFile(whole)
-        # All but the columns that rules read become text: what stands in them is masked as text.
-        kept = [name in CHECKED_COLUMNS for name in names]
-        fields = zip(kept, source.schema_arrow, strict=True)
-        schema = pa.schema([field if as_it_is else pa.field(field.name, pa.string()) for as_it_is, field in fields])
+        # All but the columns that rules read become text, and of those the ones that hold a card number.
+        typed = [name in CHECKED_COLUMNS and _is_free(source, place) for place, name in enumerate(names)]
+        fields = zip(typed, source.schema_arrow, strict=True)
+        schema = pa.schema([field if is_typed else pa.field(field.name, pa.string()) for is_typed, field in fields])
+        point = shape.get("decimal", ".")
         with pq.ParquetWriter(copy, schema) as writer:
             for batch in source.iter_batches():
                 columns = [
                     column
-                    if as_it_is
-                    else pa.array([key.masked(name, _text(value)) for value in column.to_pylist()], pa.string())
-                    for as_it_is, name, column in zip(kept, names, batch.columns, strict=True)
+                    if is_typed
+                    else pa.array([key.masked(name, _text(value, point)) for value in column.to_pylist()], pa.string())
+                    for is_typed, name, column in zip(typed, names, batch.columns, strict=True)
                 ]
                 writer.write_batch(pa.record_batch(columns, schema=schema))
 
 
-def _text(value: Any) -> str | None:
+def _is_free(source: pq.ParquetFile, place: int) -> bool:
+    """Tell whether no value of a column holds a card number: instants hold none."""
+    field = source.schema_arrow.field(place)
+    if pa.types.is_temporal(field.type):
+        return True
+    batches = source.iter_batches(columns=[field.name])
+    texts = (_text(value) or "" for batch in batches for value in batch.columns[0].to_pylist())
+    return all(masked_text(text) == text for text in texts)
+
+
+def _text(value: Any, point: str = ".") -> str | None:
+    """Return a value as text, a decimal with the file's own sign."""
+    if isinstance(value, Real) and value == value // 1:
+        return str(trunc(value))
+    if isinstance(value, Decimal):
+        return format(value, "f").replace(".", point)
     return None if value is None else str(value)

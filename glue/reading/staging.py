@@ -1,15 +1,16 @@
-"""Copies the exact object versions of a run to `staging/`, where Spark can read them.
+"""Copies the exact object versions of a run to `staging/`, where Spark can read them, and deletes them afterwards.
 
 User keys never reach Spark's path resolution, and Spark cannot read a version. Of a file of cards the copy is masked:
-card numbers and security codes stay in Bronze.
+its card numbers and security codes stay in Bronze. The others are copied as they are: none outlives its run.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import boto3
@@ -22,6 +23,7 @@ from glue.reading.masking import CardKey, copy_masked
 
 # S3 copies up to 5 GB in one request; boto3 by itself would send hundreds for such an object.
 WHOLE_COPIES = TransferConfig(multipart_threshold=5 << 30, multipart_chunksize=1 << 30)
+DELETED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,19 @@ def stage(files: Sequence[FileItem], staging: Staging) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(copy, [file for file in files if file["subject"] != "load"]))
+
+
+@contextmanager
+def staged(files: Sequence[FileItem], staging: Staging) -> Iterator[None]:
+    """Have copies of files in staging for as long as they are read; those of a killed run expire after a day."""
+    try:
+        stage(files, staging)
+        yield
+    finally:
+        s3, keys = boto3.client("s3"), [staging.key(file) for file in files if file["subject"] != "load"]
+        for first in range(0, len(keys), DELETED_AT_ONCE):
+            some = keys[first : first + DELETED_AT_ONCE]
+            s3.delete_objects(Bucket=staging.lake, Delete={"Objects": [{"Key": key} for key in some], "Quiet": True})
 
 
 def csv_of_codes(codes: dict[str, str]) -> bytes:

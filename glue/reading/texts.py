@@ -11,6 +11,8 @@ from contract.writing import DAY_FIRST, DAY_FIRST_START
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from glue.reading.card_numbers import masked
+
 
 def without_blanks(text: Column) -> Column:
     """Return a text without blanks and tabs around it."""
@@ -46,10 +48,13 @@ def with_texts(
 ) -> DataFrame:
     """Add the known columns as trimmed text in the usual way of writing; what a file writes for null is null.
 
+    What may be a card number is masked, but in the columns of ids.
+
     `written` are those that are text in the files: numbers and instants of Parquet are not written in any way.
     Spark computes an expression anew wherever another one names it, unless it is a column of an earlier step.
     """
-    kinds = {name: SUBJECTS[files[0]["subject"]].known[name].kind for name in written}
+    subject = SUBJECTS[files[0]["subject"]]
+    kinds = {name: subject.known[name].kind for name in written}
     steps: list[tuple[Callable[[Column], Column], Iterable[str]]] = [
         (without_blanks, values),
         (lambda text: F.when(text != "", text), values),
@@ -60,6 +65,8 @@ def with_texts(
         steps.append((with_point, [name for name, kind in kinds.items() if kind in WITH_DECIMAL_SIGN]))
     if any("date_order" in file["format"] for file in files):
         steps.append((with_month_first, [name for name, kind in kinds.items() if kind is INSTANT]))
+    if not subject.secret:  # else staging did it
+        steps.append((masked, [name for name in values if name in subject.masked]))
     rows = rows.withColumns(values)
     for step, names in steps:
         rows = rows.withColumns({name: step(F.col(name)) for name in names})

@@ -99,8 +99,14 @@ CHANNEL_FORM = r"(swipe|chip|online)(?: transaction)?"
 
 CARD_NUMBER_FORM = r"[0-9]{13,19}"
 """A card number, its last digit being the check digit of ISO/IEC 7812-1, annex B."""
-CARD_NUMBER_IN_TEXT = r"[0-9](?:[ -]?[0-9]){12,18}"
-"""What may be a card number inside of other text, also in groups; digits before or behind make it none."""
+CARD_NUMBER_IN_TEXT = rf"[0-9](?:[ {NO_BREAK}\u2010\u2011\u2013\u2212-]{{0,3}}[0-9]){{12,}}"
+"""A run of digits in other text that may hold a card number: blanks, hyphens and dashes may stand between them."""
+CARD_NUMBER_RUN = 200
+"""A longer run is nothing that a person writes: it is masked without a look at what is in it."""
+DATE_AHEAD = r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+"""How the digits of a timestamp begin, and those of no card: no issuer has these numbers."""
+GIVEN_NAME = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|tid-[0-9]+"
+"""What programs call files by: a UUID, and the id of a transaction of Databricks."""
 SECURITY_CODE_FORM = r"[0-9]{3,4}(?:\.0)?"
 
 CSV_FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",]*)'
@@ -312,6 +318,8 @@ OPERATION = Kind(
     becomes="`I`, `U`, `D`",
     faults={Fault.NOT_GIVEN: "the file has an `op` column, and the value is null or no operation"},
 )
+MAY_HOLD_NUMBERS = (INTEGER, AMOUNT, TEXT, NAMES, AS_SENT)
+"""The kinds of which a value in Silver could hold a card number: of the others it is short, or one of a few words."""
 WITH_DECIMAL_SIGN = (INTEGER, AMOUNT, ZIP, MCC)
 """The kinds in whose texts a decimal sign may stand; codes and ids have it before a tail of zeros."""
 
@@ -382,6 +390,7 @@ TRANSACTION_COLUMNS = (
     SourceColumn("mcc", MCC, "The merchant category code, a row of `mcc_codes`."),
     SourceColumn("errors", NAMES, "What went wrong at the terminal."),
 )
+SECURITY_CODE_NAMES = ("cvc", "cvv2", "cvc2", "security_code", "card_security_code")
 CARD_COLUMNS = (
     SourceColumn("card_id", INTEGER, "The card's key.", aliases=("id",), required=True),
     SourceColumn("client_id", INTEGER, "The client who holds it."),
@@ -389,7 +398,7 @@ CARD_COLUMNS = (
     SourceColumn("card_type", AS_SENT, "Debit, credit or prepaid."),
     SourceColumn("card_number", CARD_NUMBER, "The card's number.", image=("card_last_four", "card_number_hash")),
     SourceColumn("expires", AS_SENT, "The month of its expiry."),
-    SourceColumn("cvv", SECURITY_CODE, "The card's security code.", image=()),
+    SourceColumn("cvv", SECURITY_CODE, "The card's security code.", aliases=SECURITY_CODE_NAMES, image=()),
     SourceColumn("has_chip", AS_SENT, "Whether it has a chip."),
     SourceColumn("num_cards_issued", AS_SENT, "How many cards were issued."),
     SourceColumn("credit_limit", AMOUNT, "The credit limit."),
@@ -466,6 +475,17 @@ class Subject:
     def secret(self) -> tuple[str, ...]:
         """The columns whose values never leave Bronze."""
         return tuple(column.name for column in self.columns if column.kind.is_secret)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns in which a number may end in its check digit by chance, and stays: none where cards are."""
+        return () if self.secret else tuple(column.name for column in self.columns if column.kind is INTEGER)
+
+    @property
+    def masked(self) -> tuple[str, ...]:
+        """The columns whose texts are masked before their values are read; no value of the others can hold a card's."""
+        names = [column.name for column in self.columns if column.kind in MAY_HOLD_NUMBERS]
+        return tuple(name for name in names if name not in self.ids)
 
     @property
     def image(self) -> Mapping[str, str]:
@@ -1387,13 +1407,14 @@ REASON_CODES: Mapping[str, str] = {
     "decimal_commas": "amounts can only be read with a decimal comma, and no pin says so: see *Ways of writing*",
     "values_without_name": "values stand under a column that has no name",
     "card_numbers": (
-        "a column of a transactions file looks like card numbers (13 to 19 digits with the check digit of ISO/IEC "
-        "7812, in nine of ten of at least five values of the first block)"
+        "the key holds a card number (section 3.4); a column of a transactions file looks like card numbers, in "
+        "nine of ten of at least five values of the first block; or a column of ids does, in nine of ten of at least "
+        "five values as long as card numbers"
     ),
     "card_security_codes": (
-        "a column of a transactions file is named like a card security code (`cvv`, `cvc`, `cvv2`, `cvc2`, `cid`, "
-        "`security_code`, `card_security_code`) and holds three or four digits; customers in `cid` need "
-        "another name"
+        "a file of cards has security codes, and the parameter `CardSecurityCodes` is `refuse`; or a column of a "
+        "transactions file is named like one (`cvv`, `cvc`, `cvv2`, `cvc2`, `cid`, `security_code`, "
+        "`card_security_code`) and holds three or four digits; customers in `cid` need another name"
     ),
     "multi_line_records": (
         "a file of cards has odd quotes: its records must be single lines, so that card numbers can be taken out of "

@@ -17,12 +17,15 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache, cached_property, partial, reduce
 from itertools import pairwise
+from math import trunc
+from numbers import Real
 from operator import and_, itemgetter, or_
 from typing import Annotated, Any, Generic, Literal, NotRequired, TypedDict, TypeVar, cast, get_args
 
@@ -83,8 +86,14 @@ CHANNEL_FORM = r"(swipe|chip|online)(?: transaction)?"
 
 CARD_NUMBER_FORM = r"[0-9]{13,19}"
 """A card number, its last digit being the check digit of ISO/IEC 7812-1, annex B."""
-CARD_NUMBER_IN_TEXT = r"[0-9](?:[ -]?[0-9]){12,18}"
-"""What may be a card number inside of other text, also in groups; digits before or behind make it none."""
+CARD_NUMBER_IN_TEXT = rf"[0-9](?:[ {NO_BREAK}\u2010\u2011\u2013\u2212-]{{0,3}}[0-9]){{12,}}"
+"""A run of digits in other text that may hold a card number: blanks, hyphens and dashes may stand between them."""
+CARD_NUMBER_RUN = 200
+"""A longer run is nothing that a person writes: it is masked without a look at what is in it."""
+DATE_AHEAD = r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+"""How the digits of a timestamp begin, and those of no card: no issuer has these numbers."""
+GIVEN_NAME = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|tid-[0-9]+"
+"""What programs call files by: a UUID, and the id of a transaction of Databricks."""
 SECURITY_CODE_FORM = r"[0-9]{3,4}(?:\.0)?"
 
 CSV_FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",]*)'
@@ -322,6 +331,8 @@ OPERATION = Kind(
     becomes="`I`, `U`, `D`",
     faults={Fault.NOT_GIVEN: "the file has an `op` column, and the value is null or no operation"},
 )
+MAY_HOLD_NUMBERS = (INTEGER, AMOUNT, TEXT, NAMES, AS_SENT)
+"""The kinds of which a value in Silver could hold a card number: of the others it is short, or one of a few words."""
 WITH_DECIMAL_SIGN = (INTEGER, AMOUNT, ZIP, MCC)
 """The kinds in whose texts a decimal sign may stand; codes and ids have it before a tail of zeros."""
 
@@ -392,6 +403,7 @@ TRANSACTION_COLUMNS = (
     SourceColumn("mcc", MCC, "The merchant category code, a row of `mcc_codes`."),
     SourceColumn("errors", NAMES, "What went wrong at the terminal."),
 )
+SECURITY_CODE_NAMES = ("cvc", "cvv2", "cvc2", "security_code", "card_security_code")
 CARD_COLUMNS = (
     SourceColumn("card_id", INTEGER, "The card's key.", aliases=("id",), required=True),
     SourceColumn("client_id", INTEGER, "The client who holds it."),
@@ -399,7 +411,7 @@ CARD_COLUMNS = (
     SourceColumn("card_type", AS_SENT, "Debit, credit or prepaid."),
     SourceColumn("card_number", CARD_NUMBER, "The card's number.", image=("card_last_four", "card_number_hash")),
     SourceColumn("expires", AS_SENT, "The month of its expiry."),
-    SourceColumn("cvv", SECURITY_CODE, "The card's security code.", image=()),
+    SourceColumn("cvv", SECURITY_CODE, "The card's security code.", aliases=SECURITY_CODE_NAMES, image=()),
     SourceColumn("has_chip", AS_SENT, "Whether it has a chip."),
     SourceColumn("num_cards_issued", AS_SENT, "How many cards were issued."),
     SourceColumn("credit_limit", AMOUNT, "The credit limit."),
@@ -873,6 +885,17 @@ class Subject:
         return tuple(column.name for column in self.columns if column.kind.is_secret)
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns in which a number may end in its check digit by chance, and stays: none where cards are."""
+        return () if self.secret else tuple(column.name for column in self.columns if column.kind is INTEGER)
+
+    @property
+    def masked(self) -> tuple[str, ...]:
+        """The columns whose texts are masked before their values are read; no value of the others can hold a card's."""
+        names = [column.name for column in self.columns if column.kind in MAY_HOLD_NUMBERS]
+        return tuple(name for name in names if name not in self.ids)
+
+    @property
     def image(self) -> Mapping[str, str]:
         """The columns of a row in Silver, the key first, with their types."""
         types = {name: column.kind.silver_type for column in self.columns for name in column.image_names}
@@ -985,9 +1008,11 @@ class Rule:
     on_deletes: bool = False
 
 
+OTHER_TABLE = "other_table"
+"""Its rows may be of any table, that of cards too: nothing of their text leaves Bronze."""
 STRUCTURE_RULES = (
     Rule("malformed_quotes", "", Fault.STRUCTURE, "a quote is misused (section 2)", on_deletes=True),
-    Rule("other_table", "", Fault.STRUCTURE, "the row is of another table (*Dialects*)", on_deletes=True),
+    Rule(OTHER_TABLE, "", Fault.STRUCTURE, "the row is of another table (*Dialects*)", on_deletes=True),
     Rule("too_few_fields", "", Fault.STRUCTURE, "it has fewer fields than the header", on_deletes=True),
     Rule("too_many_fields", "", Fault.STRUCTURE, "it has more fields than the header", on_deletes=True),
 )
@@ -1470,13 +1495,14 @@ REASON_CODES: Mapping[str, str] = {
     "decimal_commas": "amounts can only be read with a decimal comma, and no pin says so: see *Ways of writing*",
     "values_without_name": "values stand under a column that has no name",
     "card_numbers": (
-        "a column of a transactions file looks like card numbers (13 to 19 digits with the check digit of ISO/IEC "
-        "7812, in nine of ten of at least five values of the first block)"
+        "the key holds a card number (section 3.4); a column of a transactions file looks like card numbers, in "
+        "nine of ten of at least five values of the first block; or a column of ids does, in nine of ten of at least "
+        "five values as long as card numbers"
     ),
     "card_security_codes": (
-        "a column of a transactions file is named like a card security code (`cvv`, `cvc`, `cvv2`, `cvc2`, `cid`, "
-        "`security_code`, `card_security_code`) and holds three or four digits; customers in `cid` need "
-        "another name"
+        "a file of cards has security codes, and the parameter `CardSecurityCodes` is `refuse`; or a column of a "
+        "transactions file is named like one (`cvv`, `cvc`, `cvv2`, `cvc2`, `cid`, `security_code`, "
+        "`card_security_code`) and holds three or four digits; customers in `cid` need another name"
     ),
     "multi_line_records": (
         "a file of cards has odd quotes: its records must be single lines, so that card numbers can be taken out of "
@@ -3087,6 +3113,109 @@ def run_again(job: Job, killed: RunInProgress, probe: Probe) -> None:
         job.ledger.abandon()
 
 
+# From glue/reading/card_numbers.py
+
+FEWEST_DIGITS, MOST_DIGITS, LAST_DIGITS = 13, 19, 4
+DIGITS_TWICE = str.maketrans("0123456789", "0246813579")  # the digit sum of twice the digit
+# Possessive, or long runs exhaust Java's stack.
+RUN = r"(?<![0-9])(?<![0-9]\.)" + CARD_NUMBER_IN_TEXT.replace("{0,3}", "{0,3}+").replace("{12,}", "{12,}+")
+RUN_AHEAD = RUN.replace("{12,}+", "{12}")
+PIECE = rf"{RUN}|(?:[^0-9]++|(?!{RUN_AHEAD})[0-9]++)++"
+
+
+def has_card_number(digits: str) -> bool:
+    """Tell whether digits are as many as those of a card, end in their check digit, and are no timestamp."""
+    if not FEWEST_DIGITS <= len(digits) <= MOST_DIGITS or re.match(DATE_AHEAD, digits):
+        return False
+    return sum(map(int, digits[-1::-2] + digits[-2::-2].translate(DIGITS_TWICE))) % 10 == 0
+
+
+def masked_text(text: str) -> str:
+    """Return a text in which no card number is left but for its last four digits."""
+    return re.sub(RUN, lambda run: masked_run(run[0]), text)
+
+
+def masked_run(run: str) -> str:
+    """Return a run of digits with its card numbers masked; of a digit in several of them none may be shown by one."""
+    groups = re.findall("[0-9]+", run)
+    digits, ends = "".join(groups), [0]
+    for group in groups:
+        ends.append(ends[-1] + len(group))
+    is_long = len(run) > CARD_NUMBER_RUN
+    pairs = [(first, end) for place, first in enumerate(ends) for end in ends[place + 1 : place + 1 + MOST_DIGITS]]
+    spans = [(0, len(digits))] if is_long else [span for span in pairs if has_card_number(digits[slice(*span)])]
+    shown = list(digits)
+    for first, end in spans:
+        shown[first : end - LAST_DIGITS] = "*" * (end - LAST_DIGITS - first)
+    left = iter(shown)
+    return re.sub("[0-9]", lambda _: next(left), run)
+
+
+def masked(text: Column) -> Column:
+    """Return a text in which no card number is left but for its last four digits; most texts take one look."""
+    pieces = F.regexp_extract_all(text, F.lit(PIECE), F.lit(0))
+    shown = F.transform(pieces, lambda piece: F.when(piece.rlike(rf"^{RUN}\z"), shown_run(piece)).otherwise(piece))
+    may_hold = (F.length(text) >= FEWEST_DIGITS) & text.rlike(RUN_AHEAD)
+    return F.when(may_hold, F.concat_ws("", shown)).otherwise(text)
+
+
+def shown_run(run: Column) -> Column:
+    """Return a run of digits as `masked_run` does: taken apart into groups, each with what stands behind it."""
+    groups = F.regexp_extract_all(run, F.lit("[0-9]++[^0-9]*+"), F.lit(0))
+    shown = F.transform(F.array(groups), lambda found: F.concat_ws("", shown_groups(found, spans_of(found))))
+    whole = F.regexp_replace(run, "[0-9](?=(?:[^0-9]*+[0-9]){4})", "*")
+    return F.when(F.length(run) > CARD_NUMBER_RUN, whole).otherwise(shown[0])
+
+
+def digits_of(groups: Column) -> Column:
+    return F.regexp_replace(F.concat_ws("", groups), "[^0-9]", "")
+
+
+def spans_of(groups: Column) -> Column:
+    """Return the card numbers in groups of digits: the first and the last group of each, and its digits' end."""
+
+    def spans_from(first: Column) -> Column:
+        counts = F.sequence(F.lit(1), F.least(F.size(groups) - first, F.lit(MOST_DIGITS)))
+        spans = F.transform(
+            counts,
+            lambda count: F.struct(
+                first.alias("first"),
+                (first + count - 1).alias("last"),
+                digits_of(F.slice(groups, first + 1, count)).alias("digits"),
+                F.length(digits_of(F.slice(groups, F.lit(1), first + count))).alias("end"),
+            ),
+        )
+        return F.filter(spans, lambda span: is_card_number(span["digits"]))
+
+    return F.flatten(F.transform(groups, lambda _, first: spans_from(first)))
+
+
+def is_card_number(digits: Column) -> Column:
+    """Tell of digits what `has_card_number` tells; zeros in front do not change the sum."""
+    pairs = F.lpad(digits, MOST_DIGITS + 1, "0")
+    twice = F.translate(F.regexp_replace(pairs, "(.)(.)", "$1"), "0123456789", "0246813579")
+    signs = F.regexp_extract_all(F.concat(twice, F.regexp_replace(pairs, "(.)(.)", "$2")), F.lit("."), F.lit(0))
+    total = F.aggregate(signs, F.lit(0), lambda before, sign: before + F.ascii(sign) - ord("0"))
+    is_long = F.length(digits).between(FEWEST_DIGITS, MOST_DIGITS)
+    return F.when(is_long, (total % 10 == 0) & ~digits.rlike(f"^{DATE_AHEAD}")).otherwise(F.lit(False))
+
+
+def shown_groups(groups: Column, spans: Column) -> Column:
+    """Return groups of digits with those of card numbers masked, but for the last four of each."""
+
+    def shown(group: Column, at: Column, found: Column) -> Column:
+        around = F.filter(found, lambda span: (span["first"] <= at) & (at <= span["last"]))
+        own = F.length(F.regexp_replace(group, "[^0-9]", ""))
+        until = F.length(digits_of(F.slice(groups, F.lit(1), at + 1)))
+        behind = F.array_max(F.transform(around, lambda span: span["end"])) - until
+        hidden = F.least(own, own + behind - LAST_DIGITS)
+        masks = F.regexp_replace(group.substr(F.lit(1), hidden), ".", "*")
+        is_masked = (F.size(around) > 0) & (hidden > 0)
+        return F.when(is_masked, F.concat(masks, group.substr(hidden + 1, F.length(group)))).otherwise(group)
+
+    return F.transform(F.array(spans), lambda found: F.transform(groups, lambda group, at: shown(group, at, found)))[0]
+
+
 # From glue/reading/figures.py
 
 LAST_US = 253_402_300_799_999_999
@@ -3235,10 +3364,9 @@ def join_line(fields: list[str], delimiter: str = COMMA) -> str:
 
 SECRET_COLUMNS = REFERENCES["cards"].secret
 SECURITY_CODES = tuple(column.name for column in CARD_COLUMNS if column.kind is SECURITY_CODE)
-# Rules read them: they stay as they are.
+# Rules read them: their types stay as they are.
 CHECKED_COLUMNS = (*REFERENCES["cards"].ruled, *(column.name for column in CHANGE_COLUMNS))
 WITHHELD = "withheld: a broken record of cards"
-LAST_DIGITS = 4
 _END = re.compile(rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}*+\n?\Z")
 
 
@@ -3256,20 +3384,12 @@ class CardKey:
 
     def masked(self, name: str | None, text: str | None) -> str:
         """Return what may leave Bronze of a value in the column of this name; None is one that the contract lacks."""
+        if name not in (*SECRET_COLUMNS, None):
+            return masked_text(text or "")
         digits = re.sub("[^0-9]", "", re.sub(r"\.0+$", "", text or ""))
-        if name in CHECKED_COLUMNS or (name not in (*SECRET_COLUMNS, None) and not is_card_number(digits)):
-            return text or ""
         if name is None or name in SECURITY_CODES or not digits:
             return ""
         return f"{digits[-LAST_DIGITS:]}:{hmac.new(self._key, digits.encode(), hashlib.sha256).hexdigest()}"
-
-
-def is_card_number(digits: str) -> bool:
-    """Tell whether digits end in their check digit (ISO/IEC 7812-1, annex B)."""
-    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
-    return (
-        re.fullmatch(CARD_NUMBER_FORM, digits) is not None and (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
-    )
 
 
 def names_of(shape: FileFormat) -> list[str | None]:
@@ -3347,22 +3467,38 @@ def _copy_parquet(file: FileItem, body: Any, copy: Any, key: CardKey) -> None:
         while piece := body.read(1 << 20):
             whole.write(piece)
         source = pq.ParquetFile(whole)
-        # All but the columns that rules read become text: what stands in them is masked as text.
-        kept = [name in CHECKED_COLUMNS for name in names]
-        fields = zip(kept, source.schema_arrow, strict=True)
-        schema = pa.schema([field if as_it_is else pa.field(field.name, pa.string()) for as_it_is, field in fields])
+        # All but the columns that rules read become text, and of those the ones that hold a card number.
+        typed = [name in CHECKED_COLUMNS and _is_free(source, place) for place, name in enumerate(names)]
+        fields = zip(typed, source.schema_arrow, strict=True)
+        schema = pa.schema([field if is_typed else pa.field(field.name, pa.string()) for is_typed, field in fields])
+        point = shape.get("decimal", ".")
         with pq.ParquetWriter(copy, schema) as writer:
             for batch in source.iter_batches():
                 columns = [
                     column
-                    if as_it_is
-                    else pa.array([key.masked(name, _text(value)) for value in column.to_pylist()], pa.string())
-                    for as_it_is, name, column in zip(kept, names, batch.columns, strict=True)
+                    if is_typed
+                    else pa.array([key.masked(name, _text(value, point)) for value in column.to_pylist()], pa.string())
+                    for is_typed, name, column in zip(typed, names, batch.columns, strict=True)
                 ]
                 writer.write_batch(pa.record_batch(columns, schema=schema))
 
 
-def _text(value: Any) -> str | None:
+def _is_free(source: pq.ParquetFile, place: int) -> bool:
+    """Tell whether no value of a column holds a card number: instants hold none."""
+    field = source.schema_arrow.field(place)
+    if pa.types.is_temporal(field.type):
+        return True
+    batches = source.iter_batches(columns=[field.name])
+    texts = (_text(value) or "" for batch in batches for value in batch.columns[0].to_pylist())
+    return all(masked_text(text) == text for text in texts)
+
+
+def _text(value: Any, point: str = ".") -> str | None:
+    """Return a value as text, a decimal with the file's own sign."""
+    if isinstance(value, Real) and value == value // 1:
+        return str(trunc(value))
+    if isinstance(value, Decimal):
+        return format(value, "f").replace(".", point)
     return None if value is None else str(value)
 
 
@@ -3370,6 +3506,7 @@ def _text(value: Any) -> str | None:
 
 # S3 copies up to 5 GB in one request; boto3 by itself would send hundreds for such an object.
 WHOLE_COPIES = TransferConfig(multipart_threshold=5 << 30, multipart_chunksize=1 << 30)
+DELETED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -3425,6 +3562,19 @@ def stage(files: Sequence[FileItem], staging: Staging) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(copy, [file for file in files if file["subject"] != "load"]))
+
+
+@contextmanager
+def staged(files: Sequence[FileItem], staging: Staging) -> Iterator[None]:
+    """Have copies of files in staging for as long as they are read; those of a killed run expire after a day."""
+    try:
+        stage(files, staging)
+        yield
+    finally:
+        s3, keys = boto3.client("s3"), [staging.key(file) for file in files if file["subject"] != "load"]
+        for first in range(0, len(keys), DELETED_AT_ONCE):
+            some = keys[first : first + DELETED_AT_ONCE]
+            s3.delete_objects(Bucket=staging.lake, Delete={"Objects": [{"Key": key} for key in some], "Quiet": True})
 
 
 def csv_of_codes(codes: dict[str, str]) -> bytes:
@@ -3535,10 +3685,13 @@ def with_texts(
 ) -> DataFrame:
     """Add the known columns as trimmed text in the usual way of writing; what a file writes for null is null.
 
+    What may be a card number is masked, but in the columns of ids.
+
     `written` are those that are text in the files: numbers and instants of Parquet are not written in any way.
     Spark computes an expression anew wherever another one names it, unless it is a column of an earlier step.
     """
-    kinds = {name: SUBJECTS[files[0]["subject"]].known[name].kind for name in written}
+    subject = SUBJECTS[files[0]["subject"]]
+    kinds = {name: subject.known[name].kind for name in written}
     steps: list[tuple[Callable[[Column], Column], Iterable[str]]] = [
         (without_blanks, values),
         (lambda text: F.when(text != "", text), values),
@@ -3549,6 +3702,8 @@ def with_texts(
         steps.append((with_point, [name for name, kind in kinds.items() if kind in WITH_DECIMAL_SIGN]))
     if any("date_order" in file["format"] for file in files):
         steps.append((with_month_first, [name for name, kind in kinds.items() if kind is INSTANT]))
+    if not subject.secret:  # else staging did it
+        steps.append((masked, [name for name in values if name in subject.masked]))
     rows = rows.withColumns(values)
     for step, names in steps:
         rows = rows.withColumns({name: step(F.col(name)) for name in names})
@@ -3877,7 +4032,9 @@ def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> Da
 # ## Reading
 # User keys never reach Spark's path resolution, and Spark cannot read a version: each exact object version is first
 # copied, server-side,
-# to `staging/`, and read from there as rows of text. `glue/reading/` does this for each kind of file.
+# to `staging/`, read from there as rows of text, and deleted after the run. `glue/reading/` does this for each kind of
+# file. In texts what may
+# be a card number shows its last four digits alone.
 
 
 def staging_of(job: Job, reload: Reload | None = None) -> Staging:
@@ -4153,9 +4310,13 @@ def normalised_schema(subject: Subject) -> dict[str, str]:
 
 
 def normalise(rows: DataFrame, subject: Subject) -> DataFrame:
-    """Turn rows of text into typed rows with their broken rules, order and hash; good ones need no raw text."""
+    """Turn rows of text into typed rows with their broken rules, order and hash; good ones need no raw text.
+
+    Nor is any kept of a row of another table, which may be a card.
+    """
     judged = rows.transform(with_values, subject).transform(with_rules, rules_of_values(subject))
-    raw = F.when(F.size("rules") > 0, F.col("raw"))
+    is_kept = (F.size("rules") > 0) & ~F.col("broken").eqNullSafe(OTHER_TABLE)
+    raw = F.when(is_kept, masked(F.col("raw")))
     whole = judged.withColumns({"row_order": row_order(), "content_hash": content_hash(subject), "raw": raw})
     return conform(whole, normalised_schema(subject))
 
@@ -4711,8 +4872,7 @@ def accepted_references(files: Sequence[FileItem], report: Mapping[str, FileRepo
 
 
 def read_checked(run: Run, staging: Staging) -> tuple[dict[str, DataFrame], list[FileFigures]]:
-    """Stage and read the files of a run, and hold them to the figures of the KPI function."""
-    stage(run.files, staging)
+    """Read the staged files of a run, and hold them to the figures of the KPI function."""
     run.job.step("staged")
     rows = read_subjects(run.spark, run.files, staging)
     figures = figures_of(rows.values())
@@ -4723,12 +4883,18 @@ def read_checked(run: Run, staging: Staging) -> tuple[dict[str, DataFrame], list
 
 
 def write(begun: Run) -> Work:
-    """Take the files of a run from staging to the branches of its tables."""
+    """Take the files of a run through staging to the branches of its tables."""
+    reload = reload_of(begun.job.ledger, begun.files, begun.totals_before)
+    staging = staging_of(begun.job, reload)
+    with staged(begun.files, staging):
+        return write_staged(begun, reload, staging)
+
+
+def write_staged(begun: Run, reload: Reload | None, staging: Staging) -> Work:
     spark, job, before, files = begun.spark, begun.job, begun.totals_before, begun.files
     size_shuffles(spark, sum(file["kpis"]["row_count"] for file in files))
-    reload = reload_of(job.ledger, files, before)
     floor = reload.floor if reload else before.get("floor")
-    rows, figures = read_checked(begun, staging_of(job, reload))
+    rows, figures = read_checked(begun, staging)
     row_count = sum(found["row_count"] for found in figures)
     run = SilverRun(spark, begun.branches, begun.run_seq, reload, row_count, *key_range(figures))
 
@@ -4824,11 +4990,11 @@ def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
 def probe(job: Job, file: FileItem) -> None:
     """Read one file alone, wholly."""
     staging = staging_of(job)
-    stage([file], staging)
-    rows = read_subjects(job.spark, [file], staging)
-    for found in rows.values():
-        found.write.format("noop").mode("overwrite").save()
-    check_against_kpis([file], figures_of(rows.values()))
+    with staged([file], staging):
+        rows = read_subjects(job.spark, [file], staging)
+        for found in rows.values():
+            found.write.format("noop").mode("overwrite").save()
+        check_against_kpis([file], figures_of(rows.values()))
 
 
 def take(job: Job) -> None:

@@ -39,6 +39,7 @@ def inspected_file(
     maximum_bad_share: str = "1",
     size: int = 0,
     is_reopened: bool = True,
+    empties_security_codes: bool = True,
 ) -> Inspection:
     """Judge a file as the function does: the first of its prefix, without a side-car; any share of bad rows is good.
 
@@ -52,7 +53,7 @@ def inspected_file(
         read_side_car=lambda: None,
         read_pin=lambda: pin,
         learned=lambda: None,
-        policy=Policy(maximum_bad_share=Decimal(maximum_bad_share), minimum_rows=1),
+        policy=Policy(Decimal(maximum_bad_share), 1, empties_security_codes=empties_security_codes),
         reopen=(lambda: io.BytesIO(content)) if is_reopened and isinstance(content, bytes) else None,
         size=size,
     )

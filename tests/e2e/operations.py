@@ -13,7 +13,7 @@ from ended_batch import WITHIN_SECONDS
 from assay.ledger import ending
 
 FILES = {
-    "cards/cards.csv": "id,client_id,card_brand,card_number,cvv,credit_limit\n1,7,Visa,4111111111111111,123,$100.00\n",
+    "cards/cards.csv": "id,client_id,card_brand,card_number,credit_limit\n1,7,Visa,4111111111111111,$100.00\n",
     "users/users.csv": "id,gender,yearly_income\n7,F,$10\n",
     "mcc_codes/codes.json": '{"5411": "Grocery Stores"}',
     "mcc_codes/codes.csv": "mcc,description\n5812,Restaurants\n",

@@ -35,6 +35,7 @@ class Settings:
                 maximum_bad_share=_share(environment.get("MAXIMUM_BAD_SHARE", "0.5")),
                 minimum_rows=_positive(environment.get("MINIMUM_ROWS", "1")),
                 hold_warnings=_truth(environment.get("HOLD_WARNINGS", "false")),
+                empties_security_codes=_empties(environment.get("CARD_SECURITY_CODES", "refuse")),
             ),
         )
 
@@ -65,3 +66,9 @@ def _truth(text: str) -> bool:
     if text not in ("true", "false"):
         raise SettingsError(f"HOLD_WARNINGS is {text!r}, not true or false.")
     return text == "true"
+
+
+def _empties(text: str) -> bool:
+    if text not in ("refuse", "empty"):
+        raise SettingsError(f"CARD_SECURITY_CODES is {text!r}, not refuse or empty.")
+    return text == "empty"

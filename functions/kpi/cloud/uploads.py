@@ -14,6 +14,7 @@ from contract.companions import PIN_NAME, SIDE_CAR_ENDING, is_companion
 from contract.items import FileItem
 from contract.limits import COMPANION_BYTES, SEQUENCER_CHARACTERS
 from contract.subjects import LOAD, is_marker, subject_of
+from reading.card_numbers import masked_key
 from reading.markers import file_id
 
 from cloud.ledger import instant, status_change
@@ -132,7 +133,8 @@ def received_item(version: ObjectVersion, head: Head | None, as_of_at: datetime 
         "kind": "file",
         "subject": subject_name(version.key),
         "bucket": version.bucket,
-        "key": version.key,
+        # The key of a file that is rejected for it; nothing reads the object then.
+        "key": masked_key(version.key),
         "version_id": version.version_id,
         "sequencer": version.sequencer,
         "etag": head.etag if head else version.etag,

@@ -87,6 +87,7 @@ TRANSACTION_COLUMNS = (
     SourceColumn("mcc", MCC, "The merchant category code, a row of `mcc_codes`."),
     SourceColumn("errors", NAMES, "What went wrong at the terminal."),
 )
+SECURITY_CODE_NAMES = ("cvc", "cvv2", "cvc2", "security_code", "card_security_code")
 CARD_COLUMNS = (
     SourceColumn("card_id", INTEGER, "The card's key.", aliases=("id",), required=True),
     SourceColumn("client_id", INTEGER, "The client who holds it."),
@@ -94,7 +95,7 @@ CARD_COLUMNS = (
     SourceColumn("card_type", AS_SENT, "Debit, credit or prepaid."),
     SourceColumn("card_number", CARD_NUMBER, "The card's number.", image=("card_last_four", "card_number_hash")),
     SourceColumn("expires", AS_SENT, "The month of its expiry."),
-    SourceColumn("cvv", SECURITY_CODE, "The card's security code.", image=()),
+    SourceColumn("cvv", SECURITY_CODE, "The card's security code.", aliases=SECURITY_CODE_NAMES, image=()),
     SourceColumn("has_chip", AS_SENT, "Whether it has a chip."),
     SourceColumn("num_cards_issued", AS_SENT, "How many cards were issued."),
     SourceColumn("credit_limit", AMOUNT, "The credit limit."),

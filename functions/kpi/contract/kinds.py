@@ -193,5 +193,7 @@ OPERATION = Kind(
     becomes="`I`, `U`, `D`",
     faults={Fault.NOT_GIVEN: "the file has an `op` column, and the value is null or no operation"},
 )
+MAY_HOLD_NUMBERS = (INTEGER, AMOUNT, TEXT, NAMES, AS_SENT)
+"""The kinds of which a value in Silver could hold a card number: of the others it is short, or one of a few words."""
 WITH_DECIMAL_SIGN = (INTEGER, AMOUNT, ZIP, MCC)
 """The kinds in whose texts a decimal sign may stand; codes and ids have it before a tail of zeros."""

@@ -48,8 +48,14 @@ CHANNEL_FORM = r"(swipe|chip|online)(?: transaction)?"
 
 CARD_NUMBER_FORM = r"[0-9]{13,19}"
 """A card number, its last digit being the check digit of ISO/IEC 7812-1, annex B."""
-CARD_NUMBER_IN_TEXT = r"[0-9](?:[ -]?[0-9]){12,18}"
-"""What may be a card number inside of other text, also in groups; digits before or behind make it none."""
+CARD_NUMBER_IN_TEXT = rf"[0-9](?:[ {NO_BREAK}\u2010\u2011\u2013\u2212-]{{0,3}}[0-9]){{12,}}"
+"""A run of digits in other text that may hold a card number: blanks, hyphens and dashes may stand between them."""
+CARD_NUMBER_RUN = 200
+"""A longer run is nothing that a person writes: it is masked without a look at what is in it."""
+DATE_AHEAD = r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+"""How the digits of a timestamp begin, and those of no card: no issuer has these numbers."""
+GIVEN_NAME = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|tid-[0-9]+"
+"""What programs call files by: a UUID, and the id of a transaction of Databricks."""
 SECURITY_CODE_FORM = r"[0-9]{3,4}(?:\.0)?"
 
 CSV_FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",]*)'

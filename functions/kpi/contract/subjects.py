@@ -11,6 +11,7 @@ from contract.columns import (
     USER_COLUMNS,
     SourceColumn,
 )
+from contract.kinds import INTEGER, MAY_HOLD_NUMBERS
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,17 @@ class Subject:
     def secret(self) -> tuple[str, ...]:
         """The columns whose values never leave Bronze."""
         return tuple(column.name for column in self.columns if column.kind.is_secret)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The columns in which a number may end in its check digit by chance, and stays: none where cards are."""
+        return () if self.secret else tuple(column.name for column in self.columns if column.kind is INTEGER)
+
+    @property
+    def masked(self) -> tuple[str, ...]:
+        """The columns whose texts are masked before their values are read; no value of the others can hold a card's."""
+        names = [column.name for column in self.columns if column.kind in MAY_HOLD_NUMBERS]
+        return tuple(name for name in names if name not in self.ids)
 
     @property
     def image(self) -> Mapping[str, str]:

@@ -93,13 +93,14 @@ REASON_CODES: Mapping[str, str] = {
     "decimal_commas": "amounts can only be read with a decimal comma, and no pin says so: see *Ways of writing*",
     "values_without_name": "values stand under a column that has no name",
     "card_numbers": (
-        "a column of a transactions file looks like card numbers (13 to 19 digits with the check digit of ISO/IEC "
-        "7812, in nine of ten of at least five values of the first block)"
+        "the key holds a card number (section 3.4); a column of a transactions file looks like card numbers, in "
+        "nine of ten of at least five values of the first block; or a column of ids does, in nine of ten of at least "
+        "five values as long as card numbers"
     ),
     "card_security_codes": (
-        "a column of a transactions file is named like a card security code (`cvv`, `cvc`, `cvv2`, `cvc2`, `cid`, "
-        "`security_code`, `card_security_code`) and holds three or four digits; customers in `cid` need "
-        "another name"
+        "a file of cards has security codes, and the parameter `CardSecurityCodes` is `refuse`; or a column of a "
+        "transactions file is named like one (`cvv`, `cvc`, `cvv2`, `cvc2`, `cid`, `security_code`, "
+        "`card_security_code`) and holds three or four digits; customers in `cid` need another name"
     ),
     "multi_line_records": (
         "a file of cards has odd quotes: its records must be single lines, so that card numbers can be taken out of "

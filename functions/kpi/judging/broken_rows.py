@@ -1,16 +1,15 @@
 """Show rows that break rules: how many by rule, the first row of each of the most frequent ones, and the way out."""
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
 from contract.limits import EXAMPLE_RULES, REASON_CHARACTERS, TOLD_RULES
-from contract.patterns import CARD_NUMBER_IN_TEXT
 from contract.remedies import remedy
-from contract.rules import rules_of
+from contract.rules import OTHER_TABLE, rules_of
 from contract.subjects import Subject
+from reading.card_numbers import masked
 from reading.rejection import Reason
 from reading.visible import visible
 
@@ -19,9 +18,8 @@ from judging.values import read_values
 
 TOO_MANY = "too_many_bad_rows"
 WITHHELD = "(a row of cards is not shown)"
+OF_OTHER_TABLE = "(a row of another table is not shown)"
 _RAW_CHARACTERS = 120
-_CARD_NUMBER = re.compile(rf"(?<![0-9.]){CARD_NUMBER_IN_TEXT}(?![0-9])")
-_LAST_DIGITS = 4
 _CLOSING = (
     "What to do: see all of them, without an upload, with `assay check FILE`; mend them at the sender, or settle how "
     "the folder's files are written with a _dialect.json; then upload the file again."
@@ -49,7 +47,8 @@ def broken_rows(frames: Iterable[pl.DataFrame], subject: Subject, limits: Limits
     for frame in frames:
         named = read_values(frame, subject).select("row", "line", "raw", rules=names)
         for row in named.filter(pl.col("rules").list.len() > 0).iter_rows(named=True):
-            yield BrokenRow(row["row"], row["line"], shown(row["raw"], subject), tuple(row["rules"]))
+            rules = tuple(row["rules"])
+            yield BrokenRow(row["row"], row["line"], shown(row["raw"], rules, subject), rules)
 
 
 def first_of_each(rows: Iterable[BrokenRow], wanted: Collection[str]) -> dict[str, BrokenRow]:
@@ -94,11 +93,8 @@ def _example(name: str, rows: int, first: BrokenRow | None, way_out: str) -> str
     return f"{opening}'{visible(first.raw, most=min(room, _RAW_CHARACTERS))}'. {way_out}"
 
 
-def shown(raw: str, subject: Subject) -> str:
-    """Return a row's text as it may be shown: no card number in it, and nothing of a row of cards."""
-    return WITHHELD if subject.secret else _CARD_NUMBER.sub(_masked, raw)
-
-
-def _masked(number: re.Match[str]) -> str:
-    digits = re.sub("[^0-9]", "", number[0])
-    return "*" * (len(digits) - _LAST_DIGITS) + digits[-_LAST_DIGITS:]
+def shown(raw: str, rules: Collection[str], subject: Subject) -> str:
+    """Return a row's text as it may be shown: no card number in it, nothing of a row of cards or of another table."""
+    if subject.secret:
+        return WITHHELD
+    return OF_OTHER_TABLE if OTHER_TABLE in rules else masked(raw)

@@ -20,6 +20,8 @@ class Policy:
     maximum_bad_share: Decimal
     minimum_rows: int
     hold_warnings: bool = False
+    empties_security_codes: bool = False
+    """Whether security codes of cards are left behind in Bronze instead of rejecting their file."""
 
 
 def is_proven(control: Control) -> bool:

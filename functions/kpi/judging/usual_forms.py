@@ -24,7 +24,8 @@ _USUAL_CHANNELS = [f"{name.capitalize()} Transaction" for name in CHANNELS]
 _SECONDS = "[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-5][0-9]"
 _USUAL_DATE = rf"^{_SECONDS}$"
 _USUAL_INSTANT = rf"^{_SECONDS}(?:\.[0-9]{{1,6}})?$"
-_USUAL_AMOUNT = r"^\$?-?[0-9]{1,13}\.[0-9]{2}$"
+_USUAL_AMOUNT = r"^\$?-?[0-9]{1,12}\.[0-9]{2}$"
+"""Of fewer digits than a card number."""
 _USUAL_ZIP = r"^[1-9][0-9]{0,4}(?:\.0)?$"
 
 

@@ -5,7 +5,7 @@ instants in microseconds since 1970, UTC; null where the text cannot be read. Wh
 cut out of it once, into columns `NAME_…` of its own.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +15,7 @@ from contract.kinds import AMOUNT, CHANNEL, INSTANT, INTEGER, MCC, OPERATION, ZI
 from contract.limits import AMOUNT_DECIMALS, AMOUNT_DIGITS, EARLIEST_YEAR
 from contract.patterns import (
     AMOUNT_FORM,
+    CARD_NUMBER_IN_TEXT,
     CHANNEL_FORM,
     INTEGER_FORM,
     ISO_FORM,
@@ -24,6 +25,7 @@ from contract.patterns import (
 )
 from contract.subjects import Subject
 from contract.vocabulary import OPERATION_SPELLINGS
+from reading.card_numbers import masked
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -76,7 +78,9 @@ def read_values(records: pl.DataFrame, subject: Subject) -> pl.DataFrame:
         if name not in records.columns
     ]
     whole_records = records.with_columns(absent)
-    texts = whole_records.with_columns(_trimmed(name) for name in names if whole_records.schema[name] == pl.String)
+    written = [name for name in names if whole_records.schema[name] == pl.String]
+    texts = whole_records.with_columns(_trimmed(name) for name in written)
+    texts = _without_card_numbers(texts, [name for name in written if name in subject.masked])
     readers = {name: _reader(kinds[name], texts.schema[name]) for name in names}
     parts = {part: expr for name, reader in readers.items() for part, expr in reader.parts(name).items()}
     present = {f"has_{name}": pl.lit(value=name in records.columns) for name in CHANGE_NAMES}
@@ -84,6 +88,16 @@ def read_values(records: pl.DataFrame, subject: Subject) -> pl.DataFrame:
     if "op" not in records.columns:
         values["op_value"] = pl.lit("I")
     return texts.with_columns(**parts, **present).with_columns(**values)
+
+
+def _without_card_numbers(texts: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """Mask what may be card numbers: hardly a text is so long, so few are looked at."""
+    for name in names:
+        found = texts[name].str.contains(CARD_NUMBER_IN_TEXT).fill_null(value=False)
+        if found.any():
+            changed = pl.col(name).map_elements(masked, pl.String)
+            texts = texts.with_columns(pl.when(found).then(changed).otherwise(pl.col(name)))
+    return texts
 
 
 def _reader(kind: Kind, sql_type: pl.DataType) -> ValueReader:

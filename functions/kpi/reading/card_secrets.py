@@ -3,14 +3,14 @@
 import re
 from collections.abc import Callable, Sequence
 
-from contract.patterns import CARD_NUMBER_FORM, SECURITY_CODE_FORM
+from contract.patterns import SECURITY_CODE_FORM
 
+from reading.card_numbers import is_card_number, masked_key
 from reading.layout import Shape
 from reading.rejection import Reason
 
 LEAST_VALUES = 5
 _SHARE = (9, 10)
-_CARD_NUMBER = re.compile(CARD_NUMBER_FORM)
 _SECURITY_CODE = re.compile(SECURITY_CODE_FORM)
 _SECURITY_NAMES = {"cvv", "cvc", "cvv2", "cvc2", "cid", "security_code", "card_security_code"}
 _SEPARATORS = str.maketrans("", "", " -\t")
@@ -45,18 +45,23 @@ def _digits(text: str) -> str:
     return _ZEROS.sub("", text.translate(_SEPARATORS))
 
 
-def is_card_number(digits: str) -> bool:
-    """Return whether digits end in their check digit (ISO/IEC 7812-1, annex B: the Luhn formula)."""
-    if not _CARD_NUMBER.fullmatch(digits):
-        return False
-    doubled = (sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2])
-    return (sum(map(int, digits[-1::-2])) + sum(doubled)) % 10 == 0
-
-
 def is_security_code(digits: str) -> bool:
     return bool(_SECURITY_CODE.fullmatch(digits))
 
 
 def _most(values: list[str], looks_so: Callable[[str], bool]) -> bool:
+    return is_most(sum(1 for value in values if looks_so(value)), len(values))
+
+
+def is_most(count: int, whole: int) -> bool:
+    """Return whether so many values speak for all of them: nine of ten."""
     share, of = _SHARE
-    return sum(1 for value in values if looks_so(value)) * of >= share * len(values)
+    return count * of >= share * whole
+
+
+def key_reasons(key: str) -> list[Reason]:
+    """Return why an object is rejected for its key: whoever reads a mail, a passport or a table reads that, too."""
+    if masked_key(key) == key:
+        return []
+    text = "The object's key holds what may be a card number: upload the file under another key, and delete this one."
+    return [Reason("card_numbers", text)]

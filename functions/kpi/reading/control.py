@@ -9,6 +9,7 @@ from decimal import Decimal
 from contract.items import ControlSource
 from contract.limits import COMPANION_BYTES, EARLIEST_YEAR, FUTURE_DAYS
 
+from reading.card_numbers import masked
 from reading.json_text import json_of
 from reading.rejection import Reason, RejectedError
 
@@ -80,7 +81,7 @@ def _row_count(source: str, value: object) -> int | None:
     if value is None:
         return None
     text = str(value).strip()
-    if isinstance(value, bool) or not _ROW_COUNT.fullmatch(text):
+    if isinstance(value, bool) or not _ROW_COUNT.fullmatch(text) or masked(text) != text:
         raise _unreadable(f"The row count in the {source} is {text!r}, not a whole number.")
     return int(text)
 
@@ -90,7 +91,7 @@ def _total_cents(source: str, value: object) -> int | None:
         return None
     text = str(value).strip()
     match = None if isinstance(value, bool) else _TOTAL.fullmatch(text)
-    if not match:
+    if not match or masked(text) != text:
         raise _unreadable(f"The total amount in the {source} is {text!r}, not an amount with at most two decimals.")
     sign, whole, decimals = match.groups(default="")
     cents = int(whole) * 100 + int(decimals.ljust(2, "0"))

@@ -12,6 +12,7 @@ from contract.vocabulary import CHANGES, FULL_LOAD, NULL_OF_DMS, ORDERED_CHANGES
 from contract.writing import COMMA, DECIMAL_SIGNS, DELIMITERS, MONTH_FIRST, delimiter_text
 
 from reading.ambiguity import ambiguous, ambiguous_order, pinned, shown
+from reading.card_numbers import masked
 from reading.csv_records import Beginning
 from reading.file_name import Name
 from reading.first_block import COMMIT, Record, all_match, plain
@@ -165,6 +166,8 @@ def _finished(name: Name, layout: Layout, sample: Sequence[Record]) -> Shape:
     if form != ORDERED_CHANGES:
         return shape
     table, place = _table_of(name, sample)
+    if masked(table) != table:
+        raise RejectedError(Reason("card_numbers", "The name of the rows' table holds what may be a card number."))
     return replace(shape, table=table, table_place=place)
 
 

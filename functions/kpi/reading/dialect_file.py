@@ -7,6 +7,7 @@ from contract.companions import PIN_NAME
 from contract.limits import COMPANION_BYTES, NAME_CHARACTERS
 from contract.writing import DATE_ORDERS, DECIMAL_SIGNS, DELIMITERS
 
+from reading.card_numbers import masked
 from reading.json_text import json_of
 from reading.rejection import Reason, RejectedError
 
@@ -95,6 +96,8 @@ def _check(name: str, value: object) -> None:
     if name in _CHOICES and value not in _CHOICES[name]:
         raise _unreadable(f"its {name!r} is {value!r}, which is none of {', '.join(map(repr, _CHOICES[name]))}")
     texts = value if isinstance(value, list) else [value]
+    if any(isinstance(text, str) and masked(text) != text for text in texts):
+        raise _unreadable(f"its {name!r} holds what may be a card number")
     if any(isinstance(text, str) and len(text) > NAME_CHARACTERS for text in texts):
         raise _unreadable(f"its {name!r} has more than {NAME_CHARACTERS} characters")
 

@@ -10,6 +10,7 @@ from contract.subjects import TRANSACTIONS, Subject
 from contract.vocabulary import UPLOAD
 from contract.writing import COMMA, DECIMAL_SIGNS, MONTH_FIRST
 
+from reading.card_numbers import masked
 from reading.missing_columns import missing_column_reasons
 from reading.near_names import near_name
 from reading.rejection import Reason, RejectedError
@@ -91,7 +92,7 @@ class Shape:
             kind=kind,
             dialect=self.dialect,
             has_header=self.has_header,
-            columns=list(self.layout.names[:STORED_NAMES]),
+            columns=[masked(name) for name in self.layout.names[:STORED_NAMES]],
             places=dict(self.layout.places),
             is_full_load=self.is_full_load,
         )
@@ -115,7 +116,7 @@ class Shape:
         if self.date_order != MONTH_FIRST:
             item["date_order"] = self.date_order
         if "commit_at" in self.layout.places:
-            item["ordered_by"] = self.layout.names[self.layout.places["commit_at"]]
+            item["ordered_by"] = masked(self.layout.names[self.layout.places["commit_at"]])
         return item
 
 

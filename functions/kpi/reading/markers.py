@@ -9,6 +9,7 @@ from contract.companions import is_companion
 from contract.limits import EARLIEST_YEAR, FUTURE_DAYS, MARKER_FILES
 from contract.subjects import TRANSACTIONS, is_marker
 
+from reading.card_numbers import masked
 from reading.json_text import json_of
 from reading.rejection import Reason, RejectedError
 
@@ -49,6 +50,8 @@ def load_of(content: bytes) -> Load:
         raise _unreadable("it must be an object with 'load', 'start' and 'files'")
     if not isinstance(said["load"], str) or not said["load"].strip():
         raise _unreadable("its 'load' is not a name")
+    if masked(said["load"]) != said["load"]:
+        raise _unreadable("its 'load' holds what may be a card number")
     return Load(said["load"], _start(said["start"]), _files(said["files"]))
 
 

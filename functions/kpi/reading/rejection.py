@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from contract.limits import REASON_CHARACTERS, STORED_REASONS, STORED_WARNINGS
 
+from reading.card_numbers import masked
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -23,7 +25,7 @@ class RejectedError(Exception):
 
 
 def stored_reasons(reasons: Sequence[Reason]) -> list[Reason]:
-    """Return reasons as the ledger keeps them: the first ones, cut to their length; the last one counts the rest."""
+    """Return reasons as the ledger keeps them: the first ones, masked and cut; the last one counts the rest."""
     if len(reasons) > STORED_REASONS:
         rest = len(reasons) - STORED_REASONS + 1
         counted = Reason(reasons[STORED_REASONS - 1].code, f"There are {rest:,} more reasons.")
@@ -39,7 +41,8 @@ def stored_warnings(warnings: Sequence[str]) -> list[str]:
     return [_cut(text) for text in warnings]
 
 
-def _cut(text: str) -> str:
+def _cut(told: str) -> str:
+    text = masked(told)
     if len(text) <= REASON_CHARACTERS:
         return text
     rest = f"… ({len(text):,} characters)"

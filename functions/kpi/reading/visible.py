@@ -1,6 +1,8 @@
-"""Show text of others so that every character can be seen and none acts on a terminal or hides in a mail."""
+"""Show text of others: no card number in it, every character to be seen, none that acts on a terminal or hides."""
 
 import unicodedata
+
+from reading.card_numbers import masked
 
 ELLIPSIS = "…"
 TEXT_CHARACTERS = 300
@@ -14,11 +16,11 @@ def visible(text: str, *, most: int = TEXT_CHARACTERS) -> str:
     """Return text of at most `most` characters, with `<U+XXXX>` for what a reader could not tell or see.
 
     That is every control, format, zero-width and no-break character, every blank but the space, variation selectors,
-    and the signs that look like a minus without being one.
+    and the signs that look like a minus without being one. A card number is masked before the text is cut.
     """
     shown: list[str] = []
     length = 0
-    for sign in text:
+    for sign in masked(text):
         piece = f"<U+{ord(sign):04X}>" if _is_unseen(sign) else sign
         length += len(piece)
         if length > most:

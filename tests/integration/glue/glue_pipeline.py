@@ -170,6 +170,7 @@ class Pipeline:
             "LAKE_BUCKET": self.lake_bucket,
             "STAGE": "test",
             "MAXIMUM_BAD_SHARE": "1",
+            "CARD_SECURITY_CODES": "empty",
         }
         machine = "arn:aws:states:us-east-1:123456789012:stateMachine:workflow"
         names |= {"STATE_MACHINE_ARN": machine, "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:notices"}

@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 from judging.rules import Limits
 from kpi_rows import inspected_file, read_rows
 from pyspark.sql import SparkSession
+from reading.card_numbers import masked
 
 from glue.lake.ledger import instant_text
 from glue.lake.spark import session, size_shuffles
@@ -79,7 +80,12 @@ def is_accepted(body: bytes) -> bool:
 
 def rows_of_kpi(body: bytes, *, key: str = "transactions/file.csv", pin: bytes | None = None) -> list[Row]:
     rows = read_rows(io.BytesIO(body), Limits.of(LAST_MODIFIED_AT), key=key, pin=pin).iter_rows(named=True)
-    return [{**{name: row[name] for name in IN_COMMON}, "raw": row["raw"] if row["rules"] else None} for row in rows]
+    return [{**{name: row[name] for name in IN_COMMON}, "raw": stored_raw(row)} for row in rows]
+
+
+def stored_raw(row: Row) -> str | None:
+    """Return what the quarantine keeps of a row's text."""
+    return masked(row["raw"]) if row["rules"] and "other_table" not in row["rules"] else None
 
 
 def rows_of_silver(spark: SparkSession, bodies: dict[str, bytes], pin: bytes | None = None) -> dict[str, list[Row]]:
@@ -144,7 +150,7 @@ def test_silver_agrees_with_the_golden__file_of_the_corpus(name: str, corpus: di
         for row in corpus[name]
     ]
     wanted = [{name: value for name, value in row.items() if name != "raw"} for row in GOLDENS[name]["rows"]]
-    raws = {row["row"]: row["raw"] for row in GOLDENS[name]["rows"] if row["rules"]}
+    raws = {row["row"]: stored_raw(row) for row in GOLDENS[name]["rows"] if row["rules"]}
     assert found == wanted
     assert {row["row"]: row["raw"] for row in corpus[name] if row["rules"]} == raws
 

@@ -90,7 +90,30 @@ def integer(text: str) -> int | None:
     return number if -(2**63) <= number < 2**63 else None
 
 
+def holds_card_number(text: str) -> bool:
+    """Look at each number of whole groups of digits that follow each other (section 3.4)."""
+    groups = list(re.finditer("[0-9]+", text))
+    for first, begin in enumerate(groups):
+        if re.search(r"[0-9]\.$", text[: begin.start()]):
+            continue
+        digits, end = "", begin.start()
+        for group in groups[first:]:
+            if not re.fullmatch("[ \u00a0\u202f\u2010\u2011\u2013\u2212-]{0,3}", text[end : group.start()]):
+                break
+            digits, end = digits + group[0], group.end()
+            is_date = re.match("(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])", digits)
+            if 13 <= len(digits) <= 19 and not is_date and check_sum(digits) % 10 == 0:
+                return True
+    return False
+
+
+def check_sum(digits: str) -> int:
+    return sum(int(sign) for at, digit in enumerate(reversed(digits)) for sign in str(int(digit) * (1 + at % 2)))
+
+
 def amount(text: str) -> tuple[Decimal | None, str | None]:
+    if holds_card_number(text):
+        return None, "amount_unreadable"
     text = re.sub("(?<=[0-9])[\u00a0\u202f](?=[0-9])", "_", text)
     text = re.sub("[\u00a0\u202f]", " ", re.sub("[\u2212\u2013]", "-", text)).strip(" ")
     match = AMOUNT.fullmatch(text)

@@ -309,3 +309,32 @@ def test_object_is_read_as_a_stream__large_file(cloud: Cloud, monkeypatch: pytes
     handle(cloud.put("transactions/a.csv", GOOD))
     assert all(0 < size <= 8 << 20 for size in sizes)
     assert cloud.item("transactions/a.csv")["status"] == "accepted"
+
+
+NUMBER = "4111111111111111"
+
+
+def test_key_with_a_card_number_is_shown_nowhere__rejected_file(cloud: Cloud) -> None:
+    key = f"transactions/card {NUMBER}.csv"
+    handle(cloud.put(key, b"dms_id,amount,date\n1,1.00,2023-05-06\n"))
+    item, [(subject, body)] = cloud.item(key), cloud.mails()
+    assert (item["status"], item["key"]) == ("rejected", "transactions/card ************1111.csv")
+    passport = cloud.s3.get_object(Bucket=LAKE, Key=f"passports/{item['file_id']}.json")["Body"].read().decode()
+    assert NUMBER not in str(item) + subject + body + passport
+    assert cloud.executions() == []
+
+
+def test_error_is_logged_without_card_numbers__row_in_its_message(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError(f"cannot read {NUMBER}")
+
+    monkeypatch.setattr("app.inspect_file", fail)
+    logged: list[dict[str, object]] = []
+    monkeypatch.setattr(app.logger, "error", lambda _, extra: logged.append(extra))
+    with pytest.raises(ExceptionGroup):
+        handle(cloud.put("transactions/a.csv", b"dms_id,amount,date\n1,1.00,2023-05-06\n"))
+    [told] = logged
+    assert told["exception_name"] == "ValueError"
+    assert "cannot read ************1111" in str(told["exception"])

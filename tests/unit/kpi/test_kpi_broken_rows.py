@@ -12,7 +12,7 @@ from contract.rules import rules_of
 from contract.subjects import SUBJECTS, TRANSACTIONS
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from judging.broken_rows import BrokenRow, first_of_each, shown
+from judging.broken_rows import OF_OTHER_TABLE, BrokenRow, first_of_each, shown
 from kpi_rows import inspected_file
 from reading.csv_blocks import BLOCK_BYTES
 from reading.rejection import Reason
@@ -85,15 +85,19 @@ def test_example_shows_what_cannot_be_seen__controls_and_signs() -> None:
     ("raw", "masked"),
     [
         ("1,x,4539578763621486", "1,x,************1486"),
-        ("1,x,4539 5787 6362 1486,9", "1,x,************1486,9"),
-        ("1,x,4539-5787-6362-1486.0", "1,x,************1486.0"),
+        ("1,x,4539 5787 6362 1486,9", "1,x,**** **** **** 1486,9"),
+        ("1,x,4539-5787-6362-1486.0", "1,x,****-****-****-1486.0"),
         ("1,x,123456789012", "1,x,123456789012"),
         ("1,x,12345678901234567890", "1,x,12345678901234567890"),
         ("1,12.340000000000001,2024-03-05 10:15:33.895123", "1,12.340000000000001,2024-03-05 10:15:33.895123"),
     ],
 )
 def test_card_numbers_are_masked__13_to_19_digits(raw: str, masked: str) -> None:
-    assert shown(raw, TRANSACTIONS) == masked
+    assert shown(raw, ["date_unreadable"], TRANSACTIONS) == masked
+
+
+def test_row_of_another_table_is_not_shown__it_may_be_a_card() -> None:
+    assert shown("I,bank,cards,1,825,Visa,123", ["other_table"], TRANSACTIONS) == OF_OTHER_TABLE
 
 
 def test_row_of_cards_is_not_shown__its_text_may_hold_secrets_anywhere() -> None:

@@ -216,7 +216,7 @@ def test_pin_is_no_file_of_its_own__event_ignored(cloud: Cloud) -> None:
     ("key", "body"),
     [
         ("transactions/a.csv", b"id,amount,date\n1,1.00,2023-05-06\n"),
-        ("cards/LOAD00000001.csv", text(card(1))),
+        ("cards/LOAD00000001.csv", text(card(1, cvv=""))),
         ("users/a.csv", b"id\n1\n"),
         ("mcc_codes/a.json", b'{"5411": "Grocery Stores"}'),
     ],

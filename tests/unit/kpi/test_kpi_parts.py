@@ -180,6 +180,7 @@ def test_as_of_is_refused__more_than_a_day_later_than_the_object() -> None:
         ("MAXIMUM_BAD_SHARE", "x"),
         ("MINIMUM_ROWS", "0"),
         ("HOLD_WARNINGS", "yes"),
+        ("CARD_SECURITY_CODES", "accept"),
         ("STAGE", ""),
     ],
 )

@@ -255,7 +255,9 @@ def test_text_for_null_is_as_if_nothing_were_there__any_changes(given_rows: list
 @settings(max_examples=100, deadline=None)
 @given(
     amounts=st.lists(
-        st.decimals(min_value=Decimal("-9999999999999999.99"), max_value=Decimal("9999999999999999.99"), places=2),
+        st.decimals(
+            min_value=Decimal("-9999999999999999.99"), max_value=Decimal("9999999999999999.99"), places=2
+        ).filter(lambda amount: not reference.holds_card_number(f"{amount:f}")),
         min_size=1,
         max_size=50,
     )

@@ -1,4 +1,4 @@
-"""Card numbers and security codes in transactions files: what is taken for one, and what is not."""
+"""Card numbers and security codes in files: what is taken for one, what is not, and what is shown of it."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,9 @@ import pytest
 from dms.build import CARD_NUMBERS
 from hypothesis import given
 from hypothesis import strategies as st
-from reading.card_secrets import is_card_number, is_security_code, secret_columns
+from kpi_rows import inspected_file
+from reading.card_numbers import is_card_number, masked, masked_key
+from reading.card_secrets import is_security_code, secret_columns
 from reading.layout import Shape, layout_of
 
 ORDINARY = ["4111111111111112"]
@@ -91,3 +93,93 @@ def test_way_out_is_another_name__three_digits_of_customers() -> None:
     assert "'cid'" in reason.text
     assert reason.text.endswith("leave it out, or, if it holds something else, rename it.")
     assert codes("customer_id", ["101", "102"]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("VISA 4111 1111 1111 1111 12/27", "VISA **** **** **** 1111 12/27"),
+        ("x4111111111111111x", "x************1111x"),
+        ("4111 - 1111\u00a011111111,", "**** - ****\u00a0****1111,"),
+        ("2024-03-05 4111111111111111", "2024-03-05 ************1111"),
+        ("4111111111111111 5500005555555559", "************1111 ************5559"),
+        ("4111111111111112", "4111111111111112"),
+        ("20240305101530123", "20240305101530123"),
+        ("34.052234999999999", "34.052234999999999"),
+        ("4" * 21, "4" * 21),
+        ("7 " * 150, "* " * 146 + "7 " * 4),
+    ],
+)
+def test_number_shows_its_last_four_digits__in_any_text(text: str, shown: str) -> None:
+    assert masked(text) == shown
+
+
+@given(number=st.sampled_from(CARD_NUMBERS), before=st.text("12 -x.", max_size=9), behind=st.text("12 -x.", max_size=9))
+def test_no_card_number_is_left__whatever_groups_are_around_it(number: str, before: str, behind: str) -> None:
+    assert number not in masked(f"{before} {number} {behind}")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "transactions/20240101-123456789.csv",
+        "transactions/2024-03-05-101530.csv",
+        "transactions/part-0-tid-4111111111111111-c000.csv",
+        "transactions/41111111-1111-4111-8111-111111111111.csv",
+    ],
+)
+def test_key_is_no_card_number__name_that_a_program_gave(key: str) -> None:
+    assert masked_key(key) == key
+
+
+def test_file_is_rejected__key_with_a_card_number() -> None:
+    found = inspected_file(b"dms_id,amount,date\n1,1.00,2023-05-06\n", key="transactions/4111 1111 1111 1111/a.csv")
+    assert [reason.code for reason in found.reasons] == ["card_numbers"]
+    assert found.kpis is None
+
+
+def ids(name: str, *values: object, key: str = "transactions/a.csv") -> list[str]:
+    """Return why a file with these ids behind 1,001 short ones is rejected."""
+    rows = "".join(f"{row},1.00,2023-05-06,{value}\n" for row, value in enumerate([*range(1_001), *values]))
+    return [reason.code for reason in inspected_file(f"id,amount,date,{name}\n{rows}".encode(), key=key).reasons]
+
+
+def test_column_of_ids_rejects_the_file__card_numbers_behind_the_first_block() -> None:
+    assert ids("card_id", *CARD_NUMBERS) == ["card_numbers"]
+    assert ids("merchant_id", *CARD_NUMBERS[:4]) == []
+
+
+def test_ids_stay__one_of_ten_long_ones_passes_by_chance() -> None:
+    assert ids("client_id", *range(10**15, 10**15 + 1_000)) == []
+
+
+CARD_ROWS = b"id,card_brand,%s\n1,Visa,\n2,Visa,%s\n"
+
+
+@pytest.mark.parametrize("name", [b"cvv", b"CVC", b"card_security_code"])
+def test_file_of_cards_is_refused__security_codes_in_it(name: bytes) -> None:
+    found = inspected_file(CARD_ROWS % (name, b"075"), key="cards/a.csv", empties_security_codes=False)
+    assert [(reason.code, "in 1 row" in reason.text) for reason in found.reasons] == [("card_security_codes", True)]
+
+
+@pytest.mark.parametrize(("code", "empties"), [(b"075", True), (b" ", False)])
+def test_file_of_cards_is_taken__codes_are_emptied_or_not_there(code: bytes, empties: bool) -> None:
+    found = inspected_file(CARD_ROWS % (b"cvv", code), key="cards/a.csv", empties_security_codes=empties)
+    assert found.reasons == []
+
+
+def test_number_in_an_id_or_a_limit_breaks_its_rule__file_of_cards() -> None:
+    rows = [f"{CARD_NUMBERS[0]},1,$5", f"1,{CARD_NUMBERS[1]},$5", f"2,1,{CARD_NUMBERS[2]}", "3,1,$5"]
+    found = inspected_file("\n".join(["id,client_id,credit_limit", *rows]).encode(), key="cards/a.csv")
+    assert found.kpis is not None
+    assert dict(found.kpis.broken_rules) == {
+        "card_id_unreadable": 1, "client_id_unreadable": 1, "credit_limit_unreadable": 1,
+    }  # fmt: skip
+
+
+def test_first_line_of_cards_is_not_shown__a_card_where_the_header_should_be() -> None:
+    found = inspected_file(b"1,7,Visa,4111111111111111,075\n", key="cards/a.csv")
+    told = " ".join(reason.text for reason in found.reasons)
+    assert "'Visa'" in told
+    assert "075" not in told
+    assert "1111" not in told

@@ -16,6 +16,7 @@ ENVIRONMENT = {
     "MAXIMUM_BAD_SHARE": {"Ref": "MaximumBadShare"},
     "MINIMUM_ROWS": {"Ref": "MinimumRows"},
     "HOLD_WARNINGS": {"Ref": "HoldWarnings"},
+    "CARD_SECURITY_CODES": {"Ref": "CardSecurityCodes"},
     "POWERTOOLS_SERVICE_NAME": "kpi",
 }
 

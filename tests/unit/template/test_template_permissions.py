@@ -40,7 +40,7 @@ CALLS = {
     ".delete_item(": "dynamodb:DeleteItem",
     ".query(": "dynamodb:Query",
     ".scan(": "dynamodb:Scan",
-    ".publish(": "sns:Publish",
+    "sns.publish(": "sns:Publish",
     ".get_secret_value(": "secretsmanager:GetSecretValue",
 }
 
