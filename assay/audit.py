@@ -181,8 +181,8 @@ def _silver_snapshot(gold: Item) -> int | None:
     return None if found is None else int(found)
 
 
-def render(found: list[Check]) -> Table:
-    grid = console.table("Audit", ("", "comparison", "expected", "found"), right=("expected", "found"))
+def render(found: list[Check], title: str = "Audit") -> Table:
+    grid = console.table(title, ("", "comparison", "expected", "found"), right=("expected", "found"))
     for check in found:
         grid.add_row(console.mark(check.good), check.what, f"{check.expected:,}", f"{check.found:,}")
     return grid

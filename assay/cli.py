@@ -305,6 +305,33 @@ def maintain_tables(
         console.out().print(maintain.render(before, after) if after else "nothing published yet")
 
 
+@app.command("smoke")
+def try_stack(
+    timeout: Annotated[float, typer.Option(help="The longest time to wait for each file, in minutes.")] = 30,
+    stack: StackName = None,
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Take 1,000 rows to Gold and out again. Exits 1 if anything on the way does not add up.
+
+    It uploads two files of its own, and leaves their versions in Bronze and their rows in the history. On AWS it costs
+    four short job runs.
+    """
+    from assay import audit, console, smoke
+
+    target = open_target(stack, region, profile)
+    tried = smoke.smoke(target, open_ledger(target), timeout_s=timeout * 60)
+    if tried.code:
+        raise typer.Exit(tried.code)
+    console.out().print(smoke.render(tried))
+    local = " in AWS; here they are free" if target.is_local else ""
+    console.note(f"The job runs took {tried.dpu_hours:.2f} DPU hours, about ${tried.dollars}{local}.")
+    wrong = audit.differences(list(tried.checks))
+    audit.report_differences(wrong)
+    if wrong:
+        raise typer.Exit(CHECK_FAILED)
+
+
 app.command("demo")(workshop.demo)
 
 

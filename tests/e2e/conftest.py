@@ -8,13 +8,13 @@ from batch import batch
 from deployed_app import DeployedApp, deployed
 from ended_batch import EndedBatch, upload_and_await
 
-LATE = {3: "calls", 2: "items", 1: "ended"}  # the place of a test by the fixture that it uses
+LATE = {4: "smoke", 3: "calls", 2: "items", 1: "ended"}  # the place of a test by the fixture that it uses
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the tests of the deployment before those of the batch: they can show what they found minutes earlier.
 
-    Last come those of other files, as the batch's look at all that there is, and of all calls that were made.
+    Last come those of other files, as the batch's look at all that there is, of all calls, and what adds files.
     """
     places = [place for place, item in enumerate(items) if Path(__file__).parent in item.path.parents]
     here = sorted((items[place] for place in places), key=_place)

@@ -45,6 +45,7 @@ COMMANDS = (
     "audit",
     "replay",
     "maintain",
+    "smoke",
     "demo",
 )
 GROUPS = (("load", "declare"), ("sample", "history"), ("sample", "increment"), ("sample", "broken"))
