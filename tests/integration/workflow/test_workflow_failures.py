@@ -11,7 +11,7 @@ from pipeline import FILE_ID, Pipeline
 from scripted_glue import Outcome, fail, refuse, succeed, time_out
 
 READ = ["Read the file ledger", "How far is the file?"]
-START = ["Start the counts", *READ]
+START = ["Start the counts", "Let files gather", *READ]
 SILVER = ["Run Silver", "Count the Silver attempt", *READ]
 GOLD = ["Run Gold", "Count the Gold attempt", *READ]
 BUSY = ["Wait for the running job", "Count the poll", *READ]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from threading import Timer
+
 from pipeline import FILE_ID, Pipeline
 from scripted_glue import fail, refuse, succeed
 
@@ -7,7 +9,7 @@ READ = ["Read the file ledger", "How far is the file?"]
 SILVER = ["Run Silver", "Count the Silver attempt", *READ]
 GOLD = ["Run Gold", "Count the Gold attempt", *READ]
 BUSY = ["Wait for the running job", "Count the poll", *READ]
-START = ["Start the counts", *READ]
+START = ["Start the counts", "Let files gather", *READ]
 PUBLISHED = ["Compose the mail: published", "Send the mail", "How did it end?", "Published"]
 
 
@@ -93,6 +95,23 @@ def test_workflow_runs_nothing_and_mails__another_run_published_the_file(pipelin
 
     assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *PUBLISHED])
     assert len(pipeline.mails()) == 1
+    assert pipeline.glue.starts == []
+
+
+def test_workflow_starts_no_run__another_file_gathered_before_takes_it_along(pipeline: Pipeline) -> None:
+    pipeline.substitutions["GatherSeconds"] = "2"
+    pipeline.put("accepted")
+
+    def taken_along() -> None:
+        pipeline.to_silver()
+        pipeline.to_gold()
+
+    run_of_another_file = Timer(0.5, taken_along)
+    run_of_another_file.start()
+    ending = pipeline.run()
+
+    run_of_another_file.join()
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *PUBLISHED])
     assert pipeline.glue.starts == []
 
 

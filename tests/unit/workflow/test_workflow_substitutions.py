@@ -44,7 +44,10 @@ def test_template_substitutes_what_the_definition_names_and_no_more() -> None:
 def test_substituted_limits_become_numbers() -> None:
     counts = states()["Start the counts"]["Parameters"]
 
-    assert counts["limits"] == {"polls.$": "States.MathAdd(${MaximumPolls}, 0)"}
+    assert counts["limits"] == {
+        "polls.$": "States.MathAdd(${MaximumPolls}, 0)",
+        "gather.$": "States.MathAdd(${GatherSeconds}, 0)",
+    }
     assert counts["polls"] == {"made": 0, "pause.$": "States.MathAdd(${PollSeconds}, 0)"}
 
 
