@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import consecutive, kpi, layers, report, results
+from benchmarks import consecutive, kpi, layers, report, requests, results
 from benchmarks.profiles import PROFILES, Profile
 
 
@@ -28,6 +28,7 @@ def parts(profile: Profile, folder: Path, seed: int) -> dict[str, Callable[[], N
         "layers": measure_layers,
         "consecutive": lambda: consecutive.measure(folder, profile, seed=seed),
         "cdc": lambda: consecutive.changes(folder, profile, seed=seed),
+        "requests": lambda: requests.measure(folder, profile, seed=seed),
         "report": lambda: report.write(profile.name),
     }
 
@@ -54,7 +55,7 @@ def main() -> None:
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("profile", choices=list(PROFILES))
-    parser.add_argument("parts", nargs="*", metavar="PART", help="kpi, layers, consecutive, cdc, report")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="kpi, layers, consecutive, cdc, requests, report")
     parser.add_argument("--seed", type=int, default=1, help="of the histories; the first of several")
     parser.add_argument("--seeds", type=int, help="how many histories of each size")
     parser.add_argument("--sizes", type=int, nargs="+", metavar="ROWS", help="rows of the histories")

@@ -109,7 +109,7 @@ def until(ask: Callable[[], Any], *, what: str, seconds: float = MOST_SECONDS) -
 
 
 @contextmanager
-def deployed(project: Path) -> Iterator[BenchCloud]:
+def deployed(project: Path, *, record_calls: bool = False) -> Iterator[BenchCloud]:
     """Copy the deployed parts, start a local cloud for them and deploy; stop it at the end."""
     for part in DEPLOYED_PARTS:
         source, copy = ROOT / part, project / part
@@ -118,7 +118,7 @@ def deployed(project: Path) -> Iterator[BenchCloud]:
             shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copyfile(source, copy)
-    cloud = lifecycle.start(project, parent=os.getpid())
+    cloud = lifecycle.start(project, parent=os.getpid(), record_calls=record_calls)
     try:
         _deploy(project, cloud)
         bench = BenchCloud(project, cloud)

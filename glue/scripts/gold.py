@@ -1636,20 +1636,16 @@ def start_branch(spark: SparkSession, iceberg: Any, branch: str) -> int | None:
 
 
 def append_rows(spark: SparkSession, iceberg: Any, rows: DataFrame, *, branch: str) -> None:
-    """Append rows to a branch of a table that a transaction holds, which no identifier of SQL names.
-
-    Each task writes files of its own.
-    """
-    options = {"distribution-mode": "none", "fanout-enabled": "true"}
+    """Append rows to a branch of a table that a transaction holds, which no identifier of SQL names."""
     plans = jvm(spark).org.apache.spark.sql.catalyst.plans.logical
-    _carry_out(spark, plans.AppendData.byName(*_write(spark, iceberg, rows, branch), _scala_map(spark, options)))
+    _carry_out(spark, plans.AppendData.byName(*_write(spark, iceberg, rows, branch), _options(spark)))
 
 
 def replace_rows(spark: SparkSession, iceberg: Any, rows: DataFrame, *, branch: str) -> None:
     """Put rows in the place of all on a branch of a table that a transaction holds."""
     sql = jvm(spark).org.apache.spark.sql.catalyst
     every, plan = sql.expressions.Literal.TrueLiteral(), sql.plans.logical.OverwriteByExpression
-    _carry_out(spark, plan.byName(*_write(spark, iceberg, rows, branch), every, _scala_map(spark, {})))
+    _carry_out(spark, plan.byName(*_write(spark, iceberg, rows, branch), every, _options(spark)))
 
 
 def _write(spark: SparkSession, iceberg: Any, rows: DataFrame, branch: str) -> tuple[Any, Any]:
@@ -1660,8 +1656,9 @@ def _write(spark: SparkSession, iceberg: Any, rows: DataFrame, branch: str) -> t
     return relation.create(table, nothing, nothing), rows._jdf.logicalPlan()
 
 
-def _scala_map(spark: SparkSession, entries: dict[str, str]) -> Any:
-    return jvm(spark).PythonUtils.toScalaMap(entries)
+def _options(spark: SparkSession) -> Any:
+    """Have each task write files of its own, as the rows come: to bring partitions together takes a catalog."""
+    return jvm(spark).PythonUtils.toScalaMap({"distribution-mode": "none", "fanout-enabled": "true"})
 
 
 def _carry_out(spark: SparkSession, plan: Any) -> None:
