@@ -122,7 +122,8 @@ def deployed(project: Path, *, record_calls: bool = False) -> Iterator[BenchClou
     try:
         _deploy(project, cloud)
         bench = BenchCloud(project, cloud)
-        until(lambda: _is_warm(bench), what="a warm JVM")
+        if not record_calls:  # then each role gets a JVM of its own, at its first run
+            until(lambda: _is_warm(bench), what="a warm JVM")
         yield bench
     finally:
         lifecycle.stop(project)

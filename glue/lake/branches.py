@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import partial
+from threading import Lock
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -42,6 +43,7 @@ class Branches:
         self.name = name
         self._tables: dict[str, Any] = {}  # table to what the catalog said of it
         self._pending: dict[str, Any] = {}  # table to the transaction that is not committed yet
+        self._locks: dict[str, Lock] = {}  # table to what one thread holds while it commits
         self._opened: dict[str, int | None] = {}  # table to the snapshot from which the branch started, if there is one
         self._seen: dict[str, int] = {}  # table to the published snapshot in which this run found rows
 
@@ -66,8 +68,10 @@ class Branches:
         return self._pending[table].table()
 
     def commit(self, table: str) -> None:
-        """Commit what this run has done to a table, if it is not committed yet."""
-        if table in self._pending:
+        """Commit what this run has done to a table, if it is not committed yet; of several threads only one does."""
+        with self._locks.setdefault(table, Lock()):
+            if table not in self._pending:
+                return
             done = [snapshot.snapshotId() for snapshot in self._commits(table)]
             self._pending.pop(table).commitTransaction()
             if done != [snapshot.snapshotId() for snapshot in self._commits(table)]:

@@ -27,6 +27,7 @@ from itertools import pairwise
 from math import trunc
 from numbers import Real
 from operator import and_, itemgetter, or_
+from threading import Lock
 from typing import Annotated, Any, Generic, Literal, NotRequired, TypedDict, TypeVar, cast, get_args
 
 import boto3
@@ -2013,6 +2014,7 @@ class Branches:
         self.name = name
         self._tables: dict[str, Any] = {}  # table to what the catalog said of it
         self._pending: dict[str, Any] = {}  # table to the transaction that is not committed yet
+        self._locks: dict[str, Lock] = {}  # table to what one thread holds while it commits
         self._opened: dict[str, int | None] = {}  # table to the snapshot from which the branch started, if there is one
         self._seen: dict[str, int] = {}  # table to the published snapshot in which this run found rows
 
@@ -2037,8 +2039,10 @@ class Branches:
         return self._pending[table].table()
 
     def commit(self, table: str) -> None:
-        """Commit what this run has done to a table, if it is not committed yet."""
-        if table in self._pending:
+        """Commit what this run has done to a table, if it is not committed yet; of several threads only one does."""
+        with self._locks.setdefault(table, Lock()):
+            if table not in self._pending:
+                return
             done = [snapshot.snapshotId() for snapshot in self._commits(table)]
             self._pending.pop(table).commitTransaction()
             if done != [snapshot.snapshotId() for snapshot in self._commits(table)]:
