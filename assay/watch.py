@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
+from time import sleep
 from typing import TYPE_CHECKING, Protocol
 
 from rich.live import Live
@@ -139,7 +139,7 @@ def wait(
         if (now() - began).total_seconds() >= timeout_s:
             return False
         polls += 1
-        time.sleep(poll_s)
+        sleep(poll_s)
 
 
 def _check_workflow(progress: FileProgress, ledger: Ledger, workflows: SFNClient) -> None:

@@ -239,7 +239,7 @@ def test_upload_wait_stops_cleanly__interrupted(
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("assay.watch.time.sleep", interrupt)
+    monkeypatch.setattr("assay.watch.sleep", interrupt)
     (tmp_path / "a.csv").write_text("x")
 
     result = stack.assay("upload", "a.csv", "--wait")
