@@ -199,7 +199,7 @@ def test_silver_role_cannot_touch_gold_or_write_bronze() -> None:
     assert writing == []
 
 
-def test_nobody_deletes_but_files_of_tables() -> None:
+def test_nobody_deletes_but_files_of_tables_and_copies_in_staging() -> None:
     deleting = {
         (role, action, resource)
         for role in resources("AWS::IAM::Role")
@@ -209,7 +209,11 @@ def test_nobody_deletes_but_files_of_tables() -> None:
     }
 
     assert {(role, action) for role, action, _ in deleting} == {(role, "s3:DeleteObject") for role in JOB_ROLES}
-    assert [r for _, _, r in deleting if "${LakeBucket.Arn}/warehouse/${Stage}_" not in r] == []
+    of_tables = {each for each in deleting if "${LakeBucket.Arn}/warehouse/${Stage}_" in each[2]}
+    assert {(role, resource) for role, _, resource in deleting - of_tables} == {
+        ("SilverRole", "{'Fn::Sub': '${LakeBucket.Arn}/staging/*'}"),
+        ("ReplaySilverRole", "{'Fn::Sub': '${LakeBucket.Arn}/replay/staging/*'}"),
+    }
 
 
 def test_kpi_function_reads_bronze_and_writes_passports_only() -> None:
