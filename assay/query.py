@@ -8,7 +8,6 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
-from contract.items import Cut
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import DataScan, Table
@@ -162,8 +161,8 @@ def _current_cut(target: Target) -> dict[str, dict[str, int]]:
         body = target.s3.get_object(Bucket=target.stack.lake_bucket, Key="current.json")["Body"].read()
     except target.s3.exceptions.NoSuchKey:
         return {}
-    cut: Cut = json.loads(body)
-    return {schema: cut["snapshots"][schema] for schema in cut["snapshots"]}
+    snapshots: dict[str, dict[str, int]] = json.loads(body)["snapshots"]
+    return snapshots
 
 
 def _databases(target: Target) -> tuple[str, str]:
