@@ -10,7 +10,7 @@ import pytest
 from glue_pipeline import Pipeline
 from pyspark.sql import functions as F
 
-from glue.lake import positions
+from glue.lake import compaction, positions
 from glue.lake.branches import Branches
 from glue.lake.positions import delete_files, iceberg_table, merge_deletes
 
@@ -102,4 +102,19 @@ def test_merged_deletes_leave_the_same_rows__in_one_file(pipeline: Pipeline, mad
     assert len(delete_files(spark, iceberg_table(spark, name_of(pipeline, "one")))) > 1
     merge_deletes(spark, iceberg_table(spark, name_of(pipeline, "one")))
     assert len(delete_files(spark, iceberg_table(spark, name_of(pipeline, "one")))) == 1
+    assert rows_of(pipeline, "one") == before
+
+
+def test_old_snapshots_expire__but_those_that_are_named(
+    pipeline: Pipeline, made: Callable[[str], Branches], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made("one")
+    iceberg = iceberg_table(pipeline.spark, name_of(pipeline, "one"))
+    *old, last = [snapshot.snapshotId() for snapshot in iceberg.snapshots()]
+    before, named = rows_of(pipeline, "one"), old[1]
+    monkeypatch.setattr(compaction, "KEPT_SNAPSHOTS", 1)
+    compaction.expire(iceberg, lambda: {named})
+    iceberg.refresh()
+    assert len(old) > 2
+    assert {snapshot.snapshotId() for snapshot in iceberg.snapshots()} == {named, last}
     assert rows_of(pipeline, "one") == before
