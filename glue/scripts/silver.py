@@ -3152,6 +3152,14 @@ def masked_run(run: str) -> str:
     return re.sub("[0-9]", lambda _: next(left), run)
 
 
+def with_masked(rows: DataFrame, names: Sequence[str]) -> DataFrame:
+    """Mask columns of text; by one expression for all, since describing it to Spark takes a fifth of a second."""
+    if not names:
+        return rows
+    both = rows.withColumn("masked", F.transform(F.array(*names), masked))
+    return both.withColumns({name: F.col("masked")[place] for place, name in enumerate(names)}).drop("masked")
+
+
 def masked(text: Column) -> Column:
     """Return a text in which no card number is left but for its last four digits; most texts take one look."""
     pieces = F.regexp_extract_all(text, F.lit(PIECE), F.lit(0))
@@ -3703,12 +3711,11 @@ def with_texts(
         steps.append((with_point, [name for name, kind in kinds.items() if kind in WITH_DECIMAL_SIGN]))
     if any("date_order" in file["format"] for file in files):
         steps.append((with_month_first, [name for name, kind in kinds.items() if kind is INSTANT]))
-    if not subject.secret:  # else staging did it
-        steps.append((masked, [name for name in values if name in subject.masked]))
     rows = rows.withColumns(values)
     for step, names in steps:
         rows = rows.withColumns({name: step(F.col(name)) for name in names})
-    return rows
+    # Staging has masked files of cards.
+    return rows if subject.secret else with_masked(rows, [name for name in values if name in subject.masked])
 
 
 # From glue/reading/parquet.py
