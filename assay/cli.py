@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from assay import notebooks, workshop
 from assay.errors import UserError
+from assay.explain import cli as explanation
 from assay.load import cli as load
 from assay.options import CHECK_FAILED, UNUSABLE, AsJson, Profile, Region, StackName, open_ledger, open_target
 from assay.replay import cli as replay
@@ -282,6 +283,7 @@ def run_audit(
         raise typer.Exit(CHECK_FAILED)
 
 
+app.command("explain")(explanation.explain)
 app.command("replay")(replay.replay)
 
 

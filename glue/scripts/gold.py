@@ -1350,6 +1350,8 @@ STATUSES = ("received", "accepted", "in_silver", "published")
 """A file's status moves along these and never back; or it ends `rejected`."""
 REJECTED = "rejected"
 LAYERS = ("silver", "gold")
+CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"
+"""The objects of the lake bucket that name the newest readers' cut, and those that are kept."""
 CAUSES: Mapping[str, str] = {"file": "a row of a file", "load": "the reload that a marker declares"}
 """Why a key changed, as `transaction_effects` tells it."""
 
@@ -2241,17 +2243,16 @@ def remove_orphans(spark: SparkSession, database: str, tables: Iterable[str], *,
 
 # From glue/lake/cuts.py
 
-CURRENT, KEPT = "current.json", "cuts.json"
-KEPT_CUTS = 100
+MOST_CUTS = 100
 KEPT_DAYS = 7
 CHANGED = ("PreconditionFailed", "ConditionalRequestConflict")
 
 
 def put_cut(bucket: str, prefix: str, cut: Cut) -> None:
     """Name a cut as the current one, unless a later one is there; a run that is finished by the next names it again."""
-    if not _replace(bucket, f"{prefix}{CURRENT}", lambda before: _newer(before, cut)):
+    if not _replace(bucket, f"{prefix}{CURRENT_CUT}", lambda before: _newer(before, cut)):
         return
-    _replace(bucket, f"{prefix}{KEPT}", lambda before: kept([*(before or []), cut]))
+    _replace(bucket, f"{prefix}{KEPT_CUTS}", lambda before: kept([*(before or []), cut]))
 
 
 def kept(cuts: Sequence[Cut]) -> list[Cut]:
@@ -2259,13 +2260,13 @@ def kept(cuts: Sequence[Cut]) -> list[Cut]:
     by_run = sorted({cut["run_seq"]: cut for cut in cuts}.values(), key=lambda cut: cut["run_seq"])
     oldest = datetime.fromisoformat(by_run[-1]["at"]) - timedelta(days=KEPT_DAYS)
     last_of_hour = {cut["at"][:13]: cut["run_seq"] for cut in by_run if datetime.fromisoformat(cut["at"]) >= oldest}
-    wanted = {*last_of_hour.values(), *(cut["run_seq"] for cut in by_run[-KEPT_CUTS:])}
+    wanted = {*last_of_hour.values(), *(cut["run_seq"] for cut in by_run[-MOST_CUTS:])}
     return [cut for cut in by_run if cut["run_seq"] in wanted]
 
 
 def snapshots_named(bucket: str, prefix: str, layer: LayerName) -> set[int]:
     """Return the snapshots of a layer's tables that kept cuts name."""
-    cuts, _ = _read(bucket, f"{prefix}{KEPT}")
+    cuts, _ = _read(bucket, f"{prefix}{KEPT_CUTS}")
     return {snapshot_id for cut in cuts or [] for snapshot_id in cut["snapshots"][layer].values()}
 
 
