@@ -74,6 +74,8 @@ def render(item: Item, *, short: bool = False) -> RenderableType:
     if item.get("failed"):
         parts.append(_failed(item))
     if not short:
+        if "changes" in item.get("gold", {}):
+            parts.append(_gold(item))
         parts += [_identity(item), _runs(item), _changes(item)]
     return Group(*parts, Text(""))
 
@@ -175,6 +177,21 @@ def _outcomes(item: Item) -> RenderableType:
     grid.add_row("sum", f"{rows:,}", f"{amounts:,}", "")
     grid.add_row("effect on Silver", "", console.money(Decimal(silver["effect_amount"])), "new minus before, per key")
     return grid
+
+
+def _gold(item: Item) -> RenderableType:
+    """Draw what the run that published the file did to Gold, with the other files of that run."""
+    changes = item["gold"]["changes"]
+    groups = [f"{number:,} of {table}" for table, number in changes["groups"].items() if number]
+    facts = [
+        (f"Gold, run {item['gold']['run_seq']}", f"facts {_numbers(changes['facts']) or 'unchanged'}"),
+        ("new members", _numbers(changes["members"])),
+        ("groups touched", ", ".join(groups) + f", on {changes['days']:,} days" if groups else ""),
+    ]
+    for moved in changes["largest"]:
+        before, after = (console.money(Decimal(moved[side])) for side in ("before", "after"))
+        facts.append((f"{changes['table']}", f"{console.shown(moved['group'])}: {before} → {after}"))
+    return _facts([(name, value) for name, value in facts if value])
 
 
 def _check_line(check: Check) -> Text:

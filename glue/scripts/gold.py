@@ -900,11 +900,31 @@ class SilverOfFile(TypedDict):
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
 
 
+class GroupMovement(TypedDict):
+    """A group of an aggregate whose money a run has moved."""
+
+    group: Annotated[str, "its key, as in the table"]
+    before: Annotated[str, "total amount"]
+    after: Annotated[str, "total amount"]
+
+
+class GoldChanges(TypedDict):
+    """What a Gold run changed."""
+
+    facts: Annotated[dict[str, int], "`inserted`, `updated`, `deleted`"]
+    members: Annotated[dict[str, int], "dimension → members added"]
+    days: Annotated[int, "days on which changed facts lie or lay"]
+    groups: Annotated[dict[str, int], "aggregate → groups touched"]
+    table: NotRequired[Annotated[str, "the aggregate of `largest`; absent when no group moved"]]
+    largest: Annotated[list[GroupMovement], "the ten largest movements of one aggregate"]
+
+
 class GoldOfFile(TypedDict):
     """Which Gold run published a file."""
 
     run_seq: int
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
 
 
 class FileItem(TypedDict):
@@ -1080,6 +1100,7 @@ class GoldReport(TypedDict):
 
     files: list[str]
     totals: LayerTotals
+    changes: NotRequired[GoldChanges]
 
 
 # From functions/kpi/contract/limits.py
@@ -3044,8 +3065,8 @@ def fill_dimension(branches: Branches, silver: SilverFeed, name: str) -> None:
     branches.replace(name, rows.unionByName(unknown_member(silver.spark, schema)))
 
 
-def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> None:
-    """Bring the dimensions up to date; one without news is not touched."""
+def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> dict[str, int]:
+    """Bring the dimensions up to date; one without news is not touched. Return how many members each one gains."""
     branches, new = run.branches, run.never_written(SCHEMAS)
     names = [name for name in SCHEMAS if name not in new]
     missing = checkpointed(missing_members(run.spark, branches, accepted, names))
@@ -3055,6 +3076,7 @@ def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> None:
     tasks = {name: partial(add_members, branches, silver, accepted, missing, name) for name in touched}
     in_parallel({**tasks, **{name: partial(fill_dimension, branches, silver, name) for name in new}})
     run.job.step("dimensions_written", filled=new, **counts)
+    return counts
 
 
 # ## Versions of cards and clients
@@ -3175,10 +3197,14 @@ def images(net: DataFrame, side: str) -> DataFrame:
 
 
 class Change(TypedDict):
-    """What the changes of a run amount to: keys and money before and after, and the days on which they lie."""
+    """What the changes of a run amount to: keys and money before and after, and the days on which they lie.
+
+    `had` keys had a fact before, `have` have one after, `changed` both.
+    """
 
     had: int
     have: int
+    changed: int
     amount_before: Decimal
     amount_after: Decimal
     days: list[date]
@@ -3190,6 +3216,7 @@ def summarise(net: DataFrame) -> Change:
     (found,) = net.agg(
         F.count("before").alias("had"),
         F.count("after").alias("have"),
+        F.count(F.when(F.col("before").isNotNull() & F.col("after").isNotNull(), 1)).alias("changed"),
         total("before.amount").alias("amount_before"),
         total("after.amount").alias("amount_after"),
         F.array_sort(F.array_union(*days)).alias("days"),
@@ -3475,16 +3502,42 @@ def held_groups(branches: Branches, groups: DataFrame, change: Change, names: Co
     return held.alias("held").join(F.broadcast(groups.alias("groups")), on=reduce(and_, same), how="left_semi")
 
 
+MOST_MOVEMENTS = 10
+
+
+class GroupsMoved(TypedDict):
+    """How many groups of each aggregate a run touches, and the largest movements of the first one, `table`."""
+
+    groups: dict[str, int]
+    table: str
+    largest: list[GroupMovement]
+
+
 def counted(sides: Mapping[str, DataFrame], names: Collection[str]) -> dict[str, Any]:
     """Return groups, facts and money of each aggregate's touched groups, by side (`before` and `after` the run)."""
     measured = [rows.select("aggregate", *MEASURES, F.lit(side).alias("side")) for side, rows in sides.items()]
     is_left = F.when(F.col("row_count") > 0, 1).otherwise(0)
     sums = reduce(DataFrame.unionByName, measured).groupBy("aggregate", "side")
-    nothing = {"groups": 0, "row_count": 0, "total_amount": Decimal(0)}
+    nothing = {"touched": 0, "groups": 0, "row_count": 0, "total_amount": Decimal(0)}
     found: dict[str, Any] = {name: dict.fromkeys(sides, nothing) for name in names}
-    for row in sums.agg(F.sum(is_left).alias("groups"), *added_up()).collect():
+    for row in sums.agg(F.count(is_left).alias("touched"), F.sum(is_left).alias("groups"), *added_up()).collect():
         found[row.aggregate][row.side] = row.asDict()
     return found
+
+
+def largest_movements(sides: Mapping[str, DataFrame], name: str) -> list[GroupMovement]:
+    """Return the ten groups of an aggregate whose money moves most, with what they held `before` and hold `after`."""
+    key, money = AGGREGATES[name].key, MEASURES["total_amount"]
+    columns = {
+        side: f"CAST(coalesce(sum(if(side = '{side}', total_amount, 0)), 0) AS {money}) AS `{side}`" for side in sides
+    }
+    measured = [in_table(rows, name).withColumn("side", F.lit(side)) for side, rows in sides.items()]
+    moved = reduce(DataFrame.unionByName, measured).groupBy(*key).agg(*map(F.expr, columns.values()))
+    first = moved.where("before <> after").orderBy(F.expr("abs(after - before)").desc(), *key).limit(MOST_MOVEMENTS)
+    return [
+        {"group": " ".join(str(row[name]) for name in key), "before": cents(row.before), "after": cents(row.after)}
+        for row in first.collect()
+    ]
 
 
 def prove_groups(name: str, before: Mapping[str, Any], after: Mapping[str, Any], change: Change) -> None:
@@ -3496,7 +3549,7 @@ def prove_groups(name: str, before: Mapping[str, Any], after: Mapping[str, Any],
 
 def write_aggregates(
     run: Run, groups: DataFrame, stored: DataFrame | None, change: Change, names: Collection[str]
-) -> None:
+) -> GroupsMoved:
     """Bring the touched groups of aggregates up to date."""
     branches = run.branches
     found = {"after": recomputed(groups, stored), "before": held_groups(branches, groups, change, names)}
@@ -3515,7 +3568,12 @@ def write_aggregates(
         require(f"groups written to {name}", found=branches.added_rows(name), expected=after["groups"])
         run.job.step("aggregate_written", table=name)
 
-    in_parallel({name: partial(write_aggregate, name) for name in names})
+    shown_first = next(iter(names))
+    tasks: dict[str, Callable[[], Any]] = {name: partial(write_aggregate, name) for name in names}
+    tasks["largest"] = partial(largest_movements, sides, shown_first)
+    largest = in_parallel(tasks)["largest"]
+    touched = {name: int(figures[name]["after"]["touched"]) for name in names}
+    return {"groups": touched, "table": shown_first, "largest": largest}
 
 
 # An aggregate that the contract got after the first facts is filled from all of them, once the run's facts are written.
@@ -3536,7 +3594,15 @@ def fill_aggregate(run: Run, silver: SilverFeed, name: str) -> None:
 # Versions come first, for a fact looks them up. The rest is written side by side, each to its table's branch.
 
 
-def write(run: Run) -> Change:
+class RunChanges(TypedDict):
+    """What a run has written: what the changes amount to, new members by dimension, and the groups that moved."""
+
+    change: Change
+    members: dict[str, int]
+    moved: GroupsMoved | None
+
+
+def write(run: Run) -> RunChanges:
     """Write dimensions, facts and aggregates to the run's branches; return what the changes amount to."""
     branches, silver = run.branches, SilverFeed(run.job, run.record["silver"], run.totals_before)
     rewrites, row_count = run.gained_columns("fact_transactions"), sum(file["kpis"]["row_count"] for file in run.files)
@@ -3547,17 +3613,20 @@ def write(run: Run) -> Change:
     in_parallel({name: partial(write_history, branches, silver, name) for name in VERSIONED_DIMENSIONS})
     change = summarise(net)
     dimensions = partial(write_dimensions, run, silver, accepted)
-    in_parallel(
-        {"dimensions": dimensions, "facts": partial(write_facts_and_aggregates, run, silver, net, change, rewrites)}
-    )
-    return change
+    facts = partial(write_facts_and_aggregates, run, silver, net, change, rewrites)
+    tasks: dict[str, Callable[[], Any]] = {"dimensions": dimensions, "facts": facts}
+    done = in_parallel(tasks)
+    return {"change": change, "members": done["dimensions"], "moved": done["facts"]}
 
 
-def write_facts_and_aggregates(run: Run, silver: SilverFeed, net: DataFrame, change: Change, rewrites: bool) -> None:
+def write_facts_and_aggregates(
+    run: Run, silver: SilverFeed, net: DataFrame, change: Change, rewrites: bool
+) -> GroupsMoved | None:
     """Write the facts, and the aggregates of the touched groups; then fill aggregates that are new."""
     had_facts, moves = run.totals_before["row_count"] > 0, change["had"] + change["have"] > 0
     new = run.never_written(AGGREGATES) if had_facts else []
-    names, stored, tasks = [name for name in AGGREGATES if name not in new], None, {}
+    names, stored = [name for name in AGGREGATES if name not in new], None
+    tasks: dict[str, Callable[[], Any]] = {}
     if moves:
         groups = checkpointed(touched_groups(net, change, names))
         if change["had"] or run.branches.rows_at_most("fact_transactions"):
@@ -3568,15 +3637,17 @@ def write_facts_and_aggregates(run: Run, silver: SilverFeed, net: DataFrame, cha
         tasks["facts"] = partial(rewrite_facts, run, silver)
     elif moves or any(silver.has_news(history.subject) for history in VERSIONED_DIMENSIONS.values()):
         tasks["facts"] = partial(write_facts, run.branches, silver, net, change, stored)
-    in_parallel(tasks)
+    done = in_parallel(tasks)
     in_parallel({name: partial(fill_aggregate, run, silver, name) for name in new})
+    return done.get("aggregates")
 
 
 # As many rows and cents as Silver had after the named run: otherwise nothing is published.
 
 
-def prove(run: Run, change: Change) -> GoldReport:
+def prove(run: Run, written: RunChanges) -> GoldReport:
     """Hold the facts to Silver."""
+    change = written["change"]
     branches, before, silver = run.branches, run.totals_before, run.record["silver"]
     row_count = before["row_count"] + change["have"] - change["had"]
     total_amount = Decimal(before["total_amount"]) + change["amount_after"] - change["amount_before"]
@@ -3589,7 +3660,21 @@ def prove(run: Run, change: Change) -> GoldReport:
         carried = {"assay.row-count": str(row_count), "assay.total-amount": cents(total_amount)}
         branches.note("fact_transactions", carried)
     totals: LayerTotals = {"row_count": row_count, "total_amount": cents(total_amount)}
-    return {"files": list(run.record["files"]), "totals": showing(silver, totals)}
+    return {"files": list(run.record["files"]), "totals": showing(silver, totals), "changes": changes_told(written)}
+
+
+def changes_told(written: RunChanges) -> GoldChanges:
+    """Return what a run changed, for its report and the passports of its files."""
+    change, moved = written["change"], written["moved"]
+    inserted, deleted = (change[side] - change["changed"] for side in ("have", "had"))
+    told: GoldChanges = {
+        "facts": {"inserted": inserted, "updated": change["changed"], "deleted": deleted},
+        "members": written["members"],
+        "days": len(change["days"]),
+        "groups": moved["groups"] if moved else {},
+        "largest": moved["largest"] if moved else [],
+    }
+    return told if moved is None else {**told, "table": moved["table"]}
 
 
 def showing(silver: PublishedRun, totals: LayerTotals) -> LayerTotals:
@@ -3604,7 +3689,10 @@ def showing(silver: PublishedRun, totals: LayerTotals) -> LayerTotals:
 
 def advance(job: Job, intent: RunIntent, report: GoldReport) -> None:
     """Mark the files of a run as published."""
-    mark_published(job, report["files"], {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"]})
+    of_file: GoldOfFile = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"]}
+    if "changes" in report:
+        of_file["changes"] = report["changes"]
+    mark_published(job, report["files"], of_file)
 
 
 def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:

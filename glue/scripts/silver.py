@@ -587,11 +587,31 @@ class SilverOfFile(TypedDict):
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
 
 
+class GroupMovement(TypedDict):
+    """A group of an aggregate whose money a run has moved."""
+
+    group: Annotated[str, "its key, as in the table"]
+    before: Annotated[str, "total amount"]
+    after: Annotated[str, "total amount"]
+
+
+class GoldChanges(TypedDict):
+    """What a Gold run changed."""
+
+    facts: Annotated[dict[str, int], "`inserted`, `updated`, `deleted`"]
+    members: Annotated[dict[str, int], "dimension → members added"]
+    days: Annotated[int, "days on which changed facts lie or lay"]
+    groups: Annotated[dict[str, int], "aggregate → groups touched"]
+    table: NotRequired[Annotated[str, "the aggregate of `largest`; absent when no group moved"]]
+    largest: Annotated[list[GroupMovement], "the ten largest movements of one aggregate"]
+
+
 class GoldOfFile(TypedDict):
     """Which Gold run published a file."""
 
     run_seq: int
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
 
 
 class FileItem(TypedDict):
@@ -767,6 +787,7 @@ class GoldReport(TypedDict):
 
     files: list[str]
     totals: LayerTotals
+    changes: NotRequired[GoldChanges]
 
 
 # From functions/kpi/contract/limits.py
