@@ -2108,6 +2108,76 @@ class Branches:
         return self._written(table).snapshot(self.name)
 
 
+# From glue/lake/changes.py
+
+MOST_MOVEMENTS = 10
+
+
+class Change(TypedDict):
+    """What the changes of a run amount to: keys and money before and after, and the days on which they lie.
+
+    `had` keys had a fact before, `have` have one after, `changed` both.
+    """
+
+    had: int
+    have: int
+    changed: int
+    amount_before: Decimal
+    amount_after: Decimal
+    days: list[date]
+
+
+class GroupsMoved(TypedDict):
+    """How many groups of each aggregate a run touches, and the largest movements of the first one, `table`."""
+
+    groups: dict[str, int]
+    table: str
+    largest: list[GroupMovement]
+
+
+class RunChanges(TypedDict):
+    """What a run has written: what the changes amount to, new members by dimension, and the groups that moved."""
+
+    change: Change
+    members: dict[str, int]
+    moved: GroupsMoved | None
+
+
+def largest_movements(sides: Mapping[str, DataFrame], key: tuple[str, ...]) -> list[GroupMovement]:
+    """Return the ten groups whose money moves most, with what an aggregate held `before` and holds `after` the run."""
+    of_side = "CAST(sum(if(side = '{}', total_amount, 0)) AS {})"
+    columns = [F.expr(of_side.format(side, MEASURES["total_amount"])).alias(side) for side in sides]
+    rows = reduce(DataFrame.unionByName, [rows.withColumn("side", F.lit(side)) for side, rows in sides.items()])
+    moved = rows.groupBy(*key).agg(*columns).where("before <> after")
+    first = moved.orderBy(F.expr("abs(after - before)").desc(), *key).limit(MOST_MOVEMENTS)
+    return [
+        {"group": " ".join(str(row[name]) for name in key), "before": cents(row.before), "after": cents(row.after)}
+        for row in first.collect()
+    ]
+
+
+def changes_told(changes: RunChanges) -> GoldChanges:
+    """Return what a run changed, for its report and the passports of its files."""
+    change, moved = changes["change"], changes["moved"]
+    inserted, deleted = (change[side] - change["changed"] for side in ("have", "had"))
+    told: GoldChanges = {
+        "facts": {"inserted": inserted, "updated": change["changed"], "deleted": deleted},
+        "members": changes["members"],
+        "days": len(change["days"]),
+        "groups": moved["groups"] if moved else {},
+        "largest": moved["largest"] if moved else [],
+    }
+    return told if moved is None else {**told, "table": moved["table"]}
+
+
+def of_run(intent: RunIntent, report: GoldReport) -> GoldOfFile:
+    """Return what the items of the files that a run published say of it."""
+    found: GoldOfFile = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"]}
+    if "changes" in report:  # a rebuild's does not say
+        found["changes"] = report["changes"]
+    return found
+
+
 # From glue/lake/failures.py
 
 
@@ -3196,20 +3266,6 @@ def images(net: DataFrame, side: str) -> DataFrame:
 # What the changes amount to is what the run has to prove. The days tell which stored rows need not be read.
 
 
-class Change(TypedDict):
-    """What the changes of a run amount to: keys and money before and after, and the days on which they lie.
-
-    `had` keys had a fact before, `have` have one after, `changed` both.
-    """
-
-    had: int
-    have: int
-    changed: int
-    amount_before: Decimal
-    amount_after: Decimal
-    days: list[date]
-
-
 def summarise(net: DataFrame) -> Change:
     """Return what the changes amount to."""
     days = [F.collect_set(F.to_date(f"{side}.transacted_at")) for side in ("before", "after")]
@@ -3502,17 +3558,6 @@ def held_groups(branches: Branches, groups: DataFrame, change: Change, names: Co
     return held.alias("held").join(F.broadcast(groups.alias("groups")), on=reduce(and_, same), how="left_semi")
 
 
-MOST_MOVEMENTS = 10
-
-
-class GroupsMoved(TypedDict):
-    """How many groups of each aggregate a run touches, and the largest movements of the first one, `table`."""
-
-    groups: dict[str, int]
-    table: str
-    largest: list[GroupMovement]
-
-
 def counted(sides: Mapping[str, DataFrame], names: Collection[str]) -> dict[str, Any]:
     """Return groups, facts and money of each aggregate's touched groups, by side (`before` and `after` the run)."""
     measured = [rows.select("aggregate", *MEASURES, F.lit(side).alias("side")) for side, rows in sides.items()]
@@ -3525,21 +3570,6 @@ def counted(sides: Mapping[str, DataFrame], names: Collection[str]) -> dict[str,
     return found
 
 
-def largest_movements(sides: Mapping[str, DataFrame], name: str) -> list[GroupMovement]:
-    """Return the ten groups of an aggregate whose money moves most, with what they held `before` and hold `after`."""
-    key, money = AGGREGATES[name].key, MEASURES["total_amount"]
-    columns = {
-        side: f"CAST(coalesce(sum(if(side = '{side}', total_amount, 0)), 0) AS {money}) AS `{side}`" for side in sides
-    }
-    measured = [in_table(rows, name).withColumn("side", F.lit(side)) for side, rows in sides.items()]
-    moved = reduce(DataFrame.unionByName, measured).groupBy(*key).agg(*map(F.expr, columns.values()))
-    first = moved.where("before <> after").orderBy(F.expr("abs(after - before)").desc(), *key).limit(MOST_MOVEMENTS)
-    return [
-        {"group": " ".join(str(row[name]) for name in key), "before": cents(row.before), "after": cents(row.after)}
-        for row in first.collect()
-    ]
-
-
 def prove_groups(name: str, before: Mapping[str, Any], after: Mapping[str, Any], change: Change) -> None:
     """Prove that an aggregate's groups move by the effects."""
     moved, money = (after[measure] - before[measure] for measure in MEASURES)
@@ -3548,7 +3578,7 @@ def prove_groups(name: str, before: Mapping[str, Any], after: Mapping[str, Any],
 
 
 def write_aggregates(
-    run: Run, groups: DataFrame, stored: DataFrame | None, change: Change, names: Collection[str]
+    run: Run, groups: DataFrame, stored: DataFrame | None, change: Change, names: list[str]
 ) -> GroupsMoved:
     """Bring the touched groups of aggregates up to date."""
     branches = run.branches
@@ -3568,12 +3598,11 @@ def write_aggregates(
         require(f"groups written to {name}", found=branches.added_rows(name), expected=after["groups"])
         run.job.step("aggregate_written", table=name)
 
-    shown_first = next(iter(names))
     tasks: dict[str, Callable[[], Any]] = {name: partial(write_aggregate, name) for name in names}
-    tasks["largest"] = partial(largest_movements, sides, shown_first)
-    largest = in_parallel(tasks)["largest"]
-    touched = {name: int(figures[name]["after"]["touched"]) for name in names}
-    return {"groups": touched, "table": shown_first, "largest": largest}
+    moved = {side: in_table(rows, names[0]) for side, rows in sides.items()}
+    tasks["largest"] = partial(largest_movements, moved, AGGREGATES[names[0]].key)
+    largest, touched = in_parallel(tasks)["largest"], {name: int(figures[name]["after"]["touched"]) for name in names}
+    return {"groups": touched, "table": names[0], "largest": largest}
 
 
 # An aggregate that the contract got after the first facts is filled from all of them, once the run's facts are written.
@@ -3594,14 +3623,6 @@ def fill_aggregate(run: Run, silver: SilverFeed, name: str) -> None:
 # Versions come first, for a fact looks them up. The rest is written side by side, each to its table's branch.
 
 
-class RunChanges(TypedDict):
-    """What a run has written: what the changes amount to, new members by dimension, and the groups that moved."""
-
-    change: Change
-    members: dict[str, int]
-    moved: GroupsMoved | None
-
-
 def write(run: Run) -> RunChanges:
     """Write dimensions, facts and aggregates to the run's branches; return what the changes amount to."""
     branches, silver = run.branches, SilverFeed(run.job, run.record["silver"], run.totals_before)
@@ -3612,21 +3633,17 @@ def write(run: Run) -> RunChanges:
     net = checkpointed(net_changes(silver))
     in_parallel({name: partial(write_history, branches, silver, name) for name in VERSIONED_DIMENSIONS})
     change = summarise(net)
-    dimensions = partial(write_dimensions, run, silver, accepted)
-    facts = partial(write_facts_and_aggregates, run, silver, net, change, rewrites)
-    tasks: dict[str, Callable[[], Any]] = {"dimensions": dimensions, "facts": facts}
+    tasks: dict[str, Callable[[], Any]] = {"dimensions": partial(write_dimensions, run, silver, accepted)}
+    tasks["facts"] = partial(write_facts_and_aggregates, run, silver, net, change, rewrites)
     done = in_parallel(tasks)
     return {"change": change, "members": done["dimensions"], "moved": done["facts"]}
 
 
-def write_facts_and_aggregates(
-    run: Run, silver: SilverFeed, net: DataFrame, change: Change, rewrites: bool
-) -> GroupsMoved | None:
-    """Write the facts, and the aggregates of the touched groups; then fill aggregates that are new."""
+def write_facts_and_aggregates(run: Run, silver: SilverFeed, net: DataFrame, change: Change, rewrites: bool) -> Any:
+    """Write the facts, and the aggregates of touched groups; then fill aggregates that are new. Return what moved."""
     had_facts, moves = run.totals_before["row_count"] > 0, change["had"] + change["have"] > 0
     new = run.never_written(AGGREGATES) if had_facts else []
-    names, stored = [name for name in AGGREGATES if name not in new], None
-    tasks: dict[str, Callable[[], Any]] = {}
+    names, stored, tasks = [name for name in AGGREGATES if name not in new], None, dict[str, Callable[[], Any]]()
     if moves:
         groups = checkpointed(touched_groups(net, change, names))
         if change["had"] or run.branches.rows_at_most("fact_transactions"):
@@ -3647,8 +3664,7 @@ def write_facts_and_aggregates(
 
 def prove(run: Run, written: RunChanges) -> GoldReport:
     """Hold the facts to Silver."""
-    change = written["change"]
-    branches, before, silver = run.branches, run.totals_before, run.record["silver"]
+    change, branches, before, silver = written["change"], run.branches, run.totals_before, run.record["silver"]
     row_count = before["row_count"] + change["have"] - change["had"]
     total_amount = Decimal(before["total_amount"]) + change["amount_after"] - change["amount_before"]
     require("rows in Gold against Silver", found=row_count, expected=silver["row_count"])
@@ -3663,20 +3679,6 @@ def prove(run: Run, written: RunChanges) -> GoldReport:
     return {"files": list(run.record["files"]), "totals": showing(silver, totals), "changes": changes_told(written)}
 
 
-def changes_told(written: RunChanges) -> GoldChanges:
-    """Return what a run changed, for its report and the passports of its files."""
-    change, moved = written["change"], written["moved"]
-    inserted, deleted = (change[side] - change["changed"] for side in ("have", "had"))
-    told: GoldChanges = {
-        "facts": {"inserted": inserted, "updated": change["changed"], "deleted": deleted},
-        "members": written["members"],
-        "days": len(change["days"]),
-        "groups": moved["groups"] if moved else {},
-        "largest": moved["largest"] if moved else [],
-    }
-    return told if moved is None else {**told, "table": moved["table"]}
-
-
 def showing(silver: PublishedRun, totals: LayerTotals) -> LayerTotals:
     """Add to Gold's totals which Silver run it shows."""
     return {**totals, "silver_run_seq": silver["run_seq"], "silver_snapshots": silver["snapshots"]}
@@ -3689,10 +3691,7 @@ def showing(silver: PublishedRun, totals: LayerTotals) -> LayerTotals:
 
 def advance(job: Job, intent: RunIntent, report: GoldReport) -> None:
     """Mark the files of a run as published."""
-    of_file: GoldOfFile = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"]}
-    if "changes" in report:
-        of_file["changes"] = report["changes"]
-    mark_published(job, report["files"], of_file)
+    mark_published(job, report["files"], of_run(intent, report))
 
 
 def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
