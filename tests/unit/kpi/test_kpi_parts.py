@@ -14,7 +14,15 @@ from admission import Inspection
 from botocore.exceptions import ClientError
 from cloud.mail import MAXIMUM_BODY_BYTES, notice_of, rejection_body, rejection_subject
 from cloud.settings import Settings, SettingsError
-from cloud.uploads import ObjectVersion, UnsupportedEventError, data_records, object_version, read_pin, read_side_car
+from cloud.uploads import (
+    ObjectVersion,
+    UnsupportedEventError,
+    checksum_of,
+    data_records,
+    object_version,
+    read_pin,
+    read_side_car,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging.distinct_keys import DistinctKeys
@@ -311,3 +319,10 @@ def test_package_is_pinned_by_hash__no_index_and_no_interpreter_of_its_own() -> 
     assert pinned
     assert all(re.fullmatch(r"[a-z0-9-]+==[0-9.]+ --hash=sha256:[0-9a-f]{64}", line) for line in pinned)
     assert "://" not in "".join(lines)
+
+
+def test_checksum_is_the_one_that_says_most__several_or_none() -> None:
+    told = {"ETag": '"e"', "ChecksumCRC64NVME": "c", "ChecksumSHA256": "s-2", "ChecksumType": "COMPOSITE"}
+    assert checksum_of(told) == {"algorithm": "SHA256", "value": "s-2"}
+    assert checksum_of({"ETag": '"e"', "ChecksumCRC64NVME": "c"}) == {"algorithm": "CRC64NVME", "value": "c"}
+    assert checksum_of({"ETag": '"e"'}) is None
