@@ -1,0 +1,79 @@
+"""A gzip file, which one task must unpack, is worked on by all of them: in its order, with its own row numbers."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from unittest.mock import patch
+
+import pytest
+from glue_pipeline import SILVER, Item, Pipeline, csv
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from glue.reading.figures import check_against_kpis, figures_of, in_key_order
+from glue.reading.staging import Staging, staged
+
+ROWS = 2_000
+A_PARTITION = 100
+BODY = csv(*[f"{key},{key % 7}.25,2023-01-01,,{key % 5},{'a' * (key % 90)}" for key in range(1, ROWS + 1)])
+
+
+@pytest.fixture
+def small_partitions() -> Iterator[None]:
+    """Let few rows make a partition, as ten thousand times as many do otherwise."""
+    with (
+        patch("glue.lake.spark.ROWS_A_PARTITION", A_PARTITION),
+        patch("glue.reading.lines.ROWS_A_PARTITION", A_PARTITION),
+    ):
+        yield
+
+
+def read(pipeline: Pipeline, files: list[Item]) -> DataFrame:
+    """Return the rows of staged files, computed."""
+    rows = SILVER.read_subjects(pipeline.spark, files, Staging(pipeline.lake_bucket))["transactions"]
+    rows.count()
+    return rows
+
+
+def placed(rows: DataFrame) -> list[tuple[int, ...]]:
+    """Return key, row number and line of each row."""
+    found = rows.select("dms_id", "row_order.row", "line").orderBy("row_order.object_key", "dms_id").collect()
+    return [tuple(row) for row in found]
+
+
+@pytest.mark.usefixtures("small_partitions")
+def test_gzip_is_spread_over_tasks_in_its_order__more_rows_than_a_partition_has(pipeline: Pipeline) -> None:
+    file_id = pipeline.upload("transactions/large.csv.gz", gzip.compress(BODY))
+    files = [pipeline.item(file_id)]
+    with staged(files, Staging(pipeline.lake_bucket)):
+        rows = read(pipeline, files)
+        figures = figures_of([rows])
+    held = [found["row_count"] for found in figures]
+    assert len(held) == ROWS // A_PARTITION + 2, "as many tasks as its rows need, a partition each"
+    assert max(held) <= A_PARTITION
+    assert in_key_order(figures), "neighbours stay together: what comes in key order is not sorted again"
+    assert placed(rows) == [(key, key, key + 1) for key in range(1, ROWS + 1)]
+    check_against_kpis(files, figures)
+
+
+@pytest.mark.usefixtures("small_partitions")
+def test_rows_keep_their_numbers__large_gzip_beside_others(pipeline: Pipeline) -> None:
+    bodies = {
+        "large.csv.gz": gzip.compress(BODY),
+        "plain.csv": BODY,
+        "small.csv.gz": gzip.compress(csv("1,1.00,2023-01-01,,,")),
+    }
+    files = [pipeline.item(pipeline.upload(f"transactions/{name}", body)) for name, body in bodies.items()]
+    with staged(files, Staging(pipeline.lake_bucket)):
+        rows = read(pipeline, files)
+        check_against_kpis(files, figures_of([rows]))
+    whole = [(key, key, key + 1) for key in range(1, ROWS + 1)]
+    assert placed(rows) == [*whole, *whole, (1, 1, 2)]
+
+
+def test_small_gzip_is_read_as_it_lies__it_fits_into_a_task(pipeline: Pipeline) -> None:
+    files = [pipeline.item(pipeline.upload("transactions/small.csv.gz", gzip.compress(BODY)))]
+    with staged(files, Staging(pipeline.lake_bucket)):
+        rows = read(pipeline, files)
+    assert rows.select(F.spark_partition_id()).distinct().count() == 1
