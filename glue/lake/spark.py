@@ -10,6 +10,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
+ROWS_A_BLOCK = 1_000_000  # of a file, as Spark cuts CSV
 HASHES_A_PARTITION = 32  # so many that one leads to each of thousands of partitions
 SCAN_BYTES = 64 << 20  # a file of a first load has 30 to 40 MB; half of Spark's own setting
 BROADCAST_KEYS = 1_000_000  # some 100 MB of hash table

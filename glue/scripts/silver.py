@@ -809,6 +809,8 @@ OBJECT_BYTES: Mapping[str, int] = {"csv": 8 << 30, "csv.gz": 2 << 30, "parquet":
 """A file has at most so many bytes, by its kind: each about 100 million rows, a quarter of what the KPI function reads
 in its 15 minutes on one processor (42 MB of CSV a second, 10 MB of gzip, 13 MB of Parquet). A Parquet file is copied to
 the function's 4 GB of disk, and the keys of so many rows need another gigabyte there."""
+FILE_ROWS = 100_000_000
+"""A file has at most so many rows, and at most what a run of Silver takes: `docs/limits.md` has the arithmetic."""
 COLUMNS = 1_000
 """A file has at most so many columns."""
 NAME_CHARACTERS = 300
@@ -1486,6 +1488,10 @@ REASON_CODES: Mapping[str, str] = {
     "duplicate_column": "a column occurs twice",
     "unsupported_format": "the file is neither CSV, gzip of CSV, nor Parquet: see *Formats that are not read*",
     "file_too_large": "it has more than 8 GiB of CSV, or 2 GiB of gzip or Parquet",
+    "too_many_rows": (
+        f"it has more rows than a run of Silver takes, {WORKER_ROWS // 10**6} million for each worker of `GlueWorkers` "
+        f"but the first, or more than {FILE_ROWS // 10**6} million"
+    ),
     "too_many_columns": "it has more than 1,000 columns",
     "long_column_name": "the name of a column has more than 300 characters",
     "not_utf8": "the text is not UTF-8; UTF-16 and UTF-32 are named",
@@ -1588,6 +1594,7 @@ def delimiter_text(delimiter: str) -> str:
 # From glue/lake/spark.py
 
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
+ROWS_A_BLOCK = 1_000_000  # of a file, as Spark cuts CSV
 HASHES_A_PARTITION = 32  # so many that one leads to each of thousands of partitions
 SCAN_BYTES = 64 << 20  # a file of a first load has 30 to 40 MB; half of Spark's own setting
 BROADCAST_KEYS = 1_000_000  # some 100 MB of hash table
@@ -4427,8 +4434,9 @@ def normalise(rows: DataFrame, subject: Subject) -> DataFrame:
 def read_subjects(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> dict[str, DataFrame]:
     """Return the normalised rows of a run, by subject; each is computed once."""
     # The lines of a file are counted by one scan and read by another: both must cut it into the same blocks, also when
-    # executors come in between.
-    spark.conf.set("spark.sql.files.minPartitionNum", str(spark.sparkContext.defaultParallelism))
+    # executors come in between. A block of Parquet would hold more rows than a task should.
+    rows, cores = sum(file["kpis"]["row_count"] for file in files), spark.sparkContext.defaultParallelism
+    spark.conf.set("spark.sql.files.minPartitionNum", str(max(cores, rows // ROWS_A_BLOCK)))
     of_subject = {name: [file for file in files if file["subject"] == name] for name in SUBJECTS}
     return {
         name: checkpointed(read(spark, members, staging).transform(normalise, SUBJECTS[name]))

@@ -29,6 +29,8 @@ OBJECT_BYTES: Mapping[str, int] = {"csv": 8 << 30, "csv.gz": 2 << 30, "parquet":
 """A file has at most so many bytes, by its kind: each about 100 million rows, a quarter of what the KPI function reads
 in its 15 minutes on one processor (42 MB of CSV a second, 10 MB of gzip, 13 MB of Parquet). A Parquet file is copied to
 the function's 4 GB of disk, and the keys of so many rows need another gigabyte there."""
+FILE_ROWS = 100_000_000
+"""A file has at most so many rows, and at most what a run of Silver takes: `docs/limits.md` has the arithmetic."""
 COLUMNS = 1_000
 """A file has at most so many columns."""
 NAME_CHARACTERS = 300

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import io
 from collections.abc import Iterator
 from unittest.mock import patch
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from glue_pipeline import SILVER, Item, Pipeline, csv
 from pyspark.sql import DataFrame
@@ -77,3 +80,16 @@ def test_small_gzip_is_read_as_it_lies__it_fits_into_a_task(pipeline: Pipeline) 
     with staged(files, Staging(pipeline.lake_bucket)):
         rows = read(pipeline, files)
     assert rows.select(F.spark_partition_id()).distinct().count() == 1
+
+
+def test_parquet_is_cut_by_its_rows__a_block_would_hold_more(pipeline: Pipeline) -> None:
+    columns = {"dms_id": range(ROWS), "amount": ["1.00"] * ROWS, "date": ["2023-01-01"] * ROWS}
+    pq.write_table(pa.table({name: list(values) for name, values in columns.items()}), written := io.BytesIO(), 200)
+    files = [pipeline.item(pipeline.upload("transactions/large.parquet", written.getvalue()))]
+    pipeline.spark.conf.set("spark.sql.files.openCostInBytes", "1")  # so small files are never cut otherwise
+    try:
+        with patch.object(SILVER, "ROWS_A_BLOCK", 250), staged(files, Staging(pipeline.lake_bucket)):
+            held = [found["row_count"] for found in figures_of([read(pipeline, files)])]
+    finally:
+        pipeline.spark.conf.unset("spark.sql.files.openCostInBytes")
+    assert (sum(held), len(held) >= 5, max(held) <= 600) == (ROWS, True, True)

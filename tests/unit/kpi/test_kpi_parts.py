@@ -23,6 +23,7 @@ from cloud.uploads import (
     read_pin,
     read_side_car,
 )
+from contract.limits import FILE_ROWS, WORKER_ROWS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging.distinct_keys import DistinctKeys
@@ -189,6 +190,7 @@ def test_as_of_is_refused__more_than_a_day_later_than_the_object() -> None:
         ("MINIMUM_ROWS", "0"),
         ("HOLD_WARNINGS", "yes"),
         ("CARD_SECURITY_CODES", "accept"),
+        ("GLUE_WORKERS", "1"),
         ("STAGE", ""),
     ],
 )
@@ -196,6 +198,13 @@ def test_settings_name_the_wrong_variable__each(name: str, value: str) -> None:
     Settings.of(ENVIRONMENT)
     with pytest.raises(SettingsError, match=name):
         Settings.of({**ENVIRONMENT, name: value})
+
+
+@pytest.mark.parametrize(
+    ("workers", "rows"), [("2", WORKER_ROWS), ("3", FILE_ROWS), ("50", FILE_ROWS)], ids=lambda value: f"{value}"
+)
+def test_file_has_as_many_rows_as_a_run_and_the_function_take__the_smaller(workers: str, rows: int) -> None:
+    assert Settings.of({**ENVIRONMENT, "GLUE_WORKERS": workers}).policy.maximum_rows == rows
 
 
 @pytest.mark.parametrize(
