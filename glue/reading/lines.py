@@ -70,8 +70,11 @@ def spread(text: DataFrame, blocks: Sequence[Mapping[str, Any]], unsplit: set[st
 
 def read_lines(
     spark: SparkSession, files: Sequence[FileItem], staging: Staging, texts: Sequence[str]
-) -> tuple[DataFrame, bool]:
-    """Return `line, text, untidy` of all lines of CSV files beside what their file tells; and if any is untidy."""
+) -> tuple[DataFrame, int]:
+    """Return `line, text, untidy` of all lines of CSV files beside what their file tells.
+
+    And the most lines that an untidy file has, 0 if there is none.
+    """
     delimiter = files[0]["format"].get("delimiter", COMMA)
     # The name of the only file need not be looked up for every line.
     origin = {"block": "file_block_start"} | ({"file_name": "file_name"} if len(files) > 1 else {})
@@ -98,4 +101,4 @@ def read_lines(
     numbered = local_rows(spark, rows, f"{origin_schema(texts)}, block bigint, shift bigint, untidy boolean")
     lines = text.join(F.broadcast(numbered), on=[*origin], how="inner")
     lines = lines.withColumn("line", F.col("id") + F.col("shift")).drop("file_name", "block", "id", "shift")
-    return lines, bool(untidy)
+    return lines, max((next_line[name] - 1 for name in untidy), default=0)

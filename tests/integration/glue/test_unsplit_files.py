@@ -28,6 +28,7 @@ def small_partitions() -> Iterator[None]:
     with (
         patch("glue.lake.spark.ROWS_A_PARTITION", A_PARTITION),
         patch("glue.reading.lines.ROWS_A_PARTITION", A_PARTITION),
+        patch("glue.reading.records.ROWS_A_PARTITION", A_PARTITION),
     ):
         yield
 
@@ -73,6 +74,25 @@ def test_rows_keep_their_numbers__large_gzip_beside_others(pipeline: Pipeline) -
         check_against_kpis(files, figures_of([rows]))
     whole = [(key, key, key + 1) for key in range(1, ROWS + 1)]
     assert placed(rows) == [*whole, *whole, (1, 1, 2)]
+
+
+@pytest.mark.usefixtures("small_partitions")
+def test_rows_are_numbered_by_many_tasks__large_gzip_with_blank_lines_and_records_of_several(
+    pipeline: Pipeline,
+) -> None:
+    lines = BODY.decode().splitlines()
+    lines[1000:1000] = ["", '9000,1.25,2023-01-01,,1,"a', "", 'b"', ""]
+    files = [pipeline.item(pipeline.upload("transactions/large.csv.gz", gzip.compress("\n".join(lines).encode())))]
+    pipeline.spark.conf.set("spark.sql.adaptive.coalescePartitions.enabled", "false")  # so small ones stay apart
+    try:
+        with staged(files, Staging(pipeline.lake_bucket)):
+            figures = figures_of([rows := read(pipeline, files)])
+    finally:
+        pipeline.spark.conf.unset("spark.sql.adaptive.coalescePartitions.enabled")
+    check_against_kpis(files, figures)
+    before, after = [(key, key, key + 1) for key in range(1, 1000)], range(1000, ROWS + 1)
+    assert placed(rows) == [*before, *[(key, key + 1, key + 6) for key in after], (9000, 1000, 1002)]
+    assert max(found["row_count"] for found in figures) < ROWS // 2
 
 
 def test_small_gzip_is_read_as_it_lies__it_fits_into_a_task(pipeline: Pipeline) -> None:
