@@ -209,8 +209,10 @@ def _failed(item: Item) -> Text:
 
 
 def _identity(item: Item) -> RenderableType:
-    names = ("file_id", "bucket", "key", "version_id", "sequencer", "size", "last_modified_at", "as_of_at")
-    return _facts([(name, console.shown(str(item[name]))) for name in names if name in item])
+    names = ("file_id", "bucket", "key", "version_id", "sequencer", "size", "checksum", "last_modified_at", "as_of_at")
+    checksum = item.get("checksum", {})
+    told = {**item, **({"checksum": f"{checksum['algorithm']} {checksum['value']}"} if checksum else {})}
+    return _facts([(name, console.shown(str(told[name]))) for name in names if name in told])
 
 
 def _runs(item: Item) -> RenderableType:

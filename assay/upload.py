@@ -20,6 +20,7 @@ from assay.ledger import file_id
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.literals import ChecksumAlgorithmType
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 FOLDERS = ("transactions/", "cards/", "users/", "mcc_codes/")  # whose uploads start something: the template's events
@@ -36,6 +37,7 @@ PARALLEL = 4
 ONE_REQUEST = 64 * 1024**2  # larger files are sent in parts
 PART = 32 * 1024**2
 MOST_PARTS = 10_000  # of S3
+CHECKSUM: ChecksumAlgorithmType = "SHA256"  # S3 computes it too, refuses what differs, and tells it ever after
 
 
 @dataclass(frozen=True)
@@ -244,8 +246,8 @@ def send_bytes(
     client: S3Client, bucket: str, key: str, body: BinaryIO | bytes, metadata: dict[str, str], *, size: int
 ) -> Uploaded:
     """Put an object in one request."""
-    version = client.put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata).get("VersionId")
-    return _uploaded(bucket, key, version, size)
+    done = client.put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata, ChecksumAlgorithm=CHECKSUM)
+    return _uploaded(bucket, key, done.get("VersionId"), size)
 
 
 def _uploaded(bucket: str, key: str, version: str | None, size: int) -> Uploaded:
@@ -257,14 +259,20 @@ def _uploaded(bucket: str, key: str, version: str | None, size: int) -> Uploaded
 def _send_in_parts(
     client: S3Client, bucket: str, key: str, body: BinaryIO, metadata: dict[str, str], *, part: int
 ) -> str | None:
-    """Send a large file part by part; boto3's own transfer does not return the version that it made."""
-    upload_id = client.create_multipart_upload(Bucket=bucket, Key=key, Metadata=metadata)["UploadId"]
+    """Send a large file part by part; boto3's own transfer does not return the version that it made.
+
+    S3 refuses parts with checksums unless the upload has declared them, and its end unless it repeats them.
+    """
+    begun = client.create_multipart_upload(Bucket=bucket, Key=key, Metadata=metadata, ChecksumAlgorithm=CHECKSUM)
+    upload_id = begun["UploadId"]
     parts: list[CompletedPartTypeDef] = []
     try:
         while chunk := body.read(part):
             number = len(parts) + 1
-            sent = client.upload_part(Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=chunk)
-            parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+            sent = client.upload_part(
+                Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=chunk, ChecksumAlgorithm=CHECKSUM
+            )
+            parts.append({"PartNumber": number, "ETag": sent["ETag"], "ChecksumSHA256": sent["ChecksumSHA256"]})
         done = client.complete_multipart_upload(
             Bucket=bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts}
         )

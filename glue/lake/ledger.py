@@ -57,6 +57,18 @@ def is_refused(error: ClientError) -> bool:
     return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
 
 
+def up_to_rows(files: Iterable[FileItem], rows: int) -> list[FileItem]:
+    """Return files from the first on, as many as have so many rows together; the first with rows in any case."""
+    taken, held = [], 0
+    for file in files:
+        of_file = file["kpis"]["row_count"]
+        if held and held + of_file > rows:
+            break
+        taken.append(file)
+        held += of_file
+    return taken
+
+
 class Ledger:
     """The ledger table, seen from one layer."""
 
@@ -84,7 +96,7 @@ class Ledger:
             return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
 
     def waiting(self, also: str | None) -> list[FileItem]:
-        """Return the files that wait for this layer, oldest first.
+        """Return the files that wait for this layer, those first that have waited longest.
 
         The index lags behind the table, so each item is read again, and `also` (the file of the execution that
         started this job) is looked up even when the index does not know it yet.
@@ -97,7 +109,8 @@ class Ledger:
             page = self._table.query(IndexName="waiting", KeyConditionExpression=mine, ExclusiveStartKey=after)
             file_ids += [str(item["file_id"]) for item in page["Items"]]
         file_ids = ([also] if also else []) + file_ids[: RUN_FILES - 1]
-        return [item for item in self.files(file_ids) if item.get("waiting_for") == self.layer]
+        waiting = [item for item in self.files(file_ids) if item.get("waiting_for") == self.layer]
+        return sorted(waiting, key=lambda item: (item.get("waiting_since", ""), item["file_id"]))
 
     def begin(self, run: RunInProgress, *, after: int) -> None:
         """Record the run in progress; `after` is the number of the last committed run."""

@@ -29,6 +29,7 @@ from contract.items import (
     RunIntent,
     SilverReport,
 )
+from contract.limits import WORKER_ROWS
 from contract.tables import LakeTable
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -43,6 +44,7 @@ from glue.lake.tables import cents, create_tables, total
 
 Written = TypeVar("Written")
 Report = TypeVar("Report", SilverReport, GoldReport)
+LEAST_WORKERS = 2
 COMMON_ARGUMENTS = ("lake_bucket", "ledger_table", "silver_database")
 
 
@@ -87,6 +89,15 @@ class Job:
     def database(self) -> str:
         """Return the database of the layer's tables."""
         return str(getattr(self.arguments, f"{self.layer.name}_database"))
+
+    @property
+    def run_rows(self) -> int:
+        """Return how many rows a run takes at the most, unless one file has more: given, or what the workers hold.
+
+        One of the workers is the driver.
+        """
+        given = self.arguments
+        return int(given.run_rows or WORKER_ROWS * ((given.workers or LEAST_WORKERS) - 1))
 
     def branches(self, name: str) -> Branches:
         return Branches(self.spark, self.database, name)
@@ -288,7 +299,7 @@ def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace
     for name, default in options.items():
         parser.add_argument(f"--{name}", default=default)
     for name in ("expected_run_seq", *layer.numbers):
-        parser.add_argument(f"--{name}", type=int, help="with --rebuild_from: what the tables must contain")
+        parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--file_id", default="", help="the file whose execution started this run")
     parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
     parser.add_argument("--maintain", choices=["true", "orphans"], help="compact all tables, and take no file")

@@ -769,6 +769,15 @@ class StatusChange(TypedDict):
     at: str
 
 
+class Checksum(TypedDict):
+    """What S3 has computed over the bytes of an object."""
+
+    algorithm: Annotated[str, "`SHA256`, `SHA1`, `CRC64NVME`, `CRC32C` or `CRC32`: the first of these that S3 knows"]
+    value: Annotated[
+        str, "base64; of an object sent in parts that ends in `-` and their number it is over the checksums of these"
+    ]
+
+
 class RejectionReason(TypedDict):
     """Why a file is rejected: a code of the data contract and a sentence with the figures."""
 
@@ -938,6 +947,7 @@ class FileItem(TypedDict):
     version_id: Annotated[str, "of the object"]
     sequencer: Annotated[str, "of the object's event, padded with zeros on the right"]
     etag: Annotated[str, "of the object"]
+    checksum: NotRequired[Annotated[Checksum, "of the object; only when S3 knows one"]]
     size: Annotated[int, "bytes"]
     last_modified_at: Annotated[str, "when the object was written: S3's second, the milliseconds of its event"]
     as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]
@@ -1132,6 +1142,8 @@ OBJECT_BYTES: Mapping[str, int] = {"csv": 8 << 30, "csv.gz": 2 << 30, "parquet":
 """A file has at most so many bytes, by its kind: each about 100 million rows, a quarter of what the KPI function reads
 in its 15 minutes on one processor (42 MB of CSV a second, 10 MB of gzip, 13 MB of Parquet). A Parquet file is copied to
 the function's 4 GB of disk, and the keys of so many rows need another gigabyte there."""
+FILE_ROWS = 100_000_000
+"""A file has at most so many rows, and at most what a run of Silver takes: `docs/limits.md` has the arithmetic."""
 COLUMNS = 1_000
 """A file has at most so many columns."""
 NAME_CHARACTERS = 300
@@ -1143,6 +1155,9 @@ MARKER_FILES = 2_000
 """A marker lists at most so many files."""
 RUN_FILES = 2_000
 """A run takes at most so many files: its list lies in one DynamoDB item, which ends at 400 KB."""
+WORKER_ROWS = 60_000_000
+"""A run of Silver takes so many rows for each G.1X worker but the driver: two thirds of what its disk holds
+(`docs/limits.md`)."""
 
 AMOUNT_DIGITS = 16
 """An amount has at most so many significant digits before its point."""
@@ -1407,6 +1422,10 @@ REASON_CODES: Mapping[str, str] = {
     "duplicate_column": "a column occurs twice",
     "unsupported_format": "the file is neither CSV, gzip of CSV, nor Parquet: see *Formats that are not read*",
     "file_too_large": "it has more than 8 GiB of CSV, or 2 GiB of gzip or Parquet",
+    "too_many_rows": (
+        f"it has more rows than a run of Silver takes, {WORKER_ROWS // 10**6} million for each worker of `GlueWorkers` "
+        f"but the first, or more than {FILE_ROWS // 10**6} million"
+    ),
     "too_many_columns": "it has more than 1,000 columns",
     "long_column_name": "the name of a column has more than 300 characters",
     "not_utf8": "the text is not UTF-8; UTF-16 and UTF-32 are named",
@@ -1459,6 +1478,8 @@ REASON_CODES: Mapping[str, str] = {
 # From glue/lake/spark.py
 
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
+ROWS_A_BLOCK = 1_000_000  # of a file, as Spark cuts CSV
+HASHES_A_PARTITION = 32  # so many that one leads to each of thousands of partitions
 SCAN_BYTES = 64 << 20  # a file of a first load has 30 to 40 MB; half of Spark's own setting
 BROADCAST_KEYS = 1_000_000  # some 100 MB of hash table
 ALWAYS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "false"}
@@ -1511,6 +1532,12 @@ def checkpointed(rows: DataFrame) -> DataFrame:
     return kept
 
 
+def forget(spark: SparkSession) -> None:
+    """Free the memory and the disk of what earlier runs of this process have computed."""
+    for kept in spark.sparkContext._jsc.getPersistentRDDs().values():
+        kept.unpersist()
+
+
 def broadcast_if_small(keys: DataFrame, most: int) -> DataFrame:
     """Return at most `most` keys, to be joined by a lookup in each task if they are few."""
     return F.broadcast(keys) if most <= BROADCAST_KEYS else keys
@@ -1526,9 +1553,28 @@ def laid_out(rows: DataFrame, count: int, *by: str) -> DataFrame:
     return rows.orderBy(*by) if by else rows
 
 
+def partitions_for(rows: int, cores: int) -> int:
+    """Return into how many partitions rows are brought: few for an increment, for more whole rounds of the cores."""
+    wanted = 2 + rows // ROWS_A_PARTITION
+    return wanted if wanted <= cores else -(-wanted // cores) * cores
+
+
 def size_shuffles(spark: SparkSession, rows: int) -> None:
-    """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
-    spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
+    """Set the shuffle partitions by the rows of a run: each costs a task, and its rows must fit into one's memory."""
+    partitions = partitions_for(rows, spark.sparkContext.defaultParallelism)
+    spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
+
+
+def in_partitions(rows: DataFrame, count: int, number: Column) -> DataFrame:
+    """Return rows in `count` partitions, each row in the one that `number` says, from 0.
+
+    Spark places a row by a hash: of each partition's number stands an integer whose hash leads there.
+    """
+    drawn = rows.sparkSession.range(HASHES_A_PARTITION * count)
+    leading = drawn.groupBy(F.pmod(F.hash("id"), F.lit(count)).alias("to")).agg(F.min("id").alias("id")).collect()
+    found = {row["to"]: row["id"] for row in leading}
+    numbers = F.array(*[F.lit(found.get(to, 0)).cast("bigint") for to in range(count)])
+    return rows.repartition(count, F.get(numbers, number))
 
 
 def size_scans(spark: SparkSession) -> None:
@@ -2427,6 +2473,18 @@ def is_refused(error: ClientError) -> bool:
     return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
 
 
+def up_to_rows(files: Iterable[FileItem], rows: int) -> list[FileItem]:
+    """Return files from the first on, as many as have so many rows together; the first with rows in any case."""
+    taken, held = [], 0
+    for file in files:
+        of_file = file["kpis"]["row_count"]
+        if held and held + of_file > rows:
+            break
+        taken.append(file)
+        held += of_file
+    return taken
+
+
 class Ledger:
     """The ledger table, seen from one layer."""
 
@@ -2454,7 +2512,7 @@ class Ledger:
             return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
 
     def waiting(self, also: str | None) -> list[FileItem]:
-        """Return the files that wait for this layer, oldest first.
+        """Return the files that wait for this layer, those first that have waited longest.
 
         The index lags behind the table, so each item is read again, and `also` (the file of the execution that
         started this job) is looked up even when the index does not know it yet.
@@ -2467,7 +2525,8 @@ class Ledger:
             page = self._table.query(IndexName="waiting", KeyConditionExpression=mine, ExclusiveStartKey=after)
             file_ids += [str(item["file_id"]) for item in page["Items"]]
         file_ids = ([also] if also else []) + file_ids[: RUN_FILES - 1]
-        return [item for item in self.files(file_ids) if item.get("waiting_for") == self.layer]
+        waiting = [item for item in self.files(file_ids) if item.get("waiting_for") == self.layer]
+        return sorted(waiting, key=lambda item: (item.get("waiting_since", ""), item["file_id"]))
 
     def begin(self, run: RunInProgress, *, after: int) -> None:
         """Record the run in progress; `after` is the number of the last committed run."""
@@ -2601,6 +2660,7 @@ class Ledger:
 
 Written = TypeVar("Written")
 Report = TypeVar("Report", SilverReport, GoldReport)
+LEAST_WORKERS = 2
 COMMON_ARGUMENTS = ("lake_bucket", "ledger_table", "silver_database")
 
 
@@ -2645,6 +2705,15 @@ class Job:
     def database(self) -> str:
         """Return the database of the layer's tables."""
         return str(getattr(self.arguments, f"{self.layer.name}_database"))
+
+    @property
+    def run_rows(self) -> int:
+        """Return how many rows a run takes at the most, unless one file has more: given, or what the workers hold.
+
+        One of the workers is the driver.
+        """
+        given = self.arguments
+        return int(given.run_rows or WORKER_ROWS * ((given.workers or LEAST_WORKERS) - 1))
 
     def branches(self, name: str) -> Branches:
         return Branches(self.spark, self.database, name)
@@ -2846,7 +2915,7 @@ def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace
     for name, default in options.items():
         parser.add_argument(f"--{name}", default=default)
     for name in ("expected_run_seq", *layer.numbers):
-        parser.add_argument(f"--{name}", type=int, help="with --rebuild_from: what the tables must contain")
+        parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--file_id", default="", help="the file whose execution started this run")
     parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
     parser.add_argument("--maintain", choices=["true", "orphans"], help="compact all tables, and take no file")

@@ -15,6 +15,7 @@ import re
 import sys
 import tempfile
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache, cached_property, partial, reduce
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import trunc
 from numbers import Real
 from operator import and_, itemgetter, or_
@@ -456,6 +457,15 @@ class StatusChange(TypedDict):
     at: str
 
 
+class Checksum(TypedDict):
+    """What S3 has computed over the bytes of an object."""
+
+    algorithm: Annotated[str, "`SHA256`, `SHA1`, `CRC64NVME`, `CRC32C` or `CRC32`: the first of these that S3 knows"]
+    value: Annotated[
+        str, "base64; of an object sent in parts that ends in `-` and their number it is over the checksums of these"
+    ]
+
+
 class RejectionReason(TypedDict):
     """Why a file is rejected: a code of the data contract and a sentence with the figures."""
 
@@ -625,6 +635,7 @@ class FileItem(TypedDict):
     version_id: Annotated[str, "of the object"]
     sequencer: Annotated[str, "of the object's event, padded with zeros on the right"]
     etag: Annotated[str, "of the object"]
+    checksum: NotRequired[Annotated[Checksum, "of the object; only when S3 knows one"]]
     size: Annotated[int, "bytes"]
     last_modified_at: Annotated[str, "when the object was written: S3's second, the milliseconds of its event"]
     as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]
@@ -819,6 +830,8 @@ OBJECT_BYTES: Mapping[str, int] = {"csv": 8 << 30, "csv.gz": 2 << 30, "parquet":
 """A file has at most so many bytes, by its kind: each about 100 million rows, a quarter of what the KPI function reads
 in its 15 minutes on one processor (42 MB of CSV a second, 10 MB of gzip, 13 MB of Parquet). A Parquet file is copied to
 the function's 4 GB of disk, and the keys of so many rows need another gigabyte there."""
+FILE_ROWS = 100_000_000
+"""A file has at most so many rows, and at most what a run of Silver takes: `docs/limits.md` has the arithmetic."""
 COLUMNS = 1_000
 """A file has at most so many columns."""
 NAME_CHARACTERS = 300
@@ -830,6 +843,9 @@ MARKER_FILES = 2_000
 """A marker lists at most so many files."""
 RUN_FILES = 2_000
 """A run takes at most so many files: its list lies in one DynamoDB item, which ends at 400 KB."""
+WORKER_ROWS = 60_000_000
+"""A run of Silver takes so many rows for each G.1X worker but the driver: two thirds of what its disk holds
+(`docs/limits.md`)."""
 
 AMOUNT_DIGITS = 16
 """An amount has at most so many significant digits before its point."""
@@ -1495,6 +1511,10 @@ REASON_CODES: Mapping[str, str] = {
     "duplicate_column": "a column occurs twice",
     "unsupported_format": "the file is neither CSV, gzip of CSV, nor Parquet: see *Formats that are not read*",
     "file_too_large": "it has more than 8 GiB of CSV, or 2 GiB of gzip or Parquet",
+    "too_many_rows": (
+        f"it has more rows than a run of Silver takes, {WORKER_ROWS // 10**6} million for each worker of `GlueWorkers` "
+        f"but the first, or more than {FILE_ROWS // 10**6} million"
+    ),
     "too_many_columns": "it has more than 1,000 columns",
     "long_column_name": "the name of a column has more than 300 characters",
     "not_utf8": "the text is not UTF-8; UTF-16 and UTF-32 are named",
@@ -1597,6 +1617,8 @@ def delimiter_text(delimiter: str) -> str:
 # From glue/lake/spark.py
 
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
+ROWS_A_BLOCK = 1_000_000  # of a file, as Spark cuts CSV
+HASHES_A_PARTITION = 32  # so many that one leads to each of thousands of partitions
 SCAN_BYTES = 64 << 20  # a file of a first load has 30 to 40 MB; half of Spark's own setting
 BROADCAST_KEYS = 1_000_000  # some 100 MB of hash table
 ALWAYS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "false"}
@@ -1649,6 +1671,12 @@ def checkpointed(rows: DataFrame) -> DataFrame:
     return kept
 
 
+def forget(spark: SparkSession) -> None:
+    """Free the memory and the disk of what earlier runs of this process have computed."""
+    for kept in spark.sparkContext._jsc.getPersistentRDDs().values():
+        kept.unpersist()
+
+
 def broadcast_if_small(keys: DataFrame, most: int) -> DataFrame:
     """Return at most `most` keys, to be joined by a lookup in each task if they are few."""
     return F.broadcast(keys) if most <= BROADCAST_KEYS else keys
@@ -1664,9 +1692,28 @@ def laid_out(rows: DataFrame, count: int, *by: str) -> DataFrame:
     return rows.orderBy(*by) if by else rows
 
 
+def partitions_for(rows: int, cores: int) -> int:
+    """Return into how many partitions rows are brought: few for an increment, for more whole rounds of the cores."""
+    wanted = 2 + rows // ROWS_A_PARTITION
+    return wanted if wanted <= cores else -(-wanted // cores) * cores
+
+
 def size_shuffles(spark: SparkSession, rows: int) -> None:
-    """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
-    spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
+    """Set the shuffle partitions by the rows of a run: each costs a task, and its rows must fit into one's memory."""
+    partitions = partitions_for(rows, spark.sparkContext.defaultParallelism)
+    spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
+
+
+def in_partitions(rows: DataFrame, count: int, number: Column) -> DataFrame:
+    """Return rows in `count` partitions, each row in the one that `number` says, from 0.
+
+    Spark places a row by a hash: of each partition's number stands an integer whose hash leads there.
+    """
+    drawn = rows.sparkSession.range(HASHES_A_PARTITION * count)
+    leading = drawn.groupBy(F.pmod(F.hash("id"), F.lit(count)).alias("to")).agg(F.min("id").alias("id")).collect()
+    found = {row["to"]: row["id"] for row in leading}
+    numbers = F.array(*[F.lit(found.get(to, 0)).cast("bigint") for to in range(count)])
+    return rows.repartition(count, F.get(numbers, number))
 
 
 def size_scans(spark: SparkSession) -> None:
@@ -2322,6 +2369,18 @@ def is_refused(error: ClientError) -> bool:
     return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
 
 
+def up_to_rows(files: Iterable[FileItem], rows: int) -> list[FileItem]:
+    """Return files from the first on, as many as have so many rows together; the first with rows in any case."""
+    taken, held = [], 0
+    for file in files:
+        of_file = file["kpis"]["row_count"]
+        if held and held + of_file > rows:
+            break
+        taken.append(file)
+        held += of_file
+    return taken
+
+
 class Ledger:
     """The ledger table, seen from one layer."""
 
@@ -2349,7 +2408,7 @@ class Ledger:
             return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
 
     def waiting(self, also: str | None) -> list[FileItem]:
-        """Return the files that wait for this layer, oldest first.
+        """Return the files that wait for this layer, those first that have waited longest.
 
         The index lags behind the table, so each item is read again, and `also` (the file of the execution that
         started this job) is looked up even when the index does not know it yet.
@@ -2362,7 +2421,8 @@ class Ledger:
             page = self._table.query(IndexName="waiting", KeyConditionExpression=mine, ExclusiveStartKey=after)
             file_ids += [str(item["file_id"]) for item in page["Items"]]
         file_ids = ([also] if also else []) + file_ids[: RUN_FILES - 1]
-        return [item for item in self.files(file_ids) if item.get("waiting_for") == self.layer]
+        waiting = [item for item in self.files(file_ids) if item.get("waiting_for") == self.layer]
+        return sorted(waiting, key=lambda item: (item.get("waiting_since", ""), item["file_id"]))
 
     def begin(self, run: RunInProgress, *, after: int) -> None:
         """Record the run in progress; `after` is the number of the last committed run."""
@@ -2517,10 +2577,10 @@ class Reload:
         return self.marker["file_id"]
 
 
-def with_ready_marker(ledger: Ledger, files: Sequence[FileItem]) -> list[FileItem]:
+def with_ready_marker(ledger: Ledger, files: Sequence[FileItem], run_rows: int) -> list[FileItem]:
     """Return the files of the next run: all but the markers, and the oldest marker whose files are all there.
 
-    Listed files that the index of waiting files does not show yet come along.
+    Listed files that the index of waiting files does not show yet come along, as far as the rows of a run allow.
     """
     markers = [file for file in files if file["subject"] == "load"]
     others = {file["file_id"]: file for file in files if file["subject"] != "load"}
@@ -2529,8 +2589,10 @@ def with_ready_marker(ledger: Ledger, files: Sequence[FileItem]) -> list[FileIte
         refuse_broken(marker, listed.values())
         arriving = {file_id: file for file_id, file in listed.items() if file.get("waiting_for") == "silver"}
         there = [file for file in listed.values() if file["status"] in ("in_silver", "published") and file["in_effect"]]
-        if len(arriving) + len(there) == len(set(marker["load"]["files"])):
-            return [*{**others, **arriving}.values(), marker]
+        run = [*{**others, **arriving}.values()]
+        fits = len(run) == len(others) or up_to_rows(run, run_rows) == run
+        if fits and len(arriving) + len(there) == len(set(marker["load"]["files"])):
+            return [*run, marker]
     return list(others.values())
 
 
@@ -2756,6 +2818,7 @@ def _read(bucket: str, key: str) -> tuple[Any, str]:
 
 Written = TypeVar("Written")
 Report = TypeVar("Report", SilverReport, GoldReport)
+LEAST_WORKERS = 2
 COMMON_ARGUMENTS = ("lake_bucket", "ledger_table", "silver_database")
 
 
@@ -2800,6 +2863,15 @@ class Job:
     def database(self) -> str:
         """Return the database of the layer's tables."""
         return str(getattr(self.arguments, f"{self.layer.name}_database"))
+
+    @property
+    def run_rows(self) -> int:
+        """Return how many rows a run takes at the most, unless one file has more: given, or what the workers hold.
+
+        One of the workers is the driver.
+        """
+        given = self.arguments
+        return int(given.run_rows or WORKER_ROWS * ((given.workers or LEAST_WORKERS) - 1))
 
     def branches(self, name: str) -> Branches:
         return Branches(self.spark, self.database, name)
@@ -3001,7 +3073,7 @@ def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace
     for name, default in options.items():
         parser.add_argument(f"--{name}", default=default)
     for name in ("expected_run_seq", *layer.numbers):
-        parser.add_argument(f"--{name}", type=int, help="with --rebuild_from: what the tables must contain")
+        parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--file_id", default="", help="the file whose execution started this run")
     parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
     parser.add_argument("--maintain", choices=["true", "orphans"], help="compact all tables, and take no file")
@@ -3055,12 +3127,28 @@ Probe = Callable[[Job, FileItem], None]
 """Reads one file alone, wholly, and raises what is wrong with it."""
 
 
+def process_oldest(job: Job, probe: Probe) -> None:
+    """Process the files that have waited longest, as many as a run takes; then the job's own, if it is left.
+
+    So nothing is overtaken for long, for every job takes what is oldest; and an execution that starts a job sees its
+    file taken.
+    """
+    own_id = job.arguments.file_id
+    first = up_to_rows(job.ledger.waiting(own_id or None), job.run_rows)
+    process_all(job, first, probe)
+    if own_id and own_id not in {file["file_id"] for file in first}:
+        left = job.ledger.waiting(own_id)
+        own, others = ([file for file in left if (file["file_id"] == own_id) == is_own] for is_own in (True, False))
+        if own:
+            process_all(job, up_to_rows([*own, *others], job.run_rows), probe)
+
+
 def process_all(job: Job, files: Sequence[FileItem], probe: Probe, *, attempts: int = 1) -> None:
     """Process the files in one run, leaving out those that break it."""
     left = list(files)
     while left:
         try:
-            if not (ready := with_ready_marker(job.ledger, left)):
+            if not (ready := with_ready_marker(job.ledger, left, job.run_rows)):
                 break
             return process(job, ready, attempts=attempts)
         except (FencedOut, Unfinished):
@@ -3831,6 +3919,7 @@ def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Stagin
 # From glue/reading/lines.py
 
 QUOTE = '"'
+PARTITION_BITS = 33  # of Spark's increasing ids: the partition stands above them, the place in it below
 
 
 FIRST_OF_OTHERS = "-"  # blanks, tabs, quotes and commas sort before all that records usually begin with
@@ -3855,10 +3944,32 @@ def has_odd_quotes(text: Column) -> Column:
     return text.contains(QUOTE) & ((F.length(text) - F.length(without)) % 2 == 1)
 
 
+def spread(text: DataFrame, blocks: Sequence[Mapping[str, Any]], unsplit: set[str]) -> DataFrame:
+    """Return lines in partitions of the usual size, in their order, where one task reads more than that of a file.
+
+    Such a file is one of `unsplit`, those that Spark cannot read in parts: without this, all work on it is one task's.
+    """
+    longest = max((block["lines"] for block in blocks if block["file_name"] in unsplit), default=0)
+    if longest <= ROWS_A_PARTITION:
+        return text
+    read: Counter[int] = Counter()
+    for block in blocks:
+        read[block["first_id"] >> PARTITION_BITS] += block["lines"]
+    starts = accumulate((read[partition] for partition in range(max(read))), initial=0)
+    start = F.get(F.array(*map(F.lit, starts)), F.shiftright("id", PARTITION_BITS).cast("int"))
+    place = start + F.col("id").bitwiseAND((1 << PARTITION_BITS) - 1)
+    lines = sum(read.values())
+    count = partitions_for(lines, text.sparkSession.sparkContext.defaultParallelism)
+    return in_partitions(text, count, F.floor(place / -(-lines // count)).cast("int"))
+
+
 def read_lines(
     spark: SparkSession, files: Sequence[FileItem], staging: Staging, texts: Sequence[str]
-) -> tuple[DataFrame, bool]:
-    """Return `line, text, untidy` of all lines of CSV files beside what their file tells; and if any is untidy."""
+) -> tuple[DataFrame, int]:
+    """Return `line, text, untidy` of all lines of CSV files beside what their file tells.
+
+    And the most lines that an untidy file has, 0 if there is none.
+    """
     delimiter = files[0]["format"].get("delimiter", COMMA)
     # The name of the only file need not be looked up for every line.
     origin = {"block": "file_block_start"} | ({"file_name": "file_name"} if len(files) > 1 else {})
@@ -3874,6 +3985,7 @@ def read_lines(
     )
     origins = {staging.name(file): origin_of(file, staging, texts) for file in files}
     found = [{"file_name": staging.name(files[0]), **block.asDict()} for block in blocks.collect()]
+    text = spread(text, found, {staging.name(file) for file in files if file["format"]["kind"] == "csv.gz"})
     untidy = {block["file_name"] for block in found if block["untidy"]}
     rows, next_line = [], dict.fromkeys(origins, 1)
     for block in sorted(found, key=itemgetter("file_name", "block")):
@@ -3884,7 +3996,7 @@ def read_lines(
     numbered = local_rows(spark, rows, f"{origin_schema(texts)}, block bigint, shift bigint, untidy boolean")
     lines = text.join(F.broadcast(numbered), on=[*origin], how="inner")
     lines = lines.withColumn("line", F.col("id") + F.col("shift")).drop("file_name", "block", "id", "shift")
-    return lines, bool(untidy)
+    return lines, max((next_line[name] - 1 for name in untidy), default=0)
 
 
 # From glue/reading/records.py
@@ -3943,7 +4055,23 @@ def spans(lines: DataFrame, delimiter: str) -> DataFrame:
     )
 
 
-def join_spans(lines: DataFrame, delimiter: str) -> DataFrame:
+def with_row(records: DataFrame, most_lines: int) -> DataFrame:
+    """Number the records of each file, of which none has more than `most_lines` lines.
+
+    A large file is numbered in parts, which begin where the records before them end: else it would be one task's.
+    """
+    if most_lines <= ROWS_A_PARTITION:
+        return records.withColumn("row", F.row_number().over(by_line()))
+    parted = records.withColumn("part", F.floor(F.col("line") / ROWS_A_PARTITION))
+    counted = parted.groupBy("file_id", "part").agg(F.count(F.lit(1)).alias("held"))
+    earlier = Window.partitionBy("file_id").orderBy("part").rowsBetween(Window.unboundedPreceding, -1)
+    starts = counted.select("file_id", "part", F.coalesce(F.sum("held").over(earlier), F.lit(0)).alias("start"))
+    within = F.row_number().over(Window.partitionBy("file_id", "part").orderBy("line"))
+    joined = parted.join(F.broadcast(starts), on=["file_id", "part"], how="inner")
+    return joined.withColumn("row", F.col("start") + within).drop("part", "start")
+
+
+def join_spans(lines: DataFrame, delimiter: str, most_lines: int = 0) -> DataFrame:
     """Return the records of untidy files: spans joined, blank lines left out, rows numbered.
 
     A file may hold millions of blank lines, which go before anything is joined or numbered, and a span many lines: only
@@ -3958,7 +4086,7 @@ def join_spans(lines: DataFrame, delimiter: str) -> DataFrame:
         .join(covered.withColumn("record", F.when(opens, F.col("record"))), on=["file_id", "line"], how="left")
         .where(F.col("open").isNull() | opens)
         .withColumn("text", F.coalesce("record", "text"))
-        .withColumn("row", F.row_number().over(by_line()))
+        .transform(with_row, most_lines)
     )
 
 
@@ -3982,7 +4110,7 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
     `broken` is the rule of structure that the record breaks, or null.
     """
     texts, delimiter = texts_of(files[0]["subject"]), files[0]["format"].get("delimiter", COMMA)
-    lines, any_untidy = read_lines(spark, files, staging, texts)
+    lines, most_untidy = read_lines(spark, files, staging, texts)
     below = lines.where("line > header_line")
     if not all(file["format"]["has_header"] for file in files):
         # Byte order marks before the first record are no part of it.
@@ -3992,8 +4120,9 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
     records = below.where(~F.col("untidy")).select(
         *kept, "line", "text", (F.col("line") - F.col("header_line")).alias("row")
     )
-    if any_untidy:
-        records = records.unionByName(join_spans(below.where("untidy"), delimiter).select(*records.columns))
+    if most_untidy:
+        untidy = join_spans(below.where("untidy"), delimiter, most_untidy)
+        records = records.unionByName(untidy.select(*records.columns))
     text, fields, expected = F.col("text"), F.col("fields"), F.col("field_count")
     broken = F.when(text.contains(QUOTE) & ~well_quoted(text, delimiter), F.lit("malformed_quotes"))
     if any("table" in file["format"] for file in files):
@@ -4354,8 +4483,9 @@ def normalise(rows: DataFrame, subject: Subject) -> DataFrame:
 def read_subjects(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> dict[str, DataFrame]:
     """Return the normalised rows of a run, by subject; each is computed once."""
     # The lines of a file are counted by one scan and read by another: both must cut it into the same blocks, also when
-    # executors come in between.
-    spark.conf.set("spark.sql.files.minPartitionNum", str(spark.sparkContext.defaultParallelism))
+    # executors come in between. A block of Parquet would hold more rows than a task should.
+    rows, cores = sum(file["kpis"]["row_count"] for file in files), spark.sparkContext.defaultParallelism
+    spark.conf.set("spark.sql.files.minPartitionNum", str(max(cores, rows // ROWS_A_BLOCK)))
     of_subject = {name: [file for file in files if file["subject"] == name] for name in SUBJECTS}
     return {
         name: checkpointed(read(spark, members, staging).transform(normalise, SUBJECTS[name]))
@@ -4922,7 +5052,9 @@ def write(begun: Run) -> Work:
 
 def write_staged(begun: Run, reload: Reload | None, staging: Staging) -> Work:
     spark, job, before, files = begun.spark, begun.job, begun.totals_before, begun.files
-    size_shuffles(spark, sum(file["kpis"]["row_count"] for file in files))
+    forget(spark)
+    given = sum(file["kpis"]["row_count"] for file in files)
+    size_shuffles(spark, given + before["row_count"] if reload else given)
     floor = reload.floor if reload else before.get("floor")
     rows, figures = read_checked(begun, staging)
     row_count = sum(found["row_count"] for found in figures)
@@ -5013,8 +5145,9 @@ def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
         list(pool.map(advance_one, report["files"].items()))
 
 
-# A run takes every file that waits. Where it fails, each file is read alone, to find the one that breaks it
-# (`glue/lake/isolation.py`).
+# A run takes the files that have waited longest, as many as its workers hold. Where it fails, each file is read alone,
+# to find the one
+# that breaks it (`glue/lake/isolation.py`).
 
 
 def probe(job: Job, file: FileItem) -> None:
@@ -5028,7 +5161,7 @@ def probe(job: Job, file: FileItem) -> None:
 
 
 def take(job: Job) -> None:
-    process_all(job, job.ledger.waiting(job.arguments.file_id or None), probe)
+    process_oldest(job, probe)
 
 
 def repeat(job: Job, killed: RunInProgress) -> None:
@@ -5057,7 +5190,7 @@ LAYER = Layer(
     expected_totals=expected_totals,
     report_of_rebuild=report_of_rebuild,
     options={"maximum_missing_share": "0.1", "card_key_secret": "", "expected_total_amount": None},
-    numbers=("expected_row_count",),
+    numbers=("expected_row_count", "run_rows", "workers"),
     settings=READER_SETTINGS,
 )
 

@@ -18,6 +18,15 @@ class StatusChange(TypedDict):
     at: str
 
 
+class Checksum(TypedDict):
+    """What S3 has computed over the bytes of an object."""
+
+    algorithm: Annotated[str, "`SHA256`, `SHA1`, `CRC64NVME`, `CRC32C` or `CRC32`: the first of these that S3 knows"]
+    value: Annotated[
+        str, "base64; of an object sent in parts that ends in `-` and their number it is over the checksums of these"
+    ]
+
+
 class RejectionReason(TypedDict):
     """Why a file is rejected: a code of the data contract and a sentence with the figures."""
 
@@ -187,6 +196,7 @@ class FileItem(TypedDict):
     version_id: Annotated[str, "of the object"]
     sequencer: Annotated[str, "of the object's event, padded with zeros on the right"]
     etag: Annotated[str, "of the object"]
+    checksum: NotRequired[Annotated[Checksum, "of the object; only when S3 knows one"]]
     size: Annotated[int, "bytes"]
     last_modified_at: Annotated[str, "when the object was written: S3's second, the milliseconds of its event"]
     as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]

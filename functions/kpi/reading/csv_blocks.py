@@ -49,6 +49,7 @@ class CsvRows:
     shape: Shape = field(init=False)
     blank_lines_before_header: int = field(init=False, default=0)
     types: tuple[str, ...] = field(init=False, default=())
+    declared_rows: int = field(init=False, default=0)
     _cutter: RecordCutter = field(init=False)
     _rows: int = field(init=False, default=0)
     _blank_lines: int = field(init=False, default=0)
