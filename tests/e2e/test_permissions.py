@@ -72,8 +72,6 @@ UNUSED = {
     Grant(OPERATOR, "s3:AbortMultipartUpload", "*-bronze-*"): "`assay upload` gives up a large file that failed",
     Grant(OPERATOR, "glue:GetJobRuns", "*"): "`assay replay` and `maintain` ask whether a job is busy",
     Grant(OPERATOR, "glue:BatchStopJobRun", "*"): "`assay replay` and `maintain`, interrupted, stop the job",
-    Grant(OPERATOR, "s3:DeleteObject", "*"): "a later `assay replay` removes what the first has left",
-    Grant(OPERATOR, "glue:DeleteTable", "*"): "a later `assay replay` removes what the first has left",
 }
 # What is used or not by how the files fell into runs.
 VARYING = {
