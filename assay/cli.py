@@ -119,7 +119,7 @@ def upload_files(
     if len(unfit) == len(sources):  # so no cloud is needed to say so
         raise UserError(*unfit[0].told)
     target = open_target(stack, region, profile)
-    sent, unsent = upload.send_all(target.s3, target.stack.bronze_bucket, sources, metadata)
+    sent, unsent = upload.send_all(upload.bronze(target), sources, metadata)
     for each in unsent:
         console.note(f"not sent: {': '.join(map(console.shown, each.told))}", style="red")
     if not sent:

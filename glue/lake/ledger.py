@@ -30,6 +30,7 @@ from contract.items import (
 from contract.limits import FAILURE_CHARACTERS, RUN_FILES
 
 from glue.lake.failures import FencedOut
+from glue.reading.card_numbers import masked_text
 
 
 def instant_text(instant: datetime) -> str:
@@ -200,7 +201,8 @@ class Ledger:
             raise FencedOut(f"a run that is committed, or another one, holds the files of layer {self.layer}")
         found = self.files([file_id])
         attempts = found[0]["failed"]["attempts"] + 1 if found and "failed" in found[0] else 1
-        failed = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "attempts": attempts, "at": now_text()}
+        told = masked_text(reason)[:FAILURE_CHARACTERS]
+        failed = {"stage": self.layer, "reason": told, "attempts": attempts, "at": now_text()}
         self._where_waiting(
             file_id, "SET failed = :failed REMOVE waiting_for, waiting_since, last_error", {":failed": failed}
         )
@@ -210,7 +212,7 @@ class Ledger:
 
         The file keeps its place in the queue: the fault need not be its own, and its execution tries again.
         """
-        error = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "at": now_text()}
+        error = {"stage": self.layer, "reason": masked_text(reason)[:FAILURE_CHARACTERS], "at": now_text()}
         self._where_waiting(file_id, "SET last_error = :error", {":error": error})
 
     def _where_waiting(self, file_id: str, update: str, values: dict[str, Any]) -> None:

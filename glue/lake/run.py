@@ -37,7 +37,7 @@ from pyspark.sql import functions as F
 from glue.lake.branches import Branches
 from glue.lake.compaction import compact, compact_all, remove_orphans
 from glue.lake.cuts import put_cut, snapshots_named
-from glue.lake.failures import FencedOut, Unfinished, Withdrawn, require, root_cause
+from glue.lake.failures import FencedOut, Unfinished, Withdrawn, require, require_no_card_number, root_cause
 from glue.lake.ledger import Ledger, now_text
 from glue.lake.spark import session
 from glue.lake.tables import cents, create_tables, total
@@ -341,6 +341,7 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
     except Exception as error:
         if given.file_id:
             job.ledger.note_error(given.file_id, root_cause(error))
+        require_no_card_number(error)
         raise
     job.step("done")
     spark.stop()

@@ -14,6 +14,7 @@ import json
 import re
 import sys
 import tempfile
+import traceback
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -2293,6 +2294,117 @@ class Branches:
         return self._written(table).snapshot(self.name)
 
 
+# From glue/reading/card_numbers.py
+
+FEWEST_DIGITS, MOST_DIGITS, LAST_DIGITS = 13, 19, 4
+DIGITS_TWICE = str.maketrans("0123456789", "0246813579")  # the digit sum of twice the digit
+# Possessive, or long runs exhaust Java's stack.
+RUN = r"(?<![0-9])(?<![0-9]\.)" + CARD_NUMBER_IN_TEXT.replace("{0,3}", "{0,3}+").replace("{12,}", "{12,}+")
+RUN_AHEAD = RUN.replace("{12,}+", "{12}")
+PIECE = rf"{RUN}|(?:[^0-9]++|(?!{RUN_AHEAD})[0-9]++)++"
+
+
+def has_card_number(digits: str) -> bool:
+    """Tell whether digits are as many as those of a card, end in their check digit, and are no timestamp."""
+    if not FEWEST_DIGITS <= len(digits) <= MOST_DIGITS or re.match(DATE_AHEAD, digits):
+        return False
+    return sum(map(int, digits[-1::-2] + digits[-2::-2].translate(DIGITS_TWICE))) % 10 == 0
+
+
+def masked_text(text: str) -> str:
+    """Return a text in which no card number is left but for its last four digits."""
+    return re.sub(RUN, lambda run: masked_run(run[0]), text)
+
+
+def masked_run(run: str) -> str:
+    """Return a run of digits with its card numbers masked; of a digit in several of them none may be shown by one."""
+    groups = re.findall("[0-9]+", run)
+    digits, ends = "".join(groups), [0]
+    for group in groups:
+        ends.append(ends[-1] + len(group))
+    is_long = len(run) > CARD_NUMBER_RUN
+    pairs = [(first, end) for place, first in enumerate(ends) for end in ends[place + 1 : place + 1 + MOST_DIGITS]]
+    spans = [(0, len(digits))] if is_long else [span for span in pairs if has_card_number(digits[slice(*span)])]
+    shown = list(digits)
+    for first, end in spans:
+        shown[first : end - LAST_DIGITS] = "*" * (end - LAST_DIGITS - first)
+    left = iter(shown)
+    return re.sub("[0-9]", lambda _: next(left), run)
+
+
+def with_masked(rows: DataFrame, names: Sequence[str]) -> DataFrame:
+    """Mask columns of text; by one expression for all, since describing it to Spark takes a fifth of a second."""
+    if not names:
+        return rows
+    both = rows.withColumn("masked", F.transform(F.array(*names), masked))
+    return both.withColumns({name: F.col("masked")[place] for place, name in enumerate(names)}).drop("masked")
+
+
+def masked(text: Column) -> Column:
+    """Return a text in which no card number is left but for its last four digits; most texts take one look."""
+    pieces = F.regexp_extract_all(text, F.lit(PIECE), F.lit(0))
+    shown = F.transform(pieces, lambda piece: F.when(piece.rlike(rf"^{RUN}\z"), shown_run(piece)).otherwise(piece))
+    may_hold = (F.length(text) >= FEWEST_DIGITS) & text.rlike(RUN_AHEAD)
+    return F.when(may_hold, F.concat_ws("", shown)).otherwise(text)
+
+
+def shown_run(run: Column) -> Column:
+    """Return a run of digits as `masked_run` does: taken apart into groups, each with what stands behind it."""
+    groups = F.regexp_extract_all(run, F.lit("[0-9]++[^0-9]*+"), F.lit(0))
+    shown = F.transform(F.array(groups), lambda found: F.concat_ws("", shown_groups(found, spans_of(found))))
+    whole = F.regexp_replace(run, "[0-9](?=(?:[^0-9]*+[0-9]){4})", "*")
+    return F.when(F.length(run) > CARD_NUMBER_RUN, whole).otherwise(shown[0])
+
+
+def digits_of(groups: Column) -> Column:
+    return F.regexp_replace(F.concat_ws("", groups), "[^0-9]", "")
+
+
+def spans_of(groups: Column) -> Column:
+    """Return the card numbers in groups of digits: the first and the last group of each, and its digits' end."""
+
+    def spans_from(first: Column) -> Column:
+        counts = F.sequence(F.lit(1), F.least(F.size(groups) - first, F.lit(MOST_DIGITS)))
+        spans = F.transform(
+            counts,
+            lambda count: F.struct(
+                first.alias("first"),
+                (first + count - 1).alias("last"),
+                digits_of(F.slice(groups, first + 1, count)).alias("digits"),
+                F.length(digits_of(F.slice(groups, F.lit(1), first + count))).alias("end"),
+            ),
+        )
+        return F.filter(spans, lambda span: is_card_number(span["digits"]))
+
+    return F.flatten(F.transform(groups, lambda _, first: spans_from(first)))
+
+
+def is_card_number(digits: Column) -> Column:
+    """Tell of digits what `has_card_number` tells; zeros in front do not change the sum."""
+    pairs = F.lpad(digits, MOST_DIGITS + 1, "0")
+    twice = F.translate(F.regexp_replace(pairs, "(.)(.)", "$1"), "0123456789", "0246813579")
+    signs = F.regexp_extract_all(F.concat(twice, F.regexp_replace(pairs, "(.)(.)", "$2")), F.lit("."), F.lit(0))
+    total = F.aggregate(signs, F.lit(0), lambda before, sign: before + F.ascii(sign) - ord("0"))
+    is_long = F.length(digits).between(FEWEST_DIGITS, MOST_DIGITS)
+    return F.when(is_long, (total % 10 == 0) & ~digits.rlike(f"^{DATE_AHEAD}")).otherwise(F.lit(False))
+
+
+def shown_groups(groups: Column, spans: Column) -> Column:
+    """Return groups of digits with those of card numbers masked, but for the last four of each."""
+
+    def shown(group: Column, at: Column, found: Column) -> Column:
+        around = F.filter(found, lambda span: (span["first"] <= at) & (at <= span["last"]))
+        own = F.length(F.regexp_replace(group, "[^0-9]", ""))
+        until = F.length(digits_of(F.slice(groups, F.lit(1), at + 1)))
+        behind = F.array_max(F.transform(around, lambda span: span["end"])) - until
+        hidden = F.least(own, own + behind - LAST_DIGITS)
+        masks = F.regexp_replace(group.substr(F.lit(1), hidden), ".", "*")
+        is_masked = (F.size(around) > 0) & (hidden > 0)
+        return F.when(is_masked, F.concat(masks, group.substr(hidden + 1, F.length(group)))).otherwise(group)
+
+    return F.transform(F.array(spans), lambda found: F.transform(groups, lambda group, at: shown(group, at, found)))[0]
+
+
 # From glue/lake/failures.py
 
 
@@ -2316,6 +2428,10 @@ class Withdrawn(Exception):  # noqa: N818 - a decision, not an error of the prog
         self.file_ids = file_ids
 
 
+class JobFailed(Exception):  # noqa: N818 - the job did
+    """A job ends by an error that quoted what may be a card number; this is what may be told of it."""
+
+
 class FileBroken(Exception):  # noqa: N818 - the file is, not the program
     """One file cannot be processed; the others of its run can."""
 
@@ -2332,13 +2448,24 @@ def require(what: str, *, found: object, expected: object) -> None:
 
 
 def root_cause(error: BaseException) -> str:
-    """Return the innermost message of an error, through Java's causes."""
+    """Return the innermost message of an error, through Java's causes; it may have quoted a row, so it is masked."""
     cause = getattr(error, "java_exception", None)
     if cause is None:
-        return f"{type(error).__name__}: {error}"
+        return masked_text(f"{type(error).__name__}: {error}")
     while cause.getCause() is not None:
         cause = cause.getCause()
-    return str(cause.toString())
+    return masked_text(str(cause.toString()))
+
+
+def require_no_card_number(error: Exception) -> None:
+    """Raise `JobFailed` in the place of an error that quotes what may be a card number.
+
+    Glue puts the error that ends a job into its log and into the run's message, from where the workflow mails it.
+    """
+    told = "".join(traceback.format_exception(error))
+    if (shown := masked_text(told)) != told:
+        print(shown, file=sys.stderr, flush=True)
+        raise JobFailed(root_cause(error)) from None
 
 
 # From glue/lake/ledger.py
@@ -2512,7 +2639,8 @@ class Ledger:
             raise FencedOut(f"a run that is committed, or another one, holds the files of layer {self.layer}")
         found = self.files([file_id])
         attempts = found[0]["failed"]["attempts"] + 1 if found and "failed" in found[0] else 1
-        failed = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "attempts": attempts, "at": now_text()}
+        told = masked_text(reason)[:FAILURE_CHARACTERS]
+        failed = {"stage": self.layer, "reason": told, "attempts": attempts, "at": now_text()}
         self._where_waiting(
             file_id, "SET failed = :failed REMOVE waiting_for, waiting_since, last_error", {":failed": failed}
         )
@@ -2522,7 +2650,7 @@ class Ledger:
 
         The file keeps its place in the queue: the fault need not be its own, and its execution tries again.
         """
-        error = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "at": now_text()}
+        error = {"stage": self.layer, "reason": masked_text(reason)[:FAILURE_CHARACTERS], "at": now_text()}
         self._where_waiting(file_id, "SET last_error = :error", {":error": error})
 
     def _where_waiting(self, file_id: str, update: str, values: dict[str, Any]) -> None:
@@ -3115,6 +3243,7 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
     except Exception as error:
         if given.file_id:
             job.ledger.note_error(given.file_id, root_cause(error))
+        require_no_card_number(error)
         raise
     job.step("done")
     spark.stop()
@@ -3222,117 +3351,6 @@ def run_again(job: Job, killed: RunInProgress, probe: Probe) -> None:
         reason = f"the {job.layer.name.title()} job ended without a word {attempts} times while it held this file"
         job.ledger.fail(files[0]["file_id"], reason)
         job.ledger.abandon()
-
-
-# From glue/reading/card_numbers.py
-
-FEWEST_DIGITS, MOST_DIGITS, LAST_DIGITS = 13, 19, 4
-DIGITS_TWICE = str.maketrans("0123456789", "0246813579")  # the digit sum of twice the digit
-# Possessive, or long runs exhaust Java's stack.
-RUN = r"(?<![0-9])(?<![0-9]\.)" + CARD_NUMBER_IN_TEXT.replace("{0,3}", "{0,3}+").replace("{12,}", "{12,}+")
-RUN_AHEAD = RUN.replace("{12,}+", "{12}")
-PIECE = rf"{RUN}|(?:[^0-9]++|(?!{RUN_AHEAD})[0-9]++)++"
-
-
-def has_card_number(digits: str) -> bool:
-    """Tell whether digits are as many as those of a card, end in their check digit, and are no timestamp."""
-    if not FEWEST_DIGITS <= len(digits) <= MOST_DIGITS or re.match(DATE_AHEAD, digits):
-        return False
-    return sum(map(int, digits[-1::-2] + digits[-2::-2].translate(DIGITS_TWICE))) % 10 == 0
-
-
-def masked_text(text: str) -> str:
-    """Return a text in which no card number is left but for its last four digits."""
-    return re.sub(RUN, lambda run: masked_run(run[0]), text)
-
-
-def masked_run(run: str) -> str:
-    """Return a run of digits with its card numbers masked; of a digit in several of them none may be shown by one."""
-    groups = re.findall("[0-9]+", run)
-    digits, ends = "".join(groups), [0]
-    for group in groups:
-        ends.append(ends[-1] + len(group))
-    is_long = len(run) > CARD_NUMBER_RUN
-    pairs = [(first, end) for place, first in enumerate(ends) for end in ends[place + 1 : place + 1 + MOST_DIGITS]]
-    spans = [(0, len(digits))] if is_long else [span for span in pairs if has_card_number(digits[slice(*span)])]
-    shown = list(digits)
-    for first, end in spans:
-        shown[first : end - LAST_DIGITS] = "*" * (end - LAST_DIGITS - first)
-    left = iter(shown)
-    return re.sub("[0-9]", lambda _: next(left), run)
-
-
-def with_masked(rows: DataFrame, names: Sequence[str]) -> DataFrame:
-    """Mask columns of text; by one expression for all, since describing it to Spark takes a fifth of a second."""
-    if not names:
-        return rows
-    both = rows.withColumn("masked", F.transform(F.array(*names), masked))
-    return both.withColumns({name: F.col("masked")[place] for place, name in enumerate(names)}).drop("masked")
-
-
-def masked(text: Column) -> Column:
-    """Return a text in which no card number is left but for its last four digits; most texts take one look."""
-    pieces = F.regexp_extract_all(text, F.lit(PIECE), F.lit(0))
-    shown = F.transform(pieces, lambda piece: F.when(piece.rlike(rf"^{RUN}\z"), shown_run(piece)).otherwise(piece))
-    may_hold = (F.length(text) >= FEWEST_DIGITS) & text.rlike(RUN_AHEAD)
-    return F.when(may_hold, F.concat_ws("", shown)).otherwise(text)
-
-
-def shown_run(run: Column) -> Column:
-    """Return a run of digits as `masked_run` does: taken apart into groups, each with what stands behind it."""
-    groups = F.regexp_extract_all(run, F.lit("[0-9]++[^0-9]*+"), F.lit(0))
-    shown = F.transform(F.array(groups), lambda found: F.concat_ws("", shown_groups(found, spans_of(found))))
-    whole = F.regexp_replace(run, "[0-9](?=(?:[^0-9]*+[0-9]){4})", "*")
-    return F.when(F.length(run) > CARD_NUMBER_RUN, whole).otherwise(shown[0])
-
-
-def digits_of(groups: Column) -> Column:
-    return F.regexp_replace(F.concat_ws("", groups), "[^0-9]", "")
-
-
-def spans_of(groups: Column) -> Column:
-    """Return the card numbers in groups of digits: the first and the last group of each, and its digits' end."""
-
-    def spans_from(first: Column) -> Column:
-        counts = F.sequence(F.lit(1), F.least(F.size(groups) - first, F.lit(MOST_DIGITS)))
-        spans = F.transform(
-            counts,
-            lambda count: F.struct(
-                first.alias("first"),
-                (first + count - 1).alias("last"),
-                digits_of(F.slice(groups, first + 1, count)).alias("digits"),
-                F.length(digits_of(F.slice(groups, F.lit(1), first + count))).alias("end"),
-            ),
-        )
-        return F.filter(spans, lambda span: is_card_number(span["digits"]))
-
-    return F.flatten(F.transform(groups, lambda _, first: spans_from(first)))
-
-
-def is_card_number(digits: Column) -> Column:
-    """Tell of digits what `has_card_number` tells; zeros in front do not change the sum."""
-    pairs = F.lpad(digits, MOST_DIGITS + 1, "0")
-    twice = F.translate(F.regexp_replace(pairs, "(.)(.)", "$1"), "0123456789", "0246813579")
-    signs = F.regexp_extract_all(F.concat(twice, F.regexp_replace(pairs, "(.)(.)", "$2")), F.lit("."), F.lit(0))
-    total = F.aggregate(signs, F.lit(0), lambda before, sign: before + F.ascii(sign) - ord("0"))
-    is_long = F.length(digits).between(FEWEST_DIGITS, MOST_DIGITS)
-    return F.when(is_long, (total % 10 == 0) & ~digits.rlike(f"^{DATE_AHEAD}")).otherwise(F.lit(False))
-
-
-def shown_groups(groups: Column, spans: Column) -> Column:
-    """Return groups of digits with those of card numbers masked, but for the last four of each."""
-
-    def shown(group: Column, at: Column, found: Column) -> Column:
-        around = F.filter(found, lambda span: (span["first"] <= at) & (at <= span["last"]))
-        own = F.length(F.regexp_replace(group, "[^0-9]", ""))
-        until = F.length(digits_of(F.slice(groups, F.lit(1), at + 1)))
-        behind = F.array_max(F.transform(around, lambda span: span["end"])) - until
-        hidden = F.least(own, own + behind - LAST_DIGITS)
-        masks = F.regexp_replace(group.substr(F.lit(1), hidden), ".", "*")
-        is_masked = (F.size(around) > 0) & (hidden > 0)
-        return F.when(is_masked, F.concat(masks, group.substr(hidden + 1, F.length(group)))).otherwise(group)
-
-    return F.transform(F.array(spans), lambda found: F.transform(groups, lambda group, at: shown(group, at, found)))[0]
 
 
 # From glue/reading/figures.py
