@@ -20,6 +20,16 @@ MEANINGS = {
     "deleted": "removed",
 }
 
+LABELS = {
+    "row_count": "rows",
+    "total_amount": "",
+    "positive_total": "above 0",
+    "negative_total": "below 0",
+    "key_sum": "ids",
+    "hash_total": "ids times cents",
+}
+"""What control totals are called, in the order of the contract."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -114,6 +124,8 @@ def _kpis(item: Item) -> RenderableType:
         ("ordered by", _order(item)),
         ("rows", console.count(kpis["row_count"])),
         ("total amount", f"{console.money(Decimal(kpis['total_amount']))} ({_proof(control)})"),
+        ("above and below 0", _sums(kpis)),
+        ("sums modulo 10^16", _hashes(kpis)),
         ("control totals", _control(control)),
         ("keys", f"{kpis['distinct_keys']:,} distinct, {kpis['duplicate_keys']:,} repeated"),
         ("dates", f"{kpis.get('first_at', '-')} … {kpis.get('last_at', '-')}"),
@@ -161,9 +173,22 @@ def _proof(control: Item) -> str:
 
 
 def _control(control: Item) -> str:
-    rows = f"{control['row_count']:,} rows" if "row_count" in control else ""
-    amount = console.money(Decimal(control["total_amount"])) if "total_amount" in control else ""
-    return ", ".join(figure for figure in (rows, amount) if figure)
+    return ", ".join(
+        f"{console.count(value) if isinstance(value, int) else console.money(Decimal(value))} {label}".strip()
+        for name, label in LABELS.items()
+        if (value := control.get(name)) is not None
+    )
+
+
+def _sums(kpis: Item) -> str:
+    """Return the amounts above and below zero; earlier versions did not add them up."""
+    if "positive_total" not in kpis:
+        return ""
+    return f"{console.money(Decimal(kpis['positive_total']))} and {console.money(Decimal(kpis['negative_total']))}"
+
+
+def _hashes(kpis: Item) -> str:
+    return f"ids {kpis['key_sum']:,}, ids times cents {kpis['hash_total']:,}" if "key_sum" in kpis else ""
 
 
 def _outcomes(item: Item) -> RenderableType:

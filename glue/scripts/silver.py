@@ -448,7 +448,7 @@ CODE_COLUMNS = (
 
 StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
 LayerName = Literal["silver", "gold"]
-ControlSource = Literal["metadata", "side-car", "none"]
+ControlSource = Literal["metadata", "side-car", "trailer", "metadata and trailer", "side-car and trailer", "none"]
 
 
 class StatusChange(TypedDict):
@@ -536,6 +536,7 @@ class FileFormat(TypedDict):
     ]
     types: NotRequired[Annotated[list[str], "Parquet only: type names, of `columns`"]]
     blank_lines_before_header: NotRequired[Annotated[int, "those that say `sep=` included"]]
+    trailer_line: NotRequired[Annotated[int, "the line of the trailer record; only where there is one"]]
     odd_quote_lines: NotRequired[int]
 
 
@@ -561,6 +562,10 @@ class FileKpis(TypedDict):
     bad_rows: Annotated[int, "rows that break a rule"]
     broken_rules: Annotated[dict[str, int], "rule → rows that break it, each row under every rule that it breaks"]
     total_amount: str
+    positive_total: Annotated[str, "sum of the amounts above zero"]
+    negative_total: Annotated[str, "sum of the amounts below zero"]
+    key_sum: Annotated[int, "sum of the readable keys, modulo 10^16"]
+    hash_total: Annotated[int, "sum of key times cents over the rows where both are readable, modulo 10^16"]
     first_at: NotRequired[Annotated[str, "readable dates; absent when none"]]
     last_at: NotRequired[Annotated[str, "readable dates; absent when none"]]
     operations: NotRequired[
@@ -575,6 +580,10 @@ class ControlTotals(TypedDict):
     source: ControlSource
     row_count: NotRequired[int]
     total_amount: NotRequired[str]
+    positive_total: NotRequired[str]
+    negative_total: NotRequired[str]
+    key_sum: NotRequired[int]
+    hash_total: NotRequired[int]
     proven: bool
 
 
@@ -1533,6 +1542,11 @@ REASON_CODES: Mapping[str, str] = {
     ),
     "row_count_mismatch": "the control total of rows differs",
     "total_amount_mismatch": "the control total of money differs",
+    "positive_total_mismatch": "the control total of the amounts above zero differs",
+    "negative_total_mismatch": "the control total of the amounts below zero differs",
+    "key_sum_mismatch": "the control total of the ids differs",
+    "hash_total_mismatch": "the control total of ids times cents differs: an amount stands at another id",
+    "missing_trailer": "the pin requires a trailer record, and the file does not end in one",
     "unreadable_control": "the control totals or `as-of` cannot be read",
     "ambiguous_dialect": "what the file holds can be read in two ways: see *Dialects*",
     "unreadable_dialect": "the pin of the file's folder cannot be used: see *Dialects*",
@@ -3729,8 +3743,8 @@ ORIGIN = {
     "has_op": "boolean", "has_commit_at": "boolean",
 }  # fmt: skip
 LAYOUT = (
-    "file_name string, header_line bigint, field_count int, null_text string, more_null_texts array<string>, "
-    "decimal string, date_order string, "
+    "file_name string, header_line bigint, trailer_line bigint, field_count int, null_text string, "
+    "more_null_texts array<string>, decimal string, date_order string, "
     "other_table struct<name: string, places: array<int>>"
 )
 
@@ -3756,6 +3770,7 @@ def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[st
         "has_commit_at": "commit_at" in shape["places"],
         "file_name": staging.name(file),
         "header_line": shape.get("blank_lines_before_header", 0) + 1 if shape["has_header"] else 0,
+        "trailer_line": shape.get("trailer_line"),
         "field_count": column_count(shape),
         "null_text": shape.get("null_text"),
         "more_null_texts": shape.get("more_null_texts"),
@@ -4130,6 +4145,9 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
     texts, delimiter = texts_of(files[0]["subject"]), files[0]["format"].get("delimiter", COMMA)
     lines, most_untidy = read_lines(spark, files, staging, texts)
     below = lines.where("line > header_line")
+    if any("trailer_line" in file["format"] for file in files):
+        # Behind it nothing but blank lines follows.
+        below = below.where("trailer_line IS NULL OR line < trailer_line")
     if not all(file["format"]["has_header"] for file in files):
         # Byte order marks before the first record are no part of it.
         first = F.regexp_replace("text", "^\ufeff+", "")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
 LayerName = Literal["silver", "gold"]
-ControlSource = Literal["metadata", "side-car", "none"]
+ControlSource = Literal["metadata", "side-car", "trailer", "metadata and trailer", "side-car and trailer", "none"]
 
 
 class StatusChange(TypedDict):
@@ -96,6 +96,7 @@ class FileFormat(TypedDict):
     ]
     types: NotRequired[Annotated[list[str], "Parquet only: type names, of `columns`"]]
     blank_lines_before_header: NotRequired[Annotated[int, "those that say `sep=` included"]]
+    trailer_line: NotRequired[Annotated[int, "the line of the trailer record; only where there is one"]]
     odd_quote_lines: NotRequired[int]
 
 
@@ -121,6 +122,10 @@ class FileKpis(TypedDict):
     bad_rows: Annotated[int, "rows that break a rule"]
     broken_rules: Annotated[dict[str, int], "rule → rows that break it, each row under every rule that it breaks"]
     total_amount: str
+    positive_total: Annotated[str, "sum of the amounts above zero"]
+    negative_total: Annotated[str, "sum of the amounts below zero"]
+    key_sum: Annotated[int, "sum of the readable keys, modulo 10^16"]
+    hash_total: Annotated[int, "sum of key times cents over the rows where both are readable, modulo 10^16"]
     first_at: NotRequired[Annotated[str, "readable dates; absent when none"]]
     last_at: NotRequired[Annotated[str, "readable dates; absent when none"]]
     operations: NotRequired[
@@ -135,6 +140,10 @@ class ControlTotals(TypedDict):
     source: ControlSource
     row_count: NotRequired[int]
     total_amount: NotRequired[str]
+    positive_total: NotRequired[str]
+    negative_total: NotRequired[str]
+    key_sum: NotRequired[int]
+    hash_total: NotRequired[int]
     proven: bool
 
 
