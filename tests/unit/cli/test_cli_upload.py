@@ -188,7 +188,7 @@ def test_parts_have_checksums_that_the_upload_declares_and_its_end_repeats__larg
     monkeypatch.setattr(sending, "PART", part)
     bodies = [b"a" * part, b"b" * part, b"c"]
     (tmp_path / "a.csv").write_bytes(b"".join(bodies))
-    [sent] = upload(bronze.s3, "bronze", [Source(tmp_path / "a.csv", "transactions/a.csv")], {})
+    [sent] = upload(sending.Bronze(bronze.s3, "bronze", ""), [Source(tmp_path / "a.csv", "transactions/a.csv")], {})
     [begun], [ended] = bronze.requests["CreateMultipartUpload"], bronze.requests["CompleteMultipartUpload"]
     parts = bronze.requests["UploadPart"]
     assert {params["ChecksumAlgorithm"] for params in (begun, *parts)} == {"SHA256"}
@@ -200,6 +200,6 @@ def test_parts_have_checksums_that_the_upload_declares_and_its_end_repeats__larg
 
 def test_object_has_the_checksum_of_its_file__one_request(bronze: Watched, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"a")
-    upload(bronze.s3, "bronze", [Source(tmp_path / "a.csv", "transactions/a.csv")], {})
+    upload(sending.Bronze(bronze.s3, "bronze", ""), [Source(tmp_path / "a.csv", "transactions/a.csv")], {})
     head = bronze.s3.head_object(Bucket="bronze", Key="transactions/a.csv", ChecksumMode="ENABLED")
     assert head["ChecksumSHA256"] == checksum(b"a")
