@@ -44,6 +44,7 @@ COMMANDS = (
     "query",
     "audit",
     "replay",
+    "resume",
     "maintain",
     "smoke",
     "demo",
