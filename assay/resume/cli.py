@@ -48,8 +48,8 @@ def resume(
     if dry_run or not agreed(yes=yes):
         return
     resumer = resuming.Resumer(target)
-    if closes:
-        resumer.close_breaker(closes)
+    if layer:
+        resumer.close_breaker(layer)
     lost = [each for each in found if not resumer.resume(each)]
     for each in lost:
         key = console.shown(each.item["key"])

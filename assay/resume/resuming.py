@@ -27,7 +27,8 @@ class Resumer:
     target: Target
 
     def close_breaker(self, layer: str) -> None:
-        self._update(f"breaker#{layer}", "REMOVE failures, opened_at, prober", "attribute_exists(prober)", {}, {})
+        forget = "REMOVE starts, failures, opened_at, prober"
+        self._update(f"breaker#{layer}", forget, "attribute_exists(file_id)", {}, {})
 
     def resume(self, file: Resumable) -> bool:
         """Let a file go on; return whether this call did it."""

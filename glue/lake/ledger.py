@@ -148,14 +148,14 @@ class Ledger:
         )
 
     def count_start(self, start: str) -> None:
-        """Count a start of this layer's job as a failure until it succeeds: a run that dies can count nothing.
+        """Count a start of this layer's job until one succeeds: after three, the workflow starts no more.
 
         While the breaker is open, nothing is left to count for.
         """
         try:
             self._table.update_item(
                 Key=self._breaker_key,
-                UpdateExpression="SET kind = :kind ADD failures :start",
+                UpdateExpression="SET kind = :kind ADD starts :start",
                 ConditionExpression="attribute_not_exists(prober)",
                 ExpressionAttributeValues={":kind": "breaker", ":start": {start}},
             )
@@ -164,11 +164,11 @@ class Ledger:
                 raise
 
     def count_success(self) -> None:
-        """Forget the failures, and close the breaker: the layer's job works. Once a process is enough."""
+        """Forget what has failed, and close the breaker: the layer's job works. Once a process is enough."""
         if not self._has_succeeded:
             self._table.update_item(
                 Key=self._breaker_key,
-                UpdateExpression="SET kind = :kind, succeeded_at = :now REMOVE failures, opened_at, prober",
+                UpdateExpression="SET kind = :kind, succeeded_at = :now REMOVE starts, failures, opened_at, prober",
                 ExpressionAttributeValues={":kind": "breaker", ":now": now_text()},
             )
         self._has_succeeded = True

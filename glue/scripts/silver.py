@@ -725,9 +725,10 @@ class BreakerItem(TypedDict):
     file_id: Annotated[str, "`breaker#silver` or `breaker#gold`"]
     kind: Annotated[Literal["breaker"], "`breaker`"]
     succeeded_at: NotRequired[Annotated[str, "when a run of the job last reached its end, or published something"]]
-    failures: NotRequired[
+    starts: NotRequired[
         Annotated[set[str], "starts of the job since, each named by its execution: of runs that failed, or go on"]
     ]
+    failures: NotRequired[Annotated[set[str], "starts since whose executions have seen them fail"]]
     opened_at: NotRequired[Annotated[str, "only while it is open: no run starts but the probes"]]
     prober: NotRequired[Annotated[str, "only while it is open: ARN of the execution that makes the probes"]]
 
@@ -2411,14 +2412,14 @@ class Ledger:
         )
 
     def count_start(self, start: str) -> None:
-        """Count a start of this layer's job as a failure until it succeeds: a run that dies can count nothing.
+        """Count a start of this layer's job until one succeeds: after three, the workflow starts no more.
 
         While the breaker is open, nothing is left to count for.
         """
         try:
             self._table.update_item(
                 Key=self._breaker_key,
-                UpdateExpression="SET kind = :kind ADD failures :start",
+                UpdateExpression="SET kind = :kind ADD starts :start",
                 ConditionExpression="attribute_not_exists(prober)",
                 ExpressionAttributeValues={":kind": "breaker", ":start": {start}},
             )
@@ -2427,11 +2428,11 @@ class Ledger:
                 raise
 
     def count_success(self) -> None:
-        """Forget the failures, and close the breaker: the layer's job works. Once a process is enough."""
+        """Forget what has failed, and close the breaker: the layer's job works. Once a process is enough."""
         if not self._has_succeeded:
             self._table.update_item(
                 Key=self._breaker_key,
-                UpdateExpression="SET kind = :kind, succeeded_at = :now REMOVE failures, opened_at, prober",
+                UpdateExpression="SET kind = :kind, succeeded_at = :now REMOVE starts, failures, opened_at, prober",
                 ExpressionAttributeValues={":kind": "breaker", ":now": now_text()},
             )
         self._has_succeeded = True

@@ -287,9 +287,10 @@ class BreakerItem(TypedDict):
     file_id: Annotated[str, "`breaker#silver` or `breaker#gold`"]
     kind: Annotated[Literal["breaker"], "`breaker`"]
     succeeded_at: NotRequired[Annotated[str, "when a run of the job last reached its end, or published something"]]
-    failures: NotRequired[
+    starts: NotRequired[
         Annotated[set[str], "starts of the job since, each named by its execution: of runs that failed, or go on"]
     ]
+    failures: NotRequired[Annotated[set[str], "starts since whose executions have seen them fail"]]
     opened_at: NotRequired[Annotated[str, "only while it is open: no run starts but the probes"]]
     prober: NotRequired[Annotated[str, "only while it is open: ARN of the execution that makes the probes"]]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 import boto3
 import pytest
-from glue_pipeline import GOLD, SILVER, Event, Pipeline, csv, put
+from glue_pipeline import GOLD, SILVER, Event, Killed, Pipeline, csv, put
 
 from glue.lake.ledger import Ledger
 
@@ -192,7 +193,7 @@ def test_silver_gives_up_on_a_file__its_runs_die_and_others_go_well(before: dict
     assert (failed["stage"], failed["attempts"]) == ("silver", 3)
     assert failed["reason"].startswith("3 runs of the Silver job that took this file failed")
     assert "in_progress" not in pipeline.item("layer#silver")
-    assert "failures" not in pipeline.item("breaker#silver")
+    assert "starts" not in pipeline.item("breaker#silver")
 
 
 def test_gold_publishes_no_file_that_was_given_up__its_run_is_done_again(before: dict[str, Pipeline]) -> None:

@@ -180,7 +180,7 @@ def test_workflow_counts_no_failure__a_run_has_succeeded_since(pipeline: Pipelin
 def test_workflow_starts_nothing__the_last_of_three_runs_may_still_succeed(pipeline: Pipeline) -> None:
     pipeline.substitutions["MaximumPolls"] = "2"
     pipeline.put("accepted")
-    pipeline.ledger.put_item(Item={"file_id": "breaker#silver", "kind": "breaker", "failures": {"a", "b", "c"}})
+    pipeline.ledger.put_item(Item={"file_id": "breaker#silver", "kind": "breaker", "starts": {"a", "b", "c"}})
 
     ending = pipeline.run()
 
