@@ -798,11 +798,9 @@ class RejectionMail(TypedDict):
 class FileFailure(TypedDict):
     """Why a file does not go on until it is resumed."""
 
-    stage: Annotated[
-        Literal["kpi", "silver", "gold", "workflow"], "`kpi`: it was received, and no attempt could examine it"
-    ]
+    stage: Annotated[Literal["kpi", "silver", "gold"], "`kpi`: it was received, and no attempt could examine it"]
     reason: str
-    attempts: int
+    attempts: Annotated[int, "calls of the function, or runs that took it"]
     at: str
 
 
@@ -990,7 +988,8 @@ class FileItem(TypedDict):
     last_error: NotRequired[Annotated[RunError, "only while it waits, after a run that its workflow started failed"]]
     silver: NotRequired[Annotated[SilverOfFile, "what Silver did with it"]]
     gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
-    execution_arn: NotRequired[Annotated[str, "of the workflow"]]
+    execution_arn: NotRequired[Annotated[str, "of the workflow, the last one"]]
+    resumes: NotRequired[Annotated[int, "how often it was resumed; its execution is then `<name>-r<resumes>`"]]
     changes: Annotated[list[StatusChange], "each status change"]
 
 
@@ -1031,8 +1030,17 @@ class RunInProgress(TypedDict):
     token: Annotated[str, "fences out a second writer"]
     files: list[str]
     started_at: str
-    attempts: NotRequired[Annotated[int, "Silver"]]
+    attempts: NotRequired[Annotated[int, "Silver: runs that took these files, this one among them"]]
+    start: NotRequired[Annotated[str, "which start of the job by the workflow it was; else it had none"]]
     silver: NotRequired[Annotated[PublishedRun, "Gold: `published` of the Silver run that it brings over"]]
+
+
+class SuspectFiles(TypedDict):
+    """Files of a run that failed: they are taken again, in a run of their own."""
+
+    files: list[str]
+    attempts: Annotated[int, "runs that took all of them, and failed"]
+    run_seq: Annotated[int, "last committed run when the first of these failed"]
 
 
 class RunIntent(TypedDict):
@@ -1060,8 +1068,23 @@ class LayerItem(TypedDict):
     kind: Annotated[Literal["layer"], "`layer`"]
     run_seq: Annotated[int, "last run that reached its commit point"]
     in_progress: NotRequired[Annotated[RunInProgress, "while a run works"]]
+    suspects: NotRequired[Annotated[list[SuspectFiles], "Silver: files of failed runs, a run's in halves"]]
     intent: NotRequired[Annotated[RunIntent, "from the commit point until all is published"]]
     published: NotRequired[Annotated[PublishedRun, "what readers are shown"]]
+
+
+class BreakerItem(TypedDict):
+    """An item per layer: whether its runs succeed."""
+
+    file_id: Annotated[str, "`breaker#silver` or `breaker#gold`"]
+    kind: Annotated[Literal["breaker"], "`breaker`"]
+    succeeded_at: NotRequired[Annotated[str, "when a run of the job last reached its end, or published something"]]
+    starts: NotRequired[
+        Annotated[set[str], "starts of the job since, each named by its execution: of runs that failed, or go on"]
+    ]
+    failures: NotRequired[Annotated[set[str], "starts since whose executions have seen them fail"]]
+    opened_at: NotRequired[Annotated[str, "only while it is open: no run starts but the probes"]]
+    prober: NotRequired[Annotated[str, "only while it is open: ARN of the execution that makes the probes"]]
 
 
 class PendingFigures(TypedDict):
@@ -2633,9 +2656,11 @@ class Ledger:
     def __init__(self, table_name: str, layer: LayerName) -> None:
         self.layer = layer
         self._layer_key = {"file_id": f"layer#{layer}"}
+        self._breaker_key = {"file_id": f"breaker#{layer}"}
         self._resource = boto3.resource("dynamodb")
         self._table = self._resource.Table(table_name)
         self._token: str | None = None  # of the run that this process has begun last
+        self._has_succeeded = False  # this process, in a run at least
 
     def state(self, layer: LayerName | None = None) -> LayerItem:
         """Return a layer's item, read consistently; an empty layer has run 0."""
@@ -2699,6 +2724,48 @@ class Ledger:
         """Forget a run in progress that has nothing to commit."""
         self._table.update_item(Key=self._layer_key, UpdateExpression="REMOVE in_progress")
 
+    def set_aside(self, failed: RunInProgress, suspects: list[SuspectFiles]) -> None:
+        """Forget a run in progress that was seen to fail; its files are among the suspects."""
+        self._conditional(
+            "SET suspects = :suspects REMOVE in_progress",
+            Attr("intent").not_exists() & Attr("in_progress.token").eq(failed["token"]),
+            {":suspects": suspects},
+        )
+
+    def keep_suspects(self, suspects: list[SuspectFiles]) -> None:
+        """Note which suspects are left, once the others were taken again."""
+        self._table.update_item(
+            Key=self._layer_key,
+            UpdateExpression="SET suspects = :suspects",
+            ExpressionAttributeValues={":suspects": cast(Any, suspects)},
+        )
+
+    def count_start(self, start: str) -> None:
+        """Count a start of this layer's job until one succeeds: after three, the workflow starts no more.
+
+        While the breaker is open, nothing is left to count for.
+        """
+        try:
+            self._table.update_item(
+                Key=self._breaker_key,
+                UpdateExpression="SET kind = :kind ADD starts :start",
+                ConditionExpression="attribute_not_exists(prober)",
+                ExpressionAttributeValues={":kind": "breaker", ":start": {start}},
+            )
+        except ClientError as error:
+            if not is_refused(error):
+                raise
+
+    def count_success(self) -> None:
+        """Forget what has failed, and close the breaker: the layer's job works. Once a process is enough."""
+        if not self._has_succeeded:
+            self._table.update_item(
+                Key=self._breaker_key,
+                UpdateExpression="SET kind = :kind, succeeded_at = :now REMOVE starts, failures, opened_at, prober",
+                ExpressionAttributeValues={":kind": "breaker", ":now": now_text()},
+            )
+        self._has_succeeded = True
+
     def advance(
         self, file_id: str, *, status: StatusName, waiting_for: LayerName | None, found: SilverOfFile | GoldOfFile
     ) -> None:
@@ -2748,16 +2815,15 @@ class Ledger:
             },
         )
 
-    def fail(self, file_id: str, reason: str) -> None:
+    def fail(self, file_id: str, reason: str, *, attempts: int = 1) -> None:
         """Take a file out of the queue until it is resumed, and say why; one that waits here no more stays as it is.
 
-        What is committed is published, and what another run has taken is that run's to judge.
+        `attempts` counts the runs that took it. What is committed is published, and what another run has taken is that
+        run's to judge.
         """
         state = self.state()
         if "intent" in state or self._token not in (None, state.get("in_progress", {}).get("token")):
             raise FencedOut(f"a run that is committed, or another one, holds the files of layer {self.layer}")
-        found = self.files([file_id])
-        attempts = found[0]["failed"]["attempts"] + 1 if found and "failed" in found[0] else 1
         told = masked_text(reason)[:FAILURE_CHARACTERS]
         failed = {"stage": self.layer, "reason": told, "attempts": attempts, "at": now_text()}
         self._where_waiting(
@@ -2912,6 +2978,7 @@ def begin(job: Job, files: Sequence[FileItem], before: LayerItem, **note: object
     run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
     file_ids = [file["file_id"] for file in files]
     begun = {"run_seq": run_seq, "token": token, "files": file_ids, "started_at": now_text(), **note}
+    begun |= {"start": job.arguments.start} if job.arguments.start else {}
     record = cast(RunInProgress, begun)
     job.ledger.begin(record, after=before["run_seq"])
     job.step("begun", run_seq=run_seq, files=len(files))
@@ -2981,6 +3048,7 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
     job.step("files_advanced")
     published = cast(PublishedRun, {"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
     ledger.finish(published)
+    ledger.count_success()
     job.step("published", run_seq=intent["run_seq"], **totals_of(report))
     return list(promised)
 
@@ -3060,6 +3128,7 @@ def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace
     for name in ("expected_run_seq", *layer.numbers):
         parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--file_id", default="", help="the file whose execution started this run")
+    parser.add_argument("--start", default="", help="which start of this job by the workflow this is")
     parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
     parser.add_argument("--maintain", choices=["true", "orphans"], help="compact all tables, and take no file")
     parsed, _ = parser.parse_known_args(argv)
@@ -3087,12 +3156,16 @@ def work(job: Job) -> None:
         maintain(job)
     else:
         job.layer.take(job)
+    job.ledger.count_success()
 
 
 def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
     """Run a layer's job; leave the reason of a failure on the file whose execution started it."""
+    ledger = Ledger(given.ledger_table, layer.name)
+    if given.start:
+        ledger.count_start(given.start)
     spark = session(layer.name, layer.settings)
-    job = Job(layer, spark, Ledger(given.ledger_table, layer.name), given)
+    job = Job(layer, spark, ledger, given)
     try:
         create_tables(spark, job.database, layer.tables, row_group_bytes=layer.row_group_bytes)
         job.step("started")

@@ -485,11 +485,9 @@ class RejectionMail(TypedDict):
 class FileFailure(TypedDict):
     """Why a file does not go on until it is resumed."""
 
-    stage: Annotated[
-        Literal["kpi", "silver", "gold", "workflow"], "`kpi`: it was received, and no attempt could examine it"
-    ]
+    stage: Annotated[Literal["kpi", "silver", "gold"], "`kpi`: it was received, and no attempt could examine it"]
     reason: str
-    attempts: int
+    attempts: Annotated[int, "calls of the function, or runs that took it"]
     at: str
 
 
@@ -677,7 +675,8 @@ class FileItem(TypedDict):
     last_error: NotRequired[Annotated[RunError, "only while it waits, after a run that its workflow started failed"]]
     silver: NotRequired[Annotated[SilverOfFile, "what Silver did with it"]]
     gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
-    execution_arn: NotRequired[Annotated[str, "of the workflow"]]
+    execution_arn: NotRequired[Annotated[str, "of the workflow, the last one"]]
+    resumes: NotRequired[Annotated[int, "how often it was resumed; its execution is then `<name>-r<resumes>`"]]
     changes: Annotated[list[StatusChange], "each status change"]
 
 
@@ -718,8 +717,17 @@ class RunInProgress(TypedDict):
     token: Annotated[str, "fences out a second writer"]
     files: list[str]
     started_at: str
-    attempts: NotRequired[Annotated[int, "Silver"]]
+    attempts: NotRequired[Annotated[int, "Silver: runs that took these files, this one among them"]]
+    start: NotRequired[Annotated[str, "which start of the job by the workflow it was; else it had none"]]
     silver: NotRequired[Annotated[PublishedRun, "Gold: `published` of the Silver run that it brings over"]]
+
+
+class SuspectFiles(TypedDict):
+    """Files of a run that failed: they are taken again, in a run of their own."""
+
+    files: list[str]
+    attempts: Annotated[int, "runs that took all of them, and failed"]
+    run_seq: Annotated[int, "last committed run when the first of these failed"]
 
 
 class RunIntent(TypedDict):
@@ -747,8 +755,23 @@ class LayerItem(TypedDict):
     kind: Annotated[Literal["layer"], "`layer`"]
     run_seq: Annotated[int, "last run that reached its commit point"]
     in_progress: NotRequired[Annotated[RunInProgress, "while a run works"]]
+    suspects: NotRequired[Annotated[list[SuspectFiles], "Silver: files of failed runs, a run's in halves"]]
     intent: NotRequired[Annotated[RunIntent, "from the commit point until all is published"]]
     published: NotRequired[Annotated[PublishedRun, "what readers are shown"]]
+
+
+class BreakerItem(TypedDict):
+    """An item per layer: whether its runs succeed."""
+
+    file_id: Annotated[str, "`breaker#silver` or `breaker#gold`"]
+    kind: Annotated[Literal["breaker"], "`breaker`"]
+    succeeded_at: NotRequired[Annotated[str, "when a run of the job last reached its end, or published something"]]
+    starts: NotRequired[
+        Annotated[set[str], "starts of the job since, each named by its execution: of runs that failed, or go on"]
+    ]
+    failures: NotRequired[Annotated[set[str], "starts since whose executions have seen them fail"]]
+    opened_at: NotRequired[Annotated[str, "only while it is open: no run starts but the probes"]]
+    prober: NotRequired[Annotated[str, "only while it is open: ARN of the execution that makes the probes"]]
 
 
 class PendingFigures(TypedDict):
@@ -2528,9 +2551,11 @@ class Ledger:
     def __init__(self, table_name: str, layer: LayerName) -> None:
         self.layer = layer
         self._layer_key = {"file_id": f"layer#{layer}"}
+        self._breaker_key = {"file_id": f"breaker#{layer}"}
         self._resource = boto3.resource("dynamodb")
         self._table = self._resource.Table(table_name)
         self._token: str | None = None  # of the run that this process has begun last
+        self._has_succeeded = False  # this process, in a run at least
 
     def state(self, layer: LayerName | None = None) -> LayerItem:
         """Return a layer's item, read consistently; an empty layer has run 0."""
@@ -2594,6 +2619,48 @@ class Ledger:
         """Forget a run in progress that has nothing to commit."""
         self._table.update_item(Key=self._layer_key, UpdateExpression="REMOVE in_progress")
 
+    def set_aside(self, failed: RunInProgress, suspects: list[SuspectFiles]) -> None:
+        """Forget a run in progress that was seen to fail; its files are among the suspects."""
+        self._conditional(
+            "SET suspects = :suspects REMOVE in_progress",
+            Attr("intent").not_exists() & Attr("in_progress.token").eq(failed["token"]),
+            {":suspects": suspects},
+        )
+
+    def keep_suspects(self, suspects: list[SuspectFiles]) -> None:
+        """Note which suspects are left, once the others were taken again."""
+        self._table.update_item(
+            Key=self._layer_key,
+            UpdateExpression="SET suspects = :suspects",
+            ExpressionAttributeValues={":suspects": cast(Any, suspects)},
+        )
+
+    def count_start(self, start: str) -> None:
+        """Count a start of this layer's job until one succeeds: after three, the workflow starts no more.
+
+        While the breaker is open, nothing is left to count for.
+        """
+        try:
+            self._table.update_item(
+                Key=self._breaker_key,
+                UpdateExpression="SET kind = :kind ADD starts :start",
+                ConditionExpression="attribute_not_exists(prober)",
+                ExpressionAttributeValues={":kind": "breaker", ":start": {start}},
+            )
+        except ClientError as error:
+            if not is_refused(error):
+                raise
+
+    def count_success(self) -> None:
+        """Forget what has failed, and close the breaker: the layer's job works. Once a process is enough."""
+        if not self._has_succeeded:
+            self._table.update_item(
+                Key=self._breaker_key,
+                UpdateExpression="SET kind = :kind, succeeded_at = :now REMOVE starts, failures, opened_at, prober",
+                ExpressionAttributeValues={":kind": "breaker", ":now": now_text()},
+            )
+        self._has_succeeded = True
+
     def advance(
         self, file_id: str, *, status: StatusName, waiting_for: LayerName | None, found: SilverOfFile | GoldOfFile
     ) -> None:
@@ -2643,16 +2710,15 @@ class Ledger:
             },
         )
 
-    def fail(self, file_id: str, reason: str) -> None:
+    def fail(self, file_id: str, reason: str, *, attempts: int = 1) -> None:
         """Take a file out of the queue until it is resumed, and say why; one that waits here no more stays as it is.
 
-        What is committed is published, and what another run has taken is that run's to judge.
+        `attempts` counts the runs that took it. What is committed is published, and what another run has taken is that
+        run's to judge.
         """
         state = self.state()
         if "intent" in state or self._token not in (None, state.get("in_progress", {}).get("token")):
             raise FencedOut(f"a run that is committed, or another one, holds the files of layer {self.layer}")
-        found = self.files([file_id])
-        attempts = found[0]["failed"]["attempts"] + 1 if found and "failed" in found[0] else 1
         told = masked_text(reason)[:FAILURE_CHARACTERS]
         failed = {"stage": self.layer, "reason": told, "attempts": attempts, "at": now_text()}
         self._where_waiting(
@@ -3069,6 +3135,7 @@ def begin(job: Job, files: Sequence[FileItem], before: LayerItem, **note: object
     run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
     file_ids = [file["file_id"] for file in files]
     begun = {"run_seq": run_seq, "token": token, "files": file_ids, "started_at": now_text(), **note}
+    begun |= {"start": job.arguments.start} if job.arguments.start else {}
     record = cast(RunInProgress, begun)
     job.ledger.begin(record, after=before["run_seq"])
     job.step("begun", run_seq=run_seq, files=len(files))
@@ -3138,6 +3205,7 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
     job.step("files_advanced")
     published = cast(PublishedRun, {"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
     ledger.finish(published)
+    ledger.count_success()
     job.step("published", run_seq=intent["run_seq"], **totals_of(report))
     return list(promised)
 
@@ -3217,6 +3285,7 @@ def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace
     for name in ("expected_run_seq", *layer.numbers):
         parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--file_id", default="", help="the file whose execution started this run")
+    parser.add_argument("--start", default="", help="which start of this job by the workflow this is")
     parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
     parser.add_argument("--maintain", choices=["true", "orphans"], help="compact all tables, and take no file")
     parsed, _ = parser.parse_known_args(argv)
@@ -3244,12 +3313,16 @@ def work(job: Job) -> None:
         maintain(job)
     else:
         job.layer.take(job)
+    job.ledger.count_success()
 
 
 def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
     """Run a layer's job; leave the reason of a failure on the file whose execution started it."""
+    ledger = Ledger(given.ledger_table, layer.name)
+    if given.start:
+        ledger.count_start(given.start)
     spark = session(layer.name, layer.settings)
-    job = Job(layer, spark, Ledger(given.ledger_table, layer.name), given)
+    job = Job(layer, spark, ledger, given)
     try:
         create_tables(spark, job.database, layer.tables, row_group_bytes=layer.row_group_bytes)
         job.step("started")
@@ -3265,25 +3338,9 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
 
 # From glue/lake/isolation.py
 
-ATTEMPTS = 3  # a file list that has killed the job this often is taken file by file
+ATTEMPTS = 3  # a file is given up once so many runs that took it failed, the last of them with no other
 Probe = Callable[[Job, FileItem], None]
 """Reads one file alone, wholly, and raises what is wrong with it."""
-
-
-def process_oldest(job: Job, probe: Probe) -> None:
-    """Process the files that have waited longest, as many as a run takes; then the job's own, if it is left.
-
-    So nothing is overtaken for long, for every job takes what is oldest; and an execution that starts a job sees its
-    file taken.
-    """
-    own_id = job.arguments.file_id
-    first = up_to_rows(job.ledger.waiting(own_id or None), job.run_rows)
-    process_all(job, first, probe)
-    if own_id and own_id not in {file["file_id"] for file in first}:
-        left = job.ledger.waiting(own_id)
-        own, others = ([file for file in left if (file["file_id"] == own_id) == is_own] for is_own in (True, False))
-        if own:
-            process_all(job, up_to_rows([*own, *others], job.run_rows), probe)
 
 
 def process_all(job: Job, files: Sequence[FileItem], probe: Probe, *, attempts: int = 1) -> None:
@@ -3302,7 +3359,7 @@ def process_all(job: Job, files: Sequence[FileItem], probe: Probe, *, attempts: 
             reject_load(job, refusal)
             out = {refusal.marker_id}
         except Exception as error:
-            out = fail_broken(job, left, error, probe)
+            out = fail_broken(job, left, error, probe, attempts)
         left = [file for file in left if file["file_id"] not in out]
     return job.ledger.abandon()
 
@@ -3313,7 +3370,7 @@ def reject_load(job: Job, refusal: LoadRefused) -> None:
     job.step("load_refused", file_id=refusal.marker_id, **refusal.reason)
 
 
-def fail_broken(job: Job, files: Sequence[FileItem], error: Exception, probe: Probe) -> set[str]:
+def fail_broken(job: Job, files: Sequence[FileItem], error: Exception, probe: Probe, attempts: int) -> set[str]:
     """Mark the files that broke a run as failed, and return them; raise the error if no file is to blame."""
     if isinstance(error, FileBroken):
         broken = {error.file_id: error.reason}
@@ -3323,7 +3380,7 @@ def fail_broken(job: Job, files: Sequence[FileItem], error: Exception, probe: Pr
         if not broken:
             raise error
     for broken_id, reason in broken.items():
-        job.ledger.fail(broken_id, reason)
+        job.ledger.fail(broken_id, reason, attempts=attempts)
         job.step("file_failed", file_id=broken_id)
     return set(broken)
 
@@ -3351,20 +3408,89 @@ def why_unreadable(job: Job, file: FileItem, probe: Probe) -> str | None:
     return None
 
 
+def take_all(job: Job, probe: Probe) -> None:
+    """Process what waits: first the files that are under no suspicion, then the suspects, a list in a run of its own.
+
+    A reload would bring suspects together again, so it comes last.
+    """
+    suspects = [(each, still_waiting(job, each["files"])) for each in job.ledger.state().get("suspects", [])]
+    suspects.sort(key=lambda suspect: any(map(is_load, suspect[1])))
+    take_fresh(job, {file_id for each, _ in suspects for file_id in each["files"]}, probe)
+    for place, (suspect, files) in enumerate(suspects, start=1):
+        process_all(job, files, probe, attempts=suspect["attempts"] + 1)
+        job.ledger.keep_suspects([each for each, _ in suspects[place:]])
+
+
+def take_fresh(job: Job, held: set[str], probe: Probe) -> None:
+    """Process the files that have waited longest, as many as a run takes; then the job's own, if it is left.
+
+    So nothing is overtaken for long, for every job takes what is oldest; and an execution that starts a job sees its
+    file taken.
+    """
+    own_id = job.arguments.file_id
+    first = up_to_rows(fresh_files(job, held), job.run_rows)
+    process_all(job, first, probe)
+    if own_id and own_id not in {file["file_id"] for file in first}:
+        left = fresh_files(job, held)
+        own, others = ([file for file in left if (file["file_id"] == own_id) == is_own] for is_own in (True, False))
+        if own:
+            process_all(job, up_to_rows([*own, *others], job.run_rows), probe)
+
+
+def fresh_files(job: Job, held: set[str]) -> list[FileItem]:
+    """Return what waits, those first that have waited longest, without suspects and what would bring these together."""
+    waiting = job.ledger.waiting(job.arguments.file_id or None)
+    return [file for file in waiting if file["file_id"] not in held and not (held and is_load(file))]
+
+
 def run_again(job: Job, killed: RunInProgress, probe: Probe) -> None:
-    """Process the files of a killed run again; after so many times each by itself, and one that kills alone fails."""
-    files = [file for file in job.ledger.files(killed["files"]) if file.get("waiting_for") == job.layer.name]
-    attempts = killed["attempts"]
-    if attempts < ATTEMPTS or not files:
-        process_all(job, files, probe, attempts=attempts + 1)
-    elif len(killed["files"]) > 1:
-        # Any of them may be to blame, also one that has been given up since.
-        for file in files:
-            process_all(job, [file], probe)
+    """Do a killed run again with the same files; set those of a run of the workflow's aside, which may die of them."""
+    files = still_waiting(job, killed["files"])
+    if "start" in killed:
+        set_aside(job, killed, files)
     else:
-        reason = f"the {job.layer.name.title()} job ended without a word {attempts} times while it held this file"
-        job.ledger.fail(files[0]["file_id"], reason)
-        job.ledger.abandon()
+        process_all(job, files, probe, attempts=killed["attempts"] + 1)
+
+
+def set_aside(job: Job, failed: RunInProgress, files: Sequence[FileItem]) -> None:
+    """Make the files of a failed run suspects; give a single one up if it is to blame.
+
+    It is, if others went well since its first failure. While all runs fail, no file is told from the others.
+    """
+    state = job.ledger.state()
+    taken = {file["file_id"] for file in files}
+    earlier = [each for each in state.get("suspects", []) if taken.intersection(each["files"])]
+    others = [each for each in state.get("suspects", []) if each not in earlier]
+    since = min((each["run_seq"] for each in earlier), default=state["run_seq"])
+    parts = halves(files)
+    if len(files) == 1 and failed["attempts"] >= ATTEMPTS and since < state["run_seq"]:
+        parts = []
+        fail_alone(job, files[0]["file_id"], failed["attempts"])
+    found = SuspectFiles(files=[], attempts=failed["attempts"], run_seq=since)
+    job.ledger.set_aside(failed, [*others, *[SuspectFiles({**found, "files": part}) for part in parts]])
+    job.step("set_aside", lists=[len(part) for part in parts])
+
+
+def fail_alone(job: Job, file_id: str, attempts: int) -> None:
+    runs = f"{attempts} runs of the {job.layer.name.title()} job that took this file failed"
+    job.ledger.fail(file_id, f"{runs}, the last of them with this file alone", attempts=attempts)
+    job.step("file_failed", file_id=file_id)
+
+
+def halves(files: Sequence[FileItem]) -> list[list[str]]:
+    """Return the ids of files in two lists, and each reload in one of its own."""
+    loads = [[file["file_id"]] for file in files if is_load(file)]
+    others = [file["file_id"] for file in files if not is_load(file)]
+    middle = (len(others) + 1) // 2
+    return [part for part in (others[:middle], others[middle:], *loads) if part]
+
+
+def still_waiting(job: Job, file_ids: Sequence[str]) -> list[FileItem]:
+    return [file for file in job.ledger.files(file_ids) if file.get("waiting_for") == job.layer.name]
+
+
+def is_load(file: FileItem) -> bool:
+    return file["subject"] == "load"
 
 
 # From glue/reading/figures.py
@@ -5183,7 +5309,7 @@ def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
 
 # A run takes the files that have waited longest, as many as its workers hold. Where it fails, each file is read alone,
 # to find the one
-# that breaks it (`glue/lake/isolation.py`).
+# that breaks it; where it dies, later runs take its files in halves (`glue/lake/isolation.py`).
 
 
 def probe(job: Job, file: FileItem) -> None:
@@ -5197,7 +5323,7 @@ def probe(job: Job, file: FileItem) -> None:
 
 
 def take(job: Job) -> None:
-    process_oldest(job, probe)
+    take_all(job, probe)
 
 
 def repeat(job: Job, killed: RunInProgress) -> None:

@@ -57,7 +57,7 @@ UNUSED = {
     Grant("KpiFunctionRole", "sqs:SendMessage", "*"): "Lambda puts lost events into the dead-letter queue",
     Grant("WorkflowRole", "glue:GetJobRuns", "*"): "Step Functions waits for a job with it",
     Grant("WorkflowRole", "glue:BatchStopJobRun", "*"): "Step Functions stops a stopped execution's job with it",
-    Grant("WorkflowRole", "dynamodb:UpdateItem", "*"): "marks a failed file; no execution fails here",
+    Grant("WorkflowRole", "dynamodb:UpdateItem", "*"): "counts a run that failed; none fails here",
     Grant("*", "s3:ListBucketVersions", "*-bronze-*"): "S3 answers 404 by it for a version that was deleted",
     Grant("*SilverRole", "s3:ListBucket", "*-bronze-*"): "S3 answers 404 by it for an upload that was deleted",
     Grant("*SilverRole", "s3:GetObjectVersionTagging", "*"): "S3 asks for it where an upload has tags",

@@ -45,6 +45,7 @@ COMMANDS = (
     "audit",
     "explain",
     "replay",
+    "resume",
     "maintain",
     "smoke",
     "demo",
