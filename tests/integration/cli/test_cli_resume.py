@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 from cloud.uploads import data_records, object_version
-from deployed_stack import NAMES, DeployedStack, file_item
+from deployed_stack import NAMES, REGION, DeployedStack, file_item
+from iam import allows, statements
 
+from assay.ledger import plain
 from assay.resume.resuming import Resumer
-from assay.target import Target
+from assay.target import LOCAL_STACK, Target
+from devcloud.local.permissions import Request, permissions
+
+ROOT = Path(__file__).parents[3]
 
 FAILED = {"stage": "silver", "reason": "its page is damaged", "attempts": 1, "at": "2026-11-23T06:05:00.000000Z"}
 OPEN = {"kind": "breaker", "failures": {"a", "b", "c"}, "opened_at": "2026-11-23T06:00:00.000000Z", "prober": "arn"}
@@ -48,8 +55,6 @@ def start(stack: DeployedStack, name: str) -> str:
 
 
 def read(stack: DeployedStack, item: dict[str, Any]) -> dict[str, Any]:
-    from assay.ledger import plain
-
     answer = stack.client("dynamodb").get_item(TableName=NAMES["LedgerTable"], Key={"file_id": {"S": item["file_id"]}})
     return plain(answer["Item"])
 
@@ -227,3 +232,43 @@ def test_resume_sends_the_files_own_event_to_the_function__it_could_not_be_exami
     [version] = [object_version(record) for record in data_records(json.loads(call["Payload"]))]
     assert (version.file_id, version.sequencer) == (item["file_id"], item["sequencer"])
     assert version.event_at.isoformat() == "2026-11-23T06:00:00+00:00"
+
+
+def test_operator_policy_allows_what_resume_calls(stack: DeployedStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"assay-dev-LedgerTable-*": NAMES["LedgerTable"], "stateMachine:assay-dev": "stateMachine:assay-workflow"}
+    names |= {"execution:assay-dev:": "execution:assay-workflow:", "stack/assay-dev/": f"stack/{LOCAL_STACK}/"}
+    names |= {"function:assay-dev-kpi": f"function:{NAMES['KpiFunction']}", "us-east-1": REGION}
+    policy = (ROOT / "docs/operator-policy.json").read_text()
+    for given, here in names.items():
+        policy = policy.replace(given, here)
+    received = item_of("c.csv", "received", failed=FAILED | {"stage": "kpi"}, etag="e")
+    stack.put(item_of("a.csv", failed=FAILED), waiting("b.csv"), received, {"file_id": "breaker#gold", **OPEN})
+    calls: list[tuple[str, str, dict[str, Any]]] = []
+    make = BaseClient._make_api_call
+
+    def record(self: Any, operation: str, given: dict[str, Any]) -> Any:
+        calls.append((self.meta.service_model.signing_name, operation, given))
+        return {} if operation == "Invoke" else make(self, operation, given)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", record)
+    for words in (("a.csv",), ("b.csv",), ("--failed",), ("--layer", "gold")):
+        assert stack.assay("resume", *words, "--yes").exit_code == 0
+
+    needed = {
+        (each["action"], each["resource"])
+        for service, operation, given in calls
+        for each in permissions(
+            Request(service, operation, REGION, path=f"/functions/{given.get('FunctionName')}/", given=given)
+        )
+    }
+    allowed = statements(json.loads(policy))
+    assert {call for call in needed if not allows(allowed, *call, {})} == set()
+    assert {action for action, _ in needed} == {
+        "cloudformation:DescribeStacks",
+        "dynamodb:BatchGetItem",
+        "dynamodb:Scan",
+        "dynamodb:UpdateItem",
+        "lambda:InvokeFunction",
+        "states:DescribeExecution",
+        "states:StartExecution",
+    }
