@@ -134,6 +134,9 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
     texts, delimiter = texts_of(files[0]["subject"]), files[0]["format"].get("delimiter", COMMA)
     lines, most_untidy = read_lines(spark, files, staging, texts)
     below = lines.where("line > header_line")
+    if any("trailer_line" in file["format"] for file in files):
+        # Behind it nothing but blank lines follows.
+        below = below.where("trailer_line IS NULL OR line < trailer_line")
     if not all(file["format"]["has_header"] for file in files):
         # Byte order marks before the first record are no part of it.
         first = F.regexp_replace("text", "^\ufeff+", "")

@@ -14,6 +14,7 @@ import json
 import re
 import sys
 import tempfile
+import traceback
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -447,7 +448,7 @@ CODE_COLUMNS = (
 
 StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
 LayerName = Literal["silver", "gold"]
-ControlSource = Literal["metadata", "side-car", "none"]
+ControlSource = Literal["metadata", "side-car", "trailer", "metadata and trailer", "side-car and trailer", "none"]
 
 
 class StatusChange(TypedDict):
@@ -484,11 +485,9 @@ class RejectionMail(TypedDict):
 class FileFailure(TypedDict):
     """Why a file does not go on until it is resumed."""
 
-    stage: Annotated[
-        Literal["kpi", "silver", "gold", "workflow"], "`kpi`: it was received, and no attempt could examine it"
-    ]
+    stage: Annotated[Literal["kpi", "silver", "gold"], "`kpi`: it was received, and no attempt could examine it"]
     reason: str
-    attempts: int
+    attempts: Annotated[int, "calls of the function, or runs that took it"]
     at: str
 
 
@@ -535,6 +534,7 @@ class FileFormat(TypedDict):
     ]
     types: NotRequired[Annotated[list[str], "Parquet only: type names, of `columns`"]]
     blank_lines_before_header: NotRequired[Annotated[int, "those that say `sep=` included"]]
+    trailer_line: NotRequired[Annotated[int, "the line of the trailer record; only where there is one"]]
     odd_quote_lines: NotRequired[int]
 
 
@@ -560,6 +560,10 @@ class FileKpis(TypedDict):
     bad_rows: Annotated[int, "rows that break a rule"]
     broken_rules: Annotated[dict[str, int], "rule → rows that break it, each row under every rule that it breaks"]
     total_amount: str
+    positive_total: Annotated[str, "sum of the amounts above zero"]
+    negative_total: Annotated[str, "sum of the amounts below zero"]
+    key_sum: Annotated[int, "sum of the readable keys, modulo 10^16"]
+    hash_total: Annotated[int, "sum of key times cents over the rows where both are readable, modulo 10^16"]
     first_at: NotRequired[Annotated[str, "readable dates; absent when none"]]
     last_at: NotRequired[Annotated[str, "readable dates; absent when none"]]
     operations: NotRequired[
@@ -574,6 +578,10 @@ class ControlTotals(TypedDict):
     source: ControlSource
     row_count: NotRequired[int]
     total_amount: NotRequired[str]
+    positive_total: NotRequired[str]
+    negative_total: NotRequired[str]
+    key_sum: NotRequired[int]
+    hash_total: NotRequired[int]
     proven: bool
 
 
@@ -597,11 +605,31 @@ class SilverOfFile(TypedDict):
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
 
 
+class GroupMovement(TypedDict):
+    """A group of an aggregate whose money a run has moved."""
+
+    group: Annotated[str, "its key, as in the table"]
+    before: Annotated[str, "total amount"]
+    after: Annotated[str, "total amount"]
+
+
+class GoldChanges(TypedDict):
+    """What a Gold run changed."""
+
+    facts: Annotated[dict[str, int], "`inserted`, `updated`, `deleted`"]
+    members: Annotated[dict[str, int], "dimension → members added"]
+    days: Annotated[int, "days on which changed facts lie or lay"]
+    groups: Annotated[dict[str, int], "aggregate → groups touched"]
+    table: NotRequired[Annotated[str, "the aggregate of `largest`; absent when no group moved"]]
+    largest: Annotated[list[GroupMovement], "the ten largest movements of one aggregate"]
+
+
 class GoldOfFile(TypedDict):
     """Which Gold run published a file."""
 
     run_seq: int
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
 
 
 class FileItem(TypedDict):
@@ -647,7 +675,8 @@ class FileItem(TypedDict):
     last_error: NotRequired[Annotated[RunError, "only while it waits, after a run that its workflow started failed"]]
     silver: NotRequired[Annotated[SilverOfFile, "what Silver did with it"]]
     gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
-    execution_arn: NotRequired[Annotated[str, "of the workflow"]]
+    execution_arn: NotRequired[Annotated[str, "of the workflow, the last one"]]
+    resumes: NotRequired[Annotated[int, "how often it was resumed; its execution is then `<name>-r<resumes>`"]]
     changes: Annotated[list[StatusChange], "each status change"]
 
 
@@ -688,8 +717,17 @@ class RunInProgress(TypedDict):
     token: Annotated[str, "fences out a second writer"]
     files: list[str]
     started_at: str
-    attempts: NotRequired[Annotated[int, "Silver"]]
+    attempts: NotRequired[Annotated[int, "Silver: runs that took these files, this one among them"]]
+    start: NotRequired[Annotated[str, "which start of the job by the workflow it was; else it had none"]]
     silver: NotRequired[Annotated[PublishedRun, "Gold: `published` of the Silver run that it brings over"]]
+
+
+class SuspectFiles(TypedDict):
+    """Files of a run that failed: they are taken again, in a run of their own."""
+
+    files: list[str]
+    attempts: Annotated[int, "runs that took all of them, and failed"]
+    run_seq: Annotated[int, "last committed run when the first of these failed"]
 
 
 class RunIntent(TypedDict):
@@ -717,8 +755,23 @@ class LayerItem(TypedDict):
     kind: Annotated[Literal["layer"], "`layer`"]
     run_seq: Annotated[int, "last run that reached its commit point"]
     in_progress: NotRequired[Annotated[RunInProgress, "while a run works"]]
+    suspects: NotRequired[Annotated[list[SuspectFiles], "Silver: files of failed runs, a run's in halves"]]
     intent: NotRequired[Annotated[RunIntent, "from the commit point until all is published"]]
     published: NotRequired[Annotated[PublishedRun, "what readers are shown"]]
+
+
+class BreakerItem(TypedDict):
+    """An item per layer: whether its runs succeed."""
+
+    file_id: Annotated[str, "`breaker#silver` or `breaker#gold`"]
+    kind: Annotated[Literal["breaker"], "`breaker`"]
+    succeeded_at: NotRequired[Annotated[str, "when a run of the job last reached its end, or published something"]]
+    starts: NotRequired[
+        Annotated[set[str], "starts of the job since, each named by its execution: of runs that failed, or go on"]
+    ]
+    failures: NotRequired[Annotated[set[str], "starts since whose executions have seen them fail"]]
+    opened_at: NotRequired[Annotated[str, "only while it is open: no run starts but the probes"]]
+    prober: NotRequired[Annotated[str, "only while it is open: ARN of the execution that makes the probes"]]
 
 
 class PendingFigures(TypedDict):
@@ -778,6 +831,7 @@ class GoldReport(TypedDict):
 
     files: list[str]
     totals: LayerTotals
+    changes: NotRequired[GoldChanges]
 
 
 # From functions/kpi/contract/limits.py
@@ -1454,6 +1508,8 @@ STATUSES = ("received", "accepted", "in_silver", "published")
 """A file's status moves along these and never back; or it ends `rejected`."""
 REJECTED = "rejected"
 LAYERS = ("silver", "gold")
+CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"
+"""The objects of the lake bucket that name the newest readers' cut, and those that are kept."""
 CAUSES: Mapping[str, str] = {"file": "a row of a file", "load": "the reload that a marker declares"}
 """Why a key changed, as `transaction_effects` tells it."""
 
@@ -1509,6 +1565,11 @@ REASON_CODES: Mapping[str, str] = {
     ),
     "row_count_mismatch": "the control total of rows differs",
     "total_amount_mismatch": "the control total of money differs",
+    "positive_total_mismatch": "the control total of the amounts above zero differs",
+    "negative_total_mismatch": "the control total of the amounts below zero differs",
+    "key_sum_mismatch": "the control total of the ids differs",
+    "hash_total_mismatch": "the control total of ids times cents differs: an amount stands at another id",
+    "missing_trailer": "the pin requires a trailer record, and the file does not end in one",
     "unreadable_control": "the control totals or `as-of` cannot be read",
     "ambiguous_dialect": "what the file holds can be read in two ways: see *Dialects*",
     "unreadable_dialect": "the pin of the file's folder cannot be used: see *Dialects*",
@@ -2270,6 +2331,117 @@ class Branches:
         return self._written(table).snapshot(self.name)
 
 
+# From glue/reading/card_numbers.py
+
+FEWEST_DIGITS, MOST_DIGITS, LAST_DIGITS = 13, 19, 4
+DIGITS_TWICE = str.maketrans("0123456789", "0246813579")  # the digit sum of twice the digit
+# Possessive, or long runs exhaust Java's stack.
+RUN = r"(?<![0-9])(?<![0-9]\.)" + CARD_NUMBER_IN_TEXT.replace("{0,3}", "{0,3}+").replace("{12,}", "{12,}+")
+RUN_AHEAD = RUN.replace("{12,}+", "{12}")
+PIECE = rf"{RUN}|(?:[^0-9]++|(?!{RUN_AHEAD})[0-9]++)++"
+
+
+def has_card_number(digits: str) -> bool:
+    """Tell whether digits are as many as those of a card, end in their check digit, and are no timestamp."""
+    if not FEWEST_DIGITS <= len(digits) <= MOST_DIGITS or re.match(DATE_AHEAD, digits):
+        return False
+    return sum(map(int, digits[-1::-2] + digits[-2::-2].translate(DIGITS_TWICE))) % 10 == 0
+
+
+def masked_text(text: str) -> str:
+    """Return a text in which no card number is left but for its last four digits."""
+    return re.sub(RUN, lambda run: masked_run(run[0]), text)
+
+
+def masked_run(run: str) -> str:
+    """Return a run of digits with its card numbers masked; of a digit in several of them none may be shown by one."""
+    groups = re.findall("[0-9]+", run)
+    digits, ends = "".join(groups), [0]
+    for group in groups:
+        ends.append(ends[-1] + len(group))
+    is_long = len(run) > CARD_NUMBER_RUN
+    pairs = [(first, end) for place, first in enumerate(ends) for end in ends[place + 1 : place + 1 + MOST_DIGITS]]
+    spans = [(0, len(digits))] if is_long else [span for span in pairs if has_card_number(digits[slice(*span)])]
+    shown = list(digits)
+    for first, end in spans:
+        shown[first : end - LAST_DIGITS] = "*" * (end - LAST_DIGITS - first)
+    left = iter(shown)
+    return re.sub("[0-9]", lambda _: next(left), run)
+
+
+def with_masked(rows: DataFrame, names: Sequence[str]) -> DataFrame:
+    """Mask columns of text; by one expression for all, since describing it to Spark takes a fifth of a second."""
+    if not names:
+        return rows
+    both = rows.withColumn("masked", F.transform(F.array(*names), masked))
+    return both.withColumns({name: F.col("masked")[place] for place, name in enumerate(names)}).drop("masked")
+
+
+def masked(text: Column) -> Column:
+    """Return a text in which no card number is left but for its last four digits; most texts take one look."""
+    pieces = F.regexp_extract_all(text, F.lit(PIECE), F.lit(0))
+    shown = F.transform(pieces, lambda piece: F.when(piece.rlike(rf"^{RUN}\z"), shown_run(piece)).otherwise(piece))
+    may_hold = (F.length(text) >= FEWEST_DIGITS) & text.rlike(RUN_AHEAD)
+    return F.when(may_hold, F.concat_ws("", shown)).otherwise(text)
+
+
+def shown_run(run: Column) -> Column:
+    """Return a run of digits as `masked_run` does: taken apart into groups, each with what stands behind it."""
+    groups = F.regexp_extract_all(run, F.lit("[0-9]++[^0-9]*+"), F.lit(0))
+    shown = F.transform(F.array(groups), lambda found: F.concat_ws("", shown_groups(found, spans_of(found))))
+    whole = F.regexp_replace(run, "[0-9](?=(?:[^0-9]*+[0-9]){4})", "*")
+    return F.when(F.length(run) > CARD_NUMBER_RUN, whole).otherwise(shown[0])
+
+
+def digits_of(groups: Column) -> Column:
+    return F.regexp_replace(F.concat_ws("", groups), "[^0-9]", "")
+
+
+def spans_of(groups: Column) -> Column:
+    """Return the card numbers in groups of digits: the first and the last group of each, and its digits' end."""
+
+    def spans_from(first: Column) -> Column:
+        counts = F.sequence(F.lit(1), F.least(F.size(groups) - first, F.lit(MOST_DIGITS)))
+        spans = F.transform(
+            counts,
+            lambda count: F.struct(
+                first.alias("first"),
+                (first + count - 1).alias("last"),
+                digits_of(F.slice(groups, first + 1, count)).alias("digits"),
+                F.length(digits_of(F.slice(groups, F.lit(1), first + count))).alias("end"),
+            ),
+        )
+        return F.filter(spans, lambda span: is_card_number(span["digits"]))
+
+    return F.flatten(F.transform(groups, lambda _, first: spans_from(first)))
+
+
+def is_card_number(digits: Column) -> Column:
+    """Tell of digits what `has_card_number` tells; zeros in front do not change the sum."""
+    pairs = F.lpad(digits, MOST_DIGITS + 1, "0")
+    twice = F.translate(F.regexp_replace(pairs, "(.)(.)", "$1"), "0123456789", "0246813579")
+    signs = F.regexp_extract_all(F.concat(twice, F.regexp_replace(pairs, "(.)(.)", "$2")), F.lit("."), F.lit(0))
+    total = F.aggregate(signs, F.lit(0), lambda before, sign: before + F.ascii(sign) - ord("0"))
+    is_long = F.length(digits).between(FEWEST_DIGITS, MOST_DIGITS)
+    return F.when(is_long, (total % 10 == 0) & ~digits.rlike(f"^{DATE_AHEAD}")).otherwise(F.lit(False))
+
+
+def shown_groups(groups: Column, spans: Column) -> Column:
+    """Return groups of digits with those of card numbers masked, but for the last four of each."""
+
+    def shown(group: Column, at: Column, found: Column) -> Column:
+        around = F.filter(found, lambda span: (span["first"] <= at) & (at <= span["last"]))
+        own = F.length(F.regexp_replace(group, "[^0-9]", ""))
+        until = F.length(digits_of(F.slice(groups, F.lit(1), at + 1)))
+        behind = F.array_max(F.transform(around, lambda span: span["end"])) - until
+        hidden = F.least(own, own + behind - LAST_DIGITS)
+        masks = F.regexp_replace(group.substr(F.lit(1), hidden), ".", "*")
+        is_masked = (F.size(around) > 0) & (hidden > 0)
+        return F.when(is_masked, F.concat(masks, group.substr(hidden + 1, F.length(group)))).otherwise(group)
+
+    return F.transform(F.array(spans), lambda found: F.transform(groups, lambda group, at: shown(group, at, found)))[0]
+
+
 # From glue/lake/failures.py
 
 
@@ -2293,6 +2465,10 @@ class Withdrawn(Exception):  # noqa: N818 - a decision, not an error of the prog
         self.file_ids = file_ids
 
 
+class JobFailed(Exception):  # noqa: N818 - the job did
+    """A job ends by an error that quoted what may be a card number; this is what may be told of it."""
+
+
 class FileBroken(Exception):  # noqa: N818 - the file is, not the program
     """One file cannot be processed; the others of its run can."""
 
@@ -2309,13 +2485,24 @@ def require(what: str, *, found: object, expected: object) -> None:
 
 
 def root_cause(error: BaseException) -> str:
-    """Return the innermost message of an error, through Java's causes."""
+    """Return the innermost message of an error, through Java's causes; it may have quoted a row, so it is masked."""
     cause = getattr(error, "java_exception", None)
     if cause is None:
-        return f"{type(error).__name__}: {error}"
+        return masked_text(f"{type(error).__name__}: {error}")
     while cause.getCause() is not None:
         cause = cause.getCause()
-    return str(cause.toString())
+    return masked_text(str(cause.toString()))
+
+
+def require_no_card_number(error: Exception) -> None:
+    """Raise `JobFailed` in the place of an error that quotes what may be a card number.
+
+    Glue puts the error that ends a job into its log and into the run's message, from where the workflow mails it.
+    """
+    told = "".join(traceback.format_exception(error))
+    if (shown := masked_text(told)) != told:
+        print(shown, file=sys.stderr, flush=True)
+        raise JobFailed(root_cause(error)) from None
 
 
 # From glue/lake/ledger.py
@@ -2364,9 +2551,11 @@ class Ledger:
     def __init__(self, table_name: str, layer: LayerName) -> None:
         self.layer = layer
         self._layer_key = {"file_id": f"layer#{layer}"}
+        self._breaker_key = {"file_id": f"breaker#{layer}"}
         self._resource = boto3.resource("dynamodb")
         self._table = self._resource.Table(table_name)
         self._token: str | None = None  # of the run that this process has begun last
+        self._has_succeeded = False  # this process, in a run at least
 
     def state(self, layer: LayerName | None = None) -> LayerItem:
         """Return a layer's item, read consistently; an empty layer has run 0."""
@@ -2430,6 +2619,48 @@ class Ledger:
         """Forget a run in progress that has nothing to commit."""
         self._table.update_item(Key=self._layer_key, UpdateExpression="REMOVE in_progress")
 
+    def set_aside(self, failed: RunInProgress, suspects: list[SuspectFiles]) -> None:
+        """Forget a run in progress that was seen to fail; its files are among the suspects."""
+        self._conditional(
+            "SET suspects = :suspects REMOVE in_progress",
+            Attr("intent").not_exists() & Attr("in_progress.token").eq(failed["token"]),
+            {":suspects": suspects},
+        )
+
+    def keep_suspects(self, suspects: list[SuspectFiles]) -> None:
+        """Note which suspects are left, once the others were taken again."""
+        self._table.update_item(
+            Key=self._layer_key,
+            UpdateExpression="SET suspects = :suspects",
+            ExpressionAttributeValues={":suspects": cast(Any, suspects)},
+        )
+
+    def count_start(self, start: str) -> None:
+        """Count a start of this layer's job until one succeeds: after three, the workflow starts no more.
+
+        While the breaker is open, nothing is left to count for.
+        """
+        try:
+            self._table.update_item(
+                Key=self._breaker_key,
+                UpdateExpression="SET kind = :kind ADD starts :start",
+                ConditionExpression="attribute_not_exists(prober)",
+                ExpressionAttributeValues={":kind": "breaker", ":start": {start}},
+            )
+        except ClientError as error:
+            if not is_refused(error):
+                raise
+
+    def count_success(self) -> None:
+        """Forget what has failed, and close the breaker: the layer's job works. Once a process is enough."""
+        if not self._has_succeeded:
+            self._table.update_item(
+                Key=self._breaker_key,
+                UpdateExpression="SET kind = :kind, succeeded_at = :now REMOVE starts, failures, opened_at, prober",
+                ExpressionAttributeValues={":kind": "breaker", ":now": now_text()},
+            )
+        self._has_succeeded = True
+
     def advance(
         self, file_id: str, *, status: StatusName, waiting_for: LayerName | None, found: SilverOfFile | GoldOfFile
     ) -> None:
@@ -2479,17 +2710,17 @@ class Ledger:
             },
         )
 
-    def fail(self, file_id: str, reason: str) -> None:
+    def fail(self, file_id: str, reason: str, *, attempts: int = 1) -> None:
         """Take a file out of the queue until it is resumed, and say why; one that waits here no more stays as it is.
 
-        What is committed is published, and what another run has taken is that run's to judge.
+        `attempts` counts the runs that took it. What is committed is published, and what another run has taken is that
+        run's to judge.
         """
         state = self.state()
         if "intent" in state or self._token not in (None, state.get("in_progress", {}).get("token")):
             raise FencedOut(f"a run that is committed, or another one, holds the files of layer {self.layer}")
-        found = self.files([file_id])
-        attempts = found[0]["failed"]["attempts"] + 1 if found and "failed" in found[0] else 1
-        failed = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "attempts": attempts, "at": now_text()}
+        told = masked_text(reason)[:FAILURE_CHARACTERS]
+        failed = {"stage": self.layer, "reason": told, "attempts": attempts, "at": now_text()}
         self._where_waiting(
             file_id, "SET failed = :failed REMOVE waiting_for, waiting_since, last_error", {":failed": failed}
         )
@@ -2499,7 +2730,7 @@ class Ledger:
 
         The file keeps its place in the queue: the fault need not be its own, and its execution tries again.
         """
-        error = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "at": now_text()}
+        error = {"stage": self.layer, "reason": masked_text(reason)[:FAILURE_CHARACTERS], "at": now_text()}
         self._where_waiting(file_id, "SET last_error = :error", {":error": error})
 
     def _where_waiting(self, file_id: str, update: str, values: dict[str, Any]) -> None:
@@ -2726,17 +2957,16 @@ def remove_orphans(spark: SparkSession, database: str, tables: Iterable[str], *,
 
 # From glue/lake/cuts.py
 
-CURRENT, KEPT = "current.json", "cuts.json"
-KEPT_CUTS = 100
+MOST_CUTS = 100
 KEPT_DAYS = 7
 CHANGED = ("PreconditionFailed", "ConditionalRequestConflict")
 
 
 def put_cut(bucket: str, prefix: str, cut: Cut) -> None:
     """Name a cut as the current one, unless a later one is there; a run that is finished by the next names it again."""
-    if not _replace(bucket, f"{prefix}{CURRENT}", lambda before: _newer(before, cut)):
+    if not _replace(bucket, f"{prefix}{CURRENT_CUT}", lambda before: _newer(before, cut)):
         return
-    _replace(bucket, f"{prefix}{KEPT}", lambda before: kept([*(before or []), cut]))
+    _replace(bucket, f"{prefix}{KEPT_CUTS}", lambda before: kept([*(before or []), cut]))
 
 
 def kept(cuts: Sequence[Cut]) -> list[Cut]:
@@ -2744,13 +2974,13 @@ def kept(cuts: Sequence[Cut]) -> list[Cut]:
     by_run = sorted({cut["run_seq"]: cut for cut in cuts}.values(), key=lambda cut: cut["run_seq"])
     oldest = datetime.fromisoformat(by_run[-1]["at"]) - timedelta(days=KEPT_DAYS)
     last_of_hour = {cut["at"][:13]: cut["run_seq"] for cut in by_run if datetime.fromisoformat(cut["at"]) >= oldest}
-    wanted = {*last_of_hour.values(), *(cut["run_seq"] for cut in by_run[-KEPT_CUTS:])}
+    wanted = {*last_of_hour.values(), *(cut["run_seq"] for cut in by_run[-MOST_CUTS:])}
     return [cut for cut in by_run if cut["run_seq"] in wanted]
 
 
 def snapshots_named(bucket: str, prefix: str, layer: LayerName) -> set[int]:
     """Return the snapshots of a layer's tables that kept cuts name."""
-    cuts, _ = _read(bucket, f"{prefix}{KEPT}")
+    cuts, _ = _read(bucket, f"{prefix}{KEPT_CUTS}")
     return {snapshot_id for cut in cuts or [] for snapshot_id in cut["snapshots"][layer].values()}
 
 
@@ -2905,6 +3135,7 @@ def begin(job: Job, files: Sequence[FileItem], before: LayerItem, **note: object
     run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
     file_ids = [file["file_id"] for file in files]
     begun = {"run_seq": run_seq, "token": token, "files": file_ids, "started_at": now_text(), **note}
+    begun |= {"start": job.arguments.start} if job.arguments.start else {}
     record = cast(RunInProgress, begun)
     job.ledger.begin(record, after=before["run_seq"])
     job.step("begun", run_seq=run_seq, files=len(files))
@@ -2974,6 +3205,7 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
     job.step("files_advanced")
     published = cast(PublishedRun, {"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
     ledger.finish(published)
+    ledger.count_success()
     job.step("published", run_seq=intent["run_seq"], **totals_of(report))
     return list(promised)
 
@@ -3053,6 +3285,7 @@ def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace
     for name in ("expected_run_seq", *layer.numbers):
         parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--file_id", default="", help="the file whose execution started this run")
+    parser.add_argument("--start", default="", help="which start of this job by the workflow this is")
     parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
     parser.add_argument("--maintain", choices=["true", "orphans"], help="compact all tables, and take no file")
     parsed, _ = parser.parse_known_args(argv)
@@ -3080,12 +3313,16 @@ def work(job: Job) -> None:
         maintain(job)
     else:
         job.layer.take(job)
+    job.ledger.count_success()
 
 
 def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
     """Run a layer's job; leave the reason of a failure on the file whose execution started it."""
+    ledger = Ledger(given.ledger_table, layer.name)
+    if given.start:
+        ledger.count_start(given.start)
     spark = session(layer.name, layer.settings)
-    job = Job(layer, spark, Ledger(given.ledger_table, layer.name), given)
+    job = Job(layer, spark, ledger, given)
     try:
         create_tables(spark, job.database, layer.tables, row_group_bytes=layer.row_group_bytes)
         job.step("started")
@@ -3093,6 +3330,7 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
     except Exception as error:
         if given.file_id:
             job.ledger.note_error(given.file_id, root_cause(error))
+        require_no_card_number(error)
         raise
     job.step("done")
     spark.stop()
@@ -3100,25 +3338,9 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
 
 # From glue/lake/isolation.py
 
-ATTEMPTS = 3  # a file list that has killed the job this often is taken file by file
+ATTEMPTS = 3  # a file is given up once so many runs that took it failed, the last of them with no other
 Probe = Callable[[Job, FileItem], None]
 """Reads one file alone, wholly, and raises what is wrong with it."""
-
-
-def process_oldest(job: Job, probe: Probe) -> None:
-    """Process the files that have waited longest, as many as a run takes; then the job's own, if it is left.
-
-    So nothing is overtaken for long, for every job takes what is oldest; and an execution that starts a job sees its
-    file taken.
-    """
-    own_id = job.arguments.file_id
-    first = up_to_rows(job.ledger.waiting(own_id or None), job.run_rows)
-    process_all(job, first, probe)
-    if own_id and own_id not in {file["file_id"] for file in first}:
-        left = job.ledger.waiting(own_id)
-        own, others = ([file for file in left if (file["file_id"] == own_id) == is_own] for is_own in (True, False))
-        if own:
-            process_all(job, up_to_rows([*own, *others], job.run_rows), probe)
 
 
 def process_all(job: Job, files: Sequence[FileItem], probe: Probe, *, attempts: int = 1) -> None:
@@ -3137,7 +3359,7 @@ def process_all(job: Job, files: Sequence[FileItem], probe: Probe, *, attempts: 
             reject_load(job, refusal)
             out = {refusal.marker_id}
         except Exception as error:
-            out = fail_broken(job, left, error, probe)
+            out = fail_broken(job, left, error, probe, attempts)
         left = [file for file in left if file["file_id"] not in out]
     return job.ledger.abandon()
 
@@ -3148,7 +3370,7 @@ def reject_load(job: Job, refusal: LoadRefused) -> None:
     job.step("load_refused", file_id=refusal.marker_id, **refusal.reason)
 
 
-def fail_broken(job: Job, files: Sequence[FileItem], error: Exception, probe: Probe) -> set[str]:
+def fail_broken(job: Job, files: Sequence[FileItem], error: Exception, probe: Probe, attempts: int) -> set[str]:
     """Mark the files that broke a run as failed, and return them; raise the error if no file is to blame."""
     if isinstance(error, FileBroken):
         broken = {error.file_id: error.reason}
@@ -3158,7 +3380,7 @@ def fail_broken(job: Job, files: Sequence[FileItem], error: Exception, probe: Pr
         if not broken:
             raise error
     for broken_id, reason in broken.items():
-        job.ledger.fail(broken_id, reason)
+        job.ledger.fail(broken_id, reason, attempts=attempts)
         job.step("file_failed", file_id=broken_id)
     return set(broken)
 
@@ -3186,123 +3408,89 @@ def why_unreadable(job: Job, file: FileItem, probe: Probe) -> str | None:
     return None
 
 
+def take_all(job: Job, probe: Probe) -> None:
+    """Process what waits: first the files that are under no suspicion, then the suspects, a list in a run of its own.
+
+    A reload would bring suspects together again, so it comes last.
+    """
+    suspects = [(each, still_waiting(job, each["files"])) for each in job.ledger.state().get("suspects", [])]
+    suspects.sort(key=lambda suspect: any(map(is_load, suspect[1])))
+    take_fresh(job, {file_id for each, _ in suspects for file_id in each["files"]}, probe)
+    for place, (suspect, files) in enumerate(suspects, start=1):
+        process_all(job, files, probe, attempts=suspect["attempts"] + 1)
+        job.ledger.keep_suspects([each for each, _ in suspects[place:]])
+
+
+def take_fresh(job: Job, held: set[str], probe: Probe) -> None:
+    """Process the files that have waited longest, as many as a run takes; then the job's own, if it is left.
+
+    So nothing is overtaken for long, for every job takes what is oldest; and an execution that starts a job sees its
+    file taken.
+    """
+    own_id = job.arguments.file_id
+    first = up_to_rows(fresh_files(job, held), job.run_rows)
+    process_all(job, first, probe)
+    if own_id and own_id not in {file["file_id"] for file in first}:
+        left = fresh_files(job, held)
+        own, others = ([file for file in left if (file["file_id"] == own_id) == is_own] for is_own in (True, False))
+        if own:
+            process_all(job, up_to_rows([*own, *others], job.run_rows), probe)
+
+
+def fresh_files(job: Job, held: set[str]) -> list[FileItem]:
+    """Return what waits, those first that have waited longest, without suspects and what would bring these together."""
+    waiting = job.ledger.waiting(job.arguments.file_id or None)
+    return [file for file in waiting if file["file_id"] not in held and not (held and is_load(file))]
+
+
 def run_again(job: Job, killed: RunInProgress, probe: Probe) -> None:
-    """Process the files of a killed run again; after so many times each by itself, and one that kills alone fails."""
-    files = [file for file in job.ledger.files(killed["files"]) if file.get("waiting_for") == job.layer.name]
-    attempts = killed["attempts"]
-    if attempts < ATTEMPTS or not files:
-        process_all(job, files, probe, attempts=attempts + 1)
-    elif len(killed["files"]) > 1:
-        # Any of them may be to blame, also one that has been given up since.
-        for file in files:
-            process_all(job, [file], probe)
+    """Do a killed run again with the same files; set those of a run of the workflow's aside, which may die of them."""
+    files = still_waiting(job, killed["files"])
+    if "start" in killed:
+        set_aside(job, killed, files)
     else:
-        reason = f"the {job.layer.name.title()} job ended without a word {attempts} times while it held this file"
-        job.ledger.fail(files[0]["file_id"], reason)
-        job.ledger.abandon()
+        process_all(job, files, probe, attempts=killed["attempts"] + 1)
 
 
-# From glue/reading/card_numbers.py
+def set_aside(job: Job, failed: RunInProgress, files: Sequence[FileItem]) -> None:
+    """Make the files of a failed run suspects; give a single one up if it is to blame.
 
-FEWEST_DIGITS, MOST_DIGITS, LAST_DIGITS = 13, 19, 4
-DIGITS_TWICE = str.maketrans("0123456789", "0246813579")  # the digit sum of twice the digit
-# Possessive, or long runs exhaust Java's stack.
-RUN = r"(?<![0-9])(?<![0-9]\.)" + CARD_NUMBER_IN_TEXT.replace("{0,3}", "{0,3}+").replace("{12,}", "{12,}+")
-RUN_AHEAD = RUN.replace("{12,}+", "{12}")
-PIECE = rf"{RUN}|(?:[^0-9]++|(?!{RUN_AHEAD})[0-9]++)++"
-
-
-def has_card_number(digits: str) -> bool:
-    """Tell whether digits are as many as those of a card, end in their check digit, and are no timestamp."""
-    if not FEWEST_DIGITS <= len(digits) <= MOST_DIGITS or re.match(DATE_AHEAD, digits):
-        return False
-    return sum(map(int, digits[-1::-2] + digits[-2::-2].translate(DIGITS_TWICE))) % 10 == 0
-
-
-def masked_text(text: str) -> str:
-    """Return a text in which no card number is left but for its last four digits."""
-    return re.sub(RUN, lambda run: masked_run(run[0]), text)
+    It is, if others went well since its first failure. While all runs fail, no file is told from the others.
+    """
+    state = job.ledger.state()
+    taken = {file["file_id"] for file in files}
+    earlier = [each for each in state.get("suspects", []) if taken.intersection(each["files"])]
+    others = [each for each in state.get("suspects", []) if each not in earlier]
+    since = min((each["run_seq"] for each in earlier), default=state["run_seq"])
+    parts = halves(files)
+    if len(files) == 1 and failed["attempts"] >= ATTEMPTS and since < state["run_seq"]:
+        parts = []
+        fail_alone(job, files[0]["file_id"], failed["attempts"])
+    found = SuspectFiles(files=[], attempts=failed["attempts"], run_seq=since)
+    job.ledger.set_aside(failed, [*others, *[SuspectFiles({**found, "files": part}) for part in parts]])
+    job.step("set_aside", lists=[len(part) for part in parts])
 
 
-def masked_run(run: str) -> str:
-    """Return a run of digits with its card numbers masked; of a digit in several of them none may be shown by one."""
-    groups = re.findall("[0-9]+", run)
-    digits, ends = "".join(groups), [0]
-    for group in groups:
-        ends.append(ends[-1] + len(group))
-    is_long = len(run) > CARD_NUMBER_RUN
-    pairs = [(first, end) for place, first in enumerate(ends) for end in ends[place + 1 : place + 1 + MOST_DIGITS]]
-    spans = [(0, len(digits))] if is_long else [span for span in pairs if has_card_number(digits[slice(*span)])]
-    shown = list(digits)
-    for first, end in spans:
-        shown[first : end - LAST_DIGITS] = "*" * (end - LAST_DIGITS - first)
-    left = iter(shown)
-    return re.sub("[0-9]", lambda _: next(left), run)
+def fail_alone(job: Job, file_id: str, attempts: int) -> None:
+    runs = f"{attempts} runs of the {job.layer.name.title()} job that took this file failed"
+    job.ledger.fail(file_id, f"{runs}, the last of them with this file alone", attempts=attempts)
+    job.step("file_failed", file_id=file_id)
 
 
-def masked(text: Column) -> Column:
-    """Return a text in which no card number is left but for its last four digits; most texts take one look."""
-    pieces = F.regexp_extract_all(text, F.lit(PIECE), F.lit(0))
-    shown = F.transform(pieces, lambda piece: F.when(piece.rlike(rf"^{RUN}\z"), shown_run(piece)).otherwise(piece))
-    may_hold = (F.length(text) >= FEWEST_DIGITS) & text.rlike(RUN_AHEAD)
-    return F.when(may_hold, F.concat_ws("", shown)).otherwise(text)
+def halves(files: Sequence[FileItem]) -> list[list[str]]:
+    """Return the ids of files in two lists, and each reload in one of its own."""
+    loads = [[file["file_id"]] for file in files if is_load(file)]
+    others = [file["file_id"] for file in files if not is_load(file)]
+    middle = (len(others) + 1) // 2
+    return [part for part in (others[:middle], others[middle:], *loads) if part]
 
 
-def shown_run(run: Column) -> Column:
-    """Return a run of digits as `masked_run` does: taken apart into groups, each with what stands behind it."""
-    groups = F.regexp_extract_all(run, F.lit("[0-9]++[^0-9]*+"), F.lit(0))
-    shown = F.transform(F.array(groups), lambda found: F.concat_ws("", shown_groups(found, spans_of(found))))
-    whole = F.regexp_replace(run, "[0-9](?=(?:[^0-9]*+[0-9]){4})", "*")
-    return F.when(F.length(run) > CARD_NUMBER_RUN, whole).otherwise(shown[0])
+def still_waiting(job: Job, file_ids: Sequence[str]) -> list[FileItem]:
+    return [file for file in job.ledger.files(file_ids) if file.get("waiting_for") == job.layer.name]
 
 
-def digits_of(groups: Column) -> Column:
-    return F.regexp_replace(F.concat_ws("", groups), "[^0-9]", "")
-
-
-def spans_of(groups: Column) -> Column:
-    """Return the card numbers in groups of digits: the first and the last group of each, and its digits' end."""
-
-    def spans_from(first: Column) -> Column:
-        counts = F.sequence(F.lit(1), F.least(F.size(groups) - first, F.lit(MOST_DIGITS)))
-        spans = F.transform(
-            counts,
-            lambda count: F.struct(
-                first.alias("first"),
-                (first + count - 1).alias("last"),
-                digits_of(F.slice(groups, first + 1, count)).alias("digits"),
-                F.length(digits_of(F.slice(groups, F.lit(1), first + count))).alias("end"),
-            ),
-        )
-        return F.filter(spans, lambda span: is_card_number(span["digits"]))
-
-    return F.flatten(F.transform(groups, lambda _, first: spans_from(first)))
-
-
-def is_card_number(digits: Column) -> Column:
-    """Tell of digits what `has_card_number` tells; zeros in front do not change the sum."""
-    pairs = F.lpad(digits, MOST_DIGITS + 1, "0")
-    twice = F.translate(F.regexp_replace(pairs, "(.)(.)", "$1"), "0123456789", "0246813579")
-    signs = F.regexp_extract_all(F.concat(twice, F.regexp_replace(pairs, "(.)(.)", "$2")), F.lit("."), F.lit(0))
-    total = F.aggregate(signs, F.lit(0), lambda before, sign: before + F.ascii(sign) - ord("0"))
-    is_long = F.length(digits).between(FEWEST_DIGITS, MOST_DIGITS)
-    return F.when(is_long, (total % 10 == 0) & ~digits.rlike(f"^{DATE_AHEAD}")).otherwise(F.lit(False))
-
-
-def shown_groups(groups: Column, spans: Column) -> Column:
-    """Return groups of digits with those of card numbers masked, but for the last four of each."""
-
-    def shown(group: Column, at: Column, found: Column) -> Column:
-        around = F.filter(found, lambda span: (span["first"] <= at) & (at <= span["last"]))
-        own = F.length(F.regexp_replace(group, "[^0-9]", ""))
-        until = F.length(digits_of(F.slice(groups, F.lit(1), at + 1)))
-        behind = F.array_max(F.transform(around, lambda span: span["end"])) - until
-        hidden = F.least(own, own + behind - LAST_DIGITS)
-        masks = F.regexp_replace(group.substr(F.lit(1), hidden), ".", "*")
-        is_masked = (F.size(around) > 0) & (hidden > 0)
-        return F.when(is_masked, F.concat(masks, group.substr(hidden + 1, F.length(group)))).otherwise(group)
-
-    return F.transform(F.array(spans), lambda found: F.transform(groups, lambda group, at: shown(group, at, found)))[0]
+def is_load(file: FileItem) -> bool:
+    return file["subject"] == "load"
 
 
 # From glue/reading/figures.py
@@ -3681,8 +3869,8 @@ ORIGIN = {
     "has_op": "boolean", "has_commit_at": "boolean",
 }  # fmt: skip
 LAYOUT = (
-    "file_name string, header_line bigint, field_count int, null_text string, more_null_texts array<string>, "
-    "decimal string, date_order string, "
+    "file_name string, header_line bigint, trailer_line bigint, field_count int, null_text string, "
+    "more_null_texts array<string>, decimal string, date_order string, "
     "other_table struct<name: string, places: array<int>>"
 )
 
@@ -3708,6 +3896,7 @@ def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[st
         "has_commit_at": "commit_at" in shape["places"],
         "file_name": staging.name(file),
         "header_line": shape.get("blank_lines_before_header", 0) + 1 if shape["has_header"] else 0,
+        "trailer_line": shape.get("trailer_line"),
         "field_count": column_count(shape),
         "null_text": shape.get("null_text"),
         "more_null_texts": shape.get("more_null_texts"),
@@ -3791,12 +3980,11 @@ def with_texts(
         steps.append((with_point, [name for name, kind in kinds.items() if kind in WITH_DECIMAL_SIGN]))
     if any("date_order" in file["format"] for file in files):
         steps.append((with_month_first, [name for name, kind in kinds.items() if kind is INSTANT]))
-    if not subject.secret:  # else staging did it
-        steps.append((masked, [name for name in values if name in subject.masked]))
     rows = rows.withColumns(values)
     for step, names in steps:
         rows = rows.withColumns({name: step(F.col(name)) for name in names})
-    return rows
+    # Staging has masked files of cards.
+    return rows if subject.secret else with_masked(rows, [name for name in values if name in subject.masked])
 
 
 # From glue/reading/parquet.py
@@ -4083,6 +4271,9 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
     texts, delimiter = texts_of(files[0]["subject"]), files[0]["format"].get("delimiter", COMMA)
     lines, most_untidy = read_lines(spark, files, staging, texts)
     below = lines.where("line > header_line")
+    if any("trailer_line" in file["format"] for file in files):
+        # Behind it nothing but blank lines follows.
+        below = below.where("trailer_line IS NULL OR line < trailer_line")
     if not all(file["format"]["has_header"] for file in files):
         # Byte order marks before the first record are no part of it.
         first = F.regexp_replace("text", "^\ufeff+", "")
@@ -5118,7 +5309,7 @@ def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
 
 # A run takes the files that have waited longest, as many as its workers hold. Where it fails, each file is read alone,
 # to find the one
-# that breaks it (`glue/lake/isolation.py`).
+# that breaks it; where it dies, later runs take its files in halves (`glue/lake/isolation.py`).
 
 
 def probe(job: Job, file: FileItem) -> None:
@@ -5132,7 +5323,7 @@ def probe(job: Job, file: FileItem) -> None:
 
 
 def take(job: Job) -> None:
-    process_oldest(job, probe)
+    take_all(job, probe)
 
 
 def repeat(job: Job, killed: RunInProgress) -> None:

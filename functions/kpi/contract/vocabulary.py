@@ -37,6 +37,8 @@ STATUSES = ("received", "accepted", "in_silver", "published")
 """A file's status moves along these and never back; or it ends `rejected`."""
 REJECTED = "rejected"
 LAYERS = ("silver", "gold")
+CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"
+"""The objects of the lake bucket that name the newest readers' cut, and those that are kept."""
 CAUSES: Mapping[str, str] = {"file": "a row of a file", "load": "the reload that a marker declares"}
 """Why a key changed, as `transaction_effects` tells it."""
 
@@ -92,6 +94,11 @@ REASON_CODES: Mapping[str, str] = {
     ),
     "row_count_mismatch": "the control total of rows differs",
     "total_amount_mismatch": "the control total of money differs",
+    "positive_total_mismatch": "the control total of the amounts above zero differs",
+    "negative_total_mismatch": "the control total of the amounts below zero differs",
+    "key_sum_mismatch": "the control total of the ids differs",
+    "hash_total_mismatch": "the control total of ids times cents differs: an amount stands at another id",
+    "missing_trailer": "the pin requires a trailer record, and the file does not end in one",
     "unreadable_control": "the control totals or `as-of` cannot be read",
     "ambiguous_dialect": "what the file holds can be read in two ways: see *Dialects*",
     "unreadable_dialect": "the pin of the file's folder cannot be used: see *Dialects*",

@@ -24,6 +24,7 @@ from reading.layout import Shape
 from reading.parquet import ParquetRows
 from reading.rejection import Reason, RejectedError
 from reading.texts import in_usual_writing, without_null_texts
+from reading.trailer import Trailer
 
 JSON_SUBJECT = "mcc_codes"
 """Its files may be JSON."""
@@ -50,6 +51,9 @@ class Rows(Protocol):
     def declared_rows(self) -> int:
         """How many rows the file says that it has, before any is read; 0 if it says nothing."""
         ...
+
+    @property
+    def trailer(self) -> Trailer | None: ...
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yield the records in the form of `RecordCutter`."""
@@ -82,7 +86,8 @@ class SourceFile:
         if self.kind == "json":
             return JsonCodes(stream, subject)
         text = _unzipped(stream) if self.kind == "csv.gz" else stream
-        return CsvRows(text, self._csv_shape, wanted, places=places)
+        may_have_trailer = subject.has_money and self.name.pin.trailer is not False
+        return CsvRows(text, self._csv_shape, wanted, places=places, may_have_trailer=may_have_trailer)
 
     def _csv_shape(self, beginning: Beginning) -> Shape:
         shape = csv_shape(self.name, beginning)
@@ -142,6 +147,8 @@ def format_of(kind: str, rows: Rows) -> FileFormat:
         item["types"] = list(rows.types[:STORED_NAMES])
     item["blank_lines_before_header"] = rows.blank_lines_before_header
     item["odd_quote_lines"] = rows.odd_quote_lines
+    if rows.trailer is not None:
+        item["trailer_line"] = rows.trailer.line
     return item
 
 

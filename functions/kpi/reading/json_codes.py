@@ -25,6 +25,7 @@ class JsonCodes:
     blank_lines_before_header: int = 0
     odd_quote_lines: int = 0
     declared_rows: int = 0
+    trailer: None = None
 
     @property
     def shape(self) -> Shape:

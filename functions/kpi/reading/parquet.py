@@ -47,6 +47,7 @@ class ParquetRows:
     types: tuple[str, ...] = field(init=False)
     blank_lines_before_header: int = field(init=False, default=0)
     odd_quote_lines: int = field(init=False, default=0)
+    trailer: None = field(init=False, default=None)
     _schema: pl.Schema = field(init=False)
     _is_widened: bool = field(init=False)
     _footer: Footer = field(init=False)

@@ -11,8 +11,9 @@ import pytest
 from moto import mock_aws
 
 from assay import upload as sending
+from assay.control import control_metadata
 from assay.errors import UserError
-from assay.upload import Source, as_of_metadata, control_metadata, find_sources, unfit, upload
+from assay.upload import Source, as_of_metadata, find_sources, unfit, upload
 
 
 def write(folder: Path, *names: str) -> None:
@@ -100,13 +101,29 @@ def test_find_sources_refuses__nothing_there(tmp_path: Path, name: str) -> None:
         ("1200:", {"row-count": "1200"}),
         (":-0.05", {"total-amount": "-0.05"}),
         ("1:9999999999999999.99", {"row-count": "1", "total-amount": "9999999999999999.99"}),
+        ("2:1.5,key-sum=-3", {"row-count": "2", "total-amount": "1.50", "key-sum": "-3"}),
+        ("hash-total=9999999999999999", {"hash-total": "9999999999999999"}),
+        (
+            "positive-total=1,negative-total=-0.5,2:",
+            {
+                "positive-total": "1.00",
+                "negative-total": "-0.50",
+                "row-count": "2",
+            },
+        ),
     ],
 )
 def test_control_metadata_keeps_every_cent__readable(control: str | None, metadata: dict[str, str]) -> None:
     assert control_metadata(control) == metadata
 
 
-@pytest.mark.parametrize("control", ["", ":", "1200", "x:1", "-3:1", "1:x", "1:1.005", "1:NaN", "1:Infinity"])
+UNREADABLE = (
+    *("", ":", "1200", "x:1", "-3:1", "1:x", "1:1.005", "1:NaN", "1:Infinity", "1:1,"),
+    *("sum=1", "key-sum=", "key-sum=1.0", "positive-total=", "1:1,row-count=1", "key-sum=1,key-sum=1"),
+)
+
+
+@pytest.mark.parametrize("control", UNREADABLE)
 def test_control_metadata_refuses__not_rows_and_amount(control: str) -> None:
     with pytest.raises(UserError):
         control_metadata(control)
@@ -171,7 +188,7 @@ def test_parts_have_checksums_that_the_upload_declares_and_its_end_repeats__larg
     monkeypatch.setattr(sending, "PART", part)
     bodies = [b"a" * part, b"b" * part, b"c"]
     (tmp_path / "a.csv").write_bytes(b"".join(bodies))
-    [sent] = upload(bronze.s3, "bronze", [Source(tmp_path / "a.csv", "transactions/a.csv")], {})
+    [sent] = upload(sending.Bronze(bronze.s3, "bronze", ""), [Source(tmp_path / "a.csv", "transactions/a.csv")], {})
     [begun], [ended] = bronze.requests["CreateMultipartUpload"], bronze.requests["CompleteMultipartUpload"]
     parts = bronze.requests["UploadPart"]
     assert {params["ChecksumAlgorithm"] for params in (begun, *parts)} == {"SHA256"}
@@ -183,6 +200,6 @@ def test_parts_have_checksums_that_the_upload_declares_and_its_end_repeats__larg
 
 def test_object_has_the_checksum_of_its_file__one_request(bronze: Watched, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"a")
-    upload(bronze.s3, "bronze", [Source(tmp_path / "a.csv", "transactions/a.csv")], {})
+    upload(sending.Bronze(bronze.s3, "bronze", ""), [Source(tmp_path / "a.csv", "transactions/a.csv")], {})
     head = bronze.s3.head_object(Bucket="bronze", Key="transactions/a.csv", ChecksumMode="ENABLED")
     assert head["ChecksumSHA256"] == checksum(b"a")

@@ -2,117 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
 from unittest.mock import patch
 
-import boto3
 import pytest
 from contract.limits import WORKER_ROWS
-from moto import mock_aws
+from fake_layer import FAILED, Fake, Step
 
 from glue.lake import isolation
 from glue.lake.failures import FencedOut, FileBroken, Unfinished
-from glue.lake.isolation import process_oldest, run_again
 from glue.lake.ledger import Ledger
-from glue.lake.run import Job, Layer, Run, process_waiting, work
-
-FAILED = {"stage": "silver", "reason": "killed", "attempts": 3, "at": "2024-01-01T00:00:00.000000Z"}
-TOTALS = {"row_count": 0, "total_amount": "0.00"}
-Step = Callable[[str], None]
-
-
-@dataclass
-class Fake:
-    """A layer's job whose runs write nothing; `at_step` may do what a test wants at a step."""
-
-    job: Job
-    table: Any
-    at_step: Step = lambda _: None
-    taken: list[list[str]] = field(default_factory=list)
-
-    def wait(self, *file_ids: str, rows: int = 1, **more: Any) -> None:
-        """Let files wait, in the order of their ids."""
-        for file_id in file_ids:
-            item = {"file_id": file_id, "kind": "file", "subject": "transactions", "status": "accepted", "changes": []}
-            item |= {"waiting_for": "silver", "waiting_since": file_id, "in_effect": True}
-            self.table.put_item(Item=item | {"kpis": {"row_count": rows}} | more)
-
-    def give_up(self, file_id: str) -> None:
-        """Mark a file as its execution does."""
-        self.table.update_item(
-            Key={"file_id": file_id},
-            UpdateExpression="SET failed = :failed REMOVE waiting_for, waiting_since",
-            ExpressionAttributeValues={":failed": FAILED},
-        )
-
-    def item(self, file_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.table.get_item(Key={"file_id": file_id})["Item"]
-        return found
-
-    def run(self, at_step: Step = lambda _: None, **given: Any) -> None:
-        """Run the job, as the next process does, with these arguments."""
-        ledger, arguments = Ledger("ledger", "silver"), argparse.Namespace(**{**vars(self.job.arguments), **given})
-        with patch.object(Job, "step", lambda _, name, **__: at_step(name)):
-            work(replace(self.job, ledger=ledger, arguments=arguments))
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
-    for name, value in {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        boto3.client("s3").create_bucket(Bucket="lake")
-        keys = [{"AttributeName": "waiting_for", "KeyType": "HASH"}]
-        table = boto3.resource("dynamodb").create_table(
-            TableName="ledger",
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "file_id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("file_id", "waiting_for")],
-            GlobalSecondaryIndexes=[
-                {"IndexName": "waiting", "KeySchema": keys, "Projection": {"ProjectionType": "KEYS_ONLY"}}
-            ],
-        )
-        yield made(table)
-
-
-def made(table: Any) -> Fake:
-    """Return a job over a layer without tables, whose runs take files and report that nothing came of them."""
-    taken: list[list[str]] = []
-
-    def write(run: Run) -> None:
-        taken.append([file["file_id"] for file in run.files])
-
-    def advance(job: Job, intent: Any, report: Any) -> None:
-        for file_id in report["files"]:
-            job.ledger.advance(file_id, status="in_silver", waiting_for="gold", found={})  # type: ignore[typeddict-item]
-
-    layer: Layer[None, Any] = Layer(
-        name="silver",
-        tables={},
-        state_table="",
-        take=lambda job: process_oldest(job, lambda *_: None),
-        repeat=lambda job, killed: run_again(job, killed, lambda *_: None),
-        write=write,
-        prove=lambda run, _: {"files": {file_id: {} for file_id in taken[-1]}, "totals": TOTALS},
-        advance=advance,
-        expected_totals=lambda _: {},
-        report_of_rebuild=lambda *_: {},
-    )
-    given = argparse.Namespace(
-        lake_bucket="lake",
-        prefix="",
-        silver_database="",
-        file_id="",
-        rebuild_from="",
-        maintain=None,
-        run_rows=None,
-        workers=2,
-    )
-    return Fake(Job(layer, None, Ledger("ledger", "silver"), given), table, taken=taken)  # type: ignore[arg-type]
+from glue.lake.run import process_waiting
 
 
 def raise_at(step: str, error: BaseException) -> Step:

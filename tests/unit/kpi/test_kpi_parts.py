@@ -144,7 +144,7 @@ def test_layout_names_only_some_unknown_columns__very_wide_header() -> None:
 )
 def test_side_car_is_read_exactly__each_form(content: bytes, rows: int | None, cents: int | None) -> None:
     control = control_of_side_car(content)
-    assert (control.row_count, control.total_cents) == (rows, cents)
+    assert (control.figures.get("row_count"), control.figures.get("total_amount")) == (rows, cents)
 
 
 @pytest.mark.parametrize(

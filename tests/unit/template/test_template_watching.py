@@ -18,10 +18,12 @@ ALARMS = {
     "KpiDeadLetterAlarm": ("AWS/SQS", "NumberOfMessagesSent", "Sum", 1),
     "KpiDeadLetterAgeAlarm": ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", 1800),
     "WorkflowFailedAlarm": ("AWS/States", "ExecutionsFailed", "Sum", 1),
+    "BreakerOpenAlarm": ("Assay", "BreakerOpen", "Sum", 1),
 }
 DIMENSIONS = {
     "AWS/Lambda": [{"Name": "FunctionName", "Value": {"Ref": "KpiFunction"}}],
     "AWS/SQS": [{"Name": "QueueName", "Value": {"Fn::GetAtt": ["KpiDeadLetterQueue", "QueueName"]}}],
+    "Assay": [{"Name": "stage", "Value": {"Ref": "Stage"}}],
     "AWS/States": [{"Name": "StateMachineArn", "Value": {"Ref": "Workflow"}}],
 }
 JOBS = ("SilverJob", "GoldJob", "ReplaySilverJob", "ReplayGoldJob")
@@ -49,6 +51,12 @@ def test_duration_alarm_goes_off_before_the_timeout() -> None:
     timeout = properties("KpiFunction")["Timeout"] * 1000
 
     assert timeout / 2 < properties("KpiDurationAlarm")["Threshold"] < timeout
+
+
+def test_breaker_alarm_lasts_from_one_probe_to_the_next() -> None:
+    probes = properties("Workflow")["DefinitionSubstitutions"]["ProbeSeconds"]
+
+    assert properties("BreakerOpenAlarm")["Period"] > 2 * probes
 
 
 def test_topic_lets_every_alarm_publish() -> None:
