@@ -42,6 +42,7 @@ class Pipeline:
     """How often a task is repeated in place, if not as often as the definition says."""
     ledger: Any = field(init=False)
     topic: str = field(init=False)
+    digest: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.ledger = boto3.resource("dynamodb").create_table(
@@ -51,7 +52,8 @@ class Pipeline:
             KeySchema=[{"AttributeName": "file_id", "KeyType": "HASH"}],
         )
         self.topic = boto3.client("sns").create_topic(Name="mail")["TopicArn"]
-        self.substitutions |= {"LedgerTable": "ledger", "MailTopic": self.topic}
+        self.digest = boto3.client("sns").create_topic(Name="digest")["TopicArn"]
+        self.substitutions |= {"LedgerTable": "ledger", "MailTopic": self.topic, "PublishedTopic": self.topic}
 
     def put(self, status: str, **attributes: Any) -> None:
         """Write the file's item as the KPI function leaves it, with what a test adds."""
