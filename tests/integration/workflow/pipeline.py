@@ -107,9 +107,9 @@ class Pipeline:
     def item(self) -> dict[str, Any]:
         return self.ledger.get_item(Key={"file_id": FILE_ID}).get("Item", {})
 
-    def mails(self) -> list[tuple[str, str]]:
-        """Subject and text of every mail so far."""
-        sent = sns_backends[DEFAULT_ACCOUNT_ID][REGION].topics[self.topic].sent_notifications
+    def mails(self, topic: str | None = None) -> list[tuple[str, str]]:
+        """Subject and text of every mail so far, of the topic that is subscribed if no other is named."""
+        sent = sns_backends[DEFAULT_ACCOUNT_ID][REGION].topics[topic or self.topic].sent_notifications
         return [(subject, message) for _, message, subject, *_ in sent]
 
     def definition(self) -> str:
