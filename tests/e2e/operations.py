@@ -13,7 +13,6 @@ from deployed_app import DeployedApp, until
 from ended_batch import WITHIN_SECONDS
 
 from assay.ledger import ending
-from assay.target import LOCAL_STACK
 
 FILES = {
     "cards/cards.csv": "id,client_id,card_brand,card_number,credit_limit\n1,7,Visa,4111111111111111,$100.00\n",
@@ -50,9 +49,9 @@ def operate(app: DeployedApp) -> list[str]:
 
 def _let_the_clock_strike(app: DeployedApp) -> None:
     """Call the function as its schedules do, with a publication to mail."""
-    where = {"StackName": LOCAL_STACK, "LogicalResourceId": "DigestTopic"}
-    topic = app.client("cloudformation").describe_stack_resource(**where)["StackResourceDetail"]["PhysicalResourceId"]
-    app.client("sns").publish(TopicArn=topic, Subject="[assay local] a file was published", Message="Published: x")
+    sns = app.client("sns")
+    (topic,) = (each["TopicArn"] for each in sns.list_subscriptions()["Subscriptions"] if each["Protocol"] == "sqs")
+    sns.publish(TopicArn=topic, Subject="[assay local] a file was published", Message="Published: x")
     for task in ("waiting", "digest"):
         payload = json.dumps({"task": task}).encode()
         answer = app.client("lambda").invoke(FunctionName="assay-local-watch", Payload=payload)

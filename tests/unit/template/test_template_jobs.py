@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from layer_notebooks import GOLD, SILVER
-from sam_template import properties
+from sam_template import ROOT, properties, resources
 
 from devcloud.local.spark import catalog_conf
 from glue.lake.run import arguments
@@ -131,3 +132,13 @@ def test_database_lies_where_its_role_may_write(database: str, name: str, role: 
     assert declared["CreateTableDefaultPermissions"] == [
         {"Permissions": ["ALL"], "Principal": {"DataLakePrincipalIdentifier": "IAM_ALLOWED_PRINCIPALS"}}
     ]
+
+
+def test_page_grants_lake_formation_on_each_database() -> None:
+    page = (ROOT / "docs" / "aws.md").read_text(encoding="utf-8").partition("## Lake Formation")[2]
+    [listed] = re.findall(r"for database in ([a-z_ ]+); do", page)
+    named = {
+        body["Properties"]["DatabaseInput"]["Name"]["Fn::Sub"] for body in resources("AWS::Glue::Database").values()
+    }
+
+    assert {f"${{Stage}}_{database}" for database in listed.split()} == named
