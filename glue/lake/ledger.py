@@ -189,8 +189,8 @@ class Ledger:
 
     def advance(
         self, file_id: str, *, status: StatusName, waiting_for: LayerName | None, found: SilverOfFile | GoldOfFile
-    ) -> None:
-        """Move one file to `status` with what this layer found; moving it there twice does nothing."""
+    ) -> bool:
+        """Move one file to `status` with what this layer found; moving it there twice does nothing, and tells so."""
         at = now_text()
         wait = "waiting_for = :next, waiting_since = :at, " if waiting_for else ""
         values: dict[str, Any] = {":status": status, ":found": found, ":change": [{"status": status, "at": at}]}
@@ -210,6 +210,8 @@ class Ledger:
         except ClientError as error:
             if not is_refused(error):
                 raise
+            return False
+        return True
 
     def reject(self, file_id: str, reasons: list[RejectionReason]) -> None:
         """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""

@@ -11,6 +11,7 @@ import re
 import sys
 import traceback
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -2768,8 +2769,8 @@ class Ledger:
 
     def advance(
         self, file_id: str, *, status: StatusName, waiting_for: LayerName | None, found: SilverOfFile | GoldOfFile
-    ) -> None:
-        """Move one file to `status` with what this layer found; moving it there twice does nothing."""
+    ) -> bool:
+        """Move one file to `status` with what this layer found; moving it there twice does nothing, and tells so."""
         at = now_text()
         wait = "waiting_for = :next, waiting_since = :at, " if waiting_for else ""
         values: dict[str, Any] = {":status": status, ":found": found, ":change": [{"status": status, "at": at}]}
@@ -2789,6 +2790,8 @@ class Ledger:
         except ClientError as error:
             if not is_refused(error):
                 raise
+            return False
+        return True
 
     def reject(self, file_id: str, reasons: list[RejectionReason]) -> None:
         """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
@@ -3122,7 +3125,7 @@ def rebuild(job: Job) -> None:
 def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace:
     """Read a job's arguments; Glue adds some of its own, which are passed over."""
     parser = argparse.ArgumentParser(prog=layer.name, allow_abbrev=False)
-    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", **layer.options}
+    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", "stage": "", **layer.options}
     for name, default in options.items():
         parser.add_argument(f"--{name}", default=default)
     for name in ("expected_run_seq", *layer.numbers):
@@ -3220,6 +3223,41 @@ class SilverFeed:
     def is_one_run(self) -> bool:
         """Tell whether the feeds hold rows of the named run alone."""
         return bool(self.run["run_seq"] == self.taken.get("silver_run_seq", 0) + 1)
+
+
+# From glue/lake/metrics.py
+
+NAMESPACE = "Assay"
+
+
+def published_lines(files: Iterable[FileItem], stage: str, now: datetime) -> Iterator[str]:
+    """Yield a line for each subject: the rows of its published files, and their cents if it has money."""
+    rows, cents = Counter[str](), Counter[str]()
+    for file in files:
+        if file["subject"] in SUBJECTS:  # a marker has no rows
+            rows[file["subject"]] += file["kpis"]["row_count"]
+            cents[file["subject"]] += int(Decimal(file["kpis"]["total_amount"]) * 100)
+    for subject, count in rows.items():
+        figures = {"RowsPublished": count}
+        if SUBJECTS[subject].has_money:
+            figures["CentsPublished"] = cents[subject]
+        yield metric_line(figures, {"service": "gold", "stage": stage, "subject": subject}, now)
+
+
+def tell_published(files: Iterable[FileItem], given: argparse.Namespace) -> None:
+    """Log the metrics of files that a job has published, by its `stage`; what a replay builds is not published."""
+    if not given.prefix:
+        for line in published_lines(files, given.stage, datetime.now(UTC)):
+            print(line, flush=True)
+
+
+def metric_line(figures: dict[str, int], dimensions: dict[str, str], now: datetime) -> str:
+    """Return a line of the log from which CloudWatch takes metrics."""
+    metrics = [{"Name": name, "Unit": "Count"} for name in figures]
+    directive = {"Namespace": NAMESPACE, "Dimensions": [list(dimensions)], "Metrics": metrics}
+    at = (now - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    line: dict[str, Any] = {"_aws": {"Timestamp": at, "CloudWatchMetrics": [directive]}}
+    return json.dumps({**line, **dimensions, **figures})
 
 
 # From glue/lake/periods.py
@@ -3981,14 +4019,17 @@ def advance(job: Job, intent: RunIntent, report: GoldReport) -> None:
 
 
 def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
-    """Mark files as published and leave their passports in the lake."""
+    """Mark files as published, leave their passports in the lake, and count those that were not published before."""
 
-    def mark(published_id: str) -> None:
-        job.ledger.advance(published_id, status="published", waiting_for=None, found=run)
-        put_passport(job, job.ledger.files([published_id])[0])
+    def mark(published_id: str) -> list[FileItem]:
+        is_moved = job.ledger.advance(published_id, status="published", waiting_for=None, found=run)
+        (file,) = job.ledger.files([published_id])
+        put_passport(job, file)
+        return [file] if is_moved else []
 
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(mark, file_ids))
+        moved = [file for files in pool.map(mark, file_ids) for file in files]
+    tell_published(moved, job.arguments)
 
 
 def take(job: Job) -> None:

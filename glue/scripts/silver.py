@@ -2663,8 +2663,8 @@ class Ledger:
 
     def advance(
         self, file_id: str, *, status: StatusName, waiting_for: LayerName | None, found: SilverOfFile | GoldOfFile
-    ) -> None:
-        """Move one file to `status` with what this layer found; moving it there twice does nothing."""
+    ) -> bool:
+        """Move one file to `status` with what this layer found; moving it there twice does nothing, and tells so."""
         at = now_text()
         wait = "waiting_for = :next, waiting_since = :at, " if waiting_for else ""
         values: dict[str, Any] = {":status": status, ":found": found, ":change": [{"status": status, "at": at}]}
@@ -2684,6 +2684,8 @@ class Ledger:
         except ClientError as error:
             if not is_refused(error):
                 raise
+            return False
+        return True
 
     def reject(self, file_id: str, reasons: list[RejectionReason]) -> None:
         """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
@@ -3279,7 +3281,7 @@ def rebuild(job: Job) -> None:
 def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace:
     """Read a job's arguments; Glue adds some of its own, which are passed over."""
     parser = argparse.ArgumentParser(prog=layer.name, allow_abbrev=False)
-    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", **layer.options}
+    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", "stage": "", **layer.options}
     for name, default in options.items():
         parser.add_argument(f"--{name}", default=default)
     for name in ("expected_run_seq", *layer.numbers):

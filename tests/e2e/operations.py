@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -41,8 +42,21 @@ def operate(app: DeployedApp) -> list[str]:
     until(lambda: not _running(app), seconds=WITHIN_SECONDS, what="the end of all executions")
     reading = ("status", "status transactions/good.csv", "passport transactions/good.csv", "audit --full", "query")
     asking = "query SELECT(count(*))FROM(gold.fact_transactions)"
+    _let_the_clock_strike(app)
     failed += _run(app, *reading, asking, "maintain") + _check_beside_an_arrival(app)
     return failed + _run(app, f"replay --apply --seed {SEED}")
+
+
+def _let_the_clock_strike(app: DeployedApp) -> None:
+    """Call the function as its schedules do, with a publication to mail."""
+    sns = app.client("sns")
+    (topic,) = (each["TopicArn"] for each in sns.list_subscriptions()["Subscriptions"] if each["Protocol"] == "sqs")
+    sns.publish(TopicArn=topic, Subject="[assay local] a file was published", Message="Published: x")
+    for task in ("waiting", "digest"):
+        payload = json.dumps({"task": task}).encode()
+        answer = app.client("lambda").invoke(FunctionName="assay-local-watch", Payload=payload)
+        assert "FunctionError" not in answer, answer["Payload"].read()
+    assert any(mail.subject == "[assay local] 1 file was published" for mail in app.all_mails())
 
 
 def _check_beside_an_arrival(app: DeployedApp) -> list[str]:

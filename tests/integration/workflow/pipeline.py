@@ -44,11 +44,13 @@ class Pipeline:
     """How often a task is repeated in place, if not as often as the definition says."""
     ledger: Any = field(init=False)
     topic: str = field(init=False)
+    digest: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.ledger = ledger_table()
         self.topic = boto3.client("sns").create_topic(Name="mail")["TopicArn"]
-        self.substitutions |= {"LedgerTable": "ledger", "MailTopic": self.topic}
+        self.digest = boto3.client("sns").create_topic(Name="digest")["TopicArn"]
+        self.substitutions |= {"LedgerTable": "ledger", "MailTopic": self.topic, "PublishedTopic": self.topic}
 
     def put(self, status: str, **attributes: Any) -> None:
         """Write the file's item as the KPI function leaves it, with what a test adds."""
@@ -119,9 +121,9 @@ class Pipeline:
     def item(self) -> dict[str, Any]:
         return self.ledger.get_item(Key={"file_id": FILE_ID}).get("Item", {})
 
-    def mails(self) -> list[tuple[str, str]]:
-        """Subject and text of every mail so far."""
-        sent = sns_backends[DEFAULT_ACCOUNT_ID][REGION].topics[self.topic].sent_notifications
+    def mails(self, topic: str | None = None) -> list[tuple[str, str]]:
+        """Subject and text of every mail so far, of the topic that is subscribed if no other is named."""
+        sent = sns_backends[DEFAULT_ACCOUNT_ID][REGION].topics[topic or self.topic].sent_notifications
         return [(subject, message) for _, message, subject, *_ in sent]
 
     def definition(self) -> str:
