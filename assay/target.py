@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from assay.errors import UserError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_glue import GlueClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
@@ -36,6 +38,7 @@ class Stack:
     lake_bucket: str
     ledger_table: str
     kpi_function: str
+    sweep_function: str
     mail_topic: str
     workflow: str
     silver_job: str
@@ -83,6 +86,12 @@ class Target:
     @cached_property
     def stepfunctions(self) -> SFNClient:
         return self.session.client("stepfunctions", endpoint_url=self.endpoint)
+
+    @cached_property
+    def functions(self) -> LambdaClient:
+        """Calls functions, each once: a sweep takes up to a quarter of an hour."""
+        once = Config(read_timeout=910, retries={"max_attempts": 0})
+        return self.session.client("lambda", endpoint_url=self.endpoint, config=once)
 
     @cached_property
     def athena(self) -> AthenaClient:

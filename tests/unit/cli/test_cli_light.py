@@ -46,6 +46,8 @@ COMMANDS = (
     "replay",
     "maintain",
     "smoke",
+    "sweep",
+    "expect",
     "demo",
 )
 GROUPS = (("load", "declare"), ("sample", "history"), ("sample", "increment"), ("sample", "broken"))

@@ -17,6 +17,7 @@ ALARMS = {
     "KpiDurationAlarm": ("AWS/Lambda", "Duration", "Maximum", 720_000),
     "KpiDeadLetterAlarm": ("AWS/SQS", "NumberOfMessagesSent", "Sum", 1),
     "KpiDeadLetterAgeAlarm": ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", 1800),
+    "SweepErrorsAlarm": ("AWS/Lambda", "Errors", "Sum", 1),
     "WorkflowFailedAlarm": ("AWS/States", "ExecutionsFailed", "Sum", 1),
 }
 DIMENSIONS = {
@@ -24,6 +25,7 @@ DIMENSIONS = {
     "AWS/SQS": [{"Name": "QueueName", "Value": {"Fn::GetAtt": ["KpiDeadLetterQueue", "QueueName"]}}],
     "AWS/States": [{"Name": "StateMachineArn", "Value": {"Ref": "Workflow"}}],
 }
+OTHER_DIMENSIONS = {"SweepErrorsAlarm": [{"Name": "FunctionName", "Value": {"Ref": "SweepFunction"}}]}
 JOBS = ("SilverJob", "GoldJob", "ReplaySilverJob", "ReplayGoldJob")
 
 
@@ -38,7 +40,7 @@ def test_alarm_mails_at_the_first_event(name: str) -> None:
     alarm = properties(name)
 
     assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"], alarm["Threshold"]) == ALARMS[name]
-    assert alarm["Dimensions"] == DIMENSIONS[alarm["Namespace"]]
+    assert alarm["Dimensions"] == OTHER_DIMENSIONS.get(name, DIMENSIONS[alarm["Namespace"]])
     assert (alarm["EvaluationPeriods"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
     assert alarm["TreatMissingData"] == "notBreaching"
     assert alarm["AlarmActions"] == [{"Ref": "MailTopic"}]
