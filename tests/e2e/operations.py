@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deployed_app import DeployedApp, until
+from deployed_app import DeployedApp, dropped_events, until
 from ended_batch import WITHIN_SECONDS
 
 from assay.ledger import ending
@@ -39,7 +39,15 @@ def operate(app: DeployedApp) -> list[str]:
     until(lambda: not _running(app), seconds=WITHIN_SECONDS, what="the end of all executions")
     reading = ("status", "status transactions/good.csv", "passport transactions/good.csv", "audit --full", "query")
     asking = "query SELECT(count(*))FROM(gold.fact_transactions)"
-    return [*failed, *_run(app, *reading, asking, "maintain", f"replay --apply --seed {SEED}")]
+    _lose_an_event(app)
+    sweeping = ("expect transactions {date}.csv --yes", "sweep --older-than 0 --yes", "status --expected")
+    return [*failed, *_run(app, *reading, asking, *sweeping, "maintain", f"replay --apply --seed {SEED}")]
+
+
+def _lose_an_event(app: DeployedApp) -> None:
+    """Put a file without columns that the function hears nothing of: the sweep has it rejected."""
+    with dropped_events(app):
+        app.target.s3.put_object(Bucket=app.target.stack.bronze_bucket, Key="transactions/lost.csv", Body=b"x")
 
 
 def _ended(app: DeployedApp) -> int:
