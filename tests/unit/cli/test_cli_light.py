@@ -48,6 +48,8 @@ COMMANDS = (
     "resume",
     "maintain",
     "smoke",
+    "sweep",
+    "expect",
     "demo",
 )
 GROUPS = (("load", "declare"), ("sample", "history"), ("sample", "increment"), ("sample", "broken"))
