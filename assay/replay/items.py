@@ -1,18 +1,22 @@
-"""Which files a replay takes, and in which batches: each as it was when it was accepted, none is judged again."""
+"""Which files a replay takes, and in which batches: each as it was when it was accepted, none is judged again.
 
-from collections.abc import Sequence
+Undone files come along, and so do the decisions on them: each in a run of its own, once its file is in Silver.
+"""
+
+from collections.abc import Mapping, Sequence
 from random import Random
 
 from assay.errors import UserError
 from assay.ledger import Item
 
 MOST_A_BATCH = 2_000  # no run takes more files
-AFTER_ACCEPTANCE = frozenset({"silver", "gold", "failed", "reasons", "execution_arn"})
+AFTER_ACCEPTANCE = frozenset({"silver", "gold", "failed", "reasons", "execution_arn", "decisions"})
+IN_SILVER = ("in_silver", "published")
 SHOWN = 3
 
 
 def in_silver(items: Sequence[Item]) -> list[Item]:
-    """Return the files whose rows make up Silver; refuse while a file is still being processed.
+    """Return the files and actions that make up Silver; refuse while one is still being processed.
 
     A file that never got further than `received` was not accepted: it is passed over (`never_accepted`).
     """
@@ -22,7 +26,23 @@ def in_silver(items: Sequence[Item]) -> list[Item]:
         raise UserError(
             f"{len(under_way):,} files are still being processed: {named}", "wait until they have ended: assay status"
         )
-    return [item for item in items if item["status"] in ("in_silver", "published") and item["in_effect"]]
+    return [item for item in items if item["status"] in IN_SILVER]
+
+
+def files_and_decisions(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
+    """Tell the files from the actions, these in the order in which they were decided."""
+    actions = [item for item in items if item["kind"] == "action"]
+    return [item for item in items if item["kind"] == "file"], sorted(actions, key=_number)
+
+
+def _number(action: Item) -> int:
+    return int(action["decides"]["number"])
+
+
+def due(decisions: Sequence[Item], replayed: Mapping[str, Item]) -> list[Item]:
+    """Return the decisions that can be carried out: on files that the replay has in Silver, one a file."""
+    first = {action["decides"]["file_id"]: action for action in reversed(decisions)}
+    return [action for file_id, action in first.items() if replayed.get(file_id, {}).get("status") in IN_SILVER]
 
 
 def _is_under_way(item: Item) -> bool:
@@ -42,6 +62,7 @@ def as_accepted(item: Item) -> Item:
     return {
         **kept,
         "status": "accepted",
+        "in_effect": True,
         "changes": changes,
         "waiting_for": "silver",
         "waiting_since": changes[-1]["at"],

@@ -897,6 +897,12 @@ class SilverOfFile(TypedDict):
     effect_amount: str
     missing: NotRequired[Annotated[int, "markers: living keys that the reload deleted"]]
     moved: NotRequired[Annotated[int, "markers: keys whose value another row of the load now gives"]]
+    settled: NotRequired[
+        Annotated[
+            dict[str, int],
+            "actions: keys `inserted`, `updated` and `deleted`, and those of the file whose value is `unchanged`",
+        ]
+    ]
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
 
 
@@ -907,12 +913,40 @@ class GoldOfFile(TypedDict):
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
 
 
-class FileItem(TypedDict):
-    """An item per object version."""
+class Decision(TypedDict):
+    """What an action decides: whether a file is in effect."""
 
-    file_id: Annotated[str, "hex SHA-256 of bucket, key and version id, joined by NUL characters"]
-    kind: Annotated[Literal["file"], "`file`"]
-    subject: Annotated[str, "`transactions`, `cards`, `users`, `mcc_codes`, or `load` for a marker"]
+    file_id: Annotated[str, "of the file"]
+    in_effect: Annotated[bool, "false to undo it, true to redo it"]
+    who: str
+    at: str
+    reason: Annotated[str, "may be empty"]
+    number: Annotated[int, "how many decisions on the file there were before"]
+
+
+class DecisionOfFile(TypedDict):
+    """A decision on a file, once a Silver run has carried it out."""
+
+    action: Annotated[str, "file id of the action"]
+    in_effect: bool
+    who: str
+    at: str
+    reason: str
+    run_seq: Annotated[int, "Silver's"]
+
+
+class FileItem(TypedDict):
+    """An item per object version; and one per action, which has bucket to size of the file that it decides on."""
+
+    file_id: Annotated[
+        str,
+        "hex SHA-256 of bucket, key and version id, joined by NUL characters; of an action, of `action`, the file's id "
+        "and the decision's number",
+    ]
+    kind: Annotated[Literal["file", "action"], "`file`, `action`"]
+    subject: Annotated[
+        str, "`transactions`, `cards`, `users`, `mcc_codes`, `load` for a marker; `undo` or `redo` for an action"
+    ]
     bucket: Annotated[str, "of the object"]
     key: Annotated[str, "of the object"]
     version_id: Annotated[str, "of the object"]
@@ -922,7 +956,9 @@ class FileItem(TypedDict):
     last_modified_at: Annotated[str, "when the object was written: S3's second, the milliseconds of its event"]
     as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]
     status: Annotated[StatusName, "`received → accepted → in_silver → published`, or `rejected`; only forward"]
-    in_effect: Annotated[bool, "false until accepted, then true"]
+    in_effect: Annotated[bool, "false until accepted, then true, unless the newest decision says otherwise"]
+    decisions: NotRequired[Annotated[list[DecisionOfFile], "each undo and redo of the file, in order"]]
+    decides: NotRequired[Annotated[Decision, "actions only"]]
     waiting_for: NotRequired[
         Annotated[
             LayerName,
@@ -978,7 +1014,10 @@ class PublishedRun(TypedDict):
     row_count: int
     total_amount: str
     floor: NotRequired[Annotated[str, "Silver: start of the newest complete load, absent when none"]]
-    loads: NotRequired[Annotated[dict[str, str], "Silver: marker's file id → start"]]
+    loads: NotRequired[Annotated[dict[str, str], "Silver: complete loads, marker's file id → start"]]
+    incomplete_loads: NotRequired[
+        Annotated[dict[str, str], "Silver: the same of markers that are undone, or list a file that is"]
+    ]
     silver_run_seq: NotRequired[Annotated[int, "Gold: the Silver run that it shows"]]
     silver_snapshots: NotRequired[Annotated[dict[str, int], "Gold: of that Silver run"]]
 
@@ -1055,6 +1094,8 @@ class FileReport(TypedDict):
     effect: str
     missing: NotRequired[int]
     moved: NotRequired[int]
+    settled: NotRequired[dict[str, int]]
+    decides: NotRequired[Decision]
 
 
 class LayerTotals(TypedDict):
@@ -1064,6 +1105,7 @@ class LayerTotals(TypedDict):
     total_amount: str
     floor: NotRequired[str]
     loads: NotRequired[dict[str, str]]
+    incomplete_loads: NotRequired[dict[str, str]]
     silver_run_seq: NotRequired[int]
     silver_snapshots: NotRequired[dict[str, int]]
 
@@ -1204,6 +1246,14 @@ QUARANTINE = {
     "run_seq": "bigint",
     "repaired_by": "string",
 }
+DECISIONS = {
+    "run_seq": "bigint",
+    "file_id": "string",
+    "in_effect": "boolean",
+    "who": "string",
+    "at": "timestamp",
+    "reason": "string",
+}
 TOMBSTONES = {"dms_id": "bigint", "row_order": ROW_ORDER, **WRITER}
 OF_A_REFERENCE_ROW = {
     "op": "string",
@@ -1239,6 +1289,12 @@ SILVER_TABLES: Mapping[str, LakeTable] = {
             amount_of_file="amount",
         ),
         LakeTable(
+            *("decisions", "silver", DECISIONS),
+            "One row per undo or redo, append-only: the newest of a file says whether it is in effect.",
+            key=("file_id", "at"),
+            of_the_run=frozenset({"run_seq"}),
+        ),
+        LakeTable(
             *("transaction_effects", "silver", EFFECTS),
             "One row per key that a run changed, append-only: its image before and after.",
             key=("run_seq", "dms_id"),
@@ -1248,7 +1304,7 @@ SILVER_TABLES: Mapping[str, LakeTable] = {
         *(
             LakeTable(
                 *(name, "silver", {**reference.image, **OF_A_REFERENCE_ROW}),
-                "One row per accepted input row, append-only: the newest by `row_order` is the state of its key.",
+                "One row per accepted input row, append-only: the newest row of files in effect is the state of its key.",
                 key=PLACE_IN_FILE,
                 of_the_run=frozenset({"outcome", "run_seq"}),
                 amount_of_file="0",
@@ -1350,7 +1406,12 @@ STATUSES = ("received", "accepted", "in_silver", "published")
 """A file's status moves along these and never back; or it ends `rejected`."""
 REJECTED = "rejected"
 LAYERS = ("silver", "gold")
-CAUSES: Mapping[str, str] = {"file": "a row of a file", "load": "the reload that a marker declares"}
+CAUSES: Mapping[str, str] = {
+    "file": "a row of a file",
+    "load": "the reload that a marker declares",
+    "undo": "a file that an operator has undone",
+    "redo": "an undone file that is in effect again",
+}
 """Why a key changed, as `transaction_effects` tells it."""
 
 UPLOAD = "upload"
@@ -2425,6 +2486,28 @@ class Ledger:
                 ConditionExpression="#status = :before",
                 ExpressionAttributeNames={"#status": "status"},
                 ExpressionAttributeValues={**values, ":before": before},
+            )
+        except ClientError as error:
+            if not is_refused(error):
+                raise
+
+    def decide(self, action_id: str, decision: Decision, *, run_seq: int) -> None:
+        """Set whether a file is in effect, and keep who decided it; doing it twice does nothing."""
+        said: DecisionOfFile = {
+            "action": action_id,
+            "in_effect": decision["in_effect"],
+            "who": decision["who"],
+            "at": decision["at"],
+            "reason": decision["reason"],
+            "run_seq": run_seq,
+        }
+        number, held = decision["number"], Attr("decisions")
+        try:
+            self._table.update_item(
+                Key={"file_id": decision["file_id"]},
+                UpdateExpression="SET in_effect = :is, decisions = list_append(if_not_exists(decisions, :none), :said)",
+                ConditionExpression=held.size().eq(number) if number else held.not_exists(),
+                ExpressionAttributeValues={":is": decision["in_effect"], ":none": [], ":said": [said]},
             )
         except ClientError as error:
             if not is_refused(error):

@@ -66,7 +66,10 @@ class History:
 
     def decided_after(self, batch: int) -> list[File]:
         """Return the files on which somebody decides after a batch; a file may be there twice."""
-        return [self.files[place] for number, place in self.decisions if number % len(self.batches) == batch]
+        return [self.files[place] for place in self.decided_places(batch)]
+
+    def decided_places(self, batch: int) -> list[int]:
+        return [place for number, place in self.decisions if number % len(self.batches) == batch]
 
 
 def _row(number: int, drawn: tuple[str, int, int, int, bool], *, kind: str, timed: bool) -> Row:

@@ -101,7 +101,7 @@ class SilverModel:
         has_moved = (self.floor, self.starts) != places
         passport = Passport()
         for key in {*rows, *self.living, *self.tombstones, *named} if has_moved else named:
-            self._make_anew(key, max(rows.get(key, []), default=None), passport)
+            self._make_anew(key, max(rows.get(key, []), default=None), passport, is_named=key in named)
         return passport
 
     def _place_loads(self) -> None:
@@ -125,7 +125,7 @@ class SilverModel:
                     found.setdefault(row.key, []).append(place)
         return found
 
-    def _make_anew(self, key: int, newest: Version | None, passport: Passport) -> None:
+    def _make_anew(self, key: int, newest: Version | None, passport: Passport, *, is_named: bool) -> None:
         """Give a key its newest row, or none; a key that nothing names leaves no tombstone."""
         before, _ = self.living.pop(key, None), self.tombstones.pop(key, None)
         if newest is not None:
@@ -133,7 +133,7 @@ class SilverModel:
         after = self.living.get(key)
         passport.effect += _cents(after) - _cents(before)
         if _value(before) == _value(after):
-            passport.settled["unchanged"] += 1
+            passport.settled["unchanged"] += is_named
         else:
             kind = "deleted" if after is None else "updated" if before else "inserted"
             passport.settled[kind] += 1

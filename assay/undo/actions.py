@@ -1,0 +1,89 @@
+"""What an operator decides on a file, as a ledger item: it waits for Silver, which takes it in a run of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from reading.visible import visible
+
+from assay.errors import UserError
+from assay.ledger import Item
+from assay.upload import instant_text
+
+OF_THE_FILE = ("bucket", "key", "version_id", "sequencer", "etag", "size", "last_modified_at")
+IN_SILVER = ("in_silver", "published")
+MOST_CHARACTERS = 300  # of who and why, in mails and tables
+
+
+def verb(*, in_effect: bool) -> str:
+    return "redo" if in_effect else "undo"
+
+
+def action_id(file_id: str, number: int) -> str:
+    """Return the identity of a decision: of the file and of how many there were before, so that two become one."""
+    return hashlib.sha256(f"action\0{file_id}\0{number}".encode()).hexdigest()
+
+
+def choose(versions: Sequence[Item], version: str | None, *, in_effect: bool) -> Item:
+    """Return the version to undo or redo; raise UserError where it is not clear, or cannot be."""
+    if version is not None:
+        found = [item for item in versions if item["version_id"] == version]
+        if not found:
+            known = ", ".join(item["version_id"] for item in versions)
+            raise UserError(f"{versions[0]['key']} has no version {version}", f"its versions, newest first: {known}")
+        refuse(found[0], in_effect=in_effect)
+        return found[0]
+    possible = [item for item in versions if item["status"] in IN_SILVER and item["in_effect"] is not in_effect]
+    if len(possible) > 1:
+        listed = ", ".join(f"{item['version_id']} (of {item['last_modified_at'][:19]})" for item in possible)
+        state = "undone" if in_effect else "in effect"
+        raise UserError(f"{possible[0]['key']} has {len(possible)} versions {state}: {listed}", "name one: --version")
+    if not possible:
+        refuse(versions[0], in_effect=in_effect)
+    return possible[0]
+
+
+def refuse(item: Item, *, in_effect: bool) -> None:
+    """Raise UserError if a file is not in Silver, or already as it should be."""
+    key = item["key"]
+    if item["status"] == "rejected":
+        raise UserError(f"{key} was rejected, so it is not in effect", "see why: assay passport KEY")
+    if item["status"] not in IN_SILVER:
+        raise UserError(f"{key} is not in Silver yet", "wait until it is: assay status KEY")
+    if item["in_effect"] is in_effect:
+        state = "is in effect already" if in_effect else "is undone already"
+        raise UserError(f"{key} {state}", "see who decided it: assay passport KEY")
+
+
+def item_of(file: Item, *, who: str, reason: str, at: datetime) -> Item:
+    """Return the item of the action that changes whether a file is in effect."""
+    in_effect, number, instant = not file["in_effect"], len(file.get("decisions", [])), instant_text(at)
+    who, reason = (visible(text, most=MOST_CHARACTERS) for text in (who, reason))
+    name = verb(in_effect=in_effect)
+    done = "redone" if in_effect else "undone"
+    return {
+        **{name: file[name] for name in OF_THE_FILE},
+        "file_id": action_id(file["file_id"], number),
+        "kind": "action",
+        "subject": name,
+        "status": "accepted",
+        "in_effect": True,
+        "waiting_for": "silver",
+        "waiting_since": instant,
+        "decides": {
+            "file_id": file["file_id"],
+            "in_effect": in_effect,
+            "who": who,
+            "at": instant,
+            "reason": reason,
+            "number": number,
+        },
+        "notice": {
+            "name": visible(file["key"], most=MOST_CHARACTERS),
+            "ending": done,
+            "text": f"By {who} at {instant[:19]}Z: {reason or 'no reason was given'}",
+        },
+        "changes": [{"status": "accepted", "at": instant}],
+    }
