@@ -1,7 +1,7 @@
 """Declared reloads: a marker is taken with its files, and the run in which the last of them comes completes it.
 
-One reload a run. While marker and files are in effect, it sets a floor: rows below it are older than Silver. Undoing one
-of them makes the load incomplete, and redoing it complete again.
+One reload a run. While its files are in effect, it sets a floor: rows below it are older than Silver. Undoing one of
+them, or the marker, makes the load incomplete; redoing it completes it again.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 from operator import and_, or_
 from threading import Lock
 from typing import Annotated, Any, Generic, Literal, NotRequired, TypedDict, TypeVar, cast
@@ -1304,7 +1304,7 @@ SILVER_TABLES: Mapping[str, LakeTable] = {
         *(
             LakeTable(
                 *(name, "silver", {**reference.image, **OF_A_REFERENCE_ROW}),
-                "One row per accepted input row, append-only: the newest row of files in effect is the state of its key.",
+                "One row per accepted input row, append-only: the newest one of files in effect is its key's state.",
                 key=PLACE_IN_FILE,
                 of_the_run=frozenset({"outcome", "run_seq"}),
                 amount_of_file="0",
@@ -2194,6 +2194,28 @@ def root_cause(error: BaseException) -> str:
     return str(cause.toString())
 
 
+# From glue/lake/decisions.py
+
+
+def files_and_actions(waiting: Sequence[FileItem]) -> tuple[list[FileItem], list[FileItem]]:
+    """Tell files from actions: each of these has a run of its own."""
+    return [item for item in waiting if "decides" not in item], [item for item in waiting if "decides" in item]
+
+
+def undone_files(decisions: DataFrame) -> DataFrame:
+    """Return `file_id` of the files that are not in effect, by rows of `decisions`.
+
+    A replay that was put in place may have several decisions on a file under one run.
+    """
+    newest = F.max_by("in_effect", F.struct("run_seq", "at")).alias("in_effect")
+    return decisions.groupBy("file_id").agg(newest).where(~F.col("in_effect")).select("file_id")
+
+
+def without(rows: DataFrame, undone: DataFrame) -> DataFrame:
+    """Return the rows of files in effect."""
+    return rows.join(F.broadcast(undone), on="file_id", how="left_anti")
+
+
 # From glue/lake/compaction.py
 
 CROWD = 10  # small data files, or delete files; each costs a reader some requests
@@ -2886,6 +2908,9 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
 
 # From glue/lake/feeds.py
 
+OF_FILES = ("transaction_history", *REFERENCES)
+"""The tables of which only the rows of files in effect count."""
+
 
 @dataclass(frozen=True)
 class SilverFeed:
@@ -2909,7 +2934,11 @@ class SilverFeed:
         return rows if rows.columns == list(schema) else columns_or_null(rows, schema)
 
     def whole(self, table: str) -> DataFrame:
-        """Return all rows that were appended to a table up to the named run."""
+        """Return the rows of files in effect that were appended to a table up to the named run; all of other tables."""
+        rows = self._appended(table)
+        return rows.where(~F.col("file_id").isin(*self._undone)) if table in OF_FILES and self._undone else rows
+
+    def _appended(self, table: str) -> DataFrame:
         return self.rows(table).where(F.col("run_seq") <= self.run["run_seq"])
 
     def feed(self, table: str) -> DataFrame:
@@ -2917,9 +2946,44 @@ class SilverFeed:
         return self.whole(table).where(F.col("run_seq") > self.taken.get("silver_run_seq", 0))
 
     def has_news(self, table: str) -> bool:
+        """Tell whether a table has grown, or files of it were undone or redone, since the run that Gold shows."""
+        return self._has_grown(table) or self.is_decided(table)
+
+    def _has_grown(self, table: str) -> bool:
         """Tell from the snapshots alone whether a table has grown since the run that Gold shows."""
         seen = self.taken.get("silver_snapshots", {}).get(table)
         return self.run["snapshots"].get(table) not in (None, seen)
+
+    @cached_property
+    def _undone(self) -> list[str]:
+        """Name the files that are not in effect at the named run."""
+        if "decisions" not in self.run["snapshots"]:
+            return []
+        return [row.file_id for row in undone_files(self._appended("decisions")).collect()]
+
+    @cached_property
+    def _decided(self) -> dict[str, list[str]]:
+        """Return, by the table that holds their rows, the files decided on since the run that Gold shows."""
+        if not self._has_grown("decisions"):
+            return {}
+        file_ids = [row.file_id for row in self.feed("decisions").select("file_id").distinct().collect()]
+        found: dict[str, list[str]] = {}
+        for file in self.job.ledger.files(file_ids):
+            table = "transaction_history" if file["subject"] == TRANSACTIONS.name else file["subject"]
+            found.setdefault(table, []).append(file["file_id"])
+        return found
+
+    def is_decided(self, table: str) -> bool:
+        """Tell whether files with rows in a table were undone or redone since the run that Gold shows."""
+        return table in self._decided
+
+    def decided(self, table: str) -> DataFrame:
+        """Return the rows of these files, in effect or not."""
+        return self._appended(table).where(F.col("file_id").isin(*self._decided.get(table, [])))
+
+    def touched(self, table: str, key: str) -> DataFrame:
+        """Return the keys that rows name that are new to Gold, or whose files were decided on."""
+        return self.feed(table).select(key).unionByName(self.decided(table).select(key)).distinct()
 
     @property
     def is_one_run(self) -> bool:
@@ -3045,6 +3109,12 @@ def described(dimension: DimensionTable, rows: DataFrame, touched: DataFrame) ->
     return members(every.withColumns(values).join(named, on=natural, how="left_semi"), dimension)
 
 
+def member_key(name: str) -> Column:
+    """Return the key of the member of a dimension that a row of transactions names, as a number of 64 bits."""
+    key = date_key(F.to_date("transacted_at")) if name == "dim_date" else key_of(DIMENSIONS[name])
+    return key.cast("bigint")
+
+
 def named_by(accepted: DataFrame, name: str) -> DataFrame:
     """Return the members of a dimension that accepted rows name, in the form of its table; not `unknown`."""
     if name == "dim_date":
@@ -3067,9 +3137,7 @@ def unknown_member(spark: SparkSession, schema: Mapping[str, str]) -> DataFrame:
 
 def missing_members(spark: SparkSession, branches: Branches, accepted: DataFrame, names: Collection[str]) -> DataFrame:
     """Return `dimension, key` of the members that accepted rows name, or `unknown`, and that the dimensions lack."""
-    keys = {name: key_of(dimension) for name, dimension in DIMENSIONS.items()}
-    keys["dim_date"] = date_key(F.to_date("transacted_at")).cast("bigint")
-    pairs = [F.struct(F.lit(name).alias("dimension"), keys[name].alias("key")) for name in names]
+    pairs = [F.struct(F.lit(name).alias("dimension"), member_key(name).alias("key")) for name in names]
     unknown = [F.struct(F.lit(name).alias("dimension"), F.lit(0).cast("bigint").alias("key")) for name in names]
     named = accepted.select(F.inline(F.array(*pairs))).unionByName(spark.range(1).select(F.inline(F.array(*unknown))))
     held = [
@@ -3112,18 +3180,58 @@ def has_news_of(silver: SilverFeed, dimension: DimensionTable) -> bool:
     return bool(dimension.attributes) and silver.has_news(described_by)
 
 
-# A dimension that the contract got after Gold's first run takes its members from all rows that were ever accepted.
+# A dimension that the contract got after Gold's first run takes its members from all accepted rows in effect.
+
+
+def all_members(silver: SilverFeed, name: str, touched: DataFrame | None = None) -> DataFrame:
+    """Return the members of a dimension that rows in effect name: all, or those of `touched` keys."""
+    key, dimension, accepted = KEYS[name], DIMENSIONS.get(name), accepted_rows(silver.whole("transaction_history"))
+    if touched is not None:
+        accepted = accepted.withColumn("key", member_key(name)).join(touched, on="key", how="left_semi")
+    rows = named_by(accepted, name)
+    if dimension is not None and is_described_elsewhere(dimension):
+        reference = silver.whole(dimension.described_by)
+        if touched is not None:
+            reference = (
+                reference.withColumn("key", key_of(dimension)).join(touched, on="key", how="left_semi").drop("key")
+            )
+        newer = described(dimension, reference, reference)
+        rows = newer.unionByName(rows.join(newer.select(key), on=key, how="left_anti").select(*SCHEMAS[name]))
+    return rows
 
 
 def fill_dimension(branches: Branches, silver: SilverFeed, name: str) -> None:
     """Write all members of a dimension that no run has written to yet."""
-    key, schema, dimension = KEYS[name], SCHEMAS[name], DIMENSIONS.get(name)
-    rows = named_by(accepted_rows(silver.whole("transaction_history")), name)
-    if dimension is not None and is_described_elsewhere(dimension):
-        reference = silver.whole(dimension.described_by)
-        newer = described(dimension, reference, reference)
-        rows = newer.unionByName(rows.join(newer.select(key), on=key, how="left_anti").select(*schema))
-    branches.replace(name, rows.unionByName(unknown_member(silver.spark, schema)))
+    branches.replace(name, all_members(silver, name).unionByName(unknown_member(silver.spark, SCHEMAS[name])))
+
+
+# Undoing a file takes members with it, and attributes: what any of its rows names is made anew from the rows in effect,
+# and so it is when
+# the file is redone.
+
+
+def touched_members(silver: SilverFeed, name: str) -> DataFrame | None:
+    """Return the keys of the members that rows of undone and redone files name; None where no such file is."""
+    dimension, found = DIMENSIONS.get(name), []
+    if silver.is_decided("transaction_history"):
+        found.append(accepted_rows(silver.decided("transaction_history")).select(member_key(name).alias("key")))
+    if dimension is not None and is_described_elsewhere(dimension) and silver.is_decided(dimension.described_by):
+        found.append(silver.decided(dimension.described_by).select(key_of(dimension).alias("key")))
+    return checkpointed(reduce(DataFrame.unionByName, found).where("key != 0").distinct()) if found else None
+
+
+def settle_members(branches: Branches, silver: SilverFeed, touched: DataFrame, name: str) -> None:
+    """Make members of a dimension anew; those that nothing in effect names go."""
+    key, touched = KEYS[name], broadcast_if_small(touched, touched.count())
+    fresh = checkpointed(all_members(silver, name, touched))
+    held = (
+        silver.spark.table(branches.current(name))
+        .select(key)
+        .join(touched.withColumnRenamed("key", key), on=key, how="left_semi")
+    )
+    gone = held.join(fresh.select(key), on=key, how="left_anti").withColumn("gone", F.lit(True))
+    source = fresh.withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
+    branches.merge(name, source, on=f"t.{key} = s.{key}", clauses=with_gone(SCHEMAS[name]))
 
 
 def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> None:
@@ -3134,7 +3242,15 @@ def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> None:
     counts = {row.dimension: row["count"] for row in missing.groupBy("dimension").count().collect()}
     news = {name for name, dimension in DIMENSIONS.items() if has_news_of(silver, dimension)}
     touched = [name for name in names if name in news or name in counts]
-    tasks = {name: partial(add_members, branches, silver, accepted, missing, name) for name in touched}
+    decided = {name: keys for name in names if (keys := touched_members(silver, name)) is not None}
+
+    def bring_up(name: str) -> None:
+        if name in touched:
+            add_members(branches, silver, accepted, missing, name)
+        if name in decided:
+            settle_members(branches, silver, decided[name], name)
+
+    tasks = {name: partial(bring_up, name) for name in dict.fromkeys([*touched, *decided])}
     in_parallel({**tasks, **{name: partial(fill_dimension, branches, silver, name) for name in new}})
     run.job.step("dimensions_written", filled=new, **counts)
 
@@ -3200,7 +3316,9 @@ def write_history(branches: Branches, silver: SilverFeed, name: str) -> None:
     history, known = VERSIONED_DIMENSIONS[name], branches.rows_at_most(name)
     schema, key, natural = history.schema, history.key, history.natural
     has_news = silver.has_news(history.subject) if known else history.subject in silver.run["snapshots"]
-    touched = (silver.feed if known else silver.whole)(history.subject).select(natural).distinct()
+    touched = (
+        silver.touched(history.subject, natural) if known else silver.whole(history.subject).select(natural).distinct()
+    )
     fresh = [] if known else [unknown_version(silver.spark, schema)]
     if has_news:
         fresh.append(touched_versions(silver, history, touched))
@@ -3301,10 +3419,10 @@ def facts_of(spark: SparkSession, branches: Branches, rows: DataFrame) -> DataFr
 
 
 def facts_named_by(branches: Branches, silver: SilverFeed, news: Collection[VersionedDimension]) -> DataFrame:
-    """Return the stored facts of the cards or clients that new reference rows name."""
+    """Return the stored facts of the cards or clients that new, undone or redone reference rows name."""
     stored, touched = silver.spark.table(branches.table("fact_transactions")), []
     for history in news:
-        named = silver.feed(history.subject).select(history.natural).distinct()
+        named = silver.touched(history.subject, history.natural)
         touched.append(stored.join(F.broadcast(named), on=history.natural, how="left_semi").select(*FACT))
     return reduce(DataFrame.unionByName, touched).dropDuplicates(["dms_id"])
 
@@ -3618,10 +3736,15 @@ def fill_aggregate(run: Run, silver: SilverFeed, name: str) -> None:
 # Versions come first, for a fact looks them up. The rest is written side by side, each to its table's branch.
 
 
+def rows_of(file: FileItem) -> int:
+    """Return how many rows a file has, or how many keys an action has settled."""
+    return file["kpis"]["row_count"] if "kpis" in file else sum(file["silver"]["settled"].values())
+
+
 def write(run: Run) -> Change:
     """Write dimensions, facts and aggregates to the run's branches; return what the changes amount to."""
     branches, silver = run.branches, SilverFeed(run.job, run.record["silver"], run.totals_before)
-    rewrites, row_count = run.gained_columns("fact_transactions"), sum(file["kpis"]["row_count"] for file in run.files)
+    rewrites, row_count = run.gained_columns("fact_transactions"), sum(map(rows_of, run.files))
     takes_all = rewrites or run.never_written(GOLD_TABLES)
     size_shuffles(run.spark, max(row_count, silver.run["row_count"]) if takes_all else row_count)
     accepted = checkpointed(accepted_rows(silver.feed("transaction_history")))
@@ -3690,11 +3813,13 @@ def advance(job: Job, intent: RunIntent, report: GoldReport) -> None:
 
 
 def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
-    """Mark files as published and leave their passports in the lake."""
+    """Mark files and actions as published; leave their passports in the lake, and those of files decided on."""
 
     def mark(published_id: str) -> None:
         job.ledger.advance(published_id, status="published", waiting_for=None, found=run)
-        put_passport(job, job.ledger.files([published_id])[0])
+        (item,) = job.ledger.files([published_id])
+        for each in [item, *job.ledger.files([item["decides"]["file_id"]] if "decides" in item else [])]:
+            put_passport(job, each)
 
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(mark, file_ids))

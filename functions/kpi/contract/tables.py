@@ -118,7 +118,7 @@ SILVER_TABLES: Mapping[str, LakeTable] = {
         *(
             LakeTable(
                 *(name, "silver", {**reference.image, **OF_A_REFERENCE_ROW}),
-                "One row per accepted input row, append-only: the newest row of files in effect is the state of its key.",
+                "One row per accepted input row, append-only: the newest one of files in effect is its key's state.",
                 key=PLACE_IN_FILE,
                 of_the_run=frozenset({"outcome", "run_seq"}),
                 amount_of_file="0",
