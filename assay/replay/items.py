@@ -29,20 +29,15 @@ def in_silver(items: Sequence[Item]) -> list[Item]:
     return [item for item in items if item["status"] in IN_SILVER]
 
 
-def files_and_decisions(items: Sequence[Item]) -> tuple[list[Item], list[Item]]:
-    """Tell the files from the actions, these in the order in which they were decided."""
-    actions = [item for item in items if item["kind"] == "action"]
-    return [item for item in items if item["kind"] == "file"], sorted(actions, key=_number)
+def due(decisions: Sequence[Item], replayed: Mapping[str, Item]) -> list[Item]:
+    """Return the decisions that can be carried out: of files that the replay has in Silver, the first one of each."""
+    in_order = sorted(decisions, key=_number, reverse=True)
+    first = {action["decides"]["file_id"]: action for action in in_order}
+    return [action for file_id, action in first.items() if replayed.get(file_id, {}).get("status") in IN_SILVER]
 
 
 def _number(action: Item) -> int:
     return int(action["decides"]["number"])
-
-
-def due(decisions: Sequence[Item], replayed: Mapping[str, Item]) -> list[Item]:
-    """Return the decisions that can be carried out: on files that the replay has in Silver, one a file."""
-    first = {action["decides"]["file_id"]: action for action in reversed(decisions)}
-    return [action for file_id, action in first.items() if replayed.get(file_id, {}).get("status") in IN_SILVER]
 
 
 def _is_under_way(item: Item) -> bool:

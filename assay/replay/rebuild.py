@@ -48,9 +48,9 @@ class Rebuild:
         self._token = uuid4().hex
 
     def rebuild(self, layers: Layers) -> Rebuilt:
-        """Take all files in effect through the jobs again, in another order and in other batches."""
-        items = self._ledger.whole()
-        files = choosing.in_silver(items)
+        """Take all files through the jobs again, in another order and in other batches, and the decisions on them."""
+        items, decisions = self._ledger.whole(), choosing.in_silver(self._ledger.whole("action"))
+        files, actions = choosing.in_silver(items), [action["file_id"] for action in decisions]
         tell_passed_over(choosing.never_accepted(items))
         scratch.empty(self._target, self._token)
         parts = choosing.batches(files, self._random)
@@ -58,10 +58,14 @@ class Rebuild:
             scratch.require_own(self._target, self._token)
             scratch.put(self._target, [choosing.as_accepted(item) for item in part])
             self._run("Silver", f"batch {number} of {len(parts)}, {len(part):,} files")
+            self._decide(decisions, share=0.5)
             if number < len(parts) and self._random.getrandbits(1):
                 self._run("Gold", f"after batch {number}")
         file_ids = [item["file_id"] for item in files]
         self._run_until_nothing_waits("Silver", "accepted", file_ids)
+        while self._decide(decisions, share=1):
+            pass
+        file_ids += actions
         self._run("Gold", "after the last batch")
         self._run_until_nothing_waits("Gold", "in_silver", file_ids)
         scratch.require_own(self._target, self._token)
@@ -69,6 +73,17 @@ class Rebuild:
         lost = [item for item in ended.values() if item["status"] != "published"]
         totals = (self._replayed.layer("silver") or {}).get("published", {})
         return Rebuilt(layers, len(files), lost, self._token, totals)
+
+    def _decide(self, decisions: list[Item], *, share: float) -> int:
+        """Carry out some of the decisions that are due, in runs of their own; return how many."""
+        replayed = self._replayed.get(action["decides"]["file_id"] for action in decisions)
+        chosen = [each for each in choosing.due(decisions, replayed) if self._random.random() < share]
+        if chosen:
+            scratch.require_own(self._target, self._token)
+            scratch.put(self._target, [choosing.as_accepted(action) for action in chosen])
+            decisions[:] = [each for each in decisions if each not in chosen]
+            self._run("Silver", f"{len(chosen):,} decisions on files")
+        return len(chosen)
 
     def _run_until_nothing_waits(self, layer: str, status: str, file_ids: Sequence[str]) -> None:
         """Run a job for what still waits: reloads that wait for their files, or for a run of their own."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
+from boto3.dynamodb.types import TypeSerializer
 from reading.visible import visible
 
 from assay.errors import UserError
-from assay.ledger import Item
+from assay.ledger import Item, Ledger
+from assay.target import Target
 from assay.upload import instant_text
 
 OF_THE_FILE = ("bucket", "key", "version_id", "sequencer", "etag", "size", "last_modified_at")
@@ -87,3 +92,67 @@ def item_of(file: Item, *, who: str, reason: str, at: datetime) -> Item:
         },
         "changes": [{"status": "accepted", "at": instant}],
     }
+
+
+def place(target: Target, ledger: Ledger, action: Item, file: Item) -> Item:
+    """Put an action in the ledger and start its execution; raise UserError if somebody has decided before.
+
+    An action that failed is taken up again. Of two operators one is told of the other, and nothing is done twice.
+    """
+    name = f"{action['subject']}-{action['file_id'][:32]}"
+    try:
+        target.dynamodb.put_item(
+            TableName=target.stack.ledger_table,
+            Item=_stored({**action, "execution_arn": _execution(target, name)}),
+            ConditionExpression="attribute_not_exists(file_id)",
+        )
+    except target.dynamodb.exceptions.ConditionalCheckFailedException:
+        held = ledger.get([action["file_id"]])[action["file_id"]]
+        if "failed" not in held:
+            _start(target, held, held["execution_arn"].rpartition(":")[2])  # it may have been stopped before this
+            by = held["decides"]
+            raise UserError(
+                f"{by['who']} has decided to {held['subject']} {file['key']} at {by['at'][:19]}Z",
+                f"see how far it is: assay passport {held['file_id']}",
+            ) from None
+        name = _take_up(target, held, name)
+        action = held
+    _start(target, action, name)
+    return action
+
+
+def _take_up(target: Target, action: Item, name: str) -> str:
+    """Let an action that failed wait again; return the name of its next execution."""
+    failed_at = action["failed"]["at"]
+    name = f"{name}-{re.sub('[^0-9]', '', failed_at)[:20]}"
+    layer = "silver" if action["status"] == "accepted" else "gold"
+    values = {":layer": layer, ":at": failed_at, ":arn": _execution(target, name)}
+    waits = "SET waiting_for = :layer, waiting_since = :at, execution_arn = :arn"
+    target.dynamodb.update_item(
+        TableName=target.stack.ledger_table,
+        Key=_stored({"file_id": action["file_id"]}),
+        UpdateExpression=f"{waits} REMOVE failed, last_error",
+        ConditionExpression="failed.#at = :at",
+        ExpressionAttributeNames={"#at": "at"},
+        ExpressionAttributeValues=_stored(values),
+    )
+    return name
+
+
+def _execution(target: Target, name: str) -> str:
+    return f"{target.stack.workflow.replace(':stateMachine:', ':execution:')}:{name}"
+
+
+def _start(target: Target, action: Item, name: str) -> None:
+    """Start an execution, unless there is one of this name: it stands for the action."""
+    given = {each: action[each] for each in ("file_id", "bucket", "key", "version_id")}
+    try:
+        target.stepfunctions.start_execution(
+            stateMachineArn=target.stack.workflow, name=name, input=json.dumps(given, sort_keys=True)
+        )
+    except target.stepfunctions.exceptions.ExecutionAlreadyExists:
+        return
+
+
+def _stored(item: Item) -> dict[str, Any]:
+    return {name: TypeSerializer().serialize(value) for name, value in item.items()}

@@ -19,8 +19,8 @@ def replayed(
 ) -> Pipeline:
     """Make Silver and Gold of a pipeline anew in one of their own; nothing of it is judged again."""
     twin = empty.fork()
-    found = items.in_silver([item for item in pipeline.items() if item["kind"] in ("file", "action")])
-    files, decisions = items.files_and_decisions(found)
+    found = items.in_silver([item for item in pipeline.items() if "status" in item])
+    files, decisions = ([item for item in found if item["kind"] == kind] for kind in ("file", "action"))
     for batch in items.batches(files, rng):
         for item in batch:
             twin.table.put_item(Item=items.as_accepted(item))

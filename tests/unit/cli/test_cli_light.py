@@ -43,6 +43,8 @@ COMMANDS = (
     "passport",
     "query",
     "audit",
+    "undo",
+    "redo",
     "replay",
     "maintain",
     "smoke",
