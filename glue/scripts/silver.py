@@ -571,7 +571,9 @@ class Notice(TypedDict):
     """What the mails of the workflow say of a file, in words that can be sent as they are."""
 
     name: Annotated[str, "the key, with `<U+XXXX>` for what cannot be seen"]
-    ending: Annotated[Literal["published", "published with warnings"], "for the subject"]
+    ending: Annotated[
+        Literal["published", "published with warnings", "undone", "redone"], "for the subject; the last two of actions"
+    ]
     text: Annotated[str, "warnings, and broken rows by rule with the command that shows them; may be empty"]
 
 
