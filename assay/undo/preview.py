@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from assay import console
+from assay.audit import UNDONE
 from assay.ledger import OUTCOMES, Item, Ledger
 from assay.query import Lake
 from assay.undo.actions import verb
@@ -112,8 +113,7 @@ def _prepare(lake: Lake, file_id: str, loads: Loads, *, in_effect: bool) -> None
     lake.rows("CREATE OR REPLACE TEMP TABLE undone (file_id VARCHAR)")
     if "silver.decisions" in lake.tables():
         lake.open("silver", "decisions")
-        newest = 'SELECT file_id, arg_max(in_effect, (run_seq, "at")) AS is_so FROM silver.decisions GROUP BY file_id'
-        lake.rows(f"INSERT INTO undone SELECT file_id FROM ({newest}) WHERE NOT is_so AND file_id <> ?", [file_id])  # noqa: S608
+        lake.rows(f"INSERT INTO undone SELECT file_id FROM ({UNDONE}) WHERE file_id <> ?", [file_id])  # noqa: S608
     if not in_effect:
         lake.rows("INSERT INTO undone VALUES (?)", [file_id])
     lake.rows("CREATE OR REPLACE TEMP TABLE starts (file_id VARCHAR, start TIMESTAMPTZ)")
