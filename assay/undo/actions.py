@@ -125,16 +125,14 @@ def _take_up(target: Target, action: Item, name: str) -> str:
     """Let an action that failed wait again; return the name of its next execution."""
     failed_at = action["failed"]["at"]
     name = f"{name}-{re.sub('[^0-9]', '', failed_at)[:20]}"
-    layer = "silver" if action["status"] == "accepted" else "gold"
-    values = {":layer": layer, ":at": failed_at, ":arn": _execution(target, name)}
-    waits = "SET waiting_for = :layer, waiting_since = :at, execution_arn = :arn"
-    target.dynamodb.update_item(
+    kept = {key: value for key, value in action.items() if key not in ("failed", "last_error")}
+    waits = {"waiting_for": "silver" if action["status"] == "accepted" else "gold", "waiting_since": failed_at}
+    target.dynamodb.put_item(
         TableName=target.stack.ledger_table,
-        Key=_stored({"file_id": action["file_id"]}),
-        UpdateExpression=f"{waits} REMOVE failed, last_error",
+        Item=_stored({**kept, **waits, "execution_arn": _execution(target, name)}),
         ConditionExpression="failed.#at = :at",
         ExpressionAttributeNames={"#at": "at"},
-        ExpressionAttributeValues=_stored(values),
+        ExpressionAttributeValues=_stored({":at": failed_at}),
     )
     return name
 

@@ -39,7 +39,8 @@ def operate(app: DeployedApp) -> list[str]:
     until(lambda: not _running(app), seconds=WITHIN_SECONDS, what="the end of all executions")
     reading = ("status", "status transactions/good.csv", "passport transactions/good.csv", "audit --full", "query")
     asking = "query SELECT(count(*))FROM(gold.fact_transactions)"
-    return [*failed, *_run(app, *reading, asking, "maintain", f"replay --apply --seed {SEED}")]
+    deciding = ("undo transactions/good.csv --yes", "redo transactions/good.csv --yes")
+    return [*failed, *_run(app, *reading, asking, *deciding, "maintain", f"replay --apply --seed {SEED}")]
 
 
 def _ended(app: DeployedApp) -> int:
