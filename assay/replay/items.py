@@ -40,13 +40,25 @@ def _number(action: Item) -> int:
     return int(action["decides"]["number"])
 
 
+def up_to(items: Sequence[Item], silver_run: int) -> list[Item]:
+    """Return the files and actions that made up Silver after a run; later ones may be anywhere."""
+    return [item for item in items if item.get("silver", {}).get("run_seq", silver_run + 1) <= silver_run]
+
+
+def undone(decided: Sequence[Item]) -> set[str]:
+    """Return the files that are not in effect after these decisions."""
+    newest = {action["decides"]["file_id"]: action["decides"] for action in sorted(decided, key=_number)}
+    return {file_id for file_id, decision in newest.items() if not decision["in_effect"]}
+
+
 def _is_under_way(item: Item) -> bool:
     return not item.get("failed") and item["status"] in ("accepted", "in_silver")
 
 
-def never_accepted(items: Sequence[Item]) -> list[Item]:
-    """Return the files that the KPI function has not decided on, or could not."""
-    return [item for item in items if item["status"] == "received"]
+def never_accepted(items: Sequence[Item], before: str | None = None) -> list[Item]:
+    """Return the files that the KPI function has not decided on, or could not; of those that came before an instant."""
+    received = [item for item in items if item["status"] == "received"]
+    return [item for item in received if before is None or item["changes"][0]["at"] < before]
 
 
 def as_accepted(item: Item) -> Item:

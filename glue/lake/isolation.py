@@ -1,4 +1,7 @@
-"""Keeps files apart that break a run: a run that fails is repeated without them, and only they become `failed`."""
+"""Keeps files apart that break a run, or are too many for it.
+
+A run that fails is repeated without those that break it, and only they become `failed`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from collections.abc import Callable, Sequence
 
 from contract.items import FileItem, RunInProgress
 
+from glue.lake.decisions import files_and_actions
 from glue.lake.failures import FencedOut, FileBroken, Unfinished, Withdrawn, root_cause
+from glue.lake.ledger import up_to_rows
 from glue.lake.loads import LoadRefused, with_ready_marker
 from glue.lake.run import Job, process, put_passport
 
@@ -16,12 +21,31 @@ Probe = Callable[[Job, FileItem], None]
 """Reads one file alone, wholly, and raises what is wrong with it."""
 
 
+def process_oldest(job: Job, probe: Probe) -> None:
+    """Process the files that have waited longest, as many as a run takes; then the job's own, if it is left.
+
+    So nothing is overtaken for long, for every job takes what is oldest; and an execution that starts a job sees its
+    file taken. Actions have a run each.
+    """
+    own_id = job.arguments.file_id
+    waiting, actions = files_and_actions(job.ledger.waiting(own_id or None))
+    first = up_to_rows(waiting, job.run_rows)
+    process_all(job, first, probe)
+    for action in actions:
+        process_all(job, [action], probe)
+    if own_id and own_id not in {file["file_id"] for file in (*first, *actions)}:
+        left, _ = files_and_actions(job.ledger.waiting(own_id))
+        own, others = ([file for file in left if (file["file_id"] == own_id) == is_own] for is_own in (True, False))
+        if own:
+            process_all(job, up_to_rows([*own, *others], job.run_rows), probe)
+
+
 def process_all(job: Job, files: Sequence[FileItem], probe: Probe, *, attempts: int = 1) -> None:
     """Process the files in one run, leaving out those that break it."""
     left = list(files)
     while left:
         try:
-            if not (ready := with_ready_marker(job.ledger, left)):
+            if not (ready := with_ready_marker(job.ledger, left, job.run_rows)):
                 break
             return process(job, ready, attempts=attempts)
         except (FencedOut, Unfinished):

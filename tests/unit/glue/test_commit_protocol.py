@@ -10,11 +10,12 @@ from unittest.mock import patch
 
 import boto3
 import pytest
+from contract.limits import WORKER_ROWS
 from moto import mock_aws
 
 from glue.lake import isolation
 from glue.lake.failures import FencedOut, FileBroken, Unfinished
-from glue.lake.isolation import process_all, run_again
+from glue.lake.isolation import process_oldest, run_again
 from glue.lake.ledger import Ledger
 from glue.lake.run import Job, Layer, Run, process_waiting, work
 
@@ -32,10 +33,12 @@ class Fake:
     at_step: Step = lambda _: None
     taken: list[list[str]] = field(default_factory=list)
 
-    def wait(self, *file_ids: str) -> None:
+    def wait(self, *file_ids: str, rows: int = 1, **more: Any) -> None:
+        """Let files wait, in the order of their ids."""
         for file_id in file_ids:
             item = {"file_id": file_id, "kind": "file", "subject": "transactions", "status": "accepted", "changes": []}
-            self.table.put_item(Item=item | {"waiting_for": "silver", "waiting_since": file_id, "in_effect": True})
+            item |= {"waiting_for": "silver", "waiting_since": file_id, "in_effect": True}
+            self.table.put_item(Item=item | {"kpis": {"row_count": rows}} | more)
 
     def give_up(self, file_id: str) -> None:
         """Mark a file as its execution does."""
@@ -49,11 +52,11 @@ class Fake:
         found: dict[str, Any] = self.table.get_item(Key={"file_id": file_id})["Item"]
         return found
 
-    def run(self, at_step: Step = lambda _: None) -> None:
-        """Run the job, as the next process does."""
-        ledger = Ledger("ledger", "silver")
+    def run(self, at_step: Step = lambda _: None, **given: Any) -> None:
+        """Run the job, as the next process does, with these arguments."""
+        ledger, arguments = Ledger("ledger", "silver"), argparse.Namespace(**{**vars(self.job.arguments), **given})
         with patch.object(Job, "step", lambda _, name, **__: at_step(name)):
-            work(replace(self.job, ledger=ledger))
+            work(replace(self.job, ledger=ledger, arguments=arguments))
 
 
 @pytest.fixture
@@ -91,7 +94,7 @@ def made(table: Any) -> Fake:
         name="silver",
         tables={},
         state_table="",
-        take=lambda job: process_all(job, job.ledger.waiting(None), lambda *_: None),
+        take=lambda job: process_oldest(job, lambda *_: None),
         repeat=lambda job, killed: run_again(job, killed, lambda *_: None),
         write=write,
         prove=lambda run, _: {"files": {file_id: {} for file_id in taken[-1]}, "totals": TOTALS},
@@ -100,7 +103,14 @@ def made(table: Any) -> Fake:
         report_of_rebuild=lambda *_: {},
     )
     given = argparse.Namespace(
-        lake_bucket="lake", prefix="", silver_database="", file_id="", rebuild_from="", maintain=None
+        lake_bucket="lake",
+        prefix="",
+        silver_database="",
+        file_id="",
+        rebuild_from="",
+        maintain=None,
+        run_rows=None,
+        workers=2,
     )
     return Fake(Job(layer, None, Ledger("ledger", "silver"), given), table, taken=taken)  # type: ignore[arg-type]
 
@@ -187,3 +197,50 @@ def test_ledger_gives_up_no_file__it_waits_for_another_layer(fake: Fake) -> None
     fake.wait("a")
     Ledger("ledger", "gold").fail("a", "a page is damaged")
     assert (fake.item("a")["waiting_for"], "failed" in fake.item("a")) == ("silver", False)
+
+
+def test_run_takes_those_that_have_waited_longest__as_many_rows_as_it_may(fake: Fake) -> None:
+    fake.wait("a", "b", "c", "d", rows=4)
+    fake.run(run_rows=8)
+    assert fake.taken == [["a", "b"]]
+    fake.run(run_rows=11)
+    assert fake.taken == [["a", "b"], ["c", "d"]]
+
+
+def test_run_takes_one_file_in_any_case__it_has_more_rows_than_a_run(fake: Fake) -> None:
+    fake.wait("a", rows=0)
+    fake.wait("b", "c", rows=9)
+    fake.run(run_rows=8)
+    fake.run(run_rows=8)
+    assert fake.taken == [["a", "b"], ["c"]]
+
+
+def test_job_takes_the_oldest_and_then_its_own_file__a_queue_is_before_it(fake: Fake) -> None:
+    fake.wait("a", "b", "c", "d", "e", "f", rows=4)
+    fake.run(run_rows=8, file_id="e")
+    assert fake.taken == [["a", "b"], ["e", "c"]], "two runs, none of them longer than it may be"
+    fake.run(run_rows=8, file_id="f")
+    assert fake.taken == [["a", "b"], ["e", "c"], ["d", "f"]]
+
+
+def test_every_file_is_taken_within_as_many_jobs_as_were_before_it__later_ones_start_them(fake: Fake) -> None:
+    fake.wait("a", "b", "c", rows=8)
+    for number in range(3):
+        fake.wait(later := f"later-{number}", rows=8)
+        fake.run(run_rows=8, file_id=later)
+    assert fake.taken == [["a"], ["later-0"], ["b"], ["later-1"], ["c"], ["later-2"]]
+
+
+def test_run_rows_are_what_the_workers_hold__nothing_is_given(fake: Fake) -> None:
+    fake.wait("a", "b", "c", rows=WORKER_ROWS)
+    fake.run(workers=3)  # one of them is the driver
+    assert fake.taken == [["a", "b"]]
+
+
+def test_marker_brings_no_more_rows_along_than_a_run_takes__its_files_are_younger(fake: Fake) -> None:
+    load = {"name": "l", "start_at": "2024-01-01T00:00:00.000000Z", "files": ["b", "c", "d"]}
+    fake.wait("a", subject="load", rows=0, load=load)
+    fake.wait("b", "c", "d", rows=4)
+    fake.run(run_rows=8)
+    fake.run(run_rows=8)
+    assert fake.taken == [["b", "c"], ["d", "a"]]
