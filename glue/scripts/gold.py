@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 from operator import and_, or_
 from threading import Lock
 from typing import Annotated, Any, Generic, Literal, NotRequired, TypedDict, TypeVar, cast
@@ -903,7 +903,9 @@ class Notice(TypedDict):
     """What the mails of the workflow say of a file, in words that can be sent as they are."""
 
     name: Annotated[str, "the key, with `<U+XXXX>` for what cannot be seen"]
-    ending: Annotated[Literal["published", "published with warnings"], "for the subject"]
+    ending: Annotated[
+        Literal["published", "published with warnings", "undone", "redone"], "for the subject; the last two of actions"
+    ]
     text: Annotated[str, "warnings, and broken rows by rule with the command that shows them; may be empty"]
 
 
@@ -916,6 +918,12 @@ class SilverOfFile(TypedDict):
     effect_amount: str
     missing: NotRequired[Annotated[int, "markers: living keys that the reload deleted"]]
     moved: NotRequired[Annotated[int, "markers: keys whose value another row of the load now gives"]]
+    settled: NotRequired[
+        Annotated[
+            dict[str, int],
+            "actions: keys `inserted`, `updated` and `deleted`, and those of the file whose value is `unchanged`",
+        ]
+    ]
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
 
 
@@ -946,12 +954,40 @@ class GoldOfFile(TypedDict):
     changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
 
 
-class FileItem(TypedDict):
-    """An item per object version."""
+class Decision(TypedDict):
+    """What an action decides: whether a file is in effect."""
 
-    file_id: Annotated[str, "hex SHA-256 of bucket, key and version id, joined by NUL characters"]
-    kind: Annotated[Literal["file"], "`file`"]
-    subject: Annotated[str, "`transactions`, `cards`, `users`, `mcc_codes`, or `load` for a marker"]
+    file_id: Annotated[str, "of the file"]
+    in_effect: Annotated[bool, "false to undo it, true to redo it"]
+    who: str
+    at: str
+    reason: Annotated[str, "may be empty"]
+    number: Annotated[int, "how many decisions on the file there were before"]
+
+
+class DecisionOfFile(TypedDict):
+    """A decision on a file, once a Silver run has carried it out."""
+
+    action: Annotated[str, "file id of the action"]
+    in_effect: bool
+    who: str
+    at: str
+    reason: str
+    run_seq: Annotated[int, "Silver's"]
+
+
+class FileItem(TypedDict):
+    """An item per object version; and one per action, which has bucket to size of the file that it decides on."""
+
+    file_id: Annotated[
+        str,
+        "hex SHA-256 of bucket, key and version id, joined by NUL characters; of an action, of `action`, the file's id "
+        "and the decision's number",
+    ]
+    kind: Annotated[Literal["file", "action"], "`file`, `action`"]
+    subject: Annotated[
+        str, "`transactions`, `cards`, `users`, `mcc_codes`, `load` for a marker; `undo` or `redo` for an action"
+    ]
     bucket: Annotated[str, "of the object"]
     key: Annotated[str, "of the object"]
     version_id: Annotated[str, "of the object"]
@@ -962,7 +998,9 @@ class FileItem(TypedDict):
     last_modified_at: Annotated[str, "when the object was written: S3's second, the milliseconds of its event"]
     as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]
     status: Annotated[StatusName, "`received → accepted → in_silver → published`, or `rejected`; only forward"]
-    in_effect: Annotated[bool, "false until accepted, then true"]
+    in_effect: Annotated[bool, "false until accepted, then true, unless the newest decision says otherwise"]
+    decisions: NotRequired[Annotated[list[DecisionOfFile], "each undo and redo of the file, in order"]]
+    decides: NotRequired[Annotated[Decision, "actions only"]]
     waiting_for: NotRequired[
         Annotated[
             LayerName,
@@ -1019,7 +1057,10 @@ class PublishedRun(TypedDict):
     row_count: int
     total_amount: str
     floor: NotRequired[Annotated[str, "Silver: start of the newest complete load, absent when none"]]
-    loads: NotRequired[Annotated[dict[str, str], "Silver: marker's file id → start"]]
+    loads: NotRequired[Annotated[dict[str, str], "Silver: complete loads, marker's file id → start"]]
+    incomplete_loads: NotRequired[
+        Annotated[dict[str, str], "Silver: the same of markers that are undone, or list a file that is"]
+    ]
     silver_run_seq: NotRequired[Annotated[int, "Gold: the Silver run that it shows"]]
     silver_snapshots: NotRequired[Annotated[dict[str, int], "Gold: of that Silver run"]]
 
@@ -1152,6 +1193,8 @@ class FileReport(TypedDict):
     effect: str
     missing: NotRequired[int]
     moved: NotRequired[int]
+    settled: NotRequired[dict[str, int]]
+    decides: NotRequired[Decision]
 
 
 class LayerTotals(TypedDict):
@@ -1161,6 +1204,7 @@ class LayerTotals(TypedDict):
     total_amount: str
     floor: NotRequired[str]
     loads: NotRequired[dict[str, str]]
+    incomplete_loads: NotRequired[dict[str, str]]
     silver_run_seq: NotRequired[int]
     silver_snapshots: NotRequired[dict[str, int]]
 
@@ -1307,6 +1351,14 @@ QUARANTINE = {
     "run_seq": "bigint",
     "repaired_by": "string",
 }
+DECISIONS = {
+    "run_seq": "bigint",
+    "file_id": "string",
+    "in_effect": "boolean",
+    "who": "string",
+    "at": "timestamp",
+    "reason": "string",
+}
 TOMBSTONES = {"dms_id": "bigint", "row_order": ROW_ORDER, **WRITER}
 OF_A_REFERENCE_ROW = {
     "op": "string",
@@ -1342,6 +1394,12 @@ SILVER_TABLES: Mapping[str, LakeTable] = {
             amount_of_file="amount",
         ),
         LakeTable(
+            *("decisions", "silver", DECISIONS),
+            "One row per undo or redo, append-only: the newest of a file says whether it is in effect.",
+            key=("file_id", "at"),
+            of_the_run=frozenset({"run_seq"}),
+        ),
+        LakeTable(
             *("transaction_effects", "silver", EFFECTS),
             "One row per key that a run changed, append-only: its image before and after.",
             key=("run_seq", "dms_id"),
@@ -1351,7 +1409,7 @@ SILVER_TABLES: Mapping[str, LakeTable] = {
         *(
             LakeTable(
                 *(name, "silver", {**reference.image, **OF_A_REFERENCE_ROW}),
-                "One row per accepted input row, append-only: the newest by `row_order` is the state of its key.",
+                "One row per accepted input row, append-only: the newest one of files in effect is its key's state.",
                 key=PLACE_IN_FILE,
                 of_the_run=frozenset({"outcome", "run_seq"}),
                 amount_of_file="0",
@@ -1455,7 +1513,12 @@ REJECTED = "rejected"
 LAYERS = ("silver", "gold")
 CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"
 """The objects of the lake bucket that name the newest readers' cut, and those that are kept."""
-CAUSES: Mapping[str, str] = {"file": "a row of a file", "load": "the reload that a marker declares"}
+CAUSES: Mapping[str, str] = {
+    "file": "a row of a file",
+    "load": "the reload that a marker declares",
+    "undo": "a file that an operator has undone",
+    "redo": "an undone file that is in effect again",
+}
 """Why a key changed, as `transaction_effects` tells it."""
 
 UPLOAD = "upload"
@@ -2470,6 +2533,28 @@ def require_no_card_number(error: Exception) -> None:
         raise JobFailed(root_cause(error)) from None
 
 
+# From glue/lake/decisions.py
+
+
+def files_and_actions(waiting: Sequence[FileItem]) -> tuple[list[FileItem], list[FileItem]]:
+    """Tell files from actions: each of these has a run of its own."""
+    return [item for item in waiting if "decides" not in item], [item for item in waiting if "decides" in item]
+
+
+def undone_files(decisions: DataFrame) -> DataFrame:
+    """Return `file_id` of the files that are not in effect, by rows of `decisions`.
+
+    A replay that was put in place may have several decisions on a file under one run.
+    """
+    newest = F.max_by("in_effect", F.struct("run_seq", "at")).alias("in_effect")
+    return decisions.groupBy("file_id").agg(newest).where(~F.col("in_effect")).select("file_id")
+
+
+def without(rows: DataFrame, undone: DataFrame) -> DataFrame:
+    """Return the rows of files in effect."""
+    return rows.join(F.broadcast(undone), on="file_id", how="left_anti")
+
+
 # From glue/lake/compaction.py
 
 CROWD = 10  # small data files, or delete files; each costs a reader some requests
@@ -2824,6 +2909,28 @@ class Ledger:
                 raise
             return False
         return True
+
+    def decide(self, action_id: str, decision: Decision, *, run_seq: int) -> None:
+        """Set whether a file is in effect, and keep who decided it; doing it twice does nothing."""
+        said: DecisionOfFile = {
+            "action": action_id,
+            "in_effect": decision["in_effect"],
+            "who": decision["who"],
+            "at": decision["at"],
+            "reason": decision["reason"],
+            "run_seq": run_seq,
+        }
+        number, held = decision["number"], Attr("decisions")
+        try:
+            self._table.update_item(
+                Key={"file_id": decision["file_id"]},
+                UpdateExpression="SET in_effect = :is, decisions = list_append(if_not_exists(decisions, :none), :said)",
+                ConditionExpression=held.size().eq(number) if number else held.not_exists(),
+                ExpressionAttributeValues={":is": decision["in_effect"], ":none": [], ":said": [said]},
+            )
+        except ClientError as error:
+            if not is_refused(error):
+                raise
 
     def reject(self, file_id: str, reasons: list[RejectionReason]) -> None:
         """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
@@ -3216,6 +3323,9 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
 
 # From glue/lake/feeds.py
 
+OF_FILES = ("transaction_history", *REFERENCES)
+"""The tables of which only the rows of files in effect count."""
+
 
 @dataclass(frozen=True)
 class SilverFeed:
@@ -3239,7 +3349,11 @@ class SilverFeed:
         return rows if rows.columns == list(schema) else columns_or_null(rows, schema)
 
     def whole(self, table: str) -> DataFrame:
-        """Return all rows that were appended to a table up to the named run."""
+        """Return the rows of files in effect that were appended to a table up to the named run; all of other tables."""
+        rows = self._appended(table)
+        return rows.where(~F.col("file_id").isin(*self._undone)) if table in OF_FILES and self._undone else rows
+
+    def _appended(self, table: str) -> DataFrame:
         return self.rows(table).where(F.col("run_seq") <= self.run["run_seq"])
 
     def feed(self, table: str) -> DataFrame:
@@ -3247,9 +3361,44 @@ class SilverFeed:
         return self.whole(table).where(F.col("run_seq") > self.taken.get("silver_run_seq", 0))
 
     def has_news(self, table: str) -> bool:
+        """Tell whether a table has grown, or files of it were undone or redone, since the run that Gold shows."""
+        return self._has_grown(table) or self.is_decided(table)
+
+    def _has_grown(self, table: str) -> bool:
         """Tell from the snapshots alone whether a table has grown since the run that Gold shows."""
         seen = self.taken.get("silver_snapshots", {}).get(table)
         return self.run["snapshots"].get(table) not in (None, seen)
+
+    @cached_property
+    def _undone(self) -> list[str]:
+        """Name the files that are not in effect at the named run."""
+        if "decisions" not in self.run["snapshots"]:
+            return []
+        return [row.file_id for row in undone_files(self._appended("decisions")).collect()]
+
+    @cached_property
+    def _decided(self) -> dict[str, list[str]]:
+        """Return, by the table that holds their rows, the files decided on since the run that Gold shows."""
+        if not self._has_grown("decisions"):
+            return {}
+        file_ids = [row.file_id for row in self.feed("decisions").select("file_id").distinct().collect()]
+        found: dict[str, list[str]] = {}
+        for file in self.job.ledger.files(file_ids):
+            table = "transaction_history" if file["subject"] == TRANSACTIONS.name else file["subject"]
+            found.setdefault(table, []).append(file["file_id"])
+        return found
+
+    def is_decided(self, table: str) -> bool:
+        """Tell whether files with rows in a table were undone or redone since the run that Gold shows."""
+        return table in self._decided
+
+    def decided(self, table: str) -> DataFrame:
+        """Return the rows of these files, in effect or not."""
+        return self._appended(table).where(F.col("file_id").isin(*self._decided.get(table, [])))
+
+    def touched(self, table: str, key: str) -> DataFrame:
+        """Return the keys that rows name that are new to Gold, or whose files were decided on."""
+        return self.feed(table).select(key).unionByName(self.decided(table).select(key)).distinct()
 
     @property
     def is_one_run(self) -> bool:
@@ -3410,6 +3559,12 @@ def described(dimension: DimensionTable, rows: DataFrame, touched: DataFrame) ->
     return members(every.withColumns(values).join(named, on=natural, how="left_semi"), dimension)
 
 
+def member_key(name: str) -> Column:
+    """Return the key of the member of a dimension that a row of transactions names, as a number of 64 bits."""
+    key = date_key(F.to_date("transacted_at")) if name == "dim_date" else key_of(DIMENSIONS[name])
+    return key.cast("bigint")
+
+
 def named_by(accepted: DataFrame, name: str) -> DataFrame:
     """Return the members of a dimension that accepted rows name, in the form of its table; not `unknown`."""
     if name == "dim_date":
@@ -3432,9 +3587,7 @@ def unknown_member(spark: SparkSession, schema: Mapping[str, str]) -> DataFrame:
 
 def missing_members(spark: SparkSession, branches: Branches, accepted: DataFrame, names: Collection[str]) -> DataFrame:
     """Return `dimension, key` of the members that accepted rows name, or `unknown`, and that the dimensions lack."""
-    keys = {name: key_of(dimension) for name, dimension in DIMENSIONS.items()}
-    keys["dim_date"] = date_key(F.to_date("transacted_at")).cast("bigint")
-    pairs = [F.struct(F.lit(name).alias("dimension"), keys[name].alias("key")) for name in names]
+    pairs = [F.struct(F.lit(name).alias("dimension"), member_key(name).alias("key")) for name in names]
     unknown = [F.struct(F.lit(name).alias("dimension"), F.lit(0).cast("bigint").alias("key")) for name in names]
     named = accepted.select(F.inline(F.array(*pairs))).unionByName(spark.range(1).select(F.inline(F.array(*unknown))))
     held = [
@@ -3477,18 +3630,58 @@ def has_news_of(silver: SilverFeed, dimension: DimensionTable) -> bool:
     return bool(dimension.attributes) and silver.has_news(described_by)
 
 
-# A dimension that the contract got after Gold's first run takes its members from all rows that were ever accepted.
+# A dimension that the contract got after Gold's first run takes its members from all accepted rows in effect.
+
+
+def all_members(silver: SilverFeed, name: str, touched: DataFrame | None = None) -> DataFrame:
+    """Return the members of a dimension that rows in effect name: all, or those of `touched` keys."""
+    key, dimension, accepted = KEYS[name], DIMENSIONS.get(name), accepted_rows(silver.whole("transaction_history"))
+    if touched is not None:
+        accepted = accepted.withColumn("key", member_key(name)).join(touched, on="key", how="left_semi")
+    rows = named_by(accepted, name)
+    if dimension is not None and is_described_elsewhere(dimension):
+        reference = silver.whole(dimension.described_by)
+        if touched is not None:
+            reference = (
+                reference.withColumn("key", key_of(dimension)).join(touched, on="key", how="left_semi").drop("key")
+            )
+        newer = described(dimension, reference, reference)
+        rows = newer.unionByName(rows.join(newer.select(key), on=key, how="left_anti").select(*SCHEMAS[name]))
+    return rows
 
 
 def fill_dimension(branches: Branches, silver: SilverFeed, name: str) -> None:
     """Write all members of a dimension that no run has written to yet."""
-    key, schema, dimension = KEYS[name], SCHEMAS[name], DIMENSIONS.get(name)
-    rows = named_by(accepted_rows(silver.whole("transaction_history")), name)
-    if dimension is not None and is_described_elsewhere(dimension):
-        reference = silver.whole(dimension.described_by)
-        newer = described(dimension, reference, reference)
-        rows = newer.unionByName(rows.join(newer.select(key), on=key, how="left_anti").select(*schema))
-    branches.replace(name, rows.unionByName(unknown_member(silver.spark, schema)))
+    branches.replace(name, all_members(silver, name).unionByName(unknown_member(silver.spark, SCHEMAS[name])))
+
+
+# Undoing a file takes members with it, and attributes: what any of its rows names is made anew from the rows in effect,
+# and so it is when
+# the file is redone.
+
+
+def touched_members(silver: SilverFeed, name: str) -> DataFrame | None:
+    """Return the keys of the members that rows of undone and redone files name; None where no such file is."""
+    dimension, found = DIMENSIONS.get(name), []
+    if silver.is_decided("transaction_history"):
+        found.append(accepted_rows(silver.decided("transaction_history")).select(member_key(name).alias("key")))
+    if dimension is not None and is_described_elsewhere(dimension) and silver.is_decided(dimension.described_by):
+        found.append(silver.decided(dimension.described_by).select(key_of(dimension).alias("key")))
+    return checkpointed(reduce(DataFrame.unionByName, found).where("key != 0").distinct()) if found else None
+
+
+def settle_members(branches: Branches, silver: SilverFeed, touched: DataFrame, name: str) -> None:
+    """Make members of a dimension anew; those that nothing in effect names go."""
+    key, touched = KEYS[name], broadcast_if_small(touched, touched.count())
+    fresh = checkpointed(all_members(silver, name, touched))
+    held = (
+        silver.spark.table(branches.current(name))
+        .select(key)
+        .join(touched.withColumnRenamed("key", key), on=key, how="left_semi")
+    )
+    gone = held.join(fresh.select(key), on=key, how="left_anti").withColumn("gone", F.lit(True))
+    source = fresh.withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
+    branches.merge(name, source, on=f"t.{key} = s.{key}", clauses=with_gone(SCHEMAS[name]))
 
 
 def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> dict[str, int]:
@@ -3499,7 +3692,15 @@ def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> dict[
     counts = {row.dimension: row["count"] for row in missing.groupBy("dimension").count().collect()}
     news = {name for name, dimension in DIMENSIONS.items() if has_news_of(silver, dimension)}
     touched = [name for name in names if name in news or name in counts]
-    tasks = {name: partial(add_members, branches, silver, accepted, missing, name) for name in touched}
+    decided = {name: keys for name in names if (keys := touched_members(silver, name)) is not None}
+
+    def bring_up(name: str) -> None:
+        if name in touched:
+            add_members(branches, silver, accepted, missing, name)
+        if name in decided:
+            settle_members(branches, silver, decided[name], name)
+
+    tasks = {name: partial(bring_up, name) for name in dict.fromkeys([*touched, *decided])}
     in_parallel({**tasks, **{name: partial(fill_dimension, branches, silver, name) for name in new}})
     run.job.step("dimensions_written", filled=new, **counts)
     return counts
@@ -3566,7 +3767,9 @@ def write_history(branches: Branches, silver: SilverFeed, name: str) -> None:
     history, known = VERSIONED_DIMENSIONS[name], branches.rows_at_most(name)
     schema, key, natural = history.schema, history.key, history.natural
     has_news = silver.has_news(history.subject) if known else history.subject in silver.run["snapshots"]
-    touched = (silver.feed if known else silver.whole)(history.subject).select(natural).distinct()
+    touched = (
+        silver.touched(history.subject, natural) if known else silver.whole(history.subject).select(natural).distinct()
+    )
     fresh = [] if known else [unknown_version(silver.spark, schema)]
     if has_news:
         fresh.append(touched_versions(silver, history, touched))
@@ -3658,10 +3861,10 @@ def facts_of(spark: SparkSession, branches: Branches, rows: DataFrame) -> DataFr
 
 
 def facts_named_by(branches: Branches, silver: SilverFeed, news: Collection[VersionedDimension]) -> DataFrame:
-    """Return the stored facts of the cards or clients that new reference rows name."""
+    """Return the stored facts of the cards or clients that new, undone or redone reference rows name."""
     stored, touched = silver.spark.table(branches.table("fact_transactions")), []
     for history in news:
-        named = silver.feed(history.subject).select(history.natural).distinct()
+        named = silver.touched(history.subject, history.natural)
         touched.append(stored.join(F.broadcast(named), on=history.natural, how="left_semi").select(*FACT))
     return reduce(DataFrame.unionByName, touched).dropDuplicates(["dms_id"])
 
@@ -3979,10 +4182,15 @@ def fill_aggregate(run: Run, silver: SilverFeed, name: str) -> None:
 # Versions come first, for a fact looks them up. The rest is written side by side, each to its table's branch.
 
 
+def rows_of(file: FileItem) -> int:
+    """Return how many rows a file has, or how many keys an action has settled."""
+    return file["kpis"]["row_count"] if "kpis" in file else sum(file["silver"]["settled"].values())
+
+
 def write(run: Run) -> RunChanges:
     """Write dimensions, facts and aggregates to the run's branches; return what the changes amount to."""
     branches, silver = run.branches, SilverFeed(run.job, run.record["silver"], run.totals_before)
-    rewrites, row_count = run.gained_columns("fact_transactions"), sum(file["kpis"]["row_count"] for file in run.files)
+    rewrites, row_count = run.gained_columns("fact_transactions"), sum(map(rows_of, run.files))
     takes_all = rewrites or run.never_written(GOLD_TABLES)
     size_shuffles(run.spark, max(row_count, silver.run["row_count"]) if takes_all else row_count)
     accepted = checkpointed(accepted_rows(silver.feed("transaction_history")))
@@ -4051,13 +4259,18 @@ def advance(job: Job, intent: RunIntent, report: GoldReport) -> None:
 
 
 def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
-    """Mark files as published, leave their passports in the lake, and count those that were not published before."""
+    """Mark files and actions as published; leave their passports in the lake, and those of files decided on.
+
+    Files that were not published before are counted.
+    """
 
     def mark(published_id: str) -> list[FileItem]:
         is_moved = job.ledger.advance(published_id, status="published", waiting_for=None, found=run)
-        (file,) = job.ledger.files([published_id])
-        put_passport(job, file)
-        return [file] if is_moved else []
+        (item,) = job.ledger.files([published_id])
+        decided = [item["decides"]["file_id"]] if "decides" in item else []
+        for each in [item, *job.ledger.files(decided)]:
+            put_passport(job, each)
+        return [item] if is_moved and not decided else []
 
     with ThreadPoolExecutor(16) as pool:
         moved = [file for files in pool.map(mark, file_ids) for file in files]

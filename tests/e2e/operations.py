@@ -45,7 +45,8 @@ def operate(app: DeployedApp) -> list[str]:
     _let_the_clock_strike(app)
     _lose_an_event(app)
     sweeping = ("expect transactions {date}.csv --yes", "sweep --older-than 0 --yes", "status --expected")
-    failed += _run(app, *reading, asking, *sweeping, "maintain") + _check_beside_an_arrival(app)
+    deciding = ("undo transactions/good.csv --yes", "redo transactions/good.csv --yes")
+    failed += _run(app, *reading, asking, *sweeping, *deciding, "maintain") + _check_beside_an_arrival(app)
     return failed + _run(app, f"replay --apply --seed {SEED}")
 
 
