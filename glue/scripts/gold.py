@@ -2289,76 +2289,6 @@ class Branches:
         return self._written(table).snapshot(self.name)
 
 
-# From glue/lake/changes.py
-
-MOST_MOVEMENTS = 10
-
-
-class Change(TypedDict):
-    """What the changes of a run amount to: keys and money before and after, and the days on which they lie.
-
-    `had` keys had a fact before, `have` have one after, `changed` both.
-    """
-
-    had: int
-    have: int
-    changed: int
-    amount_before: Decimal
-    amount_after: Decimal
-    days: list[date]
-
-
-class GroupsMoved(TypedDict):
-    """How many groups of each aggregate a run touches, and the largest movements of the first one, `table`."""
-
-    groups: dict[str, int]
-    table: str
-    largest: list[GroupMovement]
-
-
-class RunChanges(TypedDict):
-    """What a run has written: what the changes amount to, new members by dimension, and the groups that moved."""
-
-    change: Change
-    members: dict[str, int]
-    moved: GroupsMoved | None
-
-
-def largest_movements(sides: Mapping[str, DataFrame], key: tuple[str, ...]) -> list[GroupMovement]:
-    """Return the ten groups whose money moves most, with what an aggregate held `before` and holds `after` the run."""
-    of_side = "CAST(sum(if(side = '{}', total_amount, 0)) AS {})"
-    columns = [F.expr(of_side.format(side, MEASURES["total_amount"])).alias(side) for side in sides]
-    rows = reduce(DataFrame.unionByName, [rows.withColumn("side", F.lit(side)) for side, rows in sides.items()])
-    moved = rows.groupBy(*key).agg(*columns).where("before <> after")
-    first = moved.orderBy(F.expr("abs(after - before)").desc(), *key).limit(MOST_MOVEMENTS)
-    return [
-        {"group": " ".join(str(row[name]) for name in key), "before": cents(row.before), "after": cents(row.after)}
-        for row in first.collect()
-    ]
-
-
-def changes_told(changes: RunChanges) -> GoldChanges:
-    """Return what a run changed, for its report and the passports of its files."""
-    change, moved = changes["change"], changes["moved"]
-    inserted, deleted = (change[side] - change["changed"] for side in ("have", "had"))
-    told: GoldChanges = {
-        "facts": {"inserted": inserted, "updated": change["changed"], "deleted": deleted},
-        "members": changes["members"],
-        "days": len(change["days"]),
-        "groups": moved["groups"] if moved else {},
-        "largest": moved["largest"] if moved else [],
-    }
-    return told if moved is None else {**told, "table": moved["table"]}
-
-
-def of_run(intent: RunIntent, report: GoldReport) -> GoldOfFile:
-    """Return what the items of the files that a run published say of it."""
-    found: GoldOfFile = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"]}
-    if "changes" in report:  # a rebuild's does not say
-        found["changes"] = report["changes"]
-    return found
-
-
 # From glue/reading/card_numbers.py
 
 FEWEST_DIGITS, MOST_DIGITS, LAST_DIGITS = 13, 19, 4
@@ -2531,6 +2461,119 @@ def require_no_card_number(error: Exception) -> None:
     if (shown := masked_text(told)) != told:
         print(shown, file=sys.stderr, flush=True)
         raise JobFailed(root_cause(error)) from None
+
+
+# From glue/lake/changes.py
+
+MOST_MOVEMENTS = 10
+
+
+class Change(TypedDict):
+    """What the changes of a run amount to: keys and money before and after, and the days on which they lie.
+
+    `had` keys had a fact before, `have` have one after, `changed` both.
+    """
+
+    had: int
+    have: int
+    changed: int
+    amount_before: Decimal
+    amount_after: Decimal
+    days: list[date]
+
+
+def summarise(net: DataFrame) -> Change:
+    """Return what the changes amount to."""
+    days = [F.collect_set(F.to_date(f"{side}.transacted_at")) for side in ("before", "after")]
+    (found,) = net.agg(
+        F.count("before").alias("had"),
+        F.count("after").alias("have"),
+        F.count(F.when(F.col("before").isNotNull() & F.col("after").isNotNull(), 1)).alias("changed"),
+        total("before.amount").alias("amount_before"),
+        total("after.amount").alias("amount_after"),
+        F.array_sort(F.array_union(*days)).alias("days"),
+    ).collect()
+    return cast(Change, found.asDict())
+
+
+class GroupsMoved(TypedDict):
+    """How many groups of each aggregate a run touches, and the largest movements of the first one, `table`."""
+
+    groups: dict[str, int]
+    table: str
+    largest: list[GroupMovement]
+
+
+class RunChanges(TypedDict):
+    """What a run has written: what the changes amount to, new members by dimension, and the groups that moved."""
+
+    change: Change
+    members: dict[str, int]
+    moved: GroupsMoved | None
+
+
+def count_and_sum() -> list[Column]:
+    """Return what an aggregate holds of each group: how many facts, and their money."""
+    return [F.count("amount").alias("row_count"), total("amount").alias("total_amount")]
+
+
+def added_up() -> list[Column]:
+    """Return the same of groups that are in parts."""
+    return [F.sum("row_count").alias("row_count"), total("total_amount").alias("total_amount")]
+
+
+def counted(sides: Mapping[str, DataFrame], names: Collection[str]) -> dict[str, Any]:
+    """Return groups, facts and money of each aggregate's touched groups, by side (`before` and `after` the run)."""
+    measured = [rows.select("aggregate", *MEASURES, F.lit(side).alias("side")) for side, rows in sides.items()]
+    is_left = F.when(F.col("row_count") > 0, 1).otherwise(0)
+    sums = reduce(DataFrame.unionByName, measured).groupBy("aggregate", "side")
+    nothing = {"touched": 0, "groups": 0, "row_count": 0, "total_amount": Decimal(0)}
+    found: dict[str, Any] = {name: dict.fromkeys(sides, nothing) for name in names}
+    for row in sums.agg(F.count(is_left).alias("touched"), F.sum(is_left).alias("groups"), *added_up()).collect():
+        found[row.aggregate][row.side] = row.asDict()
+    return found
+
+
+def prove_groups(name: str, before: Mapping[str, Any], after: Mapping[str, Any], change: Change) -> None:
+    """Prove that an aggregate's groups move by the effects."""
+    moved, money = (after[measure] - before[measure] for measure in MEASURES)
+    require(f"rows of {name}", found=moved, expected=change["have"] - change["had"])
+    require(f"money of {name}", found=money, expected=change["amount_after"] - change["amount_before"])
+
+
+def largest_movements(sides: Mapping[str, DataFrame], key: tuple[str, ...]) -> list[GroupMovement]:
+    """Return the ten groups whose money moves most, with what an aggregate held `before` and holds `after` the run."""
+    of_side = "CAST(sum(if(side = '{}', total_amount, 0)) AS {})"
+    columns = [F.expr(of_side.format(side, MEASURES["total_amount"])).alias(side) for side in sides]
+    rows = reduce(DataFrame.unionByName, [rows.withColumn("side", F.lit(side)) for side, rows in sides.items()])
+    moved = rows.groupBy(*key).agg(*columns).where("before <> after")
+    first = moved.orderBy(F.expr("abs(after - before)").desc(), *key).limit(MOST_MOVEMENTS)
+    return [
+        {"group": " ".join(str(row[name]) for name in key), "before": cents(row.before), "after": cents(row.after)}
+        for row in first.collect()
+    ]
+
+
+def changes_told(changes: RunChanges) -> GoldChanges:
+    """Return what a run changed, for its report and the passports of its files."""
+    change, moved = changes["change"], changes["moved"]
+    inserted, deleted = (change[side] - change["changed"] for side in ("have", "had"))
+    told: GoldChanges = {
+        "facts": {"inserted": inserted, "updated": change["changed"], "deleted": deleted},
+        "members": changes["members"],
+        "days": len(change["days"]),
+        "groups": moved["groups"] if moved else {},
+        "largest": moved["largest"] if moved else [],
+    }
+    return told if moved is None else {**told, "table": moved["table"]}
+
+
+def of_run(intent: RunIntent, report: GoldReport) -> GoldOfFile:
+    """Return what the items of the files that a run published say of it."""
+    found: GoldOfFile = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"]}
+    if "changes" in report:  # a rebuild's does not say
+        found["changes"] = report["changes"]
+    return found
 
 
 # From glue/lake/decisions.py
@@ -3443,6 +3486,7 @@ def metric_line(figures: dict[str, int], dimensions: dict[str, str], now: dateti
 
 # From glue/lake/periods.py
 
+LISTED_SPANS = 36  # of more touched periods, Iceberg is told the first day and the last
 MONTHS = {Period.MONTH: 1, Period.QUARTER: 3}
 Span = tuple[date, date]
 
@@ -3471,6 +3515,20 @@ def touched_spans(periods: Iterable[Period], days: Iterable[date]) -> list[Span]
         else:
             touched.append((first, last))
     return touched
+
+
+def within(day: str, first: date, last: date) -> str:
+    """Return the condition that a day lies in a span."""
+    return f"{day} BETWEEN DATE'{first}' AND DATE'{last}'"
+
+
+def near_facts(stored_facts: DataFrame, days: Iterable[date], names: Collection[str]) -> DataFrame:
+    """Return the stored facts of the periods of some aggregates in which one of the days lies."""
+    periods = {Period.DAY, *(AGGREGATES[name].period for name in names)}
+    spans = touched_spans(periods, days)
+    if len(spans) > LISTED_SPANS:
+        spans = [(spans[0][0], spans[-1][1])]
+    return stored_facts.where(" OR ".join(within("transacted_on", *span) for span in spans))
 
 
 # ## Dimensions
@@ -3825,20 +3883,6 @@ def images(net: DataFrame, side: str) -> DataFrame:
 # What the changes amount to is what the run has to prove. The days tell which stored rows need not be read.
 
 
-def summarise(net: DataFrame) -> Change:
-    """Return what the changes amount to."""
-    days = [F.collect_set(F.to_date(f"{side}.transacted_at")) for side in ("before", "after")]
-    (found,) = net.agg(
-        F.count("before").alias("had"),
-        F.count("after").alias("have"),
-        F.count(F.when(F.col("before").isNotNull() & F.col("after").isNotNull(), 1)).alias("changed"),
-        total("before.amount").alias("amount_before"),
-        total("after.amount").alias("amount_after"),
-        F.array_sort(F.array_union(*days)).alias("days"),
-    ).collect()
-    return cast(Change, found.asDict())
-
-
 # A fact has the day, a key for each dimension, and its measures.
 
 
@@ -3957,16 +4001,6 @@ def group_of(aggregate: AggregateTable) -> list[Column]:
     ]
 
 
-def count_and_sum() -> list[Column]:
-    """Return what an aggregate holds of each group: how many facts, and their money."""
-    return [F.count("amount").alias("row_count"), total("amount").alias("total_amount")]
-
-
-def added_up() -> list[Column]:
-    """Return the same of groups that are in parts."""
-    return [F.sum("row_count").alias("row_count"), total("total_amount").alias("total_amount")]
-
-
 # A touched group is summed afresh from its facts, never by adding differences to a sum. The facts that enter are those
 # of the run.
 
@@ -4020,22 +4054,7 @@ def in_table(groups: DataFrame, name: str) -> DataFrame:
 # follows the change. Only an aggregate over all time reads every fact.
 
 
-LISTED_SPANS = 36  # of more touched periods, Iceberg is told the first day and the last
 ROW_GROUP_BYTES = 5 << 19  # some 100,000 facts: groups are summed from the facts of single periods
-
-
-def within(day: str, first: date, last: date) -> str:
-    """Return the condition that a day lies in a span."""
-    return f"{day} BETWEEN DATE'{first}' AND DATE'{last}'"
-
-
-def near_facts(stored_facts: DataFrame, change: Change, names: Collection[str]) -> DataFrame:
-    """Return the facts of the touched periods."""
-    periods = {Period.DAY, *(AGGREGATES[name].period for name in names)}
-    spans = touched_spans(periods, change["days"])
-    if len(spans) > LISTED_SPANS:
-        spans = [(spans[0][0], spans[-1][1])]
-    return stored_facts.where(" OR ".join(within("transacted_on", *span) for span in spans))
 
 
 # Facts are looked up by one number, a hash of their group. Facts of another group with the same hash are harmless: they
@@ -4065,7 +4084,7 @@ def stored_facts(
     """Return count and sum of the stored facts that stay in each touched group, and the places of those replaced."""
     of_fact = {name: zip(GROUP, group_of(AGGREGATES[name]), strict=True) for name in names}
     named = [column.alias(f"{name}_{part}") for name, group in of_fact.items() for part, column in group]
-    near = near_facts(branches.published_rows("fact_transactions"), change, names)
+    near = near_facts(branches.published_rows("fact_transactions"), change["days"], names)
     replaced = broadcast_if_small(net.where(F.col("before").isNotNull()).select("dms_id"), change["had"])
     rows = near.select("dms_id", "amount", "place", *named)
     rows = rows.join(replaced.withColumn("goes", F.lit(True)), on="dms_id", how="left")
@@ -4115,25 +4134,6 @@ def held_groups(branches: Branches, groups: DataFrame, change: Change, names: Co
     # A client may be unknown.
     same = [F.col(f"held.{part}").eqNullSafe(F.col(f"groups.{part}")) for part in GROUP]
     return held.alias("held").join(F.broadcast(groups.alias("groups")), on=reduce(and_, same), how="left_semi")
-
-
-def counted(sides: Mapping[str, DataFrame], names: Collection[str]) -> dict[str, Any]:
-    """Return groups, facts and money of each aggregate's touched groups, by side (`before` and `after` the run)."""
-    measured = [rows.select("aggregate", *MEASURES, F.lit(side).alias("side")) for side, rows in sides.items()]
-    is_left = F.when(F.col("row_count") > 0, 1).otherwise(0)
-    sums = reduce(DataFrame.unionByName, measured).groupBy("aggregate", "side")
-    nothing = {"touched": 0, "groups": 0, "row_count": 0, "total_amount": Decimal(0)}
-    found: dict[str, Any] = {name: dict.fromkeys(sides, nothing) for name in names}
-    for row in sums.agg(F.count(is_left).alias("touched"), F.sum(is_left).alias("groups"), *added_up()).collect():
-        found[row.aggregate][row.side] = row.asDict()
-    return found
-
-
-def prove_groups(name: str, before: Mapping[str, Any], after: Mapping[str, Any], change: Change) -> None:
-    """Prove that an aggregate's groups move by the effects."""
-    moved, money = (after[measure] - before[measure] for measure in MEASURES)
-    require(f"rows of {name}", found=moved, expected=change["have"] - change["had"])
-    require(f"money of {name}", found=money, expected=change["amount_after"] - change["amount_before"])
 
 
 def write_aggregates(
