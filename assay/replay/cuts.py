@@ -11,7 +11,7 @@ from assay.ledger import Item
 from assay.replay.items import undone
 
 if TYPE_CHECKING:
-    from contract.items import Cut
+    from contract.runs import Cut
 
     from assay.query import Lake
     from assay.target import Target

@@ -6,7 +6,7 @@ from random import Random
 from typing import cast
 from uuid import uuid4
 
-from contract.items import Cut
+from contract.runs import Cut
 
 from assay import console, runs
 from assay.audit import Layers, read_layers

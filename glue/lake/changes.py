@@ -9,7 +9,8 @@ from functools import reduce
 from typing import Any, TypedDict, cast
 
 from contract.aggregates import MEASURES
-from contract.items import GoldChanges, GoldOfFile, GoldReport, GroupMovement, RunIntent
+from contract.items import GoldChanges, GoldOfFile, GroupMovement
+from contract.runs import GoldReport, RunIntent
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 

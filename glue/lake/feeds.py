@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from contract.items import LayerTotals, PublishedRun
+from contract.runs import LayerTotals, PublishedRun
 from contract.subjects import REFERENCES, TRANSACTIONS
 from contract.tables import SILVER_TABLES
 from pyspark.sql import DataFrame, SparkSession

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from contract.items import FileItem, RunInProgress, SuspectFiles
+from contract.items import FileItem
+from contract.runs import RunInProgress, SuspectFiles
 
 from glue.lake.decisions import files_and_actions
 from glue.lake.failures import FencedOut, FileBroken, Unfinished, Withdrawn, root_cause

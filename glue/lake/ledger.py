@@ -20,17 +20,13 @@ from contract.items import (
     DecisionOfFile,
     FileItem,
     GoldOfFile,
-    LayerItem,
     LayerName,
-    PublishedRun,
     RejectionReason,
-    RunInProgress,
-    RunIntent,
     SilverOfFile,
     StatusName,
-    SuspectFiles,
 )
 from contract.limits import FAILURE_CHARACTERS, RUN_FILES
+from contract.runs import LayerItem, PublishedRun, RunInProgress, RunIntent, SuspectFiles
 
 from glue.lake.failures import FencedOut
 from glue.reading.card_numbers import masked_text

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from contract.items import Decision, FileItem, LayerTotals, RejectionReason
+from contract.items import Decision, FileItem, RejectionReason
+from contract.runs import LayerTotals
 
 from glue.lake.failures import FileBroken
 from glue.lake.ledger import Ledger, up_to_rows

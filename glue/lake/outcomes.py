@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import TypedDict, cast
 
-from contract.items import FileReport
+from contract.runs import FileReport
 from contract.sql_types import EFFECT, MONEY, TOTAL
 from contract.vocabulary import OUTCOMES
 from pyspark.sql import Column, DataFrame

@@ -1049,6 +1049,65 @@ class AcceptedFile(InspectedFile):
     notice: Notice
 
 
+class PendingFigures(TypedDict):
+    """The figures of an accepted file that is outside of the range."""
+
+    file_id: str
+    accepted_at: str
+    row_count: int
+    mean: Annotated[str, "mean amount"]
+
+
+class RangeItem(TypedDict):
+    """An item per prefix, what earlier accepted files looked like."""
+
+    file_id: Annotated[str, "`range#<first folder>`"]
+    kind: Annotated[Literal["range"], "`range`"]
+    files: Annotated[int, "how many"]
+    min_rows: Annotated[int, "the fewest rows"]
+    max_rows: Annotated[int, "the most rows"]
+    min_mean: Annotated[str, "the smallest mean amount"]
+    max_mean: Annotated[str, "the largest mean amount"]
+    pending: NotRequired[
+        Annotated[list[PendingFigures], "files outside of the range, at most 20; each widens it after a day"]
+    ]
+
+
+class SweepItem(TypedDict):
+    """The item of the sweep."""
+
+    file_id: Annotated[str, "`sweep`"]
+    kind: Annotated[Literal["sweep"], "`sweep`"]
+    holder: NotRequired[Annotated[str, "the call that is at work"]]
+    held_until: NotRequired[Annotated[str, "when another call may take its place"]]
+    began_at: NotRequired[Annotated[str, "when the last walk through Bronze began"]]
+    after_key: NotRequired[Annotated[str, "the last key that the walk has reached; absent when it is through"]]
+    unsent: NotRequired[Annotated[list[str], "lines of what was left behind that no mail has told yet"]]
+
+
+class CalendarsItem(TypedDict):
+    """The item of the calendars."""
+
+    file_id: Annotated[str, "`calendars`"]
+    kind: Annotated[Literal["calendars"], "`calendars`"]
+    keys: Annotated[set[str], "of those that a walk has seen, or `assay expect` has written"]
+
+
+class LateItem(TypedDict):
+    """An item per mail about an expected file: that it is late, or that it came."""
+
+    file_id: Annotated[
+        str, "`late#` or `came#`, and the hex SHA-256 of key and day; `calendar#` and of key and version"
+    ]
+    kind: Annotated[Literal["notice"], "`notice`"]
+    text: Annotated[str, "the line of the mail"]
+    claimed_at: Annotated[str, "when a sweep began to send it"]
+    sent_at: NotRequired[Annotated[str, "when the mail was sent"]]
+
+
+# From functions/kpi/contract/runs.py
+
+
 class PublishedRun(TypedDict):
     """What a layer shows its readers."""
 
@@ -1127,62 +1186,6 @@ class BreakerItem(TypedDict):
     failures: NotRequired[Annotated[set[str], "starts since whose executions have seen them fail"]]
     opened_at: NotRequired[Annotated[str, "only while it is open: no run starts but the probes"]]
     prober: NotRequired[Annotated[str, "only while it is open: ARN of the execution that makes the probes"]]
-
-
-class PendingFigures(TypedDict):
-    """The figures of an accepted file that is outside of the range."""
-
-    file_id: str
-    accepted_at: str
-    row_count: int
-    mean: Annotated[str, "mean amount"]
-
-
-class RangeItem(TypedDict):
-    """An item per prefix, what earlier accepted files looked like."""
-
-    file_id: Annotated[str, "`range#<first folder>`"]
-    kind: Annotated[Literal["range"], "`range`"]
-    files: Annotated[int, "how many"]
-    min_rows: Annotated[int, "the fewest rows"]
-    max_rows: Annotated[int, "the most rows"]
-    min_mean: Annotated[str, "the smallest mean amount"]
-    max_mean: Annotated[str, "the largest mean amount"]
-    pending: NotRequired[
-        Annotated[list[PendingFigures], "files outside of the range, at most 20; each widens it after a day"]
-    ]
-
-
-class SweepItem(TypedDict):
-    """The item of the sweep."""
-
-    file_id: Annotated[str, "`sweep`"]
-    kind: Annotated[Literal["sweep"], "`sweep`"]
-    holder: NotRequired[Annotated[str, "the call that is at work"]]
-    held_until: NotRequired[Annotated[str, "when another call may take its place"]]
-    began_at: NotRequired[Annotated[str, "when the last walk through Bronze began"]]
-    after_key: NotRequired[Annotated[str, "the last key that the walk has reached; absent when it is through"]]
-    unsent: NotRequired[Annotated[list[str], "lines of what was left behind that no mail has told yet"]]
-
-
-class CalendarsItem(TypedDict):
-    """The item of the calendars."""
-
-    file_id: Annotated[str, "`calendars`"]
-    kind: Annotated[Literal["calendars"], "`calendars`"]
-    keys: Annotated[set[str], "of those that a walk has seen, or `assay expect` has written"]
-
-
-class LateItem(TypedDict):
-    """An item per mail about an expected file: that it is late, or that it came."""
-
-    file_id: Annotated[
-        str, "`late#` or `came#`, and the hex SHA-256 of key and day; `calendar#` and of key and version"
-    ]
-    kind: Annotated[Literal["notice"], "`notice`"]
-    text: Annotated[str, "the line of the mail"]
-    claimed_at: Annotated[str, "when a sweep began to send it"]
-    sent_at: NotRequired[Annotated[str, "when the mail was sent"]]
 
 
 class FileReport(TypedDict):
