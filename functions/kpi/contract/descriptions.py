@@ -9,8 +9,8 @@ TABLE_COLUMNS: Mapping[str, str] = {
     "content_hash": "xxHash64 of all values but the key, and of which of them are null.",
     "row_order": "The order of the row (section 4).",
     "file_id": (
-        "The file of the row, in `decisions` the one decided on; in `transactions` and `tombstones` the one that wrote it "
-        "last."
+        "The file of the row, in `decisions` the one decided on; in `transactions` and `tombstones` the one that wrote "
+        "it last."
     ),
     "row": "The record's number in that file, from 1.",
     "line": "The physical line on which the record begins; null in Parquet and JSON.",
