@@ -20,7 +20,7 @@ Version = Annotated[str | None, typer.Option(help="The object version, where the
 Reason = Annotated[str, typer.Option(help="Why; the ledger, the passport and the mail keep it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, and change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask: for scripts.")]
-Timeout = Annotated[float, typer.Option(help="The longest time to wait for the end, in minutes.")]
+Timeout = Annotated[int, typer.Option(min=1, help="The longest time to wait for the end, in minutes.")]
 
 
 def undo(
@@ -64,7 +64,7 @@ def _decide(
     in_effect: bool,
     dry_run: bool,
     yes: bool,
-    timeout_s: float,
+    timeout_s: int,
 ) -> None:
     from assay import watch
     from assay.undo import actions
