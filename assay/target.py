@@ -34,6 +34,7 @@ class Stack:
     """What the deployed stack says about itself in its outputs."""
 
     bronze_bucket: str
+    cards_key: str
     lake_bucket: str
     ledger_table: str
     kpi_function: str

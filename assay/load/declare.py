@@ -16,7 +16,7 @@ from rich.table import Table
 from assay import console
 from assay.errors import UserError
 from assay.ledger import Item, Ledger, ending, file_id
-from assay.upload import Uploaded, instant_text, send_bytes
+from assay.upload import Bronze, Uploaded, instant_text, send_bytes
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -126,10 +126,10 @@ def refuse_future(start_at: datetime, now: datetime) -> None:
         )
 
 
-def put_marker(client: S3Client, bucket: str, folder: str, declared: Declaration) -> Uploaded:
+def put_marker(to: Bronze, folder: str, declared: Declaration) -> Uploaded:
     """Write the marker beside the load's files."""
     body = declared.as_bytes()
-    return send_bytes(client, bucket, folder + MARKER, body, {}, size=len(body))
+    return send_bytes(to, folder + MARKER, body, {}, size=len(body))
 
 
 def render(declared: Declaration, known: dict[str, Item]) -> Table:

@@ -1,4 +1,4 @@
-"""Keeps files apart that break a run: only they become `failed`, and the others go on without them.
+"""Keeps files apart that break a run, or are too many for it: only those that break one become `failed`.
 
 Where the run can say what broke it, it goes on without that file. Where it dies or runs out of time, nobody knows: its
 files become suspects, which later runs take in halves, one half after the other. While one file is to blame, at most
@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contract.items import FileItem, RunInProgress, SuspectFiles
 
 from glue.lake.failures import FencedOut, FileBroken, Unfinished, Withdrawn, root_cause
+from glue.lake.ledger import up_to_rows
 from glue.lake.loads import LoadRefused, with_ready_marker
 from glue.lake.run import Job, process, put_passport
 
@@ -26,7 +27,7 @@ def process_all(job: Job, files: Sequence[FileItem], probe: Probe, *, attempts: 
     left = list(files)
     while left:
         try:
-            if not (ready := with_ready_marker(job.ledger, left)):
+            if not (ready := with_ready_marker(job.ledger, left, job.run_rows)):
                 break
             return process(job, ready, attempts=attempts)
         except (FencedOut, Unfinished):
@@ -91,15 +92,34 @@ def take_all(job: Job, probe: Probe) -> None:
 
     A reload would bring suspects together again, so it comes last.
     """
-    waiting = job.ledger.waiting(job.arguments.file_id or None)
     suspects = [(each, still_waiting(job, each["files"])) for each in job.ledger.state().get("suspects", [])]
     suspects.sort(key=lambda suspect: any(map(is_load, suspect[1])))
-    held = {file_id for each, _ in suspects for file_id in each["files"]}
-    fresh = [file for file in waiting if file["file_id"] not in held]
-    process_all(job, [file for file in fresh if not (held and is_load(file))], probe)
+    take_fresh(job, {file_id for each, _ in suspects for file_id in each["files"]}, probe)
     for place, (suspect, files) in enumerate(suspects, start=1):
         process_all(job, files, probe, attempts=suspect["attempts"] + 1)
         job.ledger.keep_suspects([each for each, _ in suspects[place:]])
+
+
+def take_fresh(job: Job, held: set[str], probe: Probe) -> None:
+    """Process the files that have waited longest, as many as a run takes; then the job's own, if it is left.
+
+    So nothing is overtaken for long, for every job takes what is oldest; and an execution that starts a job sees its
+    file taken.
+    """
+    own_id = job.arguments.file_id
+    first = up_to_rows(fresh_files(job, held), job.run_rows)
+    process_all(job, first, probe)
+    if own_id and own_id not in {file["file_id"] for file in first}:
+        left = fresh_files(job, held)
+        own, others = ([file for file in left if (file["file_id"] == own_id) == is_own] for is_own in (True, False))
+        if own:
+            process_all(job, up_to_rows([*own, *others], job.run_rows), probe)
+
+
+def fresh_files(job: Job, held: set[str]) -> list[FileItem]:
+    """Return what waits, those first that have waited longest, without suspects and what would bring these together."""
+    waiting = job.ledger.waiting(job.arguments.file_id or None)
+    return [file for file in waiting if file["file_id"] not in held and not (held and is_load(file))]
 
 
 def run_again(job: Job, killed: RunInProgress, probe: Probe) -> None:

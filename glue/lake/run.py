@@ -29,6 +29,7 @@ from contract.items import (
     RunIntent,
     SilverReport,
 )
+from contract.limits import WORKER_ROWS
 from contract.tables import LakeTable
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -36,13 +37,14 @@ from pyspark.sql import functions as F
 from glue.lake.branches import Branches
 from glue.lake.compaction import compact, compact_all, remove_orphans
 from glue.lake.cuts import put_cut, snapshots_named
-from glue.lake.failures import FencedOut, Unfinished, Withdrawn, require, root_cause
+from glue.lake.failures import FencedOut, Unfinished, Withdrawn, require, require_no_card_number, root_cause
 from glue.lake.ledger import Ledger, now_text
 from glue.lake.spark import session
 from glue.lake.tables import cents, create_tables, total
 
 Written = TypeVar("Written")
 Report = TypeVar("Report", SilverReport, GoldReport)
+LEAST_WORKERS = 2
 COMMON_ARGUMENTS = ("lake_bucket", "ledger_table", "silver_database")
 
 
@@ -87,6 +89,15 @@ class Job:
     def database(self) -> str:
         """Return the database of the layer's tables."""
         return str(getattr(self.arguments, f"{self.layer.name}_database"))
+
+    @property
+    def run_rows(self) -> int:
+        """Return how many rows a run takes at the most, unless one file has more: given, or what the workers hold.
+
+        One of the workers is the driver.
+        """
+        given = self.arguments
+        return int(given.run_rows or WORKER_ROWS * ((given.workers or LEAST_WORKERS) - 1))
 
     def branches(self, name: str) -> Branches:
         return Branches(self.spark, self.database, name)
@@ -290,7 +301,7 @@ def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace
     for name, default in options.items():
         parser.add_argument(f"--{name}", default=default)
     for name in ("expected_run_seq", *layer.numbers):
-        parser.add_argument(f"--{name}", type=int, help="with --rebuild_from: what the tables must contain")
+        parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--file_id", default="", help="the file whose execution started this run")
     parser.add_argument("--start", default="", help="which start of this job by the workflow this is")
     parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
@@ -337,6 +348,7 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
     except Exception as error:
         if given.file_id:
             job.ledger.note_error(given.file_id, root_cause(error))
+        require_no_card_number(error)
         raise
     job.step("done")
     spark.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,13 +20,14 @@ FILES = {
     "mcc_codes/codes.csv": "mcc,description\n5812,Restaurants\n",
     "transactions/june/LOAD00000001.csv": "dms_id,amount,date\n900001,1.00,2020-01-01\n",
 }
+BESIDE = "transactions/beside.csv"
 # With these draws a replay of the batch takes the fewest runs.
 SEED = 48
 
 
 def operate(app: DeployedApp) -> list[str]:
     """Run the operations; return those that failed, with what they said."""
-    for key, text in FILES.items():
+    for key, text in {**FILES, BESIDE: "dms_id,amount,date\n900002,2.00,2020-01-01\n"}.items():
         path = app.project / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -39,7 +41,21 @@ def operate(app: DeployedApp) -> list[str]:
     until(lambda: not _running(app), seconds=WITHIN_SECONDS, what="the end of all executions")
     reading = ("status", "status transactions/good.csv", "passport transactions/good.csv", "audit --full", "query")
     asking = "query SELECT(count(*))FROM(gold.fact_transactions)"
-    return [*failed, *_run(app, *reading, asking, "maintain", f"replay --apply --seed {SEED}")]
+    failed += _run(app, *reading, asking, "maintain") + _check_beside_an_arrival(app)
+    return failed + _run(app, f"replay --apply --seed {SEED}")
+
+
+def _check_beside_an_arrival(app: DeployedApp) -> list[str]:
+    """Check by a replay while a file comes and is published; return what failed of both."""
+    check = f"replay --check --seed {SEED}"
+    with ThreadPoolExecutor() as pool:
+        checking = pool.submit(_run, app, check)
+        failed = _run(app, f"upload {BESIDE} --prefix transactions --wait")
+        if checking.done():
+            failed.append(f"assay {check} ended before the file beside it was published")
+        failed += checking.result()
+    until(lambda: not _running(app), seconds=WITHIN_SECONDS, what="the end of all executions")
+    return failed
 
 
 def _ended(app: DeployedApp) -> int:

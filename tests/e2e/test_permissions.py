@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from deployed_app import ROOT, TESTER, DeployedApp
@@ -75,8 +75,6 @@ UNUSED = {
     Grant(OPERATOR, "lambda:InvokeFunction", "*"): "`assay resume` has it examined again; none fails here",
     Grant(OPERATOR, "glue:GetJobRuns", "*"): "`assay replay` and `maintain` ask whether a job is busy",
     Grant(OPERATOR, "glue:BatchStopJobRun", "*"): "`assay replay` and `maintain`, interrupted, stop the job",
-    Grant(OPERATOR, "s3:DeleteObject", "*"): "a later `assay replay` removes what the first has left",
-    Grant(OPERATOR, "glue:DeleteTable", "*"): "a later `assay replay` removes what the first has left",
 }
 # What is used or not by how the files fell into runs.
 VARYING = {
@@ -108,17 +106,30 @@ def calls(app: DeployedApp, calls_of_batch: list[Call]) -> list[Call]:
 @pytest.fixture(scope="module")
 def policies(app: DeployedApp) -> dict[str, list[Statement]]:
     """The statements of each role, as they were deployed: with the names of this stack."""
-    iam = app.client("iam")
-    found = {}
+    iam, of_key, found = app.client("iam"), _key_policy(app), {}
     for role in ROLES:
-        (name,) = [each["RoleName"] for each in iam.list_roles()["Roles"] if _logical(each["RoleName"]) == role]
+        ((name, arn),) = [
+            (each["RoleName"], each["Arn"]) for each in iam.list_roles()["Roles"] if _logical(each["RoleName"]) == role
+        ]
         documents = [
             iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
             for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
         ]
         # moto keeps the documents of a template as Python writes them.
         found[role] = [each for text in documents for each in statements(ast.literal_eval(text))]
+        found[role] += statements({"Statement": of_key.get(arn, [])})
     return found | {OPERATOR: _of_operators()}
+
+
+def _key_policy(app: DeployedApp) -> dict[str, list[dict[str, Any]]]:
+    """Read what the policy of the cards' key allows, by the ARN of whom it names."""
+    document = app.client("kms").get_key_policy(KeyId=app.target.stack.cards_key, PolicyName="default")["Policy"]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for statement in document["Statement"]:
+        named = statement.pop("Principal")["AWS"]
+        for arn in named if isinstance(named, list) else [named]:
+            found.setdefault(arn, []).append(statement)
+    return found
 
 
 def _of_operators() -> list[Statement]:

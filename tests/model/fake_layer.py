@@ -43,11 +43,12 @@ class Fake:
     killers: set[str] = field(default_factory=set)
     """Files whose runs die without a word."""
 
-    def wait(self, *file_ids: str, **attributes: Any) -> None:
+    def wait(self, *file_ids: str, rows: int = 1, **attributes: Any) -> None:
+        """Let files wait, in the order of their ids."""
         for file_id in file_ids:
             item = {"file_id": file_id, "kind": "file", "subject": "transactions", "status": "accepted", "changes": []}
             item |= {"waiting_for": "silver", "waiting_since": file_id, "in_effect": True}
-            self.table.put_item(Item=item | attributes)
+            self.table.put_item(Item=item | {"kpis": {"row_count": rows}} | attributes)
 
     def give_up(self, file_id: str) -> None:
         """Mark a file as its execution does."""
@@ -65,13 +66,13 @@ class Fake:
         found: list[dict[str, Any]] = self.table.scan()["Items"]
         return [item for item in found if item["kind"] == "file"]
 
-    def run(self, at_step: Step = lambda _: None, *, file_id: str = "", start: str = "") -> None:
-        """Run the job, as the next process does; `start` says that the workflow starts it."""
+    def run(self, at_step: Step = lambda _: None, *, start: str = "", **given: Any) -> None:
+        """Run the job, as the next process does, with these arguments; `start` says that the workflow starts it."""
         ledger = Ledger("ledger", "silver")
         if start:
             ledger.count_start(start)
         with patch.object(Job, "step", lambda _, name, **__: at_step(name)):
-            arguments = argparse.Namespace(**{**vars(self.job.arguments), "file_id": file_id, "start": start})
+            arguments = argparse.Namespace(**{**vars(self.job.arguments), "start": start, **given})
             work(replace(self.job, ledger=ledger, arguments=arguments))
 
 
@@ -102,7 +103,15 @@ def made(table: Any) -> Fake:
         report_of_rebuild=lambda *_: {},
     )
     given = argparse.Namespace(
-        lake_bucket="lake", prefix="", silver_database="", file_id="", start="", rebuild_from="", maintain=None
+        lake_bucket="lake",
+        prefix="",
+        silver_database="",
+        file_id="",
+        start="",
+        rebuild_from="",
+        maintain=None,
+        run_rows=None,
+        workers=2,
     )
     return Fake(Job(layer, None, Ledger("ledger", "silver"), given), table, taken=taken, killers=killers)  # type: ignore[arg-type]
 

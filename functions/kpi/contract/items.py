@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
 LayerName = Literal["silver", "gold"]
-ControlSource = Literal["metadata", "side-car", "none"]
+ControlSource = Literal["metadata", "side-car", "trailer", "metadata and trailer", "side-car and trailer", "none"]
 
 
 class StatusChange(TypedDict):
@@ -16,6 +16,15 @@ class StatusChange(TypedDict):
 
     status: StatusName
     at: str
+
+
+class Checksum(TypedDict):
+    """What S3 has computed over the bytes of an object."""
+
+    algorithm: Annotated[str, "`SHA256`, `SHA1`, `CRC64NVME`, `CRC32C` or `CRC32`: the first of these that S3 knows"]
+    value: Annotated[
+        str, "base64; of an object sent in parts that ends in `-` and their number it is over the checksums of these"
+    ]
 
 
 class RejectionReason(TypedDict):
@@ -85,6 +94,7 @@ class FileFormat(TypedDict):
     ]
     types: NotRequired[Annotated[list[str], "Parquet only: type names, of `columns`"]]
     blank_lines_before_header: NotRequired[Annotated[int, "those that say `sep=` included"]]
+    trailer_line: NotRequired[Annotated[int, "the line of the trailer record; only where there is one"]]
     odd_quote_lines: NotRequired[int]
 
 
@@ -110,6 +120,10 @@ class FileKpis(TypedDict):
     bad_rows: Annotated[int, "rows that break a rule"]
     broken_rules: Annotated[dict[str, int], "rule → rows that break it, each row under every rule that it breaks"]
     total_amount: str
+    positive_total: Annotated[str, "sum of the amounts above zero"]
+    negative_total: Annotated[str, "sum of the amounts below zero"]
+    key_sum: Annotated[int, "sum of the readable keys, modulo 10^16"]
+    hash_total: Annotated[int, "sum of key times cents over the rows where both are readable, modulo 10^16"]
     first_at: NotRequired[Annotated[str, "readable dates; absent when none"]]
     last_at: NotRequired[Annotated[str, "readable dates; absent when none"]]
     operations: NotRequired[
@@ -124,6 +138,10 @@ class ControlTotals(TypedDict):
     source: ControlSource
     row_count: NotRequired[int]
     total_amount: NotRequired[str]
+    positive_total: NotRequired[str]
+    negative_total: NotRequired[str]
+    key_sum: NotRequired[int]
+    hash_total: NotRequired[int]
     proven: bool
 
 
@@ -147,11 +165,31 @@ class SilverOfFile(TypedDict):
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
 
 
+class GroupMovement(TypedDict):
+    """A group of an aggregate whose money a run has moved."""
+
+    group: Annotated[str, "its key, as in the table"]
+    before: Annotated[str, "total amount"]
+    after: Annotated[str, "total amount"]
+
+
+class GoldChanges(TypedDict):
+    """What a Gold run changed."""
+
+    facts: Annotated[dict[str, int], "`inserted`, `updated`, `deleted`"]
+    members: Annotated[dict[str, int], "dimension → members added"]
+    days: Annotated[int, "days on which changed facts lie or lay"]
+    groups: Annotated[dict[str, int], "aggregate → groups touched"]
+    table: NotRequired[Annotated[str, "the aggregate of `largest`; absent when no group moved"]]
+    largest: Annotated[list[GroupMovement], "the ten largest movements of one aggregate"]
+
+
 class GoldOfFile(TypedDict):
     """Which Gold run published a file."""
 
     run_seq: int
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
 
 
 class FileItem(TypedDict):
@@ -165,6 +203,7 @@ class FileItem(TypedDict):
     version_id: Annotated[str, "of the object"]
     sequencer: Annotated[str, "of the object's event, padded with zeros on the right"]
     etag: Annotated[str, "of the object"]
+    checksum: NotRequired[Annotated[Checksum, "of the object; only when S3 knows one"]]
     size: Annotated[int, "bytes"]
     last_modified_at: Annotated[str, "when the object was written: S3's second, the milliseconds of its event"]
     as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]
@@ -352,3 +391,4 @@ class GoldReport(TypedDict):
 
     files: list[str]
     totals: LayerTotals
+    changes: NotRequired[GoldChanges]

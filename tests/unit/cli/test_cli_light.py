@@ -43,6 +43,7 @@ COMMANDS = (
     "passport",
     "query",
     "audit",
+    "explain",
     "replay",
     "resume",
     "maintain",

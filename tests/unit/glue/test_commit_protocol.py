@@ -5,6 +5,7 @@ from __future__ import annotations
 from unittest.mock import patch
 
 import pytest
+from contract.limits import WORKER_ROWS
 from fake_layer import FAILED, Fake, Step
 
 from glue.lake import isolation
@@ -95,3 +96,50 @@ def test_ledger_gives_up_no_file__it_waits_for_another_layer(fake: Fake) -> None
     fake.wait("a")
     Ledger("ledger", "gold").fail("a", "a page is damaged")
     assert (fake.item("a")["waiting_for"], "failed" in fake.item("a")) == ("silver", False)
+
+
+def test_run_takes_those_that_have_waited_longest__as_many_rows_as_it_may(fake: Fake) -> None:
+    fake.wait("a", "b", "c", "d", rows=4)
+    fake.run(run_rows=8)
+    assert fake.taken == [["a", "b"]]
+    fake.run(run_rows=11)
+    assert fake.taken == [["a", "b"], ["c", "d"]]
+
+
+def test_run_takes_one_file_in_any_case__it_has_more_rows_than_a_run(fake: Fake) -> None:
+    fake.wait("a", rows=0)
+    fake.wait("b", "c", rows=9)
+    fake.run(run_rows=8)
+    fake.run(run_rows=8)
+    assert fake.taken == [["a", "b"], ["c"]]
+
+
+def test_job_takes_the_oldest_and_then_its_own_file__a_queue_is_before_it(fake: Fake) -> None:
+    fake.wait("a", "b", "c", "d", "e", "f", rows=4)
+    fake.run(run_rows=8, file_id="e")
+    assert fake.taken == [["a", "b"], ["e", "c"]], "two runs, none of them longer than it may be"
+    fake.run(run_rows=8, file_id="f")
+    assert fake.taken == [["a", "b"], ["e", "c"], ["d", "f"]]
+
+
+def test_every_file_is_taken_within_as_many_jobs_as_were_before_it__later_ones_start_them(fake: Fake) -> None:
+    fake.wait("a", "b", "c", rows=8)
+    for number in range(3):
+        fake.wait(later := f"later-{number}", rows=8)
+        fake.run(run_rows=8, file_id=later)
+    assert fake.taken == [["a"], ["later-0"], ["b"], ["later-1"], ["c"], ["later-2"]]
+
+
+def test_run_rows_are_what_the_workers_hold__nothing_is_given(fake: Fake) -> None:
+    fake.wait("a", "b", "c", rows=WORKER_ROWS)
+    fake.run(workers=3)  # one of them is the driver
+    assert fake.taken == [["a", "b"]]
+
+
+def test_marker_brings_no_more_rows_along_than_a_run_takes__its_files_are_younger(fake: Fake) -> None:
+    load = {"name": "l", "start_at": "2024-01-01T00:00:00.000000Z", "files": ["b", "c", "d"]}
+    fake.wait("a", subject="load", rows=0, load=load)
+    fake.wait("b", "c", "d", rows=4)
+    fake.run(run_rows=8)
+    fake.run(run_rows=8)
+    assert fake.taken == [["b", "c"], ["d", "a"]]

@@ -27,6 +27,8 @@ ELSEWHERE = {
 # Arguments whose values a script checks, or reads as numbers.
 VALUES = {
     "--maximum_missing_share": "0.1",
+    "--run_rows": "7",
+    "--workers": "7",
     "--expected_run_seq": "7",
     "--expected_row_count": "7",
     "--expected_silver_run": "7",
