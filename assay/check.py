@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from assay import console, passport
+from assay.control import side_car_of
 from assay.errors import UserError
 from assay.ledger import Item
 from assay.upload import Source, unfit
@@ -88,6 +90,24 @@ def checkable(sources: Sequence[Source]) -> list[Source]:
     if not found:
         raise UserError("there is no file to check", "name files of data: what lies beside them is read with them")
     return found
+
+
+def write_side_cars(sources: Sequence[Source], folder: Path) -> list[tuple[Source, Source]]:
+    """Write into a folder the side-car of each file of data, with all figures; return it behind its file.
+
+    Raises UserError for a file that has a side-car, or that cannot be read.
+    """
+    return [(source, _side_car(source, folder / f"{number}.json")) for number, source in enumerate(checkable(sources))]
+
+
+def _side_car(source: Source, path: Path) -> Source:
+    if source.path.with_name(source.path.name + SIDE_CAR_ENDING).exists():
+        raise UserError(f"{source.path} has a side-car already", "leave --compute-control out: its figures are sent")
+    found = check(source, {}, rows=0).found
+    if found.kpis is None:
+        raise UserError(f"{source.path} cannot be read: {found.reasons[0].text}", f"assay check {source.path}")
+    path.write_text(json.dumps(side_car_of(found.kpis.control_figures())))
+    return Source(path, source.key + SIDE_CAR_ENDING)
 
 
 def render(checked: Checked) -> RenderableType:

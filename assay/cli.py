@@ -6,18 +6,18 @@ Each command imports what it needs when it runs, so that help and usage errors a
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
-from assay import notebooks, workshop
+from assay import notebooks, sending, workshop
 from assay.errors import UserError
+from assay.explain import cli as explanation
 from assay.load import cli as load
 from assay.options import CHECK_FAILED, UNUSABLE, AsJson, Profile, Region, StackName, open_ledger, open_target
 from assay.replay import cli as replay
+from assay.resume import cli as resume
 
 if TYPE_CHECKING:
     from assay.ledger import Item
@@ -81,86 +81,8 @@ def complain(error: UserError) -> None:
 app.command("up")(workshop.up)
 app.command("down")(workshop.down)
 app.command("deploy")(workshop.deploy)
-
-
-@app.command("upload")
-def upload_files(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files; a folder stands for the files in it.")],
-    prefix: Annotated[
-        str, typer.Option(help="The folder in Bronze, below transactions/, cards/, users/ or mcc_codes/.")
-    ] = "transactions/",
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Show each file's progress; exit 0 only if all are published.")
-    ] = False,
-    control: Annotated[str | None, typer.Option(metavar="ROWS:AMOUNT", help="Control totals of the file.")] = None,
-    as_of: Annotated[str | None, typer.Option(metavar="INSTANT", help="When the extract was taken (ISO 8601).")] = None,
-    accept_range: Annotated[
-        bool, typer.Option("--accept-range", help="The figures are right though unlike those of earlier files.")
-    ] = False,
-    timeout: Annotated[float, typer.Option(help="The longest time to wait, in minutes.")] = 30,
-    stack: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
-) -> None:
-    """Upload files to Bronze. The pipeline takes them from there to Gold."""
-    from contract.companions import is_companion
-
-    from assay import console, upload, watch
-
-    sources = upload.find_sources(files, prefix)
-    if control and sum(1 for source in sources if not source.is_companion) != 1:
-        raise UserError(
-            "--control is for one file", "upload the files one by one, or put FILE.control.json beside each"
-        )
-    metadata = upload.control_metadata(control) | upload.as_of_metadata(as_of)
-    metadata |= upload.accept_metadata(accept_range=accept_range)
-    unfit = [each for source in sources if (each := upload.unfit(source))]
-    if len(unfit) == len(sources):  # so no cloud is needed to say so
-        raise UserError(*unfit[0].told)
-    target = open_target(stack, region, profile)
-    sent, unsent = upload.send_all(upload.bronze(target), sources, metadata)
-    for each in unsent:
-        console.note(f"not sent: {': '.join(map(console.shown, each.told))}", style="red")
-    if not sent:
-        raise typer.Exit(UNUSABLE)
-    if not wait:
-        for file in sent:
-            console.out().print(f"{console.shown(file.key)}  version {file.version_id}", soft_wrap=True)
-        console.note("The pipeline takes them from here. Follow them: assay status")
-        raise typer.Exit(CHECK_FAILED if unsent else 0)
-    followed = [watch.FileProgress(file) for file in sent if not is_companion(file.key)]
-    code = watch.follow(target, open_ledger(target), followed, timeout_s=timeout * 60)
-    raise typer.Exit(code or (CHECK_FAILED if unsent else 0))
-
-
-@app.command("check")
-def check_files(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files; a folder stands for the files in it.")],
-    prefix: Annotated[
-        str, typer.Option(help="The folder in Bronze to which the files would go; it says what they are about.")
-    ] = "transactions/",
-    control: Annotated[str | None, typer.Option(metavar="ROWS:AMOUNT", help="Control totals of the file.")] = None,
-    rows: Annotated[int, typer.Option(min=0, help="How many broken rows of each file to show.")] = 20,
-    as_json: AsJson = False,
-) -> None:
-    """Read local files as an upload would, without a cloud. Exits 1 if one would be rejected."""
-    if find_spec("polars") is None:
-        how = "install it: pip install '.[check]' in a checkout of the project, or make setup"
-        raise UserError("assay check needs polars, which is not installed", how)
-    from assay import check, console, upload
-
-    sources = check.checkable(upload.find_sources(files, prefix))
-    if control and len(sources) != 1:
-        raise UserError("--control is for one file", "check the files one by one, or put FILE.control.json beside each")
-    metadata = upload.control_metadata(control)
-    checked = [check.check(source, metadata, rows=rows) for source in sources]
-    if as_json:
-        console.print_json([each.as_json() for each in checked])
-    else:
-        for each in checked:
-            console.out().print(check.render(each))
-    if not all(each.is_good for each in checked):
-        raise typer.Exit(CHECK_FAILED)
+app.command("upload")(sending.upload_files)
+app.command("check")(sending.check_files)
 
 
 @app.command("status")
@@ -184,6 +106,8 @@ def show_status(
         console.out().print(status.render_versions(items[:limit], target.logs()))
     elif items:
         console.out().print(status.render_list(items[:limit], len(items)))
+        for layer, since in ledger.open_breakers().items():
+            console.note(status.breaker_line(layer, since), style="bold red")
     else:
         console.out().print("The ledger is empty. Next: assay upload FILE --wait")
 
@@ -282,7 +206,9 @@ def run_audit(
         raise typer.Exit(CHECK_FAILED)
 
 
+app.command("explain")(explanation.explain)
 app.command("replay")(replay.replay)
+app.command("resume")(resume.resume)
 
 
 @app.command("maintain")

@@ -20,6 +20,16 @@ MEANINGS = {
     "deleted": "removed",
 }
 
+LABELS = {
+    "row_count": "rows",
+    "total_amount": "",
+    "positive_total": "above 0",
+    "negative_total": "below 0",
+    "key_sum": "ids",
+    "hash_total": "ids times cents",
+}
+"""What control totals are called, in the order of the contract."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -74,6 +84,8 @@ def render(item: Item, *, short: bool = False) -> RenderableType:
     if item.get("failed"):
         parts.append(_failed(item))
     if not short:
+        if "changes" in item.get("gold", {}):
+            parts.append(_gold(item))
         parts += [_identity(item), _runs(item), _changes(item)]
     return Group(*parts, Text(""))
 
@@ -112,6 +124,8 @@ def _kpis(item: Item) -> RenderableType:
         ("ordered by", _order(item)),
         ("rows", console.count(kpis["row_count"])),
         ("total amount", f"{console.money(Decimal(kpis['total_amount']))} ({_proof(control)})"),
+        ("above and below 0", _sums(kpis)),
+        ("sums modulo 10^16", _hashes(kpis)),
         ("control totals", _control(control)),
         ("keys", f"{kpis['distinct_keys']:,} distinct, {kpis['duplicate_keys']:,} repeated"),
         ("dates", f"{kpis.get('first_at', '-')} … {kpis.get('last_at', '-')}"),
@@ -159,9 +173,22 @@ def _proof(control: Item) -> str:
 
 
 def _control(control: Item) -> str:
-    rows = f"{control['row_count']:,} rows" if "row_count" in control else ""
-    amount = console.money(Decimal(control["total_amount"])) if "total_amount" in control else ""
-    return ", ".join(figure for figure in (rows, amount) if figure)
+    return ", ".join(
+        f"{console.count(value) if isinstance(value, int) else console.money(Decimal(value))} {label}".strip()
+        for name, label in LABELS.items()
+        if (value := control.get(name)) is not None
+    )
+
+
+def _sums(kpis: Item) -> str:
+    """Return the amounts above and below zero; earlier versions did not add them up."""
+    if "positive_total" not in kpis:
+        return ""
+    return f"{console.money(Decimal(kpis['positive_total']))} and {console.money(Decimal(kpis['negative_total']))}"
+
+
+def _hashes(kpis: Item) -> str:
+    return f"ids {kpis['key_sum']:,}, ids times cents {kpis['hash_total']:,}" if "key_sum" in kpis else ""
 
 
 def _outcomes(item: Item) -> RenderableType:
@@ -175,6 +202,21 @@ def _outcomes(item: Item) -> RenderableType:
     grid.add_row("sum", f"{rows:,}", f"{amounts:,}", "")
     grid.add_row("effect on Silver", "", console.money(Decimal(silver["effect_amount"])), "new minus before, per key")
     return grid
+
+
+def _gold(item: Item) -> RenderableType:
+    """Draw what the run that published the file did to Gold, with the other files of that run."""
+    changes = item["gold"]["changes"]
+    groups = [f"{number:,} of {table}" for table, number in changes["groups"].items() if number]
+    facts = [
+        (f"Gold, run {item['gold']['run_seq']}", f"facts {_numbers(changes['facts']) or 'unchanged'}"),
+        ("new members", _numbers(changes["members"])),
+        ("groups touched", ", ".join(groups) + f", on {changes['days']:,} days" if groups else ""),
+    ]
+    for moved in changes["largest"]:
+        before, after = (console.money(Decimal(moved[side])) for side in ("before", "after"))
+        facts.append((f"{changes['table']}", f"{console.shown(moved['group'])}: {before} → {after}"))
+    return _facts([(name, value) for name, value in facts if value])
 
 
 def _check_line(check: Check) -> Text:
@@ -192,8 +234,10 @@ def _failed(item: Item) -> Text:
 
 
 def _identity(item: Item) -> RenderableType:
-    names = ("file_id", "bucket", "key", "version_id", "sequencer", "size", "last_modified_at", "as_of_at")
-    return _facts([(name, console.shown(str(item[name]))) for name in names if name in item])
+    names = ("file_id", "bucket", "key", "version_id", "sequencer", "size", "checksum", "last_modified_at", "as_of_at")
+    checksum = item.get("checksum", {})
+    told = {**item, **({"checksum": f"{checksum['algorithm']} {checksum['value']}"} if checksum else {})}
+    return _facts([(name, console.shown(str(told[name]))) for name in names if name in told])
 
 
 def _runs(item: Item) -> RenderableType:

@@ -8,6 +8,8 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
+from contract.items import Cut
+from contract.vocabulary import CURRENT_CUT, KEPT_CUTS
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import DataScan, Table
@@ -167,14 +169,24 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
             yield from _nodes(inner)
 
 
-def _current_cut(target: Target) -> dict[str, dict[str, int]]:
+def _current_cut(target: Target) -> Mapping[str, Mapping[str, int]]:
     """Return the snapshots that belong together, by schema and table; none before Gold's first run."""
+    cut: Cut | None = _read_json(target, CURRENT_CUT)
+    return dict(cut["snapshots"].items()) if cut else {}
+
+
+def kept_cuts(target: Target) -> list[Cut]:
+    """Return the cuts that readers may still ask for, the oldest first."""
+    cuts: list[Cut] | None = _read_json(target, KEPT_CUTS)
+    return cuts or []
+
+
+def _read_json(target: Target, key: str) -> Any:
     try:
-        body = target.s3.get_object(Bucket=target.stack.lake_bucket, Key="current.json")["Body"].read()
+        body = target.s3.get_object(Bucket=target.stack.lake_bucket, Key=key)["Body"]
     except target.s3.exceptions.NoSuchKey:
-        return {}
-    snapshots: dict[str, dict[str, int]] = json.loads(body)["snapshots"]
-    return snapshots
+        return None
+    return json.loads(body.read())
 
 
 def _databases(target: Target) -> tuple[str, str]:

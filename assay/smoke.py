@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from assay import audit, passport, query, upload, watch
+from assay.control import control_metadata
 from assay.errors import UserError
 from assay.ledger import Ledger
 
@@ -72,7 +73,7 @@ def smoke(target: Target, ledger: Ledger, *, timeout_s: float) -> Smoke:
     for name, op, expected in (("rows", "", audit.Totals(ROWS, money)), ("deletes", "D", nothing)):
         with _file(f"{started:%Y%m%dT%H%M%SZ}-{name}.csv", op) as path:
             source = upload.Source(path, FOLDER + path.name)
-            metadata = upload.control_metadata(f"{ROWS}:{money}")
+            metadata = control_metadata(f"{ROWS}:{money}")
             followed = [watch.FileProgress(sent) for sent in upload.upload(upload.bronze(target), [source], metadata)]
         if code := watch.follow(target, ledger, followed, timeout_s=timeout_s):
             return Smoke(checks, code)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_glue import GlueClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
@@ -84,6 +85,10 @@ class Target:
     @cached_property
     def stepfunctions(self) -> SFNClient:
         return self.session.client("stepfunctions", endpoint_url=self.endpoint)
+
+    @cached_property
+    def functions(self) -> LambdaClient:
+        return self.session.client("lambda", endpoint_url=self.endpoint)
 
     @cached_property
     def athena(self) -> AthenaClient:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -20,6 +18,7 @@ from assay.ledger import file_id
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.literals import ChecksumAlgorithmType
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef, PutObjectRequestTypeDef
 
     from assay.target import Target
@@ -39,6 +38,7 @@ PARALLEL = 4
 ONE_REQUEST = 64 * 1024**2  # larger files are sent in parts
 PART = 32 * 1024**2
 MOST_PARTS = 10_000  # of S3
+CHECKSUM: ChecksumAlgorithmType = "SHA256"  # S3 computes it too, refuses what differs, and tells it ever after
 
 
 @dataclass(frozen=True)
@@ -151,32 +151,6 @@ def _refuse_unheard_keys(sources: Sequence[Source]) -> None:
             )
 
 
-def control_metadata(control: str | None) -> dict[str, str]:
-    """Turn `ROWS:AMOUNT` (either may be left out) into the object metadata of control totals."""
-    if control is None:
-        return {}
-    rows, colon, amount = control.partition(":")
-    metadata = {"row-count": rows, "total-amount": _cents(amount)}
-    if not colon or not re.fullmatch(r"[0-9]*", rows) or not (rows or amount):
-        raise UserError(f"--control {control} is not ROWS:AMOUNT", "write it like --control 1200:51234.10")
-    return {name: value for name, value in metadata.items() if value}
-
-
-def _cents(amount: str) -> str:
-    if not amount:
-        return ""
-    try:
-        value = Decimal(amount)
-        exact = value.quantize(Decimal("0.01"))
-    except InvalidOperation:
-        raise UserError(
-            f"the control amount {amount} is not a number", "write it like --control 1200:51234.10"
-        ) from None
-    if exact != value:
-        raise UserError(f"the control amount {amount} has parts of a cent", "write it like --control 1200:51234.10")
-    return f"{exact:f}"
-
-
 def as_of_metadata(as_of: str | None) -> dict[str, str]:
     """Turn an ISO 8601 instant into the object metadata `as-of`, in UTC."""
     return {"as-of": instant_text(read_instant("--as-of", as_of))} if as_of is not None else {}
@@ -244,19 +218,25 @@ def _send_or_tell(to: Bronze, source: Source, metadata: dict[str, str]) -> Uploa
         return Unsent(source, f"S3 refuses it: {error.response.get('Error', {}).get('Message', '')}")
 
 
+def part_size(size: int) -> int:
+    """Return how many bytes the parts have in which a large file is sent."""
+    return max(PART, size // MOST_PARTS + 1)
+
+
 def _send(to: Bronze, source: Source, metadata: dict[str, str]) -> Uploaded:
     size = source.path.stat().st_size
     with source.path.open("rb") as body:
         # To send parts of what lies under a key takes the right to decrypt, which senders of cards do not have.
         if size <= ONE_REQUEST or source.key.startswith(CARDS):
             return send_bytes(to, source.key, body, metadata, size=size)
-        part = max(PART, size // MOST_PARTS + 1)
-        return _uploaded(to.bucket, source.key, _send_in_parts(to, source.key, body, metadata, part=part), size)
+        version = _send_in_parts(to, source.key, body, metadata, part=part_size(size))
+        return _uploaded(to.bucket, source.key, version, size)
 
 
 def send_bytes(to: Bronze, key: str, body: BinaryIO | bytes, metadata: dict[str, str], *, size: int) -> Uploaded:
     """Put an object in one request, one of cards under their key."""
     sent: PutObjectRequestTypeDef = {"Bucket": to.bucket, "Key": key, "Body": body, "Metadata": metadata}
+    sent["ChecksumAlgorithm"] = CHECKSUM
     if key.startswith(CARDS):
         sent |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": to.cards_key, "BucketKeyEnabled": True}
     return _uploaded(to.bucket, key, to.client.put_object(**sent).get("VersionId"), size)
@@ -269,15 +249,21 @@ def _uploaded(bucket: str, key: str, version: str | None, size: int) -> Uploaded
 
 
 def _send_in_parts(to: Bronze, key: str, body: BinaryIO, metadata: dict[str, str], *, part: int) -> str | None:
-    """Send a large file part by part; boto3's own transfer does not return the version that it made."""
+    """Send a large file part by part; boto3's own transfer does not return the version that it made.
+
+    S3 refuses parts with checksums unless the upload has declared them, and its end unless it repeats them.
+    """
     client, bucket = to.client, to.bucket
-    upload_id = client.create_multipart_upload(Bucket=bucket, Key=key, Metadata=metadata)["UploadId"]
+    begun = client.create_multipart_upload(Bucket=bucket, Key=key, Metadata=metadata, ChecksumAlgorithm=CHECKSUM)
+    upload_id = begun["UploadId"]
     parts: list[CompletedPartTypeDef] = []
     try:
         while chunk := body.read(part):
             number = len(parts) + 1
-            sent = client.upload_part(Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=chunk)
-            parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+            sent = client.upload_part(
+                Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=chunk, ChecksumAlgorithm=CHECKSUM
+            )
+            parts.append({"PartNumber": number, "ETag": sent["ETag"], "ChecksumSHA256": sent["ChecksumSHA256"]})
         done = client.complete_multipart_upload(
             Bucket=bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts}
         )

@@ -108,13 +108,14 @@ def known_to(ledger: Ledger, bucket: str, files: Sequence[LoadFile]) -> dict[str
     if lost:
         named = ", ".join(f"{key} ({end})" for key, end in lost.items())
         raise UserError(
-            f"the load has files that were not taken: {named}", "see assay passport KEY, and upload them again"
+            f"the load has files that were not taken: {named}",
+            "assay resume those that failed, and upload the others corrected",
         )
     others = [key for key, item in known.items() if item.get("format", {}).get("is_full_load") is False]
     if others:
         raise UserError(
             f"not a full load, so the load would delete its rows as older ones: {', '.join(others)}",
-            'if it is one, put {"full_load": true} into a _dialect.json beside it, and upload both again',
+            'if it is one, put {"full_load": true} into a _dialect.json beside it, and upload both with --as-of',
         )
     return known
 

@@ -9,6 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from assay import audit, console, passport, upload, watch
+from assay.control import control_metadata
 from assay.errors import UserError
 from assay.ledger import OUTCOMES, Item, Ledger, ending
 from assay.query import Lake, lake
@@ -130,7 +131,7 @@ def is_that(file: DemoFile, item: Item) -> bool:
 def send(stage: Stage, file: DemoFile) -> Item:
     """Upload a file, show its progress, and return its ledger item at the end."""
     rows, amount = file.control
-    metadata = upload.control_metadata(f"{rows}:{amount}") | upload.as_of_metadata(file.as_of)
+    metadata = control_metadata(f"{rows}:{amount}") | upload.as_of_metadata(file.as_of)
     source = upload.Source(file.path, file.key)
     sent = upload.upload(upload.bronze(stage.target), [source], metadata)
     progress = watch.FileProgress(sent[0])

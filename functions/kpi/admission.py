@@ -7,8 +7,11 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 import reading.allocator  # noqa: F401 - before polars
+from contract.companions import PIN_NAME
+from contract.control_totals import CONTROL_FIGURES, Unit
 from contract.items import ControlTotals, DeclaredLoad, FileFormat, InspectedFile, RejectionReason
 from contract.limits import EXAMPLE_BLOCKS
 from contract.subjects import subject_of
@@ -16,7 +19,7 @@ from judging.broken_rows import TOO_MANY, BrokenRow, broken_rows, example_reason
 from judging.card_data import CardData, security_codes_of
 from judging.kpis import Kpis, count_kpis, instant_text, money_text
 from judging.learned_range import LearnedRange, range_warnings
-from judging.reconcile import Policy, held_reasons, is_proven, reasons_against, repeated_keys
+from judging.reconcile import Policy, held_reasons, reasons_against, repeated_keys
 from judging.rules import Limits
 from judging.values import columns_to_read, known_columns, us_of
 from judging.writing import Writings, null_reasons, texts_of, warnings_about_writing
@@ -26,9 +29,10 @@ from reading.control import Control, accepts_range, control_of_metadata, control
 from reading.dialect import refuse_changes_in_full_load, weaknesses
 from reading.dialect_file import pin_of
 from reading.file_name import Name
-from reading.files import Frames, Rows, SourceFile, format_of, frames_of, refuse_large
+from reading.files import Frames, Rows, SourceFile, counted_frames, format_of, frames_of, refuse_large, refuse_many
 from reading.markers import Listed, Load, load_of, refuse_absent, refuse_future
 from reading.rejection import Reason, RejectedError, stored_reasons, stored_warnings
+from reading.trailer import Trailer
 
 Reopen = Callable[[], ByteStream]
 """Opens a file once more from its first byte."""
@@ -42,6 +46,7 @@ class Inspection:
     load: DeclaredLoad | None = None
     kpis: Kpis | None = None
     control: Control = field(default_factory=Control)
+    trailer: Trailer | None = None
     warnings: list[str] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
     doubts: list[Reason] = field(default_factory=list)
@@ -65,13 +70,13 @@ class Inspection:
 
     def _control_totals(self) -> ControlTotals:
         control = self.control
-        agrees = is_proven(control) and not any(reason.code.endswith("_mismatch") for reason in self.reasons)
-        totals = ControlTotals(source=control.source, proven=agrees and self.kpis is not None)
-        if control.row_count is not None:
-            totals["row_count"] = control.row_count
-        if control.total_cents is not None:
-            totals["total_amount"] = money_text(control.total_cents)
-        return totals
+        agrees = bool(control.figures) and not any(reason.code.endswith("_mismatch") for reason in self.reasons)
+        proven = agrees and self.kpis is not None
+        given = {
+            name: money_text(value) if CONTROL_FIGURES[name].unit is Unit.CENTS else value
+            for name, value in control.figures.items()
+        }
+        return cast(ControlTotals, {"source": control.source, **given, "proven": proven})
 
 
 def inspect_file(
@@ -98,26 +103,51 @@ def inspect_file(
         if refused := key_reasons(key):
             raise RejectedError(*refused)
         found.control, is_vouched = _control(metadata, read_side_car), accepts_range(metadata)
+        refuse_many(found.control.figures.get("row_count", 0), policy.maximum_rows)
         name = Name(key, subject_of(key), pin_of(read_pin()))
         file = SourceFile.sniff(name, stream)
         refuse_large(file.kind, size)
-        found.kpis = _read(found, file, limits, cards, reopen)
+        _refuse_trailers_elsewhere(name)
+        found.kpis = _read(found, file, limits, cards, reopen, policy.maximum_rows)
+        of_sender, of_trailer = found.control, found.trailer.control() if found.trailer else Control()
+        found.control = of_sender.beside(of_trailer)
     except RejectedError as rejected:
         found.reasons.extend(rejected.reasons)
         return found
-    found.reasons = reasons_against(found.kpis, found.control, policy)
+    found.reasons = [
+        *_missing_trailer(name, file.kind, found),
+        *reasons_against(found.kpis, (of_sender, of_trailer), policy),
+    ]
     found.reasons += cards.reasons(empties_codes=policy.empties_security_codes)
     if any(reason.code == TOO_MANY for reason in found.reasons):
         examples = _examples(name, reopen, found.kpis, limits) if reopen else {}
         found.reasons += example_reasons(found.kpis.broken_rules, examples, name.subject)
         found.reasons[-1:-1] = found.doubts
-    if not found.reasons and not (is_vouched or is_proven(found.control)) and (earlier := learned()):
+    if not found.reasons and not (is_vouched or found.control.figures) and (earlier := learned()):
         outside = range_warnings(found.kpis, earlier)
         found.is_in_range = not outside
         found.warnings += outside
     if not found.reasons and policy.hold_warnings and found.warnings:
         found.reasons = held_reasons(found.warnings)
     return found
+
+
+def _refuse_trailers_elsewhere(name: Name) -> None:
+    """Raise RejectedError for a pin that asks for trailers where none is read."""
+    if name.pin.trailer and not name.subject.has_money:
+        text = f"The pin {PIN_NAME} cannot be used: it asks for trailers, and files of {name.subject.name} have none."
+        raise RejectedError(Reason("unreadable_dialect", text))
+
+
+def _missing_trailer(name: Name, kind: str, found: Inspection) -> list[Reason]:
+    """Return why a file is rejected whose pin requires a trailer that is not there; the footer of Parquet is one."""
+    if not name.pin.trailer or found.trailer is not None or kind == "parquet":
+        return []
+    text = (
+        "The last record of the file is no trailer (T, rows, amount), which the pin of its folder requires: the file "
+        "is cut off, or its sender wrote none. Have it sent again."
+    )
+    return [Reason("missing_trailer", text)]
 
 
 _BrokenRows = Generator[BrokenRow, None, None]
@@ -171,7 +201,9 @@ def _control(metadata: Mapping[str, str], read_side_car: Callable[[], bytes | No
     return Control() if side_car is None else control_of_side_car(side_car)
 
 
-def _read(found: Inspection, file: SourceFile, limits: Limits, cards: CardData, reopen: Reopen | None) -> Kpis:
+def _read(
+    found: Inspection, file: SourceFile, limits: Limits, cards: CardData, reopen: Reopen | None, most_rows: int
+) -> Kpis:
     name = file.name
     found.format = FileFormat(kind=file.kind)
     if file.is_empty:
@@ -180,9 +212,11 @@ def _read(found: Inspection, file: SourceFile, limits: Limits, cards: CardData, 
     with TemporaryDirectory(prefix="parquet-") as folder:
         wanted = (*known_columns(name.subject), *security_codes_of(name.subject))
         rows = file.rows(wanted, Path(folder))
+        refuse_many(rows.declared_rows, most_rows)
         writings = Writings(name.subject, name.pin, lambda: texts_of(rows.shape, rows.types))
-        kpis = count_kpis(cards.watched(frames_of(rows, name.subject)), limits, name.subject, writings)
-        found.format = format_of(file.kind, rows)
+        frames = counted_frames(frames_of(rows, name.subject), most_rows)
+        kpis = count_kpis(cards.watched(frames), limits, name.subject, writings)
+        found.format, found.trailer = format_of(file.kind, rows), rows.trailer
     changes = kpis.operations["update"] + kpis.operations["delete"]
     refuse_changes_in_full_load(rows.shape, name, changes=changes)
     found.warnings += [*rows.shape.warnings, *rows.shape.layout.warnings(name.subject)]

@@ -22,8 +22,8 @@ ORIGIN = {
     "has_op": "boolean", "has_commit_at": "boolean",
 }  # fmt: skip
 LAYOUT = (
-    "file_name string, header_line bigint, field_count int, null_text string, more_null_texts array<string>, "
-    "decimal string, date_order string, "
+    "file_name string, header_line bigint, trailer_line bigint, field_count int, null_text string, "
+    "more_null_texts array<string>, decimal string, date_order string, "
     "other_table struct<name: string, places: array<int>>"
 )
 
@@ -49,6 +49,7 @@ def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[st
         "has_commit_at": "commit_at" in shape["places"],
         "file_name": staging.name(file),
         "header_line": shape.get("blank_lines_before_header", 0) + 1 if shape["has_header"] else 0,
+        "trailer_line": shape.get("trailer_line"),
         "field_count": column_count(shape),
         "null_text": shape.get("null_text"),
         "more_null_texts": shape.get("more_null_texts"),

@@ -32,6 +32,7 @@ def test_deployed_workflow_is_the_definition_of_the_project__substituted(app: De
         "GatherSeconds": "0",
         "PollSeconds": "3",
         "MaximumPolls": "250",
+        "ProbeSeconds": "900",
     }
     for name, value in values.items():
         definition = definition.replace(f"${{{name}}}", value)

@@ -59,7 +59,7 @@ UNUSED = {
     Grant("WorkflowRole", "sns:Publish", "*DigestTopic*"): "mails publications there where MailDigest is on",
     Grant("WorkflowRole", "glue:GetJobRuns", "*"): "Step Functions waits for a job with it",
     Grant("WorkflowRole", "glue:BatchStopJobRun", "*"): "Step Functions stops a stopped execution's job with it",
-    Grant("WorkflowRole", "dynamodb:UpdateItem", "*"): "marks a failed file; no execution fails here",
+    Grant("WorkflowRole", "dynamodb:UpdateItem", "*"): "counts a run that failed; none fails here",
     Grant("*", "s3:ListBucketVersions", "*-bronze-*"): "S3 answers 404 by it for a version that was deleted",
     Grant("*SilverRole", "s3:ListBucket", "*-bronze-*"): "S3 answers 404 by it for an upload that was deleted",
     Grant("*SilverRole", "s3:GetObjectVersionTagging", "*"): "S3 asks for it where an upload has tags",
@@ -72,6 +72,9 @@ UNUSED = {
     Grant("*", "glue:GetDatabase", "*:table/*"): "a database is above its tables, and they stand in one list",
     Grant("ReplaySilverRole", "s3:PutObject", "*/replay/passports/*"): "Silver refuses a load; none is in a replay",
     Grant(OPERATOR, "s3:AbortMultipartUpload", "*-bronze-*"): "`assay upload` gives up a large file that failed",
+    Grant(OPERATOR, "dynamodb:UpdateItem", "*"): "`assay resume` puts a file back into the queue; none fails here",
+    Grant(OPERATOR, "states:StartExecution", "*"): "`assay resume` starts its execution; none fails here",
+    Grant(OPERATOR, "lambda:InvokeFunction", "*"): "`assay resume` has it examined again; none fails here",
     Grant(OPERATOR, "glue:GetJobRuns", "*"): "`assay replay` and `maintain` ask whether a job is busy",
     Grant(OPERATOR, "glue:BatchStopJobRun", "*"): "`assay replay` and `maintain`, interrupted, stop the job",
 }

@@ -21,7 +21,7 @@ def differences(value: Any, expected: Any, path: str = "item") -> Iterator[str]:
     elif origin in (Union, UnionType):
         if all(list(differences(value, each, path)) for each in arguments):
             yield f"{path} is {value!r}"
-    elif origin in (list, dict):
+    elif origin in (list, dict, set):
         yield from _of_collection(value, origin, arguments[-1], path)
     elif not isinstance(value, Decimal | int if expected is int else expected) or isinstance(value, bool) is not (
         expected is bool

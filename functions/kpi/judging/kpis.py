@@ -1,12 +1,13 @@
 """Count the figures of a file from its judged rows: exact, in one pass, in memory that does not grow."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
+from contract.control_totals import SUM_MODULUS
 from contract.items import FileKpis
 from contract.rules import rules_of
 from contract.subjects import TRANSACTIONS, Subject
@@ -20,6 +21,9 @@ from judging.writing import Writings
 
 LONG_KEY = 10**15
 """Floating point, and so a spreadsheet, holds no larger numbers exactly."""
+_BEYOND_63_BITS = 1 << 63
+_PART = 1 << 30
+"""Cents are cut in two below it, so that no sum of products with ids of 64 bits leaves 128 bits."""
 CHANNEL_NAMES = (*CHANNELS, UNKNOWN)
 """In the order of the codes of judged rows."""
 
@@ -40,6 +44,11 @@ class Kpis:
     broken_rules: Counter[str] = field(default_factory=Counter)
     """Rule, in the contract's order → rows that break it; a row counts for each rule that it breaks."""
     total_cents: int = 0
+    positive_cents: int = 0
+    key_sum: int = 0
+    """Of the readable keys; the whole sum, as the hash total is."""
+    hash_total: int = 0
+    """Of key times cents, over the rows where both are readable."""
     first_us: int | None = None
     last_us: int | None = None
     channels: dict[str, int] = field(default_factory=lambda: dict.fromkeys(CHANNEL_NAMES, 0))
@@ -68,6 +77,11 @@ class Kpis:
         seen = judged.select(_figures()).row(0, named=True)
         for name in _SUMS:
             setattr(self, name, getattr(self, name) + (seen[name] or 0))
+        largest_key, largest_cents = (
+            max(map(abs, _known(seen[f"lowest_{name}"], seen[f"highest_{name}"])), default=0)
+            for name in ("key", "cents")
+        )
+        self._add_sums(judged["key"], judged["cents"], largest_key, largest_cents)
         if seen["bad_rows"]:
             self._add_broken(judged["rules"], subject)
         for name in self.channels:
@@ -75,8 +89,25 @@ class Kpis:
         for name in self.operations:
             self.operations[name] += seen[f"operation_{name}"]
         self.first_us = min(_known(self.first_us, seen["first_us"]), default=None)
-        self.largest_key = max(_known(self.largest_key, seen["largest_key"]))
+        self.largest_key = max(self.largest_key, largest_key)
         self.last_us = max(_known(self.last_us, seen["last_us"]), default=None)
+
+    def _add_sums(self, keys: pl.Series, cents: pl.Series, largest_key: int, largest_cents: int) -> None:
+        self.total_cents += _sum(cents, largest_cents)
+        self.positive_cents += _sum(cents.filter(cents > 0), largest_cents)
+        self.key_sum += _sum(keys, largest_key)
+        self.hash_total += _sum_of_products(keys, cents, largest_key * largest_cents)
+
+    def control_figures(self) -> Mapping[str, int]:
+        """Return what control totals are compared with, by their names; money in cents."""
+        return {
+            "row_count": self.row_count,
+            "total_amount": self.total_cents,
+            "positive_total": self.positive_cents,
+            "negative_total": self.total_cents - self.positive_cents,
+            "key_sum": self.key_sum % SUM_MODULUS,
+            "hash_total": self.hash_total % SUM_MODULUS,
+        }
 
     def _add_broken(self, rules: pl.Series, subject: Subject) -> None:
         counts = self.broken_rules
@@ -86,6 +117,7 @@ class Kpis:
 
     def as_item(self) -> FileKpis:
         """Return the ledger's map: numbers, money as text, instants as text."""
+        figures = self.control_figures()
         item = FileKpis(
             row_count=self.row_count,
             distinct_keys=self.distinct_keys,
@@ -98,6 +130,10 @@ class Kpis:
             bad_rows=self.bad_rows,
             broken_rules=dict(self.broken_rules),
             total_amount=money_text(self.total_cents),
+            positive_total=money_text(figures["positive_total"]),
+            negative_total=money_text(figures["negative_total"]),
+            key_sum=figures["key_sum"],
+            hash_total=figures["hash_total"],
             channels=dict(self.channels),
         )
         if self.has_operations:
@@ -115,7 +151,7 @@ class Kpis:
 
 _SUMS = (
     *("row_count", "unreadable_keys", "unreadable_amounts", "unreadable_dates", "negative_amounts", "zero_amounts"),
-    *("bad_rows", "total_cents", "bare_deletes", "deletes_without_amount"),
+    *("bad_rows", "bare_deletes", "deletes_without_amount"),
 )
 
 
@@ -174,13 +210,27 @@ def _figures() -> list[pl.Expr]:
         (cents < 0).sum().alias("negative_amounts"),
         (cents == 0).sum().alias("zero_amounts"),
         (~good).sum().alias("bad_rows"),
-        cents.cast(pl.Int128).sum().alias("total_cents"),
-        pl.max_horizontal(pl.col("key").max(), -pl.col("key").min()).alias("largest_key"),
+        *(pl.col(name).min().alias(f"lowest_{name}") for name in ("key", "cents")),
+        *(pl.col(name).max().alias(f"highest_{name}") for name in ("key", "cents")),
         us.min().alias("first_us"),
         us.max().alias("last_us"),
         *((good & (op == code)).sum().alias(f"operation_{name}") for code, name in enumerate(OPERATION_NAMES)),
         *((channel == code).sum().alias(f"channel_{CHANNEL_NAMES[code]}") for code in range(UNKNOWN_CHANNEL + 1)),
     ]
+
+
+def _sum(values: pl.Series, largest: int) -> int:
+    """Return the exact sum of integers of which none is larger; wide ones where it may have more than 63 bits."""
+    narrow = largest * len(values) < _BEYOND_63_BITS
+    return int((values if narrow else values.cast(pl.Int128)).sum() or 0)
+
+
+def _sum_of_products(keys: pl.Series, cents: pl.Series, largest: int) -> int:
+    """Return the exact sum of key times cents where both are known; `largest` is no smaller than any product."""
+    if largest < _BEYOND_63_BITS:
+        return _sum(keys * cents, largest)
+    high, wide = cents // _PART, keys.cast(pl.Int128)
+    return _sum(wide * high, largest) * _PART + _sum(wide * (cents - high * _PART), largest)
 
 
 def _known(*values: int | None) -> list[int]:

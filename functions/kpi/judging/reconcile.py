@@ -1,9 +1,11 @@
 """Compare a file's figures with the control totals and the stack's limits."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from contract.limits import STORED_REASONS
+from contract.control_totals import CONTROL_FIGURES, Unit
+from contract.limits import FILE_ROWS, STORED_REASONS
 from reading.control import Control
 from reading.layout import Shape
 from reading.rejection import Reason
@@ -22,18 +24,14 @@ class Policy:
     hold_warnings: bool = False
     empties_security_codes: bool = False
     """Whether security codes of cards are left behind in Bronze instead of rejecting their file."""
+    maximum_rows: int = FILE_ROWS
 
 
-def is_proven(control: Control) -> bool:
-    """Return whether the sender gave a figure to compare with."""
-    return control.row_count is not None or control.total_cents is not None
-
-
-def reasons_against(kpis: Kpis, control: Control, policy: Policy) -> list[Reason]:
-    """Return why the file is rejected; nothing if it is accepted."""
+def reasons_against(kpis: Kpis, controls: Iterable[Control], policy: Policy) -> list[Reason]:
+    """Return why the file is rejected, with each figure that differs; nothing if it is accepted."""
     return [
         *_row_reasons(kpis, policy),
-        *_control_reasons(kpis, control),
+        *(reason for control in controls for reason in _control_reasons(kpis, control)),
     ]
 
 
@@ -53,18 +51,23 @@ def _row_reasons(kpis: Kpis, policy: Policy) -> list[Reason]:
 
 
 def _control_reasons(kpis: Kpis, control: Control) -> list[Reason]:
-    reasons = []
-    if control.row_count not in (None, kpis.row_count):
-        text = f"The file has {kpis.row_count} rows, its {control.source} says {control.row_count}."
-        reasons.append(Reason("row_count_mismatch", text))
-    if control.total_cents is not None and control.total_cents != kpis.total_cents:
-        text = (
-            f"The amounts of the file add up to {money_text(kpis.total_cents)}, its {control.source} says "
-            f"{money_text(control.total_cents)}; the difference is "
-            f"{money_text(kpis.total_cents - control.total_cents)}."
-        )
-        reasons.append(Reason("total_amount_mismatch", text))
-    return reasons
+    found = kpis.control_figures()
+    return [
+        Reason(f"{name}_mismatch", _difference(name, found[name], said, control.source))
+        for name, said in control.figures.items()
+        if said != found[name]
+    ]
+
+
+def _difference(name: str, found: int, said: int, source: str) -> str:
+    figure = CONTROL_FIGURES[name]
+    if figure.unit is Unit.ROWS:
+        return f"The file has {found} rows, its {source} says {said}."
+    opening = f"The {figure.summed} of the file add up to"
+    if figure.unit is Unit.CENTS:
+        difference = money_text(found - said)
+        return f"{opening} {money_text(found)}, its {source} says {money_text(said)}; the difference is {difference}."
+    return f"{opening} {found:,}, its {source} says {said:,} ({name}, modulo 10^16)."
 
 
 def repeated_keys(kpis: Kpis, shape: Shape) -> list[str]:

@@ -1,11 +1,12 @@
 """Read what the sender says of a file: its control totals and the instant of its extract."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from contract.control_totals import CONTROL_FIGURES, SUM_MODULUS, Unit
 from contract.items import ControlSource
 from contract.limits import COMPANION_BYTES, EARLIEST_YEAR, FUTURE_DAYS
 
@@ -15,22 +16,35 @@ from reading.rejection import Reason, RejectedError
 
 _ROW_COUNT = re.compile(r"[0-9]{1,18}", re.ASCII)
 _TOTAL = re.compile(r"([-+]?)([0-9]{1,36})(?:\.([0-9]{1,2})0*)?", re.ASCII)
+_SUM = re.compile(r"-?[0-9]{1,60}", re.ASCII)
+_WITH_TRAILER: Mapping[ControlSource, ControlSource] = {
+    "metadata": "metadata and trailer",
+    "side-car": "side-car and trailer",
+}
 
 
 @dataclass(frozen=True)
 class Control:
-    """The sender's figures; None where it gives none."""
+    """What one source says of a file: its figures by name, money in cents."""
 
     source: ControlSource = "none"
-    row_count: int | None = None
-    total_cents: int | None = None
+    figures: Mapping[str, int] = field(default_factory=dict)
+
+    def beside(self, trailer: "Control") -> "Control":
+        """Return the figures of both, of one that both have the sender's own."""
+        if not (self.figures and trailer.figures):
+            return trailer if trailer.figures else self
+        return Control(_WITH_TRAILER[self.source], {**trailer.figures, **self.figures})
 
 
 def control_of_metadata(metadata: Mapping[str, str]) -> Control | None:
     """Return the totals of an object's metadata, None if it has none; raise RejectedError for unreadable ones."""
-    if "row-count" not in metadata and "total-amount" not in metadata:
-        return None
-    return _control("metadata", metadata.get("row-count"), metadata.get("total-amount"))
+    given = {
+        name: metadata[figure.metadata_name]
+        for name, figure in CONTROL_FIGURES.items()
+        if figure.metadata_name in metadata
+    }
+    return control_of("metadata", given) if given else None
 
 
 def control_of_side_car(content: bytes) -> Control:
@@ -41,9 +55,9 @@ def control_of_side_car(content: bytes) -> Control:
         figures = json_of(content, parse_float=Decimal)
     except ValueError as error:
         raise _unreadable(f"The side-car is not JSON: {error}.") from error
-    if not isinstance(figures, dict) or not {"row_count", "total_amount"} & figures.keys():
-        raise _unreadable("The side-car names neither 'row_count' nor 'total_amount'.")
-    return _control("side-car", figures.get("row_count"), figures.get("total_amount"))
+    if not isinstance(figures, dict) or not CONTROL_FIGURES.keys() & figures.keys():
+        raise _unreadable(f"The side-car names none of {', '.join(map(repr, CONTROL_FIGURES))}.")
+    return control_of("side-car", {name: figures[name] for name in CONTROL_FIGURES if name in figures})
 
 
 def as_of_of_metadata(metadata: Mapping[str, str], last_modified_at: datetime) -> datetime | None:
@@ -73,29 +87,46 @@ def accepts_range(metadata: Mapping[str, str]) -> bool:
     return text == "true"
 
 
-def _control(source: ControlSource, row_count: object, total_amount: object) -> Control:
-    return Control(source, _row_count(source, row_count), _total_cents(source, total_amount))
+def control_of(source: ControlSource, given: Mapping[str, object]) -> Control:
+    """Return the figures that a source gives, by their names in side-cars; raise RejectedError for unreadable ones."""
+    read = {
+        name: _READERS[CONTROL_FIGURES[name].unit](name.replace("_", " "), source, value)
+        for name, value in given.items()
+        if value is not None
+    }
+    return Control(source, read)
 
 
-def _row_count(source: str, value: object) -> int | None:
-    if value is None:
-        return None
+def _row_count(name: str, source: str, value: object) -> int:
     text = str(value).strip()
     if isinstance(value, bool) or not _ROW_COUNT.fullmatch(text) or masked(text) != text:
-        raise _unreadable(f"The row count in the {source} is {text!r}, not a whole number.")
+        raise _unreadable(f"The {name} in the {source} is {text!r}, not a whole number.")
     return int(text)
 
 
-def _total_cents(source: str, value: object) -> int | None:
-    if value is None:
-        return None
+def _cents(name: str, source: str, value: object) -> int:
     text = str(value).strip()
     match = None if isinstance(value, bool) else _TOTAL.fullmatch(text)
     if not match or masked(text) != text:
-        raise _unreadable(f"The total amount in the {source} is {text!r}, not an amount with at most two decimals.")
+        raise _unreadable(f"The {name} in the {source} is {text!r}, not an amount with at most two decimals.")
     sign, whole, decimals = match.groups(default="")
     cents = int(whole) * 100 + int(decimals.ljust(2, "0"))
     return -cents if sign == "-" else cents
+
+
+def _remainder(name: str, source: str, value: object) -> int:
+    # Of sums of 16 digits one in ten has a card number's check digit: like ids, they stay.
+    text = str(value).strip()
+    if isinstance(value, bool) or not _SUM.fullmatch(text):
+        raise _unreadable(f"The {name} in the {source} is {text!r}, not a whole number.")
+    return int(text) % SUM_MODULUS
+
+
+_READERS: Mapping[Unit, Callable[[str, str, object], int]] = {
+    Unit.ROWS: _row_count,
+    Unit.CENTS: _cents,
+    Unit.REMAINDER: _remainder,
+}
 
 
 def _unreadable(text: str) -> RejectedError:

@@ -7,18 +7,20 @@ all plain are split by polars as they are, every other block is first cut into l
 import io
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import polars as pl
+from contract.control_totals import TRAILER_MARK
 from contract.limits import BLANK_LINES, LINE_BYTES, SAMPLE_RECORDS
 from contract.patterns import LINE_END_SIGN, empty_record
 from contract.writing import DELIMITERS
 
 from reading.bytes import BYTE_ORDER_MARK, ByteStream, read_fully
-from reading.csv_records import Beginning, RecordCutter
+from reading.csv_records import Beginning, RecordCutter, split_record
 from reading.layout import Shape
 from reading.rejection import Reason, RejectedError
+from reading.trailer import Trailer, trailer_of
 
 BLOCK_BYTES = 8 << 20
 SHORT_LINE_BYTES = 8
@@ -29,6 +31,9 @@ _EMPTY = re.compile("|".join(map(empty_record, DELIMITERS)))
 """Of a line whose separator is not known yet."""
 _ENDS_OF_LINES = re.compile(rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}++(?=\n)".encode())
 _LAST_END = re.compile(rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}++\Z".encode())
+_SIGNS_OF_BLANK_LINES = b' \t\r\n\x1a\0"' + "".join(DELIMITERS).encode()
+_TAIL_BYTES = 1 << 12
+"""Most files' last line with content begins in so many bytes."""
 _SEPARATOR = re.compile('"?sep=[^"]"?', re.IGNORECASE)
 """What Excel is told in front of the header; the header itself says it, too."""
 
@@ -44,13 +49,17 @@ class CsvRows:
     shape_of: Callable[[Beginning], Shape]
     wanted: tuple[str, ...]
     places: bool = False
+    may_have_trailer: bool = False
     block_bytes: int = BLOCK_BYTES
     maximum_set_aside: int = MAXIMUM_SET_ASIDE
     shape: Shape = field(init=False)
     blank_lines_before_header: int = field(init=False, default=0)
     types: tuple[str, ...] = field(init=False, default=())
+    declared_rows: int = field(init=False, default=0)
+    trailer: Trailer | None = field(init=False, default=None)
     _cutter: RecordCutter = field(init=False)
     _rows: int = field(init=False, default=0)
+    _lines: int = field(init=False, default=0)
     _blank_lines: int = field(init=False, default=0)
 
     @property
@@ -69,7 +78,10 @@ class CsvRows:
             start = 0
             if not header_seen and (begin := self._header(data[:whole], final=final)) is not None:
                 start, header_seen = begin, True
+                self._lines = data.count(b"\n", 0, start)
             used = start
+            if header_seen and self.may_have_trailer:
+                whole = self._before_trailer(data, start, whole, final=final)
             if header_seen and whole > start:
                 block = data[start:whole]
                 _require_utf8(block)
@@ -79,6 +91,7 @@ class CsvRows:
                     self._refuse_blank_lines(block)
                 frames, taken = self._block(block, final=final)
                 used += taken
+                self._lines += lines - data.count(b"\n", used, whole)
                 rows = sum(frame.height for frame in frames)
                 self._rows += rows
                 if not is_dense and lines > 2 * rows + 1:
@@ -88,6 +101,29 @@ class CsvRows:
             if len(pending) > LINE_BYTES:
                 text = f"A line is longer than {LINE_BYTES >> 20} MB; lines end in LF or CRLF, not in CR alone."
                 raise RejectedError(Reason("endless_line", text))
+
+    def _before_trailer(self, data: bytes, start: int, whole: int, *, final: bool) -> int:
+        """Return where the lines end that may be cut now: a trailer is kept back until it proves to be the last."""
+        line = _last_line(data, start, whole)
+        if line is None or (found := self._trailer_in(data[slice(*line)])) is None:
+            return whole
+        if not self._is_blank(data[line[1] : whole]):
+            return whole
+        if final:
+            before = self._lines + data.count(b"\n", start, line[0])
+            self.trailer = replace(found, line=before + 1)
+        elif (blanks := data.count(b"\n", line[1], whole)) > max(BLANK_LINES, self._rows):
+            raise _blank(blanks, self._rows)
+        return line[0]
+
+    def _trailer_in(self, line: bytes) -> Trailer | None:
+        if not line.lstrip(b' \t"').startswith(TRAILER_MARK.encode()):
+            return None
+        return trailer_of(split_record(_text_of(line), self.shape.delimiter), self.shape.decimal)
+
+    def _is_blank(self, data: bytes) -> bool:
+        empty = re.compile(empty_record(self.shape.delimiter))
+        return all(empty.fullmatch(_text_of(line)) for line in io.BytesIO(data))
 
     def _refuse_blank_lines(self, block: bytes) -> None:
         """Raise RejectedError if there are too many lines without content, with those of this block."""
@@ -162,6 +198,16 @@ class CsvRows:
         if quoted:
             frames.append(self._cutter.cut(quoted, final=True)[0])
         return frames
+
+
+def _last_line(data: bytes, start: int, end: int) -> tuple[int, int] | None:
+    """Return where the last line begins and ends that holds more than signs of blank lines; None if there is none."""
+    for size in (_TAIL_BYTES, end - start):
+        first = max(start, end - size)
+        if tail := data[first:end].rstrip(_SIGNS_OF_BLANK_LINES):
+            content = first + len(tail)
+            return data.rfind(b"\n", start, content) + 1 or start, data.find(b"\n", content, end) + 1 or end
+    return None
 
 
 def _beginning(first: bytes, data: bytes) -> Beginning:

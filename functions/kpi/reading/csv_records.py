@@ -9,9 +9,10 @@ from itertools import islice
 import polars as pl
 from contract.limits import RECORD_LINES, SAMPLE_RECORDS
 from contract.patterns import csv_field, empty_record
-from contract.writing import COMMA
+from contract.writing import COMMA, DECIMAL_SIGNS
 
 from reading.layout import NAMELESS, Shape
+from reading.trailer import trailer_of
 
 _QUOTED = r'"(?:[^"]|"")*"'
 _MAXIMUM_COUNTED_FIELDS = 100
@@ -30,8 +31,10 @@ class Beginning:
         return split_record(self.first, delimiter)
 
     def records(self, delimiter: str) -> list[list[str]]:
-        """Return the first records, the one of the header too; those with misused quotes are left out."""
-        cut = (split_record(line, delimiter) for line in self.lines)
+        """Return the first records, the one of the header too; not those with misused quotes, nor a trailer."""
+        cut = [split_record(line, delimiter) for line in self.lines]
+        if cut and any(trailer_of(cut[-1], decimal) for decimal in DECIMAL_SIGNS):
+            cut.pop()
         return list(islice((record for record in cut if record is not None), SAMPLE_RECORDS))
 
 

@@ -32,6 +32,8 @@ class Pin:
     delimiter: str | None = None
     decimal: str | None = None
     date_order: str | None = None
+    trailer: bool | None = None
+    """Whether each CSV file must end in a trailer record, or whether none has one."""
 
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
@@ -44,6 +46,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "delimiter": str,
     "decimal": str,
     "date_order": str,
+    "trailer": bool,
 }
 _CHOICES: Mapping[str, Sequence[str]] = {
     "delimiter": tuple(DELIMITERS),
@@ -78,6 +81,7 @@ def pin_of(content: bytes | None) -> Pin:
         delimiter=said.get("delimiter"),
         decimal=said.get("decimal"),
         date_order=said.get("date_order"),
+        trailer=said.get("trailer"),
     )
 
 

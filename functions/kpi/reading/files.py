@@ -24,6 +24,7 @@ from reading.layout import Shape
 from reading.parquet import ParquetRows
 from reading.rejection import Reason, RejectedError
 from reading.texts import in_usual_writing, without_null_texts
+from reading.trailer import Trailer
 
 JSON_SUBJECT = "mcc_codes"
 """Its files may be JSON."""
@@ -45,6 +46,14 @@ class Rows(Protocol):
 
     @property
     def odd_quote_lines(self) -> int: ...
+
+    @property
+    def declared_rows(self) -> int:
+        """How many rows the file says that it has, before any is read; 0 if it says nothing."""
+        ...
+
+    @property
+    def trailer(self) -> Trailer | None: ...
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yield the records in the form of `RecordCutter`."""
@@ -77,7 +86,8 @@ class SourceFile:
         if self.kind == "json":
             return JsonCodes(stream, subject)
         text = _unzipped(stream) if self.kind == "csv.gz" else stream
-        return CsvRows(text, self._csv_shape, wanted, places=places)
+        may_have_trailer = subject.has_money and self.name.pin.trailer is not False
+        return CsvRows(text, self._csv_shape, wanted, places=places, may_have_trailer=may_have_trailer)
 
     def _csv_shape(self, beginning: Beginning) -> Shape:
         shape = csv_shape(self.name, beginning)
@@ -111,6 +121,25 @@ def refuse_large(kind: str, size: int) -> None:
         raise RejectedError(Reason("file_too_large", text))
 
 
+def refuse_many(rows: int, most: int, *, at_least: bool = False) -> None:
+    """Raise RejectedError for a file with more rows than one may have; of `at_least`, more of them may follow."""
+    if rows > most:
+        text = (
+            f"The file has {'at least ' if at_least else ''}{rows:,} rows, one file {most:,} at the most: more would "
+            "not fit into a run of Silver. Split it by rows, and upload the parts under keys of their own."
+        )
+        raise RejectedError(Reason("too_many_rows", text))
+
+
+def counted_frames(frames: Frames, most: int) -> Frames:
+    """Yield frames as long as they have so many rows together; raise RejectedError, and read no more, behind that."""
+    rows = 0
+    for frame in frames:
+        rows += frame.height
+        refuse_many(rows, most, at_least=True)
+        yield frame
+
+
 def format_of(kind: str, rows: Rows) -> FileFormat:
     """Return the ledger's map `format` of a file that was read."""
     item = rows.shape.as_item(kind)
@@ -118,6 +147,8 @@ def format_of(kind: str, rows: Rows) -> FileFormat:
         item["types"] = list(rows.types[:STORED_NAMES])
     item["blank_lines_before_header"] = rows.blank_lines_before_header
     item["odd_quote_lines"] = rows.odd_quote_lines
+    if rows.trailer is not None:
+        item["trailer_line"] = rows.trailer.line
     return item
 
 

@@ -47,6 +47,7 @@ class ParquetRows:
     types: tuple[str, ...] = field(init=False)
     blank_lines_before_header: int = field(init=False, default=0)
     odd_quote_lines: int = field(init=False, default=0)
+    trailer: None = field(init=False, default=None)
     _schema: pl.Schema = field(init=False)
     _is_widened: bool = field(init=False)
     _footer: Footer = field(init=False)
@@ -88,6 +89,11 @@ class ParquetRows:
                 text = f"The column {chunk.leaf.name!r} is {how}, which Spark cannot read: write the file with {USUAL}."
                 found.setdefault(how, Reason("unreadable_parquet", text))
         return list(found.values())
+
+    @property
+    def declared_rows(self) -> int:
+        """How many rows the footer says that there are."""
+        return self._footer.row_count
 
     @property
     def layout(self) -> Layout:

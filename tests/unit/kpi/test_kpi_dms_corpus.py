@@ -43,6 +43,10 @@ def test_kpis_are_the_sums_over_the_rows__each_readable_file(name: str) -> None:
     assert kpis["broken_rules"] == Counter(rule for row in rows for rule in row["rules"])
     assert kpis["total_amount"] == money_text(sum(cents))
     assert Decimal(kpis["total_amount"]) == Decimal(sum(cents)) / 100
+    assert kpis["positive_total"] == money_text(sum(value for value in cents if value > 0))
+    assert kpis["negative_total"] == money_text(sum(value for value in cents if value < 0))
+    assert kpis["key_sum"] == sum(keys) % 10**16
+    assert kpis["hash_total"] == sum((row["key"] or 0) * (row.get("cents") or 0) for row in rows) % 10**16
 
 
 @pytest.mark.parametrize("name", [name for name in READABLE if "operations" in GOLDENS[name]["kpis"]])

@@ -42,6 +42,9 @@ def agrees(found: Inspection, expected: reference.Table) -> bool:
         "bad_rows": sum(bool(row.rules) for row in rows),
         "broken_rules": dict(Counter(rule for row in rows for rule in row.rules)),
         "total_amount": money_text(sum(row.cents or 0 for row in rows)),
+        "positive_total": money_text(sum(max(row.cents or 0, 0) for row in rows)),
+        "key_sum": sum(row.key or 0 for row in rows) % 10**16,
+        "hash_total": sum((row.key or 0) * (row.cents or 0) for row in rows) % 10**16,
         "first_at": instant_text(instants[0]) if instants else None,
         "last_at": instant_text(instants[-1]) if instants else None,
     }

@@ -13,7 +13,7 @@ from glue.lake.run import arguments
 JOBS = {"SilverJob": "silver", "GoldJob": "gold", "ReplaySilverJob": "silver", "ReplayGoldJob": "gold"}
 REPLAYS = {"SilverJob": "ReplaySilverJob", "GoldJob": "ReplayGoldJob"}
 # Given by who starts a run: the workflow, or `assay replay`; what the replay's own jobs are given always.
-OF_A_RUN = {"--file_id", "--rebuild_from", "--expected_run_seq", "--maintain"}
+OF_A_RUN = {"--file_id", "--start", "--rebuild_from", "--expected_run_seq", "--maintain"}
 OF_A_REBUILD = {
     "silver": {"--expected_row_count", "--expected_total_amount"},
     "gold": {"--expected_silver_run"},
@@ -28,6 +28,8 @@ ELSEWHERE = {
 # Arguments whose values a script checks, or reads as numbers.
 VALUES = {
     "--maximum_missing_share": "0.1",
+    "--run_rows": "7",
+    "--workers": "7",
     "--expected_run_seq": "7",
     "--expected_row_count": "7",
     "--expected_silver_run": "7",

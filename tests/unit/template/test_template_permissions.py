@@ -11,6 +11,7 @@ from sam_template import ROOT, properties, resources, transformed, written
 WITHOUT_RESOURCE_LEVEL = {
     "DeliverLogs": "delivery of vended logs",
     "PutMetrics": "metrics, bounded by their namespace",
+    "ShowOpenBreakers": "a metric, bounded by its namespace",
 }
 SUBJECTS = ("transactions", "cards", "users", "mcc_codes")
 JOB_ROLES = ("SilverRole", "GoldRole", "ReplaySilverRole", "ReplayGoldRole")

@@ -18,14 +18,19 @@ ALARMS = {
     "KpiDeadLetterAlarm": ("AWS/SQS", "NumberOfMessagesSent", "Sum", 1),
     "KpiDeadLetterAgeAlarm": ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", 1800),
     "WorkflowFailedAlarm": ("AWS/States", "ExecutionsFailed", "Sum", 1),
+    "BreakerOpenAlarm": ("Assay", "BreakerOpen", "Sum", 1),
     "WatchErrorsAlarm": ("AWS/Lambda", "Errors", "Sum", 1),
     "WaitingAlarm": ("Assay", "WaitingSeconds", "Maximum", 14_400),
 }
 DIMENSIONS = {
-    "Assay": [{"Name": "service", "Value": "watch"}, {"Name": "stage", "Value": {"Ref": "Stage"}}],
     "AWS/Lambda": [{"Name": "FunctionName", "Value": {"Ref": "KpiFunction"}}],
     "AWS/SQS": [{"Name": "QueueName", "Value": {"Fn::GetAtt": ["KpiDeadLetterQueue", "QueueName"]}}],
+    "Assay": [{"Name": "stage", "Value": {"Ref": "Stage"}}],
     "AWS/States": [{"Name": "StateMachineArn", "Value": {"Ref": "Workflow"}}],
+}
+OTHER_DIMENSIONS = {
+    "WatchErrorsAlarm": [{"Name": "FunctionName", "Value": {"Ref": "WatchFunction"}}],
+    "WaitingAlarm": [{"Name": "service", "Value": "watch"}, {"Name": "stage", "Value": {"Ref": "Stage"}}],
 }
 JOBS = ("SilverJob", "GoldJob", "ReplaySilverJob", "ReplayGoldJob")
 
@@ -41,8 +46,7 @@ def test_alarm_mails_at_the_first_event(name: str) -> None:
     alarm = properties(name)
 
     assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"], alarm["Threshold"]) == ALARMS[name]
-    of_watch = [{"Name": "FunctionName", "Value": {"Ref": "WatchFunction"}}]
-    assert alarm["Dimensions"] == (of_watch if name == "WatchErrorsAlarm" else DIMENSIONS[alarm["Namespace"]])
+    assert alarm["Dimensions"] == OTHER_DIMENSIONS.get(name, DIMENSIONS[alarm["Namespace"]])
     assert (alarm["EvaluationPeriods"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
     assert alarm["TreatMissingData"] == "notBreaching"
     assert alarm["AlarmActions"] == [{"Ref": "MailTopic"}]
@@ -53,6 +57,12 @@ def test_duration_alarm_goes_off_before_the_timeout() -> None:
     timeout = properties("KpiFunction")["Timeout"] * 1000
 
     assert timeout / 2 < properties("KpiDurationAlarm")["Threshold"] < timeout
+
+
+def test_breaker_alarm_lasts_from_one_probe_to_the_next() -> None:
+    probes = properties("Workflow")["DefinitionSubstitutions"]["ProbeSeconds"]
+
+    assert properties("BreakerOpenAlarm")["Period"] > 2 * probes
 
 
 def test_waiting_alarm_leaves_time_for_two_runs__the_one_in_progress_and_the_files_own() -> None:
