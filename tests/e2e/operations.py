@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deployed_app import DeployedApp, until
+from deployed_app import DeployedApp, dropped_events, until
 from ended_batch import WITHIN_SECONDS
 
 from assay.ledger import ending
@@ -43,8 +43,17 @@ def operate(app: DeployedApp) -> list[str]:
     reading = ("status", "status transactions/good.csv", "passport transactions/good.csv", "audit --full", "query")
     asking = "query SELECT(count(*))FROM(gold.fact_transactions)"
     _let_the_clock_strike(app)
-    failed += _run(app, *reading, asking, "maintain") + _check_beside_an_arrival(app)
+    _lose_an_event(app)
+    sweeping = ("expect transactions {date}.csv --yes", "sweep --older-than 0 --yes", "status --expected")
+    deciding = ("undo transactions/good.csv --yes", "redo transactions/good.csv --yes")
+    failed += _run(app, *reading, asking, *sweeping, *deciding, "maintain") + _check_beside_an_arrival(app)
     return failed + _run(app, f"replay --apply --seed {SEED}")
+
+
+def _lose_an_event(app: DeployedApp) -> None:
+    """Put a file without columns that the function hears nothing of: the sweep has it rejected."""
+    with dropped_events(app):
+        app.target.s3.put_object(Bucket=app.target.stack.bronze_bucket, Key="transactions/lost.csv", Body=b"x")
 
 
 def _let_the_clock_strike(app: DeployedApp) -> None:

@@ -17,6 +17,7 @@ ALARMS = {
     "KpiDurationAlarm": ("AWS/Lambda", "Duration", "Maximum", 720_000),
     "KpiDeadLetterAlarm": ("AWS/SQS", "NumberOfMessagesSent", "Sum", 1),
     "KpiDeadLetterAgeAlarm": ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", 1800),
+    "SweepErrorsAlarm": ("AWS/Lambda", "Errors", "Sum", 1),
     "WorkflowFailedAlarm": ("AWS/States", "ExecutionsFailed", "Sum", 1),
     "BreakerOpenAlarm": ("Assay", "BreakerOpen", "Sum", 1),
     "WatchErrorsAlarm": ("AWS/Lambda", "Errors", "Sum", 1),
@@ -29,6 +30,7 @@ DIMENSIONS = {
     "AWS/States": [{"Name": "StateMachineArn", "Value": {"Ref": "Workflow"}}],
 }
 OTHER_DIMENSIONS = {
+    "SweepErrorsAlarm": [{"Name": "FunctionName", "Value": {"Ref": "SweepFunction"}}],
     "WatchErrorsAlarm": [{"Name": "FunctionName", "Value": {"Ref": "WatchFunction"}}],
     "WaitingAlarm": [{"Name": "service", "Value": "watch"}, {"Name": "stage", "Value": {"Ref": "Stage"}}],
 }
