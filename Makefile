@@ -3,6 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 SETUP := .venv/.setup
 BENCH := .venv/bench/.setup
+CHECKOV := .venv/checkov/.setup
 WORKERS ?= 2
 GLUE := tests/integration/glue
 OF_GOLD := $(wildcard $(GLUE)/test_*gold*.py) $(GLUE)/test_references.py
@@ -35,12 +36,15 @@ demo: setup ## Bring up the local cloud, deploy, and see files flow from Bronze 
 test: setup lint types ## Run all checks and tests but the slowest, in two processes (WORKERS=2)
 	@$(BIN)/python -m pytest -n $(WORKERS)
 
-lint: setup ## Check style, and that all generated files are up to date
+lint: setup $(CHECKOV) ## Check style, the template, and that all generated files are up to date
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/python tools/notebook_magics.py --check
 	@$(BIN)/python tools/export_notebooks.py --check
 	@$(BIN)/python tools/write_contract.py --check
+	@$(BIN)/cfn-lint template.yaml
+	@AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 $(BIN)/sam validate --lint --template template.yaml > /dev/null
+	@$(BIN)/python -m tools.check_security
 
 types: setup ## Check types
 	@$(BIN)/mypy
@@ -83,16 +87,17 @@ bench: $(BENCH) ## Measure the pipeline in its short profile (a few minutes); do
 bench-full: $(BENCH) ## Measure the pipeline with 13 million rows (hours, 24 GB of memory)
 	@$(BIN)/python -m benchmarks full
 
-# What the benchmarks compare with lives apart: it wants other versions of the same packages.
-$(BENCH): $(SETUP) requirements-bench.lock
-	@test -x .venv/bench/bin/python || $(PYTHON) -m venv --without-pip .venv/bench
-	@$(BIN)/uv pip install --quiet --python .venv/bench/bin/python --require-hashes -r requirements-bench.lock
+# What the benchmarks compare with, and what checks the template, live apart: they want other versions of the same
+# packages.
+$(BENCH) $(CHECKOV): .venv/%/.setup: $(SETUP) requirements-%.lock
+	@test -x .venv/$*/bin/python || $(PYTHON) -m venv --without-pip .venv/$*
+	@$(BIN)/uv pip install --quiet --python .venv/$*/bin/python --require-hashes -r requirements-$*.lock
 	@touch $@
 
 lock: setup ## Resolve the requirements anew
 	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 requirements-setup.in -o requirements-setup.lock
 	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 --extra local pyproject.toml requirements.in -o requirements.lock
-	@$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 requirements-bench.in -o requirements-bench.lock
+	@for name in bench checkov; do $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 requirements-$$name.in -o requirements-$$name.lock || exit; done
 
 down: ## Stop the local cloud
 	@test ! -x $(BIN)/assay || $(BIN)/assay down

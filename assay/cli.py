@@ -13,9 +13,11 @@ from typer.core import TyperGroup
 
 from assay import notebooks, sending, sweeping, workshop
 from assay.errors import UserError
+from assay.explain import cli as explanation
 from assay.load import cli as load
 from assay.options import CHECK_FAILED, UNUSABLE, AsJson, Profile, Region, StackName, open_ledger, open_target
 from assay.replay import cli as replay
+from assay.resume import cli as resume
 
 if TYPE_CHECKING:
     from assay.ledger import Item
@@ -110,6 +112,8 @@ def show_status(
         console.out().print(status.render_versions(items[:limit], target.logs()))
     elif items:
         console.out().print(status.render_list(items[:limit], len(items)))
+        for layer, since in ledger.open_breakers().items():
+            console.note(status.breaker_line(layer, since), style="bold red")
     else:
         console.out().print("The ledger is empty. Next: assay upload FILE --wait")
 
@@ -208,7 +212,9 @@ def run_audit(
         raise typer.Exit(CHECK_FAILED)
 
 
+app.command("explain")(explanation.explain)
 app.command("replay")(replay.replay)
+app.command("resume")(resume.resume)
 
 
 @app.command("maintain")

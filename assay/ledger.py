@@ -119,6 +119,21 @@ class Ledger:
             wanted = wanted[BATCH:] + _keys_left(answer.get("UnprocessedKeys", {}).get(self._table))
         return found
 
+    def waiting(self, layer: str) -> list[Item]:
+        """Scan for the whole items of all files that wait for a layer."""
+        return list(
+            self._scan(
+                FilterExpression="waiting_for = :layer",
+                ExpressionAttributeValues={":layer": {"S": layer}},
+                ConsistentRead=True,
+            )
+        )
+
+    def open_breakers(self) -> dict[str, str]:
+        """Return the layers whose breaker is open, and since when."""
+        breakers = self.get(f"breaker#{layer}" for layer in ("silver", "gold"))
+        return {key.partition("#")[2]: item["opened_at"] for key, item in breakers.items() if "prober" in item}
+
     def layer(self, name: str) -> Item | None:
         """Read the item of a layer, `silver` or `gold`; None before its first run."""
         return self.get([f"layer#{name}"]).get(f"layer#{name}")

@@ -84,6 +84,8 @@ def render(item: Item, *, short: bool = False) -> RenderableType:
     if item.get("failed"):
         parts.append(_failed(item))
     if not short:
+        if "changes" in item.get("gold", {}):
+            parts.append(_gold(item))
         parts += [_identity(item), _runs(item), _changes(item)]
     return Group(*parts, Text(""))
 
@@ -202,6 +204,21 @@ def _outcomes(item: Item) -> RenderableType:
     return grid
 
 
+def _gold(item: Item) -> RenderableType:
+    """Draw what the run that published the file did to Gold, with the other files of that run."""
+    changes = item["gold"]["changes"]
+    groups = [f"{number:,} of {table}" for table, number in changes["groups"].items() if number]
+    facts = [
+        (f"Gold, run {item['gold']['run_seq']}", f"facts {_numbers(changes['facts']) or 'unchanged'}"),
+        ("new members", _numbers(changes["members"])),
+        ("groups touched", ", ".join(groups) + f", on {changes['days']:,} days" if groups else ""),
+    ]
+    for moved in changes["largest"]:
+        before, after = (console.money(Decimal(moved[side])) for side in ("before", "after"))
+        facts.append((f"{changes['table']}", f"{console.shown(moved['group'])}: {before} → {after}"))
+    return _facts([(name, value) for name, value in facts if value])
+
+
 def _check_line(check: Check) -> Text:
     comparison = f"{check.expected:,}" + (" = " if check.good else " ≠ ") + f"{check.found:,}"
     return Text.assemble(console.mark(check.good), f" {check.what}: {comparison}")
@@ -217,8 +234,10 @@ def _failed(item: Item) -> Text:
 
 
 def _identity(item: Item) -> RenderableType:
-    names = ("file_id", "bucket", "key", "version_id", "sequencer", "size", "last_modified_at", "as_of_at")
-    return _facts([(name, console.shown(str(item[name]))) for name in names if name in item])
+    names = ("file_id", "bucket", "key", "version_id", "sequencer", "size", "checksum", "last_modified_at", "as_of_at")
+    checksum = item.get("checksum", {})
+    told = {**item, **({"checksum": f"{checksum['algorithm']} {checksum['value']}"} if checksum else {})}
+    return _facts([(name, console.shown(str(told[name]))) for name in names if name in told])
 
 
 def _runs(item: Item) -> RenderableType:

@@ -8,6 +8,8 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
+from contract.items import Cut
+from contract.vocabulary import CURRENT_CUT, KEPT_CUTS
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import DataScan, Table
@@ -18,6 +20,7 @@ from assay.target import Target
 
 SCHEMAS = ("silver", "gold")
 HINT = "list the tables there are: assay query"
+ONE_THAT_STAYS = "name the last run of an hour: its snapshots stay for seven days"
 TABLES_ONLY = "a query reads the published tables alone: no file, no address and no extension"
 CLOSED = {
     "enable_external_access": "false",
@@ -27,12 +30,18 @@ CLOSED = {
 """Statements may come from anywhere: what they could read or load beside the tables is closed."""
 
 
+Snapshots = Mapping[str, Mapping[str, int]]
+"""Schema to table to the id of a snapshot."""
+
+
 @contextmanager
-def lake(target: Target, databases: Mapping[str, str] | None = None) -> Iterator["Lake"]:
+def lake(
+    target: Target, databases: Mapping[str, str] | None = None, named: Snapshots | None = None
+) -> Iterator["Lake"]:
     """Open the tables of a stack for questions; what DuckDB cannot hold in memory it puts on disk until the end.
 
-    The databases (schema in statements to name in the catalog) are the two layers, if no others are named: these are
-    read at the snapshots that belong together.
+    The databases (schema in statements to name in the catalog) are the two layers, if no others are given: these are
+    read at the snapshots that belong together now. A schema whose snapshots are `named` is read at these alone.
     """
     cut = {} if databases else _current_cut(target)
     databases = databases or dict(zip(SCHEMAS, _databases(target), strict=True))
@@ -45,7 +54,7 @@ def lake(target: Target, databases: Mapping[str, str] | None = None) -> Iterator
             connection.execute("SET lock_configuration = true")
             for schema in databases:
                 connection.execute(f"CREATE SCHEMA {schema}")
-            yield Lake(connection, _catalog(target), databases, cut)
+            yield Lake(connection, _catalog(target), databases, cut, named or {})
         finally:
             connection.close()
 
@@ -58,12 +67,14 @@ class Lake:
         connection: duckdb.DuckDBPyConnection,
         catalog: GlueCatalog,
         databases: Mapping[str, str],
-        cut: Mapping[str, Mapping[str, int]],
+        cut: Snapshots,
+        named: Snapshots,
     ) -> None:
         self._connection = connection
         self._catalog = catalog
         self._databases = databases
         self._cut = cut
+        self._named = named
 
     def ask(self, statement: str) -> pa.RecordBatchReader:
         """Run one SELECT, and give its result as a stream."""
@@ -82,12 +93,13 @@ class Lake:
         return row
 
     def tables(self) -> list[str]:
-        """Name all tables there are."""
+        """Name all tables there are; where snapshots are named, those that had one then."""
         try:
             return sorted(
-                f"{schema}.{identifier[-1]}"
+                f"{schema}.{name}"
                 for schema, database in self._databases.items()
-                for identifier in self._catalog.list_tables(database)
+                for _, name in self._catalog.list_tables(database)
+                if name in self._named.get(schema, [name])
             )
         except NoSuchNamespaceError as error:
             raise UserError(first_line(error), "is the stack complete? deploy it again: assay deploy") from None
@@ -113,8 +125,10 @@ class Lake:
         return list(rows.schema.names)
 
     def _published(self, schema: str, name: str, snapshot_id: int | None) -> DataScan:
-        """Choose the snapshot of a table: the one named, or that of the cut; the newest if it is not there any more."""
+        """Choose the snapshot of a table: the one given, or that of the cut; the newest if it is not there any more."""
         table = self._table(schema, name)
+        if (named := self._named.get(schema)) is not None and not table.snapshot_by_id(snapshot_id := named[name]):
+            raise UserError(f"the snapshot {snapshot_id} of {schema}.{name} has expired", ONE_THAT_STAYS)
         snapshot_id = snapshot_id or self._cut.get(schema, {}).get(name)
         kept = table.snapshot_by_id(snapshot_id) if snapshot_id is not None else None
         return table.scan(snapshot_id=kept.snapshot_id if kept else None)
@@ -155,14 +169,24 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
             yield from _nodes(inner)
 
 
-def _current_cut(target: Target) -> dict[str, dict[str, int]]:
+def _current_cut(target: Target) -> Mapping[str, Mapping[str, int]]:
     """Return the snapshots that belong together, by schema and table; none before Gold's first run."""
+    cut: Cut | None = _read_json(target, CURRENT_CUT)
+    return dict(cut["snapshots"].items()) if cut else {}
+
+
+def kept_cuts(target: Target) -> list[Cut]:
+    """Return the cuts that readers may still ask for, the oldest first."""
+    cuts: list[Cut] | None = _read_json(target, KEPT_CUTS)
+    return cuts or []
+
+
+def _read_json(target: Target, key: str) -> Any:
     try:
-        body = target.s3.get_object(Bucket=target.stack.lake_bucket, Key="current.json")["Body"].read()
+        body = target.s3.get_object(Bucket=target.stack.lake_bucket, Key=key)["Body"]
     except target.s3.exceptions.NoSuchKey:
-        return {}
-    snapshots: dict[str, dict[str, int]] = json.loads(body)["snapshots"]
-    return snapshots
+        return None
+    return json.loads(body.read())
 
 
 def _databases(target: Target) -> tuple[str, str]:

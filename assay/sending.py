@@ -71,7 +71,7 @@ def upload_files(
         stopped = {each.source for each in known}
         new = [source for source in sources if source not in stopped]
         new += [each for source, each in side_cars if source not in stopped]
-        sent, unsent = upload.send_all(target.s3, target.stack.bronze_bucket, new, metadata)
+        sent, unsent = upload.send_all(upload.bronze(target), new, metadata)
     unsent = [*known, *unsent]
     for each in unsent:
         console.note(f"not sent: {': '.join(map(console.shown, each.told))}", style="red")

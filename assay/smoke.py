@@ -74,10 +74,7 @@ def smoke(target: Target, ledger: Ledger, *, timeout_s: float) -> Smoke:
         with _file(f"{started:%Y%m%dT%H%M%SZ}-{name}.csv", op) as path:
             source = upload.Source(path, FOLDER + path.name)
             metadata = control_metadata(f"{ROWS}:{money}")
-            followed = [
-                watch.FileProgress(sent)
-                for sent in upload.upload(target.s3, target.stack.bronze_bucket, [source], metadata)
-            ]
+            followed = [watch.FileProgress(sent) for sent in upload.upload(upload.bronze(target), [source], metadata)]
         if code := watch.follow(target, ledger, followed, timeout_s=timeout_s):
             return Smoke(checks, code)
         checks += [

@@ -36,6 +36,14 @@ def render_list(items: Sequence[Item], total: int) -> RenderableType:
     return grid
 
 
+def breaker_line(layer: str, since: str) -> str:
+    """Return what an open breaker means, and how to close it."""
+    at = since[:19].replace("T", " ")
+    return (
+        f"The breaker of {layer} is open since {at}: no run starts but probes. Close it: assay resume --layer {layer}"
+    )
+
+
 def _name(item: Item) -> str:
     """Return a file's key, with its subject where that is not transactions."""
     subject = item.get("subject", TRANSACTIONS)

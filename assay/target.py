@@ -35,6 +35,7 @@ class Stack:
     """What the deployed stack says about itself in its outputs."""
 
     bronze_bucket: str
+    cards_key: str
     lake_bucket: str
     ledger_table: str
     kpi_function: str

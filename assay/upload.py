@@ -18,9 +18,13 @@ from assay.ledger import file_id
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+    from mypy_boto3_s3.literals import ChecksumAlgorithmType
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, PutObjectRequestTypeDef
+
+    from assay.target import Target
 
 FOLDERS = ("transactions/", "cards/", "users/", "mcc_codes/")  # whose uploads start something: the template's events
+CARDS = "cards/"
 NO_DATA = (
     *(".md", ".rst", ".adoc", ".doc", ".docx", ".rtf", ".odt", ".ppt", ".pptx"),
     *(".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp"),
@@ -34,6 +38,16 @@ PARALLEL = 4
 ONE_REQUEST = 64 * 1024**2  # larger files are sent in parts
 PART = 32 * 1024**2
 MOST_PARTS = 10_000  # of S3
+CHECKSUM: ChecksumAlgorithmType = "SHA256"  # S3 computes it too, refuses what differs, and tells it ever after
+
+
+@dataclass(frozen=True)
+class Bronze:
+    """Where uploads go: the bucket, and the ARN of the key under which files of cards lie there."""
+
+    client: S3Client
+    bucket: str
+    cards_key: str
 
 
 @dataclass(frozen=True)
@@ -161,17 +175,20 @@ def instant_text(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def upload(client: S3Client, bucket: str, sources: Sequence[Source], metadata: dict[str, str]) -> list[Uploaded]:
+def bronze(target: Target) -> Bronze:
+    """Return where the uploads of a stack go."""
+    return Bronze(target.s3, target.stack.bronze_bucket, target.stack.cards_key)
+
+
+def upload(to: Bronze, sources: Sequence[Source], metadata: dict[str, str]) -> list[Uploaded]:
     """Send all files as `send_all` does; raise UserError for the first that cannot be sent."""
-    sent, unsent = send_all(client, bucket, sources, metadata)
+    sent, unsent = send_all(to, sources, metadata)
     if unsent:
         raise UserError(*unsent[0].told)
     return sent
 
 
-def send_all(
-    client: S3Client, bucket: str, sources: Sequence[Source], metadata: dict[str, str]
-) -> tuple[list[Uploaded], list[Unsent]]:
+def send_all(to: Bronze, sources: Sequence[Source], metadata: dict[str, str]) -> tuple[list[Uploaded], list[Unsent]]:
     """Send files, some at a time, in the order of `sources`; return what was sent, and what could not be.
 
     Companions go first, since they must be there before their files are read.
@@ -181,16 +198,16 @@ def send_all(
     done: list[Uploaded | Unsent] = []
     for group in (first, then):
         with ThreadPoolExecutor(PARALLEL) as pool:
-            done += pool.map(lambda source: _send_or_tell(client, bucket, source, metadata), group)
+            done += pool.map(lambda source: _send_or_tell(to, source, metadata), group)
     return [each for each in done if isinstance(each, Uploaded)], [each for each in done if isinstance(each, Unsent)]
 
 
-def _send_or_tell(client: S3Client, bucket: str, source: Source, metadata: dict[str, str]) -> Uploaded | Unsent:
+def _send_or_tell(to: Bronze, source: Source, metadata: dict[str, str]) -> Uploaded | Unsent:
     """Send a file; errors that are of this file alone do not hold up the others."""
     if unsent := unfit(source):
         return unsent
     try:
-        return _send(client, bucket, source, metadata)
+        return _send(to, source, metadata)
     except OSError as error:
         if error.filename is None:
             raise
@@ -206,21 +223,23 @@ def part_size(size: int) -> int:
     return max(PART, size // MOST_PARTS + 1)
 
 
-def _send(client: S3Client, bucket: str, source: Source, metadata: dict[str, str]) -> Uploaded:
+def _send(to: Bronze, source: Source, metadata: dict[str, str]) -> Uploaded:
     size = source.path.stat().st_size
     with source.path.open("rb") as body:
-        if size <= ONE_REQUEST:
-            return send_bytes(client, bucket, source.key, body, metadata, size=size)
-        version = _send_in_parts(client, bucket, source.key, body, metadata, part=part_size(size))
-        return _uploaded(bucket, source.key, version, size)
+        # To send parts of what lies under a key takes the right to decrypt, which senders of cards do not have.
+        if size <= ONE_REQUEST or source.key.startswith(CARDS):
+            return send_bytes(to, source.key, body, metadata, size=size)
+        version = _send_in_parts(to, source.key, body, metadata, part=part_size(size))
+        return _uploaded(to.bucket, source.key, version, size)
 
 
-def send_bytes(
-    client: S3Client, bucket: str, key: str, body: BinaryIO | bytes, metadata: dict[str, str], *, size: int
-) -> Uploaded:
-    """Put an object in one request."""
-    version = client.put_object(Bucket=bucket, Key=key, Body=body, Metadata=metadata).get("VersionId")
-    return _uploaded(bucket, key, version, size)
+def send_bytes(to: Bronze, key: str, body: BinaryIO | bytes, metadata: dict[str, str], *, size: int) -> Uploaded:
+    """Put an object in one request, one of cards under their key."""
+    sent: PutObjectRequestTypeDef = {"Bucket": to.bucket, "Key": key, "Body": body, "Metadata": metadata}
+    sent["ChecksumAlgorithm"] = CHECKSUM
+    if key.startswith(CARDS):
+        sent |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": to.cards_key, "BucketKeyEnabled": True}
+    return _uploaded(to.bucket, key, to.client.put_object(**sent).get("VersionId"), size)
 
 
 def _uploaded(bucket: str, key: str, version: str | None, size: int) -> Uploaded:
@@ -229,17 +248,22 @@ def _uploaded(bucket: str, key: str, version: str | None, size: int) -> Uploaded
     return Uploaded(key, version, file_id(bucket, key, version), size, datetime.now(UTC))
 
 
-def _send_in_parts(
-    client: S3Client, bucket: str, key: str, body: BinaryIO, metadata: dict[str, str], *, part: int
-) -> str | None:
-    """Send a large file part by part; boto3's own transfer does not return the version that it made."""
-    upload_id = client.create_multipart_upload(Bucket=bucket, Key=key, Metadata=metadata)["UploadId"]
+def _send_in_parts(to: Bronze, key: str, body: BinaryIO, metadata: dict[str, str], *, part: int) -> str | None:
+    """Send a large file part by part; boto3's own transfer does not return the version that it made.
+
+    S3 refuses parts with checksums unless the upload has declared them, and its end unless it repeats them.
+    """
+    client, bucket = to.client, to.bucket
+    begun = client.create_multipart_upload(Bucket=bucket, Key=key, Metadata=metadata, ChecksumAlgorithm=CHECKSUM)
+    upload_id = begun["UploadId"]
     parts: list[CompletedPartTypeDef] = []
     try:
         while chunk := body.read(part):
             number = len(parts) + 1
-            sent = client.upload_part(Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=chunk)
-            parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+            sent = client.upload_part(
+                Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=chunk, ChecksumAlgorithm=CHECKSUM
+            )
+            parts.append({"PartNumber": number, "ETag": sent["ETag"], "ChecksumSHA256": sent["ChecksumSHA256"]})
         done = client.complete_multipart_upload(
             Bucket=bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts}
         )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from assay.target import Target
 
 UNSUCCESSFUL = {"FAILED", "TIMED_OUT", "ABORTED"}
-HELD = "Assay.FileHeld"  # the workflow's error for a file that a run holds: nobody has given it up
+WAITING = ("Assay.FileWaits", "Assay.Parked")  # errors of the workflow for a file that has not failed
 CHECK_WORKFLOW_EVERY = 10  # polls: a workflow that ends without a word in the ledger is rare
 
 
@@ -36,12 +36,12 @@ class FileProgress:
     file: Uploaded
     item: Item | None = None
     workflow: str | None = None  # its status, when it ended and the ledger does not say so
-    is_held: bool = False
+    is_waiting: bool = False  # it has not failed, but nothing sees it through any more
 
     @property
     def end(self) -> str | None:
         in_ledger = ending(self.item) if self.item else None
-        return in_ledger or (("held" if self.is_held else "failed") if self.workflow else None)
+        return in_ledger or (("waiting" if self.is_waiting else "failed") if self.workflow else None)
 
     @property
     def status(self) -> str:
@@ -75,8 +75,8 @@ class FileProgress:
 
     def result(self) -> str:
         """Return in words how the file ended, or why."""
-        if self.is_held:
-            return "a run that has not ended holds the file (docs/runbook.md, section Held file)"
+        if self.is_waiting:
+            return "it keeps its place, but its execution has ended: assay status, then assay resume"
         if self.workflow:
             return f"the workflow ended {self.workflow}"
         item = self.item or {}
@@ -152,7 +152,7 @@ def _check_workflow(progress: FileProgress, ledger: Ledger, workflows: SFNClient
     # The ledger may have been written between the two reads; what it says goes first.
     progress.item = ledger.get([progress.file.file_id]).get(progress.file.file_id, progress.item)
     if not progress.end:
-        progress.workflow, progress.is_held = execution["status"], execution.get("error") == HELD
+        progress.workflow, progress.is_waiting = execution["status"], execution.get("error") in WAITING
 
 
 @contextmanager
@@ -246,7 +246,7 @@ def follow(target: Target, ledger: Ledger, files: Sequence[FileProgress], *, tim
 
 def _report_failure(progress: FileProgress) -> None:
     key = console.shown(progress.file.key)
-    if progress.end in ("rejected", "failed", "held"):
+    if progress.end in ("rejected", "failed", "waiting"):
         for line in progress.why():
             console.note(f"{progress.end}: {key}: {console.shown(line)}", style="red")
     elif progress.end is None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from assay.ledger import Item, Ledger, ending
 from assay.target import Target, local_target
-from assay.upload import Source, Uploaded, upload
+from assay.upload import Source, Uploaded, bronze, upload
 from benchmarks.job_runs import JobRun, read_runs
 from devcloud.local import deploy, lifecycle
 from devcloud.local.lifecycle import Cloud
@@ -73,7 +73,7 @@ class BenchCloud:
         """Upload files at once and await the end of each, and of its workflow; all must end published."""
         known = {layer: len(self.job_runs(self.job_name(layer))) for layer in JOBS}
         sources = [Source(path, prefix + path.name) for path in paths]
-        uploads = upload(self.target.s3, self.target.stack.bronze_bucket, sources, {})
+        uploads = upload(bronze(self.target), sources, {})
         file_ids = [each.file_id for each in uploads]
         until(lambda: self._all_ended(file_ids), what="the end of all files")
         until(self._no_workflow_runs, what="the end of all workflows")

@@ -11,7 +11,7 @@ from contract.companions import COMPANIONS
 from contract.descriptions import column_description
 from contract.dimensions import DIMENSIONS, VERSIONED_DIMENSIONS
 from contract.formats import FOREIGN_FORMATS, HTML, JSON, XML
-from contract.items import CalendarsItem, FileItem, LateItem, LayerItem, RangeItem, SweepItem
+from contract.items import BreakerItem, CalendarsItem, FileItem, LateItem, LayerItem, RangeItem, SweepItem
 from contract.kinds import Kind
 from contract.rules import CHANGE_RULES, Rule, rules_of, value_rules
 from contract.sql_types import ORDER_FIELDS, ROW_ORDER
@@ -209,6 +209,8 @@ def dynamo_type(hint: Any) -> str:
     """Return the DynamoDB type of a hint."""
     if get_origin(hint) is list:
         return f"L of {dynamo_type(get_args(hint)[0])}"
+    if get_origin(hint) is set:
+        return f"{dynamo_type(get_args(hint)[0])}S"
     if get_origin(hint) is dict:
         return f"M of {dynamo_type(get_args(hint)[1])}"
     if is_typeddict(hint):
@@ -260,6 +262,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "table columns": table_columns,
     "file item": lambda: item_attributes(FileItem),
     "layer item": lambda: item_attributes(LayerItem),
+    "breaker item": lambda: item_attributes(BreakerItem),
     "range item": lambda: item_attributes(RangeItem),
     "sweep item": lambda: item_attributes(SweepItem),
     "calendars item": lambda: item_attributes(CalendarsItem),

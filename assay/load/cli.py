@@ -42,7 +42,7 @@ def declare(
     """Declare that a folder's files are one full load. Older rows that they lack are deleted."""
     from assay import console, watch
     from assay.load import declare as declaring
-    from assay.upload import instant_text, read_instant
+    from assay.upload import bronze, instant_text, read_instant
 
     start_at = read_instant("--start", start)
     declaring.refuse_future(start_at, datetime.now(UTC))
@@ -51,7 +51,7 @@ def declare(
     files = declaring.find_files(target.s3, bucket, folder, file or [])
     declared = declaring.Declaration(name or f"{folder}{instant_text(start_at)}", start_at, files)
     console.out().print(declaring.render(declared, declaring.known_to(ledger, bucket, files)))
-    sent = declaring.put_marker(target.s3, bucket, folder, declared)
+    sent = declaring.put_marker(bronze(target), folder, declared)
     console.out().print(f"{console.shown(sent.key)}  version {sent.version_id}", soft_wrap=True)
     if wait:
         raise typer.Exit(watch.follow(target, ledger, [watch.FileProgress(sent)], timeout_s=timeout * 60))

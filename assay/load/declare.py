@@ -16,7 +16,7 @@ from rich.table import Table
 from assay import console
 from assay.errors import UserError
 from assay.ledger import Item, Ledger, ending, file_id
-from assay.upload import Uploaded, instant_text, send_bytes
+from assay.upload import Bronze, Uploaded, instant_text, send_bytes
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -108,13 +108,14 @@ def known_to(ledger: Ledger, bucket: str, files: Sequence[LoadFile]) -> dict[str
     if lost:
         named = ", ".join(f"{key} ({end})" for key, end in lost.items())
         raise UserError(
-            f"the load has files that were not taken: {named}", "see assay passport KEY, and upload them again"
+            f"the load has files that were not taken: {named}",
+            "assay resume those that failed, and upload the others corrected",
         )
     others = [key for key, item in known.items() if item.get("format", {}).get("is_full_load") is False]
     if others:
         raise UserError(
             f"not a full load, so the load would delete its rows as older ones: {', '.join(others)}",
-            'if it is one, put {"full_load": true} into a _dialect.json beside it, and upload both again',
+            'if it is one, put {"full_load": true} into a _dialect.json beside it, and upload both with --as-of',
         )
     return known
 
@@ -126,10 +127,10 @@ def refuse_future(start_at: datetime, now: datetime) -> None:
         )
 
 
-def put_marker(client: S3Client, bucket: str, folder: str, declared: Declaration) -> Uploaded:
+def put_marker(to: Bronze, folder: str, declared: Declaration) -> Uploaded:
     """Write the marker beside the load's files."""
     body = declared.as_bytes()
-    return send_bytes(client, bucket, folder + MARKER, body, {}, size=len(body))
+    return send_bytes(to, folder + MARKER, body, {}, size=len(body))
 
 
 def render(declared: Declaration, known: dict[str, Item]) -> Table:

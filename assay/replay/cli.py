@@ -27,11 +27,19 @@ if TYPE_CHECKING:
     from assay.target import Target
 
 LARGEST_SEED = 2**31 - 1
+UNCHANGED = "Readers see no change; the next replay starts over."
 
 
 def replay(
     check: Annotated[bool, typer.Option("--check", help="Rebuild beside the published layers and compare.")] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Rebuild and replace the published layers.")] = False,
+    silver_run: Annotated[
+        int | None,
+        typer.Option(min=1, help="With --check: the run of Silver up to which. Without one, that of Gold's."),
+    ] = None,
+    gold_run: Annotated[
+        int | None, typer.Option(min=1, help="With --check: the run of Gold up to which. Without one, the newest.")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=LARGEST_SEED, help="Fixes the order and the batches of the files.")
     ] = None,
@@ -43,27 +51,40 @@ def replay(
     """Rebuild Silver and Gold from Bronze in another order. Exits 1 if they differ from what is published."""
     if check == apply:
         raise UserError("replay needs --check or --apply", "choose one of them")
+    if apply and (silver_run or gold_run):
+        raise UserError("--apply replaces what is published now", "name runs with --check only")
     target = open_target(stack, region, profile)
     chosen = random.randint(0, LARGEST_SEED) if seed is None else seed  # noqa: S311 - an order to try, nothing secret
-    report = _replay(target, open_ledger(target), chosen, apply=apply, as_json=as_json)
+    ledger = open_ledger(target)
+    if check:
+        report = _check(target, ledger, (silver_run, gold_run), chosen)
+    else:
+        report = _apply(target, ledger, chosen, as_json=as_json)
     _tell(report, as_json=as_json)
     if not report.agrees:
         raise typer.Exit(CHECK_FAILED)
 
 
-def _replay(target: Target, ledger: Ledger, seed: int, *, apply: bool, as_json: bool) -> Report:
-    """Rebuild and compare, and replace the layers with `apply`; return the last comparison."""
+def _check(target: Target, ledger: Ledger, runs: tuple[int | None, int | None], seed: int) -> Report:
+    """Rebuild up to named runs of Silver and Gold, and compare."""
+    from assay.replay import rebuild
+    from assay.replay.cuts import kept_cut
+
+    with _when_interrupted(UNCHANGED):
+        return rebuild.check(target, ledger, kept_cut(target, *runs), seed)
+
+
+def _apply(target: Target, ledger: Ledger, seed: int, *, as_json: bool) -> Report:
+    """Rebuild, compare, and replace the layers; return the last comparison."""
     from assay.audit import read_layers
     from assay.replay import rebuild
 
-    with _when_interrupted("Readers see no change; the next replay starts over."):
+    with _when_interrupted(UNCHANGED):
         # What is to be repaired may be at rest in any state: a failed run, or Gold behind a Silver already in place.
-        layers = read_layers(ledger) if apply else rebuild.comparable_layers(ledger)
-        rebuilt = rebuild.Rebuild(target, ledger, seed).rebuild(layers)
-        report = rebuild.compare(target, ledger, rebuilt, seed)
-        rebuild.require_unchanged(ledger, rebuilt.layers)
-    if not apply:
-        return report
+        layers = read_layers(ledger)
+        rebuilt = rebuild.rebuild_all(target, ledger, seed)
+        report = rebuild.compare(target, ledger, rebuilt)
+        rebuild.require_unchanged(ledger, layers)
     if report.lost:
         raise UserError(
             f"{len(report.lost):,} files were lost in the replay; nothing is replaced",
@@ -72,8 +93,8 @@ def _replay(target: Target, ledger: Ledger, seed: int, *, apply: bool, as_json: 
     if not as_json:
         _tell(report, as_json=False)
     with _when_interrupted("Silver may be replaced and Gold not: run assay replay --apply again."):
-        rebuild.put_in_place(target, ledger, rebuilt)
-        return rebuild.compare_in_place(target, ledger, rebuilt, seed)
+        rebuild.put_in_place(target, ledger, rebuilt, layers)
+        return rebuild.compare_in_place(target, ledger, rebuilt, layers)
 
 
 @contextmanager

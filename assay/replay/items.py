@@ -25,13 +25,23 @@ def in_silver(items: Sequence[Item]) -> list[Item]:
     return [item for item in items if item["status"] in ("in_silver", "published") and item["in_effect"]]
 
 
+def up_to(items: Sequence[Item], silver_run: int) -> list[Item]:
+    """Return the files whose rows made up Silver after a run; later ones may be anywhere."""
+    return [
+        item
+        for item in items
+        if item["in_effect"] and item.get("silver", {}).get("run_seq", silver_run + 1) <= silver_run
+    ]
+
+
 def _is_under_way(item: Item) -> bool:
     return not item.get("failed") and item["status"] in ("accepted", "in_silver")
 
 
-def never_accepted(items: Sequence[Item]) -> list[Item]:
-    """Return the files that the KPI function has not decided on, or could not."""
-    return [item for item in items if item["status"] == "received"]
+def never_accepted(items: Sequence[Item], before: str | None = None) -> list[Item]:
+    """Return the files that the KPI function has not decided on, or could not; of those that came before an instant."""
+    received = [item for item in items if item["status"] == "received"]
+    return [item for item in received if before is None or item["changes"][0]["at"] < before]
 
 
 def as_accepted(item: Item) -> Item:

@@ -3,34 +3,38 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import cast
 from uuid import uuid4
+
+from contract.items import Cut
 
 from assay import console, runs
 from assay.audit import Layers, read_layers
 from assay.errors import UserError
 from assay.ledger import Item, Ledger
-from assay.query import lake
+from assay.query import Snapshots, lake
 from assay.replay import comparison, scratch
 from assay.replay import items as choosing
+from assay.replay.comparison import TableComparison
+from assay.replay.cuts import totals_at
 from assay.replay.report import Report
 from assay.runs import RunFailedError
 from assay.target import Target
 
 # What was accepted is not judged again: in another order a reload may delete a larger share of the living rows.
 NO_LIMIT = {"--maximum_missing_share": "1"}
-OR_REBUILD = "if none is under way, rebuild both layers: assay replay --apply"
 HALF_DONE = "then put both in place: assay replay --apply"
 AGAIN = "files arrived meanwhile: wait until they have ended (assay status), then run this again"
 
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What a rebuild stands for: the production runs that it must equal, and the files that did not come through.
+    """What a rebuild came to: how many files it took, and those that did not come through.
 
     `token` is the replay's own, `totals` are those of its Silver.
     """
 
-    layers: Layers
+    seed: int
     files: int
     lost: Sequence[Item]
     token: str
@@ -40,18 +44,15 @@ class Rebuilt:
 class Rebuild:
     """One replay of a stack."""
 
-    def __init__(self, target: Target, ledger: Ledger, seed: int) -> None:
+    def __init__(self, target: Target, seed: int) -> None:
         self._target = target
-        self._ledger = ledger
+        self._seed = seed
         self._replayed = Ledger(target.dynamodb, target.stack.replay_ledger_table)
         self._random = Random(seed)  # noqa: S311 - an order to try, nothing secret
         self._token = uuid4().hex
 
-    def rebuild(self, layers: Layers) -> Rebuilt:
-        """Take all files in effect through the jobs again, in another order and in other batches."""
-        items = self._ledger.whole()
-        files = choosing.in_silver(items)
-        tell_passed_over(choosing.never_accepted(items))
+    def rebuild(self, files: Sequence[Item]) -> Rebuilt:
+        """Take files through the jobs again, in another order and in other batches."""
         scratch.empty(self._target, self._token)
         parts = choosing.batches(files, self._random)
         for number, part in enumerate(parts, 1):
@@ -68,7 +69,7 @@ class Rebuild:
         ended = self._replayed.get(file_ids)
         lost = [item for item in ended.values() if item["status"] != "published"]
         totals = (self._replayed.layer("silver") or {}).get("published", {})
-        return Rebuilt(layers, len(files), lost, self._token, totals)
+        return Rebuilt(self._seed, len(files), lost, self._token, totals)
 
     def _run_until_nothing_waits(self, layer: str, status: str, file_ids: Sequence[str]) -> None:
         """Run a job for what still waits: reloads that wait for their files, or for a run of their own."""
@@ -97,32 +98,55 @@ def tell_passed_over(items: Sequence[Item]) -> None:
         console.note(f"passed over: {len(items) - choosing.SHOWN:,} more of the kind: assay status", "yellow")
 
 
-def comparable_layers(ledger: Ledger) -> Layers:
-    """Read both layers; refuse while they cannot be compared: a run is half published, or Gold is behind Silver."""
-    layers = read_layers(ledger)
-    if layers.is_moving:
-        raise UserError("a run is being published", f"wait until it has ended (assay status); {OR_REBUILD}")
-    if layers.gold["published"]["silver_run_seq"] != layers.silver["published"]["run_seq"]:
-        raise UserError("Gold has not taken Silver's last run yet", f"wait for it (assay status); {OR_REBUILD}")
-    return layers
+def check(target: Target, ledger: Ledger, cut: Cut, seed: int) -> Report:
+    """Rebuild what Silver and Gold held at a cut, and compare; files may go on arriving meanwhile."""
+    items = ledger.whole()
+    files = choosing.up_to(items, cut["silver_run_seq"])
+    tell_passed_over(choosing.never_accepted(items, before=cut["at"]))
+    rebuilt = Rebuild(target, seed).rebuild(files)
+    named = cast(Snapshots, cut["snapshots"])
+    with console.working("comparing"), lake(target, _databases(target), named) as tables:
+        found, totals = comparison.compare(tables), totals_at(tables, files)
+    return _report(target, rebuilt, found, totals, (cut["silver_run_seq"], cut["run_seq"]))
 
 
-def compare(target: Target, ledger: Ledger, rebuilt: Rebuilt, seed: int) -> Report:
+def rebuild_all(target: Target, ledger: Ledger, seed: int) -> Rebuilt:
+    """Rebuild all that Silver holds; refuse while a file is on its way."""
+    items = ledger.whole()
+    files = choosing.in_silver(items)
+    tell_passed_over(choosing.never_accepted(items))
+    return Rebuild(target, seed).rebuild(files)
+
+
+def compare(target: Target, ledger: Ledger, rebuilt: Rebuilt) -> Report:
     """Compare what is published now with what was rebuilt."""
-    stack, replayed = target.stack, Ledger(target.dynamodb, target.stack.replay_ledger_table)
-    databases = {
+    with console.working("comparing"), lake(target, _databases(target)) as tables:
+        found = comparison.compare(tables)
+    layers = read_layers(ledger)
+    return _report(target, rebuilt, found, {"silver": layers.silver, "gold": layers.gold}, _runs(layers))
+
+
+def _databases(target: Target) -> dict[str, str]:
+    stack = target.stack
+    return {
         "silver": stack.silver_database,
         "gold": stack.gold_database,
         "replay_silver": stack.replay_silver_database,
         "replay_gold": stack.replay_gold_database,
     }
-    with console.working("comparing"), lake(target, databases) as tables:
-        found = comparison.compare(tables)
+
+
+def _report(
+    target: Target,
+    rebuilt: Rebuilt,
+    found: Sequence[TableComparison],
+    production: Mapping[str, Item],
+    runs_of: tuple[int, int],
+) -> Report:
+    replayed = Ledger(target.dynamodb, target.stack.replay_ledger_table)
     scratch.require_own(target, rebuilt.token)
-    totals = comparison.compare_totals(
-        *({name: each.layer(name) or {} for name in comparison.LAYERS} for each in (ledger, replayed))
-    )
-    return Report(seed, rebuilt.files, found, totals, rebuilt.lost)
+    totals = comparison.compare_totals(production, {name: replayed.layer(name) or {} for name in comparison.LAYERS})
+    return Report(*runs_of, rebuilt.seed, rebuilt.files, found, totals, rebuilt.lost)
 
 
 def require_unchanged(ledger: Ledger, before: Layers) -> None:
@@ -131,12 +155,12 @@ def require_unchanged(ledger: Ledger, before: Layers) -> None:
         raise UserError("Silver or Gold has moved on since the replay began", AGAIN)
 
 
-def put_in_place(target: Target, ledger: Ledger, rebuilt: Rebuilt) -> None:
-    """Publish the rebuilt layers in place of the present ones, Silver first; a job refuses if a run came between.
+def put_in_place(target: Target, ledger: Ledger, rebuilt: Rebuilt, layers: Layers) -> None:
+    """Publish the rebuilt layers in place of `layers`, Silver first; a job refuses if a run came between.
 
     The jobs also refuse what is not what was rebuilt: another replay may have begun to rebuild it.
     """
-    stack, (silver, gold) = target.stack, _runs(rebuilt.layers)
+    stack, (silver, gold) = target.stack, _runs(layers)
     scratch.require_own(target, rebuilt.token)
     totals = {f"--expected_{name}": str(rebuilt.totals[name]) for name in ("row_count", "total_amount")}
     _take_over(target, ledger, "silver", stack.silver_job, stack.replay_silver_database, silver, totals)
@@ -160,10 +184,10 @@ def _take_over(
         raise UserError(f"{layer.capitalize()} is at run {found} instead of {expected}", AGAIN) from error
 
 
-def compare_in_place(target: Target, ledger: Ledger, rebuilt: Rebuilt, seed: int) -> Report:
+def compare_in_place(target: Target, ledger: Ledger, rebuilt: Rebuilt, layers: Layers) -> Report:
     """Compare what was put in place with what was rebuilt; files that have come since make a difference no fault."""
-    report = compare(target, ledger, rebuilt, seed)
-    silver, gold = _runs(rebuilt.layers)
+    report = compare(target, ledger, rebuilt)
+    silver, gold = _runs(layers)
     if not report.agrees and _runs(read_layers(ledger)) != (silver + 1, gold + 1):
         raise UserError(
             "both layers are in place, and Silver or Gold has moved on before they were compared",

@@ -15,8 +15,10 @@ from assay.replay.comparison import Difference, TableComparison, TotalComparison
 
 @dataclass(frozen=True)
 class Report:
-    """A comparison of production with its replay, and the files that did not come through the replay."""
+    """A comparison of production after two runs with its replay, and the files that did not come through the replay."""
 
+    silver_run: int
+    gold_run: int
     seed: int
     files: int
     tables: Sequence[TableComparison]
@@ -30,6 +32,8 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         return {
             "agrees": self.agrees,
+            "silver_run": self.silver_run,
+            "gold_run": self.gold_run,
             "seed": self.seed,
             "files": self.files,
             "tables": [table.as_json() for table in self.tables],
@@ -47,7 +51,8 @@ def why(item: Item) -> str:
 
 
 def render(report: Report) -> RenderableType:
-    title = f"Replay of {report.files:,} files, seed {report.seed}"
+    runs = f"Silver's run {report.silver_run} and Gold's run {report.gold_run}"
+    title = f"Replay of {report.files:,} files, up to {runs}, seed {report.seed}"
     grid = console.table(
         title, ("", "table", "production", "replay", "differing keys"), right=("production", "replay", "differing keys")
     )

@@ -133,7 +133,7 @@ def send(stage: Stage, file: DemoFile) -> Item:
     rows, amount = file.control
     metadata = control_metadata(f"{rows}:{amount}") | upload.as_of_metadata(file.as_of)
     source = upload.Source(file.path, file.key)
-    sent = upload.upload(stage.target.s3, stage.target.stack.bronze_bucket, [source], metadata)
+    sent = upload.upload(upload.bronze(stage.target), [source], metadata)
     progress = watch.FileProgress(sent[0])
     with watch.showing() as show:
         watch.wait([progress], stage.ledger, stage.target.stepfunctions, show, timeout_s=TIMEOUT_S, poll_s=POLL_S)

@@ -15,6 +15,7 @@ from devcloud.local.permissions import Permission, Request, permissions, s3_oper
 
 _CREDENTIAL = re.compile(r"Credential=(?P<caller>[^/]+)/\d+/(?P<region>[^/]+)/(?P<service>[^/]+)/")
 _LAMBDA_INVOCATION = re.compile(r"/functions/[^/]+/invocations$")
+KEY_HEADER = "x-amz-server-side-encryption-aws-kms-key-id"
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
@@ -43,14 +44,19 @@ class Recorder:
             return self._application(environ, start_response)
         request = _request(environ, service=signed["service"], region=signed["region"])
 
-        def answer(status: str, *rest: Any, **more: Any) -> Any:
-            self._note(signed["caller"], request, int(status.split()[0]))
-            return start_response(status, *rest, **more)
+        def answer(status: str, headers: list[tuple[str, str]], *rest: Any, **more: Any) -> Any:
+            self._note(
+                signed["caller"],
+                request,
+                int(status.split()[0]),
+                {name.lower(): value for name, value in headers}.get(KEY_HEADER, ""),
+            )
+            return start_response(status, headers, *rest, **more)
 
         return self._application(environ, answer)
 
-    def _note(self, caller: str, request: Request, status: int) -> None:
-        answered = Request(**{**vars(request), "status": status})
+    def _note(self, caller: str, request: Request, status: int, key_arn: str) -> None:
+        answered = Request(**{**vars(request), "status": status, "key_arn": key_arn})
         call: Call = {
             "role": caller,
             "service": request.service,

@@ -38,6 +38,7 @@ class Request:
     given: Mapping[str, Any] = field(default_factory=dict)
     body: bytes = b""
     status: int = 200
+    key_arn: str = ""  # of the KMS key under which S3 answers that the object lies
 
     def arn(self, resource: str, *, service: str | None = None) -> str:
         return f"arn:{PARTITION}:{service or self.service}:{self.region}:{ACCOUNT}:{resource}"
@@ -100,6 +101,8 @@ _S3_ACTIONS = {
     "CopyObject": "PutObject",
     "DeleteObjects": "DeleteObject",
 }
+# What a call takes of KMS where the object lies under a key; to send a part would take Decrypt, too.
+_OF_KMS = {"GetObject": "Decrypt", "PutObject": "GenerateDataKey"}
 _OF_ONE_VERSION = {"GetObject", "DeleteObject", "GetObjectTagging"}
 _DELETED_KEY = re.compile(rb"<Key>(.*?)</Key>", re.DOTALL)
 
@@ -112,6 +115,9 @@ def _s3(request: Request) -> Iterator[Permission]:
         return
     versioned = "versionId" in request.query
     yield _on_s3(_of_version(action, versioned=versioned), f"{bucket}/{key}")
+    if request.key_arn and request.operation in _OF_KMS:
+        through = {"kms:ViaService": f"s3.{request.region}.amazonaws.com"}
+        yield {"action": f"kms:{_OF_KMS[request.operation]}", "resource": request.key_arn, "context": through}
     if request.status == _NOT_FOUND:
         # Who may not list is answered 403 instead.
         yield _on_s3("ListBucketVersions" if versioned else "ListBucket", bucket)
@@ -200,6 +206,12 @@ def _lambda(request: Request) -> Iterator[Permission]:
     }
 
 
+def _sqs(request: Request) -> Iterator[Permission]:
+    queue = str(request.given.get("QueueUrl", "")).rpartition("/")[2]
+    action = f"sqs:{request.operation.removesuffix('Batch')}"
+    yield {"action": action, "resource": request.arn(queue) if queue else "*", "context": {}}
+
+
 def _cloudformation(request: Request) -> Iterator[Permission]:
     stack = request.given.get("StackName")
     yield _on(request, request.arn(f"stack/{stack}/*") if stack else "*")
@@ -222,5 +234,6 @@ _OF_SERVICE = {
     "cloudformation": _cloudformation,
     "states": _by_parameter("stateMachineArn", "executionArn"),
     "sns": _by_parameter("TopicArn", "TargetArn"),
+    "sqs": _sqs,
     "secretsmanager": _by_parameter("SecretId"),
 }

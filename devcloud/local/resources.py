@@ -12,6 +12,7 @@ EMULATED = frozenset(
         "AWS::Events::Rule",
         "AWS::Glue::Database",
         "AWS::Glue::Job",
+        "AWS::KMS::Key",
         "AWS::Lambda::Function",
         "AWS::Logs::LogGroup",
         "AWS::S3::Bucket",
@@ -38,6 +39,8 @@ _REASONS = {
 }
 _PROPERTIES = {
     ("AWS::DynamoDB::Table", "PointInTimeRecoverySpecification"): "there are no backups",
+    ("AWS::KMS::Key", "KeyPolicy"): "anyone may use a key, and nothing is encrypted",
+    ("AWS::Logs::LogGroup", "DataProtectionPolicy"): "what Spark logs is not masked",
     ("AWS::Logs::LogGroup", "RetentionInDays"): "logs are kept as files until the folder is deleted",
     ("AWS::S3::Bucket", "LifecycleConfiguration"): "objects neither move nor expire",
     ("AWS::S3::Bucket", "BucketEncryption"): "objects are kept in memory, unencrypted",

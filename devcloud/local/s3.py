@@ -11,6 +11,7 @@ from urllib.parse import quote_plus
 from moto.core.utils import iso_8601_datetime_with_milliseconds
 from moto.s3 import notifications
 from moto.s3.models import FakeBucket, s3_backends
+from moto.s3.responses import S3Response
 
 from devcloud.local.awslambda import Functions
 from devcloud.local.patching import Function, wrap, wrap_classmethod
@@ -24,6 +25,7 @@ def install(functions: Functions) -> None:
     wrap_classmethod(FakeBucket, "create_from_cloudformation_json", _with_settings)
     wrap_classmethod(FakeBucket, "update_from_cloudformation_json", lambda original: _with_settings(_named(original)))
     wrap(notifications, "_get_s3_event", complete_event)
+    wrap(S3Response, "head_object", with_number_of_parts)
     wrap(notifications, "_invoke_awslambda", lambda original: _asynchronous(functions))
 
 
@@ -89,6 +91,23 @@ def complete_event(original: Function) -> Function:
         return event
 
     return _get_s3_event
+
+
+def with_number_of_parts(original: Function) -> Function:
+    """Return a HEAD that says of a checksum over those of parts that it is one, and over how many."""
+
+    # Until moto says so: its GET does.
+    def head_object(self: Any, bucket_name: str, query: Any, key_name: str, headers: Any) -> Any:
+        status, found, body = original(self, bucket_name, query, key_name, headers)
+        if headers.get("x-amz-checksum-mode") == "ENABLED" and "x-amz-sdk-checksum-algorithm" in found:
+            version_id = query.get("versionId", [None])[0]
+            key = self.backend.head_object(bucket_name, key_name, version_id=version_id)
+            found["x-amz-checksum-type"] = key.checksum_type or "FULL_OBJECT"
+            if key.checksum_type == "COMPOSITE":
+                found[f"x-amz-checksum-{key.checksum_algorithm.lower()}"] += f"-{key.checksum_parts}"
+        return status, found, body
+
+    return head_object
 
 
 def sequencer(key: Any) -> str:

@@ -29,7 +29,7 @@ from reading.control import Control, accepts_range, control_of_metadata, control
 from reading.dialect import refuse_changes_in_full_load, weaknesses
 from reading.dialect_file import pin_of
 from reading.file_name import Name
-from reading.files import Frames, Rows, SourceFile, format_of, frames_of, refuse_large
+from reading.files import Frames, Rows, SourceFile, counted_frames, format_of, frames_of, refuse_large, refuse_many
 from reading.markers import Listed, Load, load_of, refuse_absent, refuse_future
 from reading.rejection import Reason, RejectedError, stored_reasons, stored_warnings
 from reading.trailer import Trailer
@@ -103,11 +103,12 @@ def inspect_file(
         if refused := key_reasons(key):
             raise RejectedError(*refused)
         found.control, is_vouched = _control(metadata, read_side_car), accepts_range(metadata)
+        refuse_many(found.control.figures.get("row_count", 0), policy.maximum_rows)
         name = Name(key, subject_of(key), pin_of(read_pin()))
         file = SourceFile.sniff(name, stream)
         refuse_large(file.kind, size)
         _refuse_trailers_elsewhere(name)
-        found.kpis = _read(found, file, limits, cards, reopen)
+        found.kpis = _read(found, file, limits, cards, reopen, policy.maximum_rows)
         of_sender, of_trailer = found.control, found.trailer.control() if found.trailer else Control()
         found.control = of_sender.beside(of_trailer)
     except RejectedError as rejected:
@@ -200,7 +201,9 @@ def _control(metadata: Mapping[str, str], read_side_car: Callable[[], bytes | No
     return Control() if side_car is None else control_of_side_car(side_car)
 
 
-def _read(found: Inspection, file: SourceFile, limits: Limits, cards: CardData, reopen: Reopen | None) -> Kpis:
+def _read(
+    found: Inspection, file: SourceFile, limits: Limits, cards: CardData, reopen: Reopen | None, most_rows: int
+) -> Kpis:
     name = file.name
     found.format = FileFormat(kind=file.kind)
     if file.is_empty:
@@ -209,8 +212,10 @@ def _read(found: Inspection, file: SourceFile, limits: Limits, cards: CardData, 
     with TemporaryDirectory(prefix="parquet-") as folder:
         wanted = (*known_columns(name.subject), *security_codes_of(name.subject))
         rows = file.rows(wanted, Path(folder))
+        refuse_many(rows.declared_rows, most_rows)
         writings = Writings(name.subject, name.pin, lambda: texts_of(rows.shape, rows.types))
-        kpis = count_kpis(cards.watched(frames_of(rows, name.subject)), limits, name.subject, writings)
+        frames = counted_frames(frames_of(rows, name.subject), most_rows)
+        kpis = count_kpis(cards.watched(frames), limits, name.subject, writings)
         found.format, found.trailer = format_of(file.kind, rows), rows.trailer
     changes = kpis.operations["update"] + kpis.operations["delete"]
     refuse_changes_in_full_load(rows.shape, name, changes=changes)

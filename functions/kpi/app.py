@@ -99,8 +99,10 @@ def process(version: ObjectVersion, on: Services, claimant: str) -> str:
     head = _head(on, version)
     as_of_at, unreadable = _as_of(head)
     item = on.ledger.receive(received_item(version, head, as_of_at, _now()))
+    accepted = None
     if item["status"] == "received":
-        _decide(version, on, head and replace(head, last_modified_at=instant_of(item["last_modified_at"])), unreadable)
+        head = head and replace(head, last_modified_at=instant_of(item["last_modified_at"]))
+        accepted = _decide(version, on, head, unreadable)
         item = on.ledger.get(version.file_id)
     if item["status"] == "rejected":
         _mail_rejection(item, on, claimant)
@@ -108,6 +110,8 @@ def process(version: ObjectVersion, on: Services, claimant: str) -> str:
         name = execution_name(item["key"], item["file_id"])
         arn = start_execution(on.workflows, on.settings.state_machine_arn, item, name)
         on.ledger.record_execution(version.file_id, arn)
+    if accepted:
+        _learn(version, accepted, on)
     return str(item["status"])
 
 
@@ -144,18 +148,20 @@ def _as_of(head: Head | None) -> tuple[datetime | None, Inspection | None]:
         return None, Inspection(reasons=list(rejected.reasons))
 
 
-def _decide(version: ObjectVersion, on: Services, head: Head | None, unreadable: Inspection | None) -> None:
+def _decide(
+    version: ObjectVersion, on: Services, head: Head | None, unreadable: Inspection | None
+) -> Inspection | None:
+    """Accept or reject a file; return what was found of one that this call has accepted."""
     found = unreadable or _inspect(version, on, head)
     if found.reasons:
         if on.ledger.reject(version.file_id, found.as_item(), _now()):
             _count(version, found, on)
-        return
+        return None
     accepted: AcceptedFile = {**found.as_item(), "notice": notice_of(version.key, version.file_id, found)}
     if not on.ledger.accept(version.file_id, accepted, _now()):
-        return
+        return None
     _count(version, found, on)
-    if found.kpis and not found.load:
-        _learn(version, found.kpis, on, is_in_range=found.is_in_range)
+    return found
 
 
 def _count(version: ObjectVersion, found: Inspection, on: Services) -> None:
@@ -178,14 +184,18 @@ def _stays(file_id: str, on: Services) -> bool:
     return item is not None and item["in_effect"] and item["status"] != "rejected" and "failed" not in item
 
 
-def _learn(version: ObjectVersion, kpis: Kpis, on: Services, *, is_in_range: bool) -> None:
-    """Widen the range of a prefix by an accepted file, or keep its figures aside."""
+def _learn(version: ObjectVersion, found: Inspection, on: Services) -> None:
+    """Widen the range of a prefix by an accepted file, or keep its figures aside. No file waits for it."""
+    kpis = found.kpis
+    if kpis is None or found.load:
+        return
 
     def with_file(item: RangeItem | None) -> RangeItem:
-        learned = learned_with(_learned(item, on), kpis, version.file_id, _now(), belongs=is_in_range)
+        learned = learned_with(_learned(item, on), kpis, version.file_id, _now(), belongs=found.is_in_range)
         return learned.as_item(version.first_folder)
 
-    on.ledger.widen_range(version.first_folder, with_file)
+    if not on.ledger.widen_range(version.first_folder, with_file):
+        logger.warning("range not widened", extra={"file_id": version.file_id})
 
 
 def _inspect(version: ObjectVersion, on: Services, head: Head | None) -> Inspection:

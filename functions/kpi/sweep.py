@@ -24,7 +24,7 @@ from cloud.listing import Listed, Place, by_key, event_of, listed_versions, plac
 from cloud.mail import sweep_body, sweep_subject
 from cloud.settings import SweepSettings
 from cloud.workflows import execution_arn, execution_name, goes_on, start_execution
-from contract.companions import CALENDAR_NAME
+from contract.companions import is_calendar
 from contract.items import FileItem, SweepItem
 from expected import AHEAD, Calendars, Notice, notices_of
 from reading.card_numbers import masked_key
@@ -188,8 +188,7 @@ def walk(state: SweepItem, report: Report, on: Services, *, settled_at: datetime
         for each in found:
             go_on(each, on)
         report.found += found
-        seen = {versions[0].key for versions in some if versions[0].key.endswith(f"/{CALENDAR_NAME}")}
-        on.ledger.add_calendars(seen)
+        on.ledger.add_calendars({versions[0].key for versions in some if is_calendar(versions[0].key)})
         state["after_key"] = some[-1][0].key
         on.ledger.keep_sweep(state)
         if not has_time():

@@ -15,18 +15,18 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 from contract.items import Cut, LayerName
+from contract.vocabulary import CURRENT_CUT, KEPT_CUTS
 
-CURRENT, KEPT = "current.json", "cuts.json"
-KEPT_CUTS = 100
+MOST_CUTS = 100
 KEPT_DAYS = 7
 CHANGED = ("PreconditionFailed", "ConditionalRequestConflict")
 
 
 def put_cut(bucket: str, prefix: str, cut: Cut) -> None:
     """Name a cut as the current one, unless a later one is there; a run that is finished by the next names it again."""
-    if not _replace(bucket, f"{prefix}{CURRENT}", lambda before: _newer(before, cut)):
+    if not _replace(bucket, f"{prefix}{CURRENT_CUT}", lambda before: _newer(before, cut)):
         return
-    _replace(bucket, f"{prefix}{KEPT}", lambda before: kept([*(before or []), cut]))
+    _replace(bucket, f"{prefix}{KEPT_CUTS}", lambda before: kept([*(before or []), cut]))
 
 
 def kept(cuts: Sequence[Cut]) -> list[Cut]:
@@ -34,13 +34,13 @@ def kept(cuts: Sequence[Cut]) -> list[Cut]:
     by_run = sorted({cut["run_seq"]: cut for cut in cuts}.values(), key=lambda cut: cut["run_seq"])
     oldest = datetime.fromisoformat(by_run[-1]["at"]) - timedelta(days=KEPT_DAYS)
     last_of_hour = {cut["at"][:13]: cut["run_seq"] for cut in by_run if datetime.fromisoformat(cut["at"]) >= oldest}
-    wanted = {*last_of_hour.values(), *(cut["run_seq"] for cut in by_run[-KEPT_CUTS:])}
+    wanted = {*last_of_hour.values(), *(cut["run_seq"] for cut in by_run[-MOST_CUTS:])}
     return [cut for cut in by_run if cut["run_seq"] in wanted]
 
 
 def snapshots_named(bucket: str, prefix: str, layer: LayerName) -> set[int]:
     """Return the snapshots of a layer's tables that kept cuts name."""
-    cuts, _ = _read(bucket, f"{prefix}{KEPT}")
+    cuts, _ = _read(bucket, f"{prefix}{KEPT_CUTS}")
     return {snapshot_id for cut in cuts or [] for snapshot_id in cut["snapshots"][layer].values()}
 
 

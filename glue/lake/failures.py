@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
+
+from glue.reading.card_numbers import masked_text
+
 
 class AuditFailed(Exception):  # noqa: N818 - the audit did
     """Rows or cents do not add up; nothing of the run is published."""
@@ -23,6 +28,10 @@ class Withdrawn(Exception):  # noqa: N818 - a decision, not an error of the prog
         self.file_ids = file_ids
 
 
+class JobFailed(Exception):  # noqa: N818 - the job did
+    """A job ends by an error that quoted what may be a card number; this is what may be told of it."""
+
+
 class FileBroken(Exception):  # noqa: N818 - the file is, not the program
     """One file cannot be processed; the others of its run can."""
 
@@ -39,10 +48,21 @@ def require(what: str, *, found: object, expected: object) -> None:
 
 
 def root_cause(error: BaseException) -> str:
-    """Return the innermost message of an error, through Java's causes."""
+    """Return the innermost message of an error, through Java's causes; it may have quoted a row, so it is masked."""
     cause = getattr(error, "java_exception", None)
     if cause is None:
-        return f"{type(error).__name__}: {error}"
+        return masked_text(f"{type(error).__name__}: {error}")
     while cause.getCause() is not None:
         cause = cause.getCause()
-    return str(cause.toString())
+    return masked_text(str(cause.toString()))
+
+
+def require_no_card_number(error: Exception) -> None:
+    """Raise `JobFailed` in the place of an error that quotes what may be a card number.
+
+    Glue puts the error that ends a job into its log and into the run's message, from where the workflow mails it.
+    """
+    told = "".join(traceback.format_exception(error))
+    if (shown := masked_text(told)) != told:
+        print(shown, file=sys.stderr, flush=True)
+        raise JobFailed(root_cause(error)) from None

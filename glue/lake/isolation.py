@@ -1,17 +1,23 @@
-"""Keeps files apart that break a run: a run that fails is repeated without them, and only they become `failed`."""
+"""Keeps files apart that break a run, or are too many for it: only those that break one become `failed`.
+
+Where the run can say what broke it, it goes on without that file. Where it dies or runs out of time, nobody knows: its
+files become suspects, which later runs take in halves, one half after the other. While one file is to blame, at most
+two runs fail in a row, so three failures in a row mean that the layer itself does not work.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 
-from contract.items import FileItem, RunInProgress
+from contract.items import FileItem, RunInProgress, SuspectFiles
 
 from glue.lake.failures import FencedOut, FileBroken, Unfinished, Withdrawn, root_cause
+from glue.lake.ledger import up_to_rows
 from glue.lake.loads import LoadRefused, with_ready_marker
 from glue.lake.run import Job, process, put_passport
 
-ATTEMPTS = 3  # a file list that has killed the job this often is taken file by file
+ATTEMPTS = 3  # a file is given up once so many runs that took it failed, the last of them with no other
 Probe = Callable[[Job, FileItem], None]
 """Reads one file alone, wholly, and raises what is wrong with it."""
 
@@ -21,7 +27,7 @@ def process_all(job: Job, files: Sequence[FileItem], probe: Probe, *, attempts: 
     left = list(files)
     while left:
         try:
-            if not (ready := with_ready_marker(job.ledger, left)):
+            if not (ready := with_ready_marker(job.ledger, left, job.run_rows)):
                 break
             return process(job, ready, attempts=attempts)
         except (FencedOut, Unfinished):
@@ -32,7 +38,7 @@ def process_all(job: Job, files: Sequence[FileItem], probe: Probe, *, attempts: 
             reject_load(job, refusal)
             out = {refusal.marker_id}
         except Exception as error:
-            out = fail_broken(job, left, error, probe)
+            out = fail_broken(job, left, error, probe, attempts)
         left = [file for file in left if file["file_id"] not in out]
     return job.ledger.abandon()
 
@@ -43,7 +49,7 @@ def reject_load(job: Job, refusal: LoadRefused) -> None:
     job.step("load_refused", file_id=refusal.marker_id, **refusal.reason)
 
 
-def fail_broken(job: Job, files: Sequence[FileItem], error: Exception, probe: Probe) -> set[str]:
+def fail_broken(job: Job, files: Sequence[FileItem], error: Exception, probe: Probe, attempts: int) -> set[str]:
     """Mark the files that broke a run as failed, and return them; raise the error if no file is to blame."""
     if isinstance(error, FileBroken):
         broken = {error.file_id: error.reason}
@@ -53,7 +59,7 @@ def fail_broken(job: Job, files: Sequence[FileItem], error: Exception, probe: Pr
         if not broken:
             raise error
     for broken_id, reason in broken.items():
-        job.ledger.fail(broken_id, reason)
+        job.ledger.fail(broken_id, reason, attempts=attempts)
         job.step("file_failed", file_id=broken_id)
     return set(broken)
 
@@ -81,17 +87,86 @@ def why_unreadable(job: Job, file: FileItem, probe: Probe) -> str | None:
     return None
 
 
+def take_all(job: Job, probe: Probe) -> None:
+    """Process what waits: first the files that are under no suspicion, then the suspects, a list in a run of its own.
+
+    A reload would bring suspects together again, so it comes last.
+    """
+    suspects = [(each, still_waiting(job, each["files"])) for each in job.ledger.state().get("suspects", [])]
+    suspects.sort(key=lambda suspect: any(map(is_load, suspect[1])))
+    take_fresh(job, {file_id for each, _ in suspects for file_id in each["files"]}, probe)
+    for place, (suspect, files) in enumerate(suspects, start=1):
+        process_all(job, files, probe, attempts=suspect["attempts"] + 1)
+        job.ledger.keep_suspects([each for each, _ in suspects[place:]])
+
+
+def take_fresh(job: Job, held: set[str], probe: Probe) -> None:
+    """Process the files that have waited longest, as many as a run takes; then the job's own, if it is left.
+
+    So nothing is overtaken for long, for every job takes what is oldest; and an execution that starts a job sees its
+    file taken.
+    """
+    own_id = job.arguments.file_id
+    first = up_to_rows(fresh_files(job, held), job.run_rows)
+    process_all(job, first, probe)
+    if own_id and own_id not in {file["file_id"] for file in first}:
+        left = fresh_files(job, held)
+        own, others = ([file for file in left if (file["file_id"] == own_id) == is_own] for is_own in (True, False))
+        if own:
+            process_all(job, up_to_rows([*own, *others], job.run_rows), probe)
+
+
+def fresh_files(job: Job, held: set[str]) -> list[FileItem]:
+    """Return what waits, those first that have waited longest, without suspects and what would bring these together."""
+    waiting = job.ledger.waiting(job.arguments.file_id or None)
+    return [file for file in waiting if file["file_id"] not in held and not (held and is_load(file))]
+
+
 def run_again(job: Job, killed: RunInProgress, probe: Probe) -> None:
-    """Process the files of a killed run again; after so many times each by itself, and one that kills alone fails."""
-    files = [file for file in job.ledger.files(killed["files"]) if file.get("waiting_for") == job.layer.name]
-    attempts = killed["attempts"]
-    if attempts < ATTEMPTS or not files:
-        process_all(job, files, probe, attempts=attempts + 1)
-    elif len(killed["files"]) > 1:
-        # Any of them may be to blame, also one that has been given up since.
-        for file in files:
-            process_all(job, [file], probe)
+    """Do a killed run again with the same files; set those of a run of the workflow's aside, which may die of them."""
+    files = still_waiting(job, killed["files"])
+    if "start" in killed:
+        set_aside(job, killed, files)
     else:
-        reason = f"the {job.layer.name.title()} job ended without a word {attempts} times while it held this file"
-        job.ledger.fail(files[0]["file_id"], reason)
-        job.ledger.abandon()
+        process_all(job, files, probe, attempts=killed["attempts"] + 1)
+
+
+def set_aside(job: Job, failed: RunInProgress, files: Sequence[FileItem]) -> None:
+    """Make the files of a failed run suspects; give a single one up if it is to blame.
+
+    It is, if others went well since its first failure. While all runs fail, no file is told from the others.
+    """
+    state = job.ledger.state()
+    taken = {file["file_id"] for file in files}
+    earlier = [each for each in state.get("suspects", []) if taken.intersection(each["files"])]
+    others = [each for each in state.get("suspects", []) if each not in earlier]
+    since = min((each["run_seq"] for each in earlier), default=state["run_seq"])
+    parts = halves(files)
+    if len(files) == 1 and failed["attempts"] >= ATTEMPTS and since < state["run_seq"]:
+        parts = []
+        fail_alone(job, files[0]["file_id"], failed["attempts"])
+    found = SuspectFiles(files=[], attempts=failed["attempts"], run_seq=since)
+    job.ledger.set_aside(failed, [*others, *[SuspectFiles({**found, "files": part}) for part in parts]])
+    job.step("set_aside", lists=[len(part) for part in parts])
+
+
+def fail_alone(job: Job, file_id: str, attempts: int) -> None:
+    runs = f"{attempts} runs of the {job.layer.name.title()} job that took this file failed"
+    job.ledger.fail(file_id, f"{runs}, the last of them with this file alone", attempts=attempts)
+    job.step("file_failed", file_id=file_id)
+
+
+def halves(files: Sequence[FileItem]) -> list[list[str]]:
+    """Return the ids of files in two lists, and each reload in one of its own."""
+    loads = [[file["file_id"]] for file in files if is_load(file)]
+    others = [file["file_id"] for file in files if not is_load(file)]
+    middle = (len(others) + 1) // 2
+    return [part for part in (others[:middle], others[middle:], *loads) if part]
+
+
+def still_waiting(job: Job, file_ids: Sequence[str]) -> list[FileItem]:
+    return [file for file in job.ledger.files(file_ids) if file.get("waiting_for") == job.layer.name]
+
+
+def is_load(file: FileItem) -> bool:
+    return file["subject"] == "load"

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from contract.items import FileItem, LayerTotals, RejectionReason
 
-from glue.lake.ledger import Ledger
+from glue.lake.ledger import Ledger, up_to_rows
 
 
 class LoadRefused(Exception):  # noqa: N818 - a decision, not an error of the program
@@ -36,10 +36,10 @@ class Reload:
         return self.marker["file_id"]
 
 
-def with_ready_marker(ledger: Ledger, files: Sequence[FileItem]) -> list[FileItem]:
+def with_ready_marker(ledger: Ledger, files: Sequence[FileItem], run_rows: int) -> list[FileItem]:
     """Return the files of the next run: all but the markers, and the oldest marker whose files are all there.
 
-    Listed files that the index of waiting files does not show yet come along.
+    Listed files that the index of waiting files does not show yet come along, as far as the rows of a run allow.
     """
     markers = [file for file in files if file["subject"] == "load"]
     others = {file["file_id"]: file for file in files if file["subject"] != "load"}
@@ -48,8 +48,10 @@ def with_ready_marker(ledger: Ledger, files: Sequence[FileItem]) -> list[FileIte
         refuse_broken(marker, listed.values())
         arriving = {file_id: file for file_id, file in listed.items() if file.get("waiting_for") == "silver"}
         there = [file for file in listed.values() if file["status"] in ("in_silver", "published") and file["in_effect"]]
-        if len(arriving) + len(there) == len(set(marker["load"]["files"])):
-            return [*{**others, **arriving}.values(), marker]
+        run = [*{**others, **arriving}.values()]
+        fits = len(run) == len(others) or up_to_rows(run, run_rows) == run
+        if fits and len(arriving) + len(there) == len(set(marker["load"]["files"])):
+            return [*run, marker]
     return list(others.values())
 
 

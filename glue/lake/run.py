@@ -29,6 +29,7 @@ from contract.items import (
     RunIntent,
     SilverReport,
 )
+from contract.limits import WORKER_ROWS
 from contract.tables import LakeTable
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -36,13 +37,14 @@ from pyspark.sql import functions as F
 from glue.lake.branches import Branches
 from glue.lake.compaction import compact, compact_all, remove_orphans
 from glue.lake.cuts import put_cut, snapshots_named
-from glue.lake.failures import FencedOut, Unfinished, Withdrawn, require, root_cause
+from glue.lake.failures import FencedOut, Unfinished, Withdrawn, require, require_no_card_number, root_cause
 from glue.lake.ledger import Ledger, now_text
 from glue.lake.spark import session
 from glue.lake.tables import cents, create_tables, total
 
 Written = TypeVar("Written")
 Report = TypeVar("Report", SilverReport, GoldReport)
+LEAST_WORKERS = 2
 COMMON_ARGUMENTS = ("lake_bucket", "ledger_table", "silver_database")
 
 
@@ -87,6 +89,15 @@ class Job:
     def database(self) -> str:
         """Return the database of the layer's tables."""
         return str(getattr(self.arguments, f"{self.layer.name}_database"))
+
+    @property
+    def run_rows(self) -> int:
+        """Return how many rows a run takes at the most, unless one file has more: given, or what the workers hold.
+
+        One of the workers is the driver.
+        """
+        given = self.arguments
+        return int(given.run_rows or WORKER_ROWS * ((given.workers or LEAST_WORKERS) - 1))
 
     def branches(self, name: str) -> Branches:
         return Branches(self.spark, self.database, name)
@@ -142,6 +153,7 @@ def begin(job: Job, files: Sequence[FileItem], before: LayerItem, **note: object
     run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
     file_ids = [file["file_id"] for file in files]
     begun = {"run_seq": run_seq, "token": token, "files": file_ids, "started_at": now_text(), **note}
+    begun |= {"start": job.arguments.start} if job.arguments.start else {}
     record = cast(RunInProgress, begun)
     job.ledger.begin(record, after=before["run_seq"])
     job.step("begun", run_seq=run_seq, files=len(files))
@@ -211,6 +223,7 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
     job.step("files_advanced")
     published = cast(PublishedRun, {"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
     ledger.finish(published)
+    ledger.count_success()
     job.step("published", run_seq=intent["run_seq"], **totals_of(report))
     return list(promised)
 
@@ -284,12 +297,13 @@ def rebuild(job: Job) -> None:
 def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace:
     """Read a job's arguments; Glue adds some of its own, which are passed over."""
     parser = argparse.ArgumentParser(prog=layer.name, allow_abbrev=False)
-    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", **layer.options}
+    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", "stage": "", **layer.options}
     for name, default in options.items():
         parser.add_argument(f"--{name}", default=default)
     for name in ("expected_run_seq", *layer.numbers):
-        parser.add_argument(f"--{name}", type=int, help="with --rebuild_from: what the tables must contain")
+        parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--file_id", default="", help="the file whose execution started this run")
+    parser.add_argument("--start", default="", help="which start of this job by the workflow this is")
     parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
     parser.add_argument("--maintain", choices=["true", "orphans"], help="compact all tables, and take no file")
     parsed, _ = parser.parse_known_args(argv)
@@ -317,12 +331,16 @@ def work(job: Job) -> None:
         maintain(job)
     else:
         job.layer.take(job)
+    job.ledger.count_success()
 
 
 def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
     """Run a layer's job; leave the reason of a failure on the file whose execution started it."""
+    ledger = Ledger(given.ledger_table, layer.name)
+    if given.start:
+        ledger.count_start(given.start)
     spark = session(layer.name, layer.settings)
-    job = Job(layer, spark, Ledger(given.ledger_table, layer.name), given)
+    job = Job(layer, spark, ledger, given)
     try:
         create_tables(spark, job.database, layer.tables, row_group_bytes=layer.row_group_bytes)
         job.step("started")
@@ -330,6 +348,7 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
     except Exception as error:
         if given.file_id:
             job.ledger.note_error(given.file_id, root_cause(error))
+        require_no_card_number(error)
         raise
     job.step("done")
     spark.stop()

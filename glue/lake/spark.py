@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
+ROWS_A_BLOCK = 1_000_000  # of a file, as Spark cuts CSV
+HASHES_A_PARTITION = 32  # so many that one leads to each of thousands of partitions
 SCAN_BYTES = 64 << 20  # a file of a first load has 30 to 40 MB; half of Spark's own setting
 BROADCAST_KEYS = 1_000_000  # some 100 MB of hash table
 ALWAYS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "false"}
@@ -62,6 +64,12 @@ def checkpointed(rows: DataFrame) -> DataFrame:
     return kept
 
 
+def forget(spark: SparkSession) -> None:
+    """Free the memory and the disk of what earlier runs of this process have computed."""
+    for kept in spark.sparkContext._jsc.getPersistentRDDs().values():
+        kept.unpersist()
+
+
 def broadcast_if_small(keys: DataFrame, most: int) -> DataFrame:
     """Return at most `most` keys, to be joined by a lookup in each task if they are few."""
     return F.broadcast(keys) if most <= BROADCAST_KEYS else keys
@@ -77,9 +85,28 @@ def laid_out(rows: DataFrame, count: int, *by: str) -> DataFrame:
     return rows.orderBy(*by) if by else rows
 
 
+def partitions_for(rows: int, cores: int) -> int:
+    """Return into how many partitions rows are brought: few for an increment, for more whole rounds of the cores."""
+    wanted = 2 + rows // ROWS_A_PARTITION
+    return wanted if wanted <= cores else -(-wanted // cores) * cores
+
+
 def size_shuffles(spark: SparkSession, rows: int) -> None:
-    """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
-    spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
+    """Set the shuffle partitions by the rows of a run: each costs a task, and its rows must fit into one's memory."""
+    partitions = partitions_for(rows, spark.sparkContext.defaultParallelism)
+    spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
+
+
+def in_partitions(rows: DataFrame, count: int, number: Column) -> DataFrame:
+    """Return rows in `count` partitions, each row in the one that `number` says, from 0.
+
+    Spark places a row by a hash: of each partition's number stands an integer whose hash leads there.
+    """
+    drawn = rows.sparkSession.range(HASHES_A_PARTITION * count)
+    leading = drawn.groupBy(F.pmod(F.hash("id"), F.lit(count)).alias("to")).agg(F.min("id").alias("id")).collect()
+    found = {row["to"]: row["id"] for row in leading}
+    numbers = F.array(*[F.lit(found.get(to, 0)).cast("bigint") for to in range(count)])
+    return rows.repartition(count, F.get(numbers, number))
 
 
 def size_scans(spark: SparkSession) -> None:

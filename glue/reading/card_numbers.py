@@ -8,9 +8,10 @@ those of a date.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from contract.patterns import CARD_NUMBER_IN_TEXT, CARD_NUMBER_RUN, DATE_AHEAD
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 FEWEST_DIGITS, MOST_DIGITS, LAST_DIGITS = 13, 19, 4
@@ -47,6 +48,14 @@ def masked_run(run: str) -> str:
         shown[first : end - LAST_DIGITS] = "*" * (end - LAST_DIGITS - first)
     left = iter(shown)
     return re.sub("[0-9]", lambda _: next(left), run)
+
+
+def with_masked(rows: DataFrame, names: Sequence[str]) -> DataFrame:
+    """Mask columns of text; by one expression for all, since describing it to Spark takes a fifth of a second."""
+    if not names:
+        return rows
+    both = rows.withColumn("masked", F.transform(F.array(*names), masked))
+    return both.withColumns({name: F.col("masked")[place] for place, name in enumerate(names)}).drop("masked")
 
 
 def masked(text: Column) -> Column:

@@ -6,9 +6,12 @@ line gets its number in its file, and the driver learns which files hold blank l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import reduce
+from itertools import accumulate
 from operator import itemgetter, or_
+from typing import Any
 
 from contract.items import FileItem
 from contract.patterns import LINE_END_SIGN, empty_record
@@ -16,10 +19,12 @@ from contract.writing import COMMA
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from glue.lake.spark import ROWS_A_PARTITION, in_partitions, partitions_for
 from glue.reading.origin import local_rows, origin_of, origin_schema
 from glue.reading.staging import Staging
 
 QUOTE = '"'
+PARTITION_BITS = 33  # of Spark's increasing ids: the partition stands above them, the place in it below
 
 
 FIRST_OF_OTHERS = "-"  # blanks, tabs, quotes and commas sort before all that records usually begin with
@@ -44,10 +49,32 @@ def has_odd_quotes(text: Column) -> Column:
     return text.contains(QUOTE) & ((F.length(text) - F.length(without)) % 2 == 1)
 
 
+def spread(text: DataFrame, blocks: Sequence[Mapping[str, Any]], unsplit: set[str]) -> DataFrame:
+    """Return lines in partitions of the usual size, in their order, where one task reads more than that of a file.
+
+    Such a file is one of `unsplit`, those that Spark cannot read in parts: without this, all work on it is one task's.
+    """
+    longest = max((block["lines"] for block in blocks if block["file_name"] in unsplit), default=0)
+    if longest <= ROWS_A_PARTITION:
+        return text
+    read: Counter[int] = Counter()
+    for block in blocks:
+        read[block["first_id"] >> PARTITION_BITS] += block["lines"]
+    starts = accumulate((read[partition] for partition in range(max(read))), initial=0)
+    start = F.get(F.array(*map(F.lit, starts)), F.shiftright("id", PARTITION_BITS).cast("int"))
+    place = start + F.col("id").bitwiseAND((1 << PARTITION_BITS) - 1)
+    lines = sum(read.values())
+    count = partitions_for(lines, text.sparkSession.sparkContext.defaultParallelism)
+    return in_partitions(text, count, F.floor(place / -(-lines // count)).cast("int"))
+
+
 def read_lines(
     spark: SparkSession, files: Sequence[FileItem], staging: Staging, texts: Sequence[str]
-) -> tuple[DataFrame, bool]:
-    """Return `line, text, untidy` of all lines of CSV files beside what their file tells; and if any is untidy."""
+) -> tuple[DataFrame, int]:
+    """Return `line, text, untidy` of all lines of CSV files beside what their file tells.
+
+    And the most lines that an untidy file has, 0 if there is none.
+    """
     delimiter = files[0]["format"].get("delimiter", COMMA)
     # The name of the only file need not be looked up for every line.
     origin = {"block": "file_block_start"} | ({"file_name": "file_name"} if len(files) > 1 else {})
@@ -63,6 +90,7 @@ def read_lines(
     )
     origins = {staging.name(file): origin_of(file, staging, texts) for file in files}
     found = [{"file_name": staging.name(files[0]), **block.asDict()} for block in blocks.collect()]
+    text = spread(text, found, {staging.name(file) for file in files if file["format"]["kind"] == "csv.gz"})
     untidy = {block["file_name"] for block in found if block["untidy"]}
     rows, next_line = [], dict.fromkeys(origins, 1)
     for block in sorted(found, key=itemgetter("file_name", "block")):
@@ -73,4 +101,4 @@ def read_lines(
     numbered = local_rows(spark, rows, f"{origin_schema(texts)}, block bigint, shift bigint, untidy boolean")
     lines = text.join(F.broadcast(numbered), on=[*origin], how="inner")
     lines = lines.withColumn("line", F.col("id") + F.col("shift")).drop("file_name", "block", "id", "shift")
-    return lines, bool(untidy)
+    return lines, max((next_line[name] - 1 for name in untidy), default=0)

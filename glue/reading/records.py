@@ -16,6 +16,7 @@ from contract.writing import COMMA
 from pyspark.sql import Column, DataFrame, SparkSession, Window, WindowSpec
 from pyspark.sql import functions as F
 
+from glue.lake.spark import ROWS_A_PARTITION
 from glue.reading.fields import field_form, record_form
 from glue.reading.lines import QUOTE, has_odd_quotes, is_blank, read_lines
 from glue.reading.origin import ORIGIN, positions_of, texts_of
@@ -76,7 +77,23 @@ def spans(lines: DataFrame, delimiter: str) -> DataFrame:
     )
 
 
-def join_spans(lines: DataFrame, delimiter: str) -> DataFrame:
+def with_row(records: DataFrame, most_lines: int) -> DataFrame:
+    """Number the records of each file, of which none has more than `most_lines` lines.
+
+    A large file is numbered in parts, which begin where the records before them end: else it would be one task's.
+    """
+    if most_lines <= ROWS_A_PARTITION:
+        return records.withColumn("row", F.row_number().over(by_line()))
+    parted = records.withColumn("part", F.floor(F.col("line") / ROWS_A_PARTITION))
+    counted = parted.groupBy("file_id", "part").agg(F.count(F.lit(1)).alias("held"))
+    earlier = Window.partitionBy("file_id").orderBy("part").rowsBetween(Window.unboundedPreceding, -1)
+    starts = counted.select("file_id", "part", F.coalesce(F.sum("held").over(earlier), F.lit(0)).alias("start"))
+    within = F.row_number().over(Window.partitionBy("file_id", "part").orderBy("line"))
+    joined = parted.join(F.broadcast(starts), on=["file_id", "part"], how="inner")
+    return joined.withColumn("row", F.col("start") + within).drop("part", "start")
+
+
+def join_spans(lines: DataFrame, delimiter: str, most_lines: int = 0) -> DataFrame:
     """Return the records of untidy files: spans joined, blank lines left out, rows numbered.
 
     A file may hold millions of blank lines, which go before anything is joined or numbered, and a span many lines: only
@@ -91,7 +108,7 @@ def join_spans(lines: DataFrame, delimiter: str) -> DataFrame:
         .join(covered.withColumn("record", F.when(opens, F.col("record"))), on=["file_id", "line"], how="left")
         .where(F.col("open").isNull() | opens)
         .withColumn("text", F.coalesce("record", "text"))
-        .withColumn("row", F.row_number().over(by_line()))
+        .transform(with_row, most_lines)
     )
 
 
@@ -115,7 +132,7 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
     `broken` is the rule of structure that the record breaks, or null.
     """
     texts, delimiter = texts_of(files[0]["subject"]), files[0]["format"].get("delimiter", COMMA)
-    lines, any_untidy = read_lines(spark, files, staging, texts)
+    lines, most_untidy = read_lines(spark, files, staging, texts)
     below = lines.where("line > header_line")
     if any("trailer_line" in file["format"] for file in files):
         # Behind it nothing but blank lines follows.
@@ -128,8 +145,9 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
     records = below.where(~F.col("untidy")).select(
         *kept, "line", "text", (F.col("line") - F.col("header_line")).alias("row")
     )
-    if any_untidy:
-        records = records.unionByName(join_spans(below.where("untidy"), delimiter).select(*records.columns))
+    if most_untidy:
+        untidy = join_spans(below.where("untidy"), delimiter, most_untidy)
+        records = records.unionByName(untidy.select(*records.columns))
     text, fields, expected = F.col("text"), F.col("fields"), F.col("field_count")
     broken = F.when(text.contains(QUOTE) & ~well_quoted(text, delimiter), F.lit("malformed_quotes"))
     if any("table" in file["format"] for file in files):

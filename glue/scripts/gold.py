@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
+import traceback
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -769,6 +772,15 @@ class StatusChange(TypedDict):
     at: str
 
 
+class Checksum(TypedDict):
+    """What S3 has computed over the bytes of an object."""
+
+    algorithm: Annotated[str, "`SHA256`, `SHA1`, `CRC64NVME`, `CRC32C` or `CRC32`: the first of these that S3 knows"]
+    value: Annotated[
+        str, "base64; of an object sent in parts that ends in `-` and their number it is over the checksums of these"
+    ]
+
+
 class RejectionReason(TypedDict):
     """Why a file is rejected: a code of the data contract and a sentence with the figures."""
 
@@ -787,11 +799,9 @@ class RejectionMail(TypedDict):
 class FileFailure(TypedDict):
     """Why a file does not go on until it is resumed."""
 
-    stage: Annotated[
-        Literal["kpi", "silver", "gold", "workflow"], "`kpi`: it was received, and no attempt could examine it"
-    ]
+    stage: Annotated[Literal["kpi", "silver", "gold"], "`kpi`: it was received, and no attempt could examine it"]
     reason: str
-    attempts: int
+    attempts: Annotated[int, "calls of the function, or runs that took it"]
     at: str
 
 
@@ -909,11 +919,31 @@ class SilverOfFile(TypedDict):
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
 
 
+class GroupMovement(TypedDict):
+    """A group of an aggregate whose money a run has moved."""
+
+    group: Annotated[str, "its key, as in the table"]
+    before: Annotated[str, "total amount"]
+    after: Annotated[str, "total amount"]
+
+
+class GoldChanges(TypedDict):
+    """What a Gold run changed."""
+
+    facts: Annotated[dict[str, int], "`inserted`, `updated`, `deleted`"]
+    members: Annotated[dict[str, int], "dimension → members added"]
+    days: Annotated[int, "days on which changed facts lie or lay"]
+    groups: Annotated[dict[str, int], "aggregate → groups touched"]
+    table: NotRequired[Annotated[str, "the aggregate of `largest`; absent when no group moved"]]
+    largest: Annotated[list[GroupMovement], "the ten largest movements of one aggregate"]
+
+
 class GoldOfFile(TypedDict):
     """Which Gold run published a file."""
 
     run_seq: int
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
 
 
 class FileItem(TypedDict):
@@ -927,6 +957,7 @@ class FileItem(TypedDict):
     version_id: Annotated[str, "of the object"]
     sequencer: Annotated[str, "of the object's event, padded with zeros on the right"]
     etag: Annotated[str, "of the object"]
+    checksum: NotRequired[Annotated[Checksum, "of the object; only when S3 knows one"]]
     size: Annotated[int, "bytes"]
     last_modified_at: Annotated[str, "when the object was written: S3's second, the milliseconds of its event"]
     as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]
@@ -958,8 +989,8 @@ class FileItem(TypedDict):
     last_error: NotRequired[Annotated[RunError, "only while it waits, after a run that its workflow started failed"]]
     silver: NotRequired[Annotated[SilverOfFile, "what Silver did with it"]]
     gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
-    execution_arn: NotRequired[Annotated[str, "of the workflow; the newest, where it was resumed"]]
-    resumes: NotRequired[Annotated[int, "how often its workflow was started anew: `-r<n>` ends the execution's name"]]
+    execution_arn: NotRequired[Annotated[str, "of the workflow, the last one"]]
+    resumes: NotRequired[Annotated[int, "how often it was resumed; its execution is then `<name>-r<resumes>`"]]
     changes: Annotated[list[StatusChange], "each status change"]
 
 
@@ -1000,8 +1031,17 @@ class RunInProgress(TypedDict):
     token: Annotated[str, "fences out a second writer"]
     files: list[str]
     started_at: str
-    attempts: NotRequired[Annotated[int, "Silver"]]
+    attempts: NotRequired[Annotated[int, "Silver: runs that took these files, this one among them"]]
+    start: NotRequired[Annotated[str, "which start of the job by the workflow it was; else it had none"]]
     silver: NotRequired[Annotated[PublishedRun, "Gold: `published` of the Silver run that it brings over"]]
+
+
+class SuspectFiles(TypedDict):
+    """Files of a run that failed: they are taken again, in a run of their own."""
+
+    files: list[str]
+    attempts: Annotated[int, "runs that took all of them, and failed"]
+    run_seq: Annotated[int, "last committed run when the first of these failed"]
 
 
 class RunIntent(TypedDict):
@@ -1029,8 +1069,23 @@ class LayerItem(TypedDict):
     kind: Annotated[Literal["layer"], "`layer`"]
     run_seq: Annotated[int, "last run that reached its commit point"]
     in_progress: NotRequired[Annotated[RunInProgress, "while a run works"]]
+    suspects: NotRequired[Annotated[list[SuspectFiles], "Silver: files of failed runs, a run's in halves"]]
     intent: NotRequired[Annotated[RunIntent, "from the commit point until all is published"]]
     published: NotRequired[Annotated[PublishedRun, "what readers are shown"]]
+
+
+class BreakerItem(TypedDict):
+    """An item per layer: whether its runs succeed."""
+
+    file_id: Annotated[str, "`breaker#silver` or `breaker#gold`"]
+    kind: Annotated[Literal["breaker"], "`breaker`"]
+    succeeded_at: NotRequired[Annotated[str, "when a run of the job last reached its end, or published something"]]
+    starts: NotRequired[
+        Annotated[set[str], "starts of the job since, each named by its execution: of runs that failed, or go on"]
+    ]
+    failures: NotRequired[Annotated[set[str], "starts since whose executions have seen them fail"]]
+    opened_at: NotRequired[Annotated[str, "only while it is open: no run starts but the probes"]]
+    prober: NotRequired[Annotated[str, "only while it is open: ARN of the execution that makes the probes"]]
 
 
 class PendingFigures(TypedDict):
@@ -1122,6 +1177,7 @@ class GoldReport(TypedDict):
 
     files: list[str]
     totals: LayerTotals
+    changes: NotRequired[GoldChanges]
 
 
 # From functions/kpi/contract/limits.py
@@ -1153,6 +1209,8 @@ OBJECT_BYTES: Mapping[str, int] = {"csv": 8 << 30, "csv.gz": 2 << 30, "parquet":
 """A file has at most so many bytes, by its kind: each about 100 million rows, a quarter of what the KPI function reads
 in its 15 minutes on one processor (42 MB of CSV a second, 10 MB of gzip, 13 MB of Parquet). A Parquet file is copied to
 the function's 4 GB of disk, and the keys of so many rows need another gigabyte there."""
+FILE_ROWS = 100_000_000
+"""A file has at most so many rows, and at most what a run of Silver takes: `docs/limits.md` has the arithmetic."""
 COLUMNS = 1_000
 """A file has at most so many columns."""
 NAME_CHARACTERS = 300
@@ -1164,6 +1222,9 @@ MARKER_FILES = 2_000
 """A marker lists at most so many files."""
 RUN_FILES = 2_000
 """A run takes at most so many files: its list lies in one DynamoDB item, which ends at 400 KB."""
+WORKER_ROWS = 40_000_000
+"""A run of Silver takes so many rows for each G.1X worker but the driver: two thirds of what its disk holds
+(`docs/limits.md`)."""
 
 AMOUNT_DIGITS = 16
 """An amount has at most so many significant digits before its point."""
@@ -1392,6 +1453,8 @@ STATUSES = ("received", "accepted", "in_silver", "published")
 """A file's status moves along these and never back; or it ends `rejected`."""
 REJECTED = "rejected"
 LAYERS = ("silver", "gold")
+CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"
+"""The objects of the lake bucket that name the newest readers' cut, and those that are kept."""
 CAUSES: Mapping[str, str] = {"file": "a row of a file", "load": "the reload that a marker declares"}
 """Why a key changed, as `transaction_effects` tells it."""
 
@@ -1426,6 +1489,10 @@ REASON_CODES: Mapping[str, str] = {
     "duplicate_column": "a column occurs twice",
     "unsupported_format": "the file is neither CSV, gzip of CSV, nor Parquet: see *Formats that are not read*",
     "file_too_large": "it has more than 8 GiB of CSV, or 2 GiB of gzip or Parquet",
+    "too_many_rows": (
+        f"it has more rows than a run of Silver takes, {WORKER_ROWS // 10**6} million for each worker of `GlueWorkers` "
+        f"but the first, or more than {FILE_ROWS // 10**6} million"
+    ),
     "too_many_columns": "it has more than 1,000 columns",
     "long_column_name": "the name of a column has more than 300 characters",
     "not_utf8": "the text is not UTF-8; UTF-16 and UTF-32 are named",
@@ -1483,6 +1550,8 @@ REASON_CODES: Mapping[str, str] = {
 # From glue/lake/spark.py
 
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
+ROWS_A_BLOCK = 1_000_000  # of a file, as Spark cuts CSV
+HASHES_A_PARTITION = 32  # so many that one leads to each of thousands of partitions
 SCAN_BYTES = 64 << 20  # a file of a first load has 30 to 40 MB; half of Spark's own setting
 BROADCAST_KEYS = 1_000_000  # some 100 MB of hash table
 ALWAYS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "false"}
@@ -1535,6 +1604,12 @@ def checkpointed(rows: DataFrame) -> DataFrame:
     return kept
 
 
+def forget(spark: SparkSession) -> None:
+    """Free the memory and the disk of what earlier runs of this process have computed."""
+    for kept in spark.sparkContext._jsc.getPersistentRDDs().values():
+        kept.unpersist()
+
+
 def broadcast_if_small(keys: DataFrame, most: int) -> DataFrame:
     """Return at most `most` keys, to be joined by a lookup in each task if they are few."""
     return F.broadcast(keys) if most <= BROADCAST_KEYS else keys
@@ -1550,9 +1625,28 @@ def laid_out(rows: DataFrame, count: int, *by: str) -> DataFrame:
     return rows.orderBy(*by) if by else rows
 
 
+def partitions_for(rows: int, cores: int) -> int:
+    """Return into how many partitions rows are brought: few for an increment, for more whole rounds of the cores."""
+    wanted = 2 + rows // ROWS_A_PARTITION
+    return wanted if wanted <= cores else -(-wanted // cores) * cores
+
+
 def size_shuffles(spark: SparkSession, rows: int) -> None:
-    """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
-    spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
+    """Set the shuffle partitions by the rows of a run: each costs a task, and its rows must fit into one's memory."""
+    partitions = partitions_for(rows, spark.sparkContext.defaultParallelism)
+    spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
+
+
+def in_partitions(rows: DataFrame, count: int, number: Column) -> DataFrame:
+    """Return rows in `count` partitions, each row in the one that `number` says, from 0.
+
+    Spark places a row by a hash: of each partition's number stands an integer whose hash leads there.
+    """
+    drawn = rows.sparkSession.range(HASHES_A_PARTITION * count)
+    leading = drawn.groupBy(F.pmod(F.hash("id"), F.lit(count)).alias("to")).agg(F.min("id").alias("id")).collect()
+    found = {row["to"]: row["id"] for row in leading}
+    numbers = F.array(*[F.lit(found.get(to, 0)).cast("bigint") for to in range(count)])
+    return rows.repartition(count, F.get(numbers, number))
 
 
 def size_scans(spark: SparkSession) -> None:
@@ -2132,6 +2226,187 @@ class Branches:
         return self._written(table).snapshot(self.name)
 
 
+# From glue/lake/changes.py
+
+MOST_MOVEMENTS = 10
+
+
+class Change(TypedDict):
+    """What the changes of a run amount to: keys and money before and after, and the days on which they lie.
+
+    `had` keys had a fact before, `have` have one after, `changed` both.
+    """
+
+    had: int
+    have: int
+    changed: int
+    amount_before: Decimal
+    amount_after: Decimal
+    days: list[date]
+
+
+class GroupsMoved(TypedDict):
+    """How many groups of each aggregate a run touches, and the largest movements of the first one, `table`."""
+
+    groups: dict[str, int]
+    table: str
+    largest: list[GroupMovement]
+
+
+class RunChanges(TypedDict):
+    """What a run has written: what the changes amount to, new members by dimension, and the groups that moved."""
+
+    change: Change
+    members: dict[str, int]
+    moved: GroupsMoved | None
+
+
+def largest_movements(sides: Mapping[str, DataFrame], key: tuple[str, ...]) -> list[GroupMovement]:
+    """Return the ten groups whose money moves most, with what an aggregate held `before` and holds `after` the run."""
+    of_side = "CAST(sum(if(side = '{}', total_amount, 0)) AS {})"
+    columns = [F.expr(of_side.format(side, MEASURES["total_amount"])).alias(side) for side in sides]
+    rows = reduce(DataFrame.unionByName, [rows.withColumn("side", F.lit(side)) for side, rows in sides.items()])
+    moved = rows.groupBy(*key).agg(*columns).where("before <> after")
+    first = moved.orderBy(F.expr("abs(after - before)").desc(), *key).limit(MOST_MOVEMENTS)
+    return [
+        {"group": " ".join(str(row[name]) for name in key), "before": cents(row.before), "after": cents(row.after)}
+        for row in first.collect()
+    ]
+
+
+def changes_told(changes: RunChanges) -> GoldChanges:
+    """Return what a run changed, for its report and the passports of its files."""
+    change, moved = changes["change"], changes["moved"]
+    inserted, deleted = (change[side] - change["changed"] for side in ("have", "had"))
+    told: GoldChanges = {
+        "facts": {"inserted": inserted, "updated": change["changed"], "deleted": deleted},
+        "members": changes["members"],
+        "days": len(change["days"]),
+        "groups": moved["groups"] if moved else {},
+        "largest": moved["largest"] if moved else [],
+    }
+    return told if moved is None else {**told, "table": moved["table"]}
+
+
+def of_run(intent: RunIntent, report: GoldReport) -> GoldOfFile:
+    """Return what the items of the files that a run published say of it."""
+    found: GoldOfFile = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"]}
+    if "changes" in report:  # a rebuild's does not say
+        found["changes"] = report["changes"]
+    return found
+
+
+# From glue/reading/card_numbers.py
+
+FEWEST_DIGITS, MOST_DIGITS, LAST_DIGITS = 13, 19, 4
+DIGITS_TWICE = str.maketrans("0123456789", "0246813579")  # the digit sum of twice the digit
+# Possessive, or long runs exhaust Java's stack.
+RUN = r"(?<![0-9])(?<![0-9]\.)" + CARD_NUMBER_IN_TEXT.replace("{0,3}", "{0,3}+").replace("{12,}", "{12,}+")
+RUN_AHEAD = RUN.replace("{12,}+", "{12}")
+PIECE = rf"{RUN}|(?:[^0-9]++|(?!{RUN_AHEAD})[0-9]++)++"
+
+
+def has_card_number(digits: str) -> bool:
+    """Tell whether digits are as many as those of a card, end in their check digit, and are no timestamp."""
+    if not FEWEST_DIGITS <= len(digits) <= MOST_DIGITS or re.match(DATE_AHEAD, digits):
+        return False
+    return sum(map(int, digits[-1::-2] + digits[-2::-2].translate(DIGITS_TWICE))) % 10 == 0
+
+
+def masked_text(text: str) -> str:
+    """Return a text in which no card number is left but for its last four digits."""
+    return re.sub(RUN, lambda run: masked_run(run[0]), text)
+
+
+def masked_run(run: str) -> str:
+    """Return a run of digits with its card numbers masked; of a digit in several of them none may be shown by one."""
+    groups = re.findall("[0-9]+", run)
+    digits, ends = "".join(groups), [0]
+    for group in groups:
+        ends.append(ends[-1] + len(group))
+    is_long = len(run) > CARD_NUMBER_RUN
+    pairs = [(first, end) for place, first in enumerate(ends) for end in ends[place + 1 : place + 1 + MOST_DIGITS]]
+    spans = [(0, len(digits))] if is_long else [span for span in pairs if has_card_number(digits[slice(*span)])]
+    shown = list(digits)
+    for first, end in spans:
+        shown[first : end - LAST_DIGITS] = "*" * (end - LAST_DIGITS - first)
+    left = iter(shown)
+    return re.sub("[0-9]", lambda _: next(left), run)
+
+
+def with_masked(rows: DataFrame, names: Sequence[str]) -> DataFrame:
+    """Mask columns of text; by one expression for all, since describing it to Spark takes a fifth of a second."""
+    if not names:
+        return rows
+    both = rows.withColumn("masked", F.transform(F.array(*names), masked))
+    return both.withColumns({name: F.col("masked")[place] for place, name in enumerate(names)}).drop("masked")
+
+
+def masked(text: Column) -> Column:
+    """Return a text in which no card number is left but for its last four digits; most texts take one look."""
+    pieces = F.regexp_extract_all(text, F.lit(PIECE), F.lit(0))
+    shown = F.transform(pieces, lambda piece: F.when(piece.rlike(rf"^{RUN}\z"), shown_run(piece)).otherwise(piece))
+    may_hold = (F.length(text) >= FEWEST_DIGITS) & text.rlike(RUN_AHEAD)
+    return F.when(may_hold, F.concat_ws("", shown)).otherwise(text)
+
+
+def shown_run(run: Column) -> Column:
+    """Return a run of digits as `masked_run` does: taken apart into groups, each with what stands behind it."""
+    groups = F.regexp_extract_all(run, F.lit("[0-9]++[^0-9]*+"), F.lit(0))
+    shown = F.transform(F.array(groups), lambda found: F.concat_ws("", shown_groups(found, spans_of(found))))
+    whole = F.regexp_replace(run, "[0-9](?=(?:[^0-9]*+[0-9]){4})", "*")
+    return F.when(F.length(run) > CARD_NUMBER_RUN, whole).otherwise(shown[0])
+
+
+def digits_of(groups: Column) -> Column:
+    return F.regexp_replace(F.concat_ws("", groups), "[^0-9]", "")
+
+
+def spans_of(groups: Column) -> Column:
+    """Return the card numbers in groups of digits: the first and the last group of each, and its digits' end."""
+
+    def spans_from(first: Column) -> Column:
+        counts = F.sequence(F.lit(1), F.least(F.size(groups) - first, F.lit(MOST_DIGITS)))
+        spans = F.transform(
+            counts,
+            lambda count: F.struct(
+                first.alias("first"),
+                (first + count - 1).alias("last"),
+                digits_of(F.slice(groups, first + 1, count)).alias("digits"),
+                F.length(digits_of(F.slice(groups, F.lit(1), first + count))).alias("end"),
+            ),
+        )
+        return F.filter(spans, lambda span: is_card_number(span["digits"]))
+
+    return F.flatten(F.transform(groups, lambda _, first: spans_from(first)))
+
+
+def is_card_number(digits: Column) -> Column:
+    """Tell of digits what `has_card_number` tells; zeros in front do not change the sum."""
+    pairs = F.lpad(digits, MOST_DIGITS + 1, "0")
+    twice = F.translate(F.regexp_replace(pairs, "(.)(.)", "$1"), "0123456789", "0246813579")
+    signs = F.regexp_extract_all(F.concat(twice, F.regexp_replace(pairs, "(.)(.)", "$2")), F.lit("."), F.lit(0))
+    total = F.aggregate(signs, F.lit(0), lambda before, sign: before + F.ascii(sign) - ord("0"))
+    is_long = F.length(digits).between(FEWEST_DIGITS, MOST_DIGITS)
+    return F.when(is_long, (total % 10 == 0) & ~digits.rlike(f"^{DATE_AHEAD}")).otherwise(F.lit(False))
+
+
+def shown_groups(groups: Column, spans: Column) -> Column:
+    """Return groups of digits with those of card numbers masked, but for the last four of each."""
+
+    def shown(group: Column, at: Column, found: Column) -> Column:
+        around = F.filter(found, lambda span: (span["first"] <= at) & (at <= span["last"]))
+        own = F.length(F.regexp_replace(group, "[^0-9]", ""))
+        until = F.length(digits_of(F.slice(groups, F.lit(1), at + 1)))
+        behind = F.array_max(F.transform(around, lambda span: span["end"])) - until
+        hidden = F.least(own, own + behind - LAST_DIGITS)
+        masks = F.regexp_replace(group.substr(F.lit(1), hidden), ".", "*")
+        is_masked = (F.size(around) > 0) & (hidden > 0)
+        return F.when(is_masked, F.concat(masks, group.substr(hidden + 1, F.length(group)))).otherwise(group)
+
+    return F.transform(F.array(spans), lambda found: F.transform(groups, lambda group, at: shown(group, at, found)))[0]
+
+
 # From glue/lake/failures.py
 
 
@@ -2155,6 +2430,10 @@ class Withdrawn(Exception):  # noqa: N818 - a decision, not an error of the prog
         self.file_ids = file_ids
 
 
+class JobFailed(Exception):  # noqa: N818 - the job did
+    """A job ends by an error that quoted what may be a card number; this is what may be told of it."""
+
+
 class FileBroken(Exception):  # noqa: N818 - the file is, not the program
     """One file cannot be processed; the others of its run can."""
 
@@ -2171,13 +2450,24 @@ def require(what: str, *, found: object, expected: object) -> None:
 
 
 def root_cause(error: BaseException) -> str:
-    """Return the innermost message of an error, through Java's causes."""
+    """Return the innermost message of an error, through Java's causes; it may have quoted a row, so it is masked."""
     cause = getattr(error, "java_exception", None)
     if cause is None:
-        return f"{type(error).__name__}: {error}"
+        return masked_text(f"{type(error).__name__}: {error}")
     while cause.getCause() is not None:
         cause = cause.getCause()
-    return str(cause.toString())
+    return masked_text(str(cause.toString()))
+
+
+def require_no_card_number(error: Exception) -> None:
+    """Raise `JobFailed` in the place of an error that quotes what may be a card number.
+
+    Glue puts the error that ends a job into its log and into the run's message, from where the workflow mails it.
+    """
+    told = "".join(traceback.format_exception(error))
+    if (shown := masked_text(told)) != told:
+        print(shown, file=sys.stderr, flush=True)
+        raise JobFailed(root_cause(error)) from None
 
 
 # From glue/lake/compaction.py
@@ -2288,17 +2578,16 @@ def remove_orphans(spark: SparkSession, database: str, tables: Iterable[str], *,
 
 # From glue/lake/cuts.py
 
-CURRENT, KEPT = "current.json", "cuts.json"
-KEPT_CUTS = 100
+MOST_CUTS = 100
 KEPT_DAYS = 7
 CHANGED = ("PreconditionFailed", "ConditionalRequestConflict")
 
 
 def put_cut(bucket: str, prefix: str, cut: Cut) -> None:
     """Name a cut as the current one, unless a later one is there; a run that is finished by the next names it again."""
-    if not _replace(bucket, f"{prefix}{CURRENT}", lambda before: _newer(before, cut)):
+    if not _replace(bucket, f"{prefix}{CURRENT_CUT}", lambda before: _newer(before, cut)):
         return
-    _replace(bucket, f"{prefix}{KEPT}", lambda before: kept([*(before or []), cut]))
+    _replace(bucket, f"{prefix}{KEPT_CUTS}", lambda before: kept([*(before or []), cut]))
 
 
 def kept(cuts: Sequence[Cut]) -> list[Cut]:
@@ -2306,13 +2595,13 @@ def kept(cuts: Sequence[Cut]) -> list[Cut]:
     by_run = sorted({cut["run_seq"]: cut for cut in cuts}.values(), key=lambda cut: cut["run_seq"])
     oldest = datetime.fromisoformat(by_run[-1]["at"]) - timedelta(days=KEPT_DAYS)
     last_of_hour = {cut["at"][:13]: cut["run_seq"] for cut in by_run if datetime.fromisoformat(cut["at"]) >= oldest}
-    wanted = {*last_of_hour.values(), *(cut["run_seq"] for cut in by_run[-KEPT_CUTS:])}
+    wanted = {*last_of_hour.values(), *(cut["run_seq"] for cut in by_run[-MOST_CUTS:])}
     return [cut for cut in by_run if cut["run_seq"] in wanted]
 
 
 def snapshots_named(bucket: str, prefix: str, layer: LayerName) -> set[int]:
     """Return the snapshots of a layer's tables that kept cuts name."""
-    cuts, _ = _read(bucket, f"{prefix}{KEPT}")
+    cuts, _ = _read(bucket, f"{prefix}{KEPT_CUTS}")
     return {snapshot_id for cut in cuts or [] for snapshot_id in cut["snapshots"][layer].values()}
 
 
@@ -2382,15 +2671,29 @@ def is_refused(error: ClientError) -> bool:
     return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
 
 
+def up_to_rows(files: Iterable[FileItem], rows: int) -> list[FileItem]:
+    """Return files from the first on, as many as have so many rows together; the first with rows in any case."""
+    taken, held = [], 0
+    for file in files:
+        of_file = file["kpis"]["row_count"]
+        if held and held + of_file > rows:
+            break
+        taken.append(file)
+        held += of_file
+    return taken
+
+
 class Ledger:
     """The ledger table, seen from one layer."""
 
     def __init__(self, table_name: str, layer: LayerName) -> None:
         self.layer = layer
         self._layer_key = {"file_id": f"layer#{layer}"}
+        self._breaker_key = {"file_id": f"breaker#{layer}"}
         self._resource = boto3.resource("dynamodb")
         self._table = self._resource.Table(table_name)
         self._token: str | None = None  # of the run that this process has begun last
+        self._has_succeeded = False  # this process, in a run at least
 
     def state(self, layer: LayerName | None = None) -> LayerItem:
         """Return a layer's item, read consistently; an empty layer has run 0."""
@@ -2409,7 +2712,7 @@ class Ledger:
             return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
 
     def waiting(self, also: str | None) -> list[FileItem]:
-        """Return the files that wait for this layer, oldest first.
+        """Return the files that wait for this layer, those first that have waited longest.
 
         The index lags behind the table, so each item is read again, and `also` (the file of the execution that
         started this job) is looked up even when the index does not know it yet.
@@ -2422,7 +2725,8 @@ class Ledger:
             page = self._table.query(IndexName="waiting", KeyConditionExpression=mine, ExclusiveStartKey=after)
             file_ids += [str(item["file_id"]) for item in page["Items"]]
         file_ids = ([also] if also else []) + file_ids[: RUN_FILES - 1]
-        return [item for item in self.files(file_ids) if item.get("waiting_for") == self.layer]
+        waiting = [item for item in self.files(file_ids) if item.get("waiting_for") == self.layer]
+        return sorted(waiting, key=lambda item: (item.get("waiting_since", ""), item["file_id"]))
 
     def begin(self, run: RunInProgress, *, after: int) -> None:
         """Record the run in progress; `after` is the number of the last committed run."""
@@ -2453,10 +2757,52 @@ class Ledger:
         """Forget a run in progress that has nothing to commit."""
         self._table.update_item(Key=self._layer_key, UpdateExpression="REMOVE in_progress")
 
+    def set_aside(self, failed: RunInProgress, suspects: list[SuspectFiles]) -> None:
+        """Forget a run in progress that was seen to fail; its files are among the suspects."""
+        self._conditional(
+            "SET suspects = :suspects REMOVE in_progress",
+            Attr("intent").not_exists() & Attr("in_progress.token").eq(failed["token"]),
+            {":suspects": suspects},
+        )
+
+    def keep_suspects(self, suspects: list[SuspectFiles]) -> None:
+        """Note which suspects are left, once the others were taken again."""
+        self._table.update_item(
+            Key=self._layer_key,
+            UpdateExpression="SET suspects = :suspects",
+            ExpressionAttributeValues={":suspects": cast(Any, suspects)},
+        )
+
+    def count_start(self, start: str) -> None:
+        """Count a start of this layer's job until one succeeds: after three, the workflow starts no more.
+
+        While the breaker is open, nothing is left to count for.
+        """
+        try:
+            self._table.update_item(
+                Key=self._breaker_key,
+                UpdateExpression="SET kind = :kind ADD starts :start",
+                ConditionExpression="attribute_not_exists(prober)",
+                ExpressionAttributeValues={":kind": "breaker", ":start": {start}},
+            )
+        except ClientError as error:
+            if not is_refused(error):
+                raise
+
+    def count_success(self) -> None:
+        """Forget what has failed, and close the breaker: the layer's job works. Once a process is enough."""
+        if not self._has_succeeded:
+            self._table.update_item(
+                Key=self._breaker_key,
+                UpdateExpression="SET kind = :kind, succeeded_at = :now REMOVE starts, failures, opened_at, prober",
+                ExpressionAttributeValues={":kind": "breaker", ":now": now_text()},
+            )
+        self._has_succeeded = True
+
     def advance(
         self, file_id: str, *, status: StatusName, waiting_for: LayerName | None, found: SilverOfFile | GoldOfFile
-    ) -> None:
-        """Move one file to `status` with what this layer found; moving it there twice does nothing."""
+    ) -> bool:
+        """Move one file to `status` with what this layer found; moving it there twice does nothing, and tells so."""
         at = now_text()
         wait = "waiting_for = :next, waiting_since = :at, " if waiting_for else ""
         values: dict[str, Any] = {":status": status, ":found": found, ":change": [{"status": status, "at": at}]}
@@ -2476,6 +2822,8 @@ class Ledger:
         except ClientError as error:
             if not is_refused(error):
                 raise
+            return False
+        return True
 
     def reject(self, file_id: str, reasons: list[RejectionReason]) -> None:
         """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
@@ -2502,17 +2850,17 @@ class Ledger:
             },
         )
 
-    def fail(self, file_id: str, reason: str) -> None:
+    def fail(self, file_id: str, reason: str, *, attempts: int = 1) -> None:
         """Take a file out of the queue until it is resumed, and say why; one that waits here no more stays as it is.
 
-        What is committed is published, and what another run has taken is that run's to judge.
+        `attempts` counts the runs that took it. What is committed is published, and what another run has taken is that
+        run's to judge.
         """
         state = self.state()
         if "intent" in state or self._token not in (None, state.get("in_progress", {}).get("token")):
             raise FencedOut(f"a run that is committed, or another one, holds the files of layer {self.layer}")
-        found = self.files([file_id])
-        attempts = found[0]["failed"]["attempts"] + 1 if found and "failed" in found[0] else 1
-        failed = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "attempts": attempts, "at": now_text()}
+        told = masked_text(reason)[:FAILURE_CHARACTERS]
+        failed = {"stage": self.layer, "reason": told, "attempts": attempts, "at": now_text()}
         self._where_waiting(
             file_id, "SET failed = :failed REMOVE waiting_for, waiting_since, last_error", {":failed": failed}
         )
@@ -2522,7 +2870,7 @@ class Ledger:
 
         The file keeps its place in the queue: the fault need not be its own, and its execution tries again.
         """
-        error = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "at": now_text()}
+        error = {"stage": self.layer, "reason": masked_text(reason)[:FAILURE_CHARACTERS], "at": now_text()}
         self._where_waiting(file_id, "SET last_error = :error", {":error": error})
 
     def _where_waiting(self, file_id: str, update: str, values: dict[str, Any]) -> None:
@@ -2556,6 +2904,7 @@ class Ledger:
 
 Written = TypeVar("Written")
 Report = TypeVar("Report", SilverReport, GoldReport)
+LEAST_WORKERS = 2
 COMMON_ARGUMENTS = ("lake_bucket", "ledger_table", "silver_database")
 
 
@@ -2600,6 +2949,15 @@ class Job:
     def database(self) -> str:
         """Return the database of the layer's tables."""
         return str(getattr(self.arguments, f"{self.layer.name}_database"))
+
+    @property
+    def run_rows(self) -> int:
+        """Return how many rows a run takes at the most, unless one file has more: given, or what the workers hold.
+
+        One of the workers is the driver.
+        """
+        given = self.arguments
+        return int(given.run_rows or WORKER_ROWS * ((given.workers or LEAST_WORKERS) - 1))
 
     def branches(self, name: str) -> Branches:
         return Branches(self.spark, self.database, name)
@@ -2655,6 +3013,7 @@ def begin(job: Job, files: Sequence[FileItem], before: LayerItem, **note: object
     run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
     file_ids = [file["file_id"] for file in files]
     begun = {"run_seq": run_seq, "token": token, "files": file_ids, "started_at": now_text(), **note}
+    begun |= {"start": job.arguments.start} if job.arguments.start else {}
     record = cast(RunInProgress, begun)
     job.ledger.begin(record, after=before["run_seq"])
     job.step("begun", run_seq=run_seq, files=len(files))
@@ -2724,6 +3083,7 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
     job.step("files_advanced")
     published = cast(PublishedRun, {"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
     ledger.finish(published)
+    ledger.count_success()
     job.step("published", run_seq=intent["run_seq"], **totals_of(report))
     return list(promised)
 
@@ -2797,12 +3157,13 @@ def rebuild(job: Job) -> None:
 def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace:
     """Read a job's arguments; Glue adds some of its own, which are passed over."""
     parser = argparse.ArgumentParser(prog=layer.name, allow_abbrev=False)
-    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", **layer.options}
+    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", "stage": "", **layer.options}
     for name, default in options.items():
         parser.add_argument(f"--{name}", default=default)
     for name in ("expected_run_seq", *layer.numbers):
-        parser.add_argument(f"--{name}", type=int, help="with --rebuild_from: what the tables must contain")
+        parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--file_id", default="", help="the file whose execution started this run")
+    parser.add_argument("--start", default="", help="which start of this job by the workflow this is")
     parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
     parser.add_argument("--maintain", choices=["true", "orphans"], help="compact all tables, and take no file")
     parsed, _ = parser.parse_known_args(argv)
@@ -2830,12 +3191,16 @@ def work(job: Job) -> None:
         maintain(job)
     else:
         job.layer.take(job)
+    job.ledger.count_success()
 
 
 def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
     """Run a layer's job; leave the reason of a failure on the file whose execution started it."""
+    ledger = Ledger(given.ledger_table, layer.name)
+    if given.start:
+        ledger.count_start(given.start)
     spark = session(layer.name, layer.settings)
-    job = Job(layer, spark, Ledger(given.ledger_table, layer.name), given)
+    job = Job(layer, spark, ledger, given)
     try:
         create_tables(spark, job.database, layer.tables, row_group_bytes=layer.row_group_bytes)
         job.step("started")
@@ -2843,6 +3208,7 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
     except Exception as error:
         if given.file_id:
             job.ledger.note_error(given.file_id, root_cause(error))
+        require_no_card_number(error)
         raise
     job.step("done")
     spark.stop()
@@ -2889,6 +3255,41 @@ class SilverFeed:
     def is_one_run(self) -> bool:
         """Tell whether the feeds hold rows of the named run alone."""
         return bool(self.run["run_seq"] == self.taken.get("silver_run_seq", 0) + 1)
+
+
+# From glue/lake/metrics.py
+
+NAMESPACE = "Assay"
+
+
+def published_lines(files: Iterable[FileItem], stage: str, now: datetime) -> Iterator[str]:
+    """Yield a line for each subject: the rows of its published files, and their cents if it has money."""
+    rows, cents = Counter[str](), Counter[str]()
+    for file in files:
+        if file["subject"] in SUBJECTS:  # a marker has no rows
+            rows[file["subject"]] += file["kpis"]["row_count"]
+            cents[file["subject"]] += int(Decimal(file["kpis"]["total_amount"]) * 100)
+    for subject, count in rows.items():
+        figures = {"RowsPublished": count}
+        if SUBJECTS[subject].has_money:
+            figures["CentsPublished"] = cents[subject]
+        yield metric_line(figures, {"service": "gold", "stage": stage, "subject": subject}, now)
+
+
+def tell_published(files: Iterable[FileItem], given: argparse.Namespace) -> None:
+    """Log the metrics of files that a job has published, by its `stage`; what a replay builds is not published."""
+    if not given.prefix:
+        for line in published_lines(files, given.stage, datetime.now(UTC)):
+            print(line, flush=True)
+
+
+def metric_line(figures: dict[str, int], dimensions: dict[str, str], now: datetime) -> str:
+    """Return a line of the log from which CloudWatch takes metrics."""
+    metrics = [{"Name": name, "Unit": "Count"} for name in figures]
+    directive = {"Namespace": NAMESPACE, "Dimensions": [list(dimensions)], "Metrics": metrics}
+    at = (now - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    line: dict[str, Any] = {"_aws": {"Timestamp": at, "CloudWatchMetrics": [directive]}}
+    return json.dumps({**line, **dimensions, **figures})
 
 
 # From glue/lake/periods.py
@@ -3090,8 +3491,8 @@ def fill_dimension(branches: Branches, silver: SilverFeed, name: str) -> None:
     branches.replace(name, rows.unionByName(unknown_member(silver.spark, schema)))
 
 
-def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> None:
-    """Bring the dimensions up to date; one without news is not touched."""
+def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> dict[str, int]:
+    """Bring the dimensions up to date; one without news is not touched. Return how many members each one gains."""
     branches, new = run.branches, run.never_written(SCHEMAS)
     names = [name for name in SCHEMAS if name not in new]
     missing = checkpointed(missing_members(run.spark, branches, accepted, names))
@@ -3101,6 +3502,7 @@ def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> None:
     tasks = {name: partial(add_members, branches, silver, accepted, missing, name) for name in touched}
     in_parallel({**tasks, **{name: partial(fill_dimension, branches, silver, name) for name in new}})
     run.job.step("dimensions_written", filled=new, **counts)
+    return counts
 
 
 # ## Versions of cards and clients
@@ -3220,22 +3622,13 @@ def images(net: DataFrame, side: str) -> DataFrame:
 # What the changes amount to is what the run has to prove. The days tell which stored rows need not be read.
 
 
-class Change(TypedDict):
-    """What the changes of a run amount to: keys and money before and after, and the days on which they lie."""
-
-    had: int
-    have: int
-    amount_before: Decimal
-    amount_after: Decimal
-    days: list[date]
-
-
 def summarise(net: DataFrame) -> Change:
     """Return what the changes amount to."""
     days = [F.collect_set(F.to_date(f"{side}.transacted_at")) for side in ("before", "after")]
     (found,) = net.agg(
         F.count("before").alias("had"),
         F.count("after").alias("have"),
+        F.count(F.when(F.col("before").isNotNull() & F.col("after").isNotNull(), 1)).alias("changed"),
         total("before.amount").alias("amount_before"),
         total("after.amount").alias("amount_after"),
         F.array_sort(F.array_union(*days)).alias("days"),
@@ -3526,9 +3919,9 @@ def counted(sides: Mapping[str, DataFrame], names: Collection[str]) -> dict[str,
     measured = [rows.select("aggregate", *MEASURES, F.lit(side).alias("side")) for side, rows in sides.items()]
     is_left = F.when(F.col("row_count") > 0, 1).otherwise(0)
     sums = reduce(DataFrame.unionByName, measured).groupBy("aggregate", "side")
-    nothing = {"groups": 0, "row_count": 0, "total_amount": Decimal(0)}
+    nothing = {"touched": 0, "groups": 0, "row_count": 0, "total_amount": Decimal(0)}
     found: dict[str, Any] = {name: dict.fromkeys(sides, nothing) for name in names}
-    for row in sums.agg(F.sum(is_left).alias("groups"), *added_up()).collect():
+    for row in sums.agg(F.count(is_left).alias("touched"), F.sum(is_left).alias("groups"), *added_up()).collect():
         found[row.aggregate][row.side] = row.asDict()
     return found
 
@@ -3541,8 +3934,8 @@ def prove_groups(name: str, before: Mapping[str, Any], after: Mapping[str, Any],
 
 
 def write_aggregates(
-    run: Run, groups: DataFrame, stored: DataFrame | None, change: Change, names: Collection[str]
-) -> None:
+    run: Run, groups: DataFrame, stored: DataFrame | None, change: Change, names: list[str]
+) -> GroupsMoved:
     """Bring the touched groups of aggregates up to date."""
     branches = run.branches
     found = {"after": recomputed(groups, stored), "before": held_groups(branches, groups, change, names)}
@@ -3561,7 +3954,11 @@ def write_aggregates(
         require(f"groups written to {name}", found=branches.added_rows(name), expected=after["groups"])
         run.job.step("aggregate_written", table=name)
 
-    in_parallel({name: partial(write_aggregate, name) for name in names})
+    tasks: dict[str, Callable[[], Any]] = {name: partial(write_aggregate, name) for name in names}
+    moved = {side: in_table(rows, names[0]) for side, rows in sides.items()}
+    tasks["largest"] = partial(largest_movements, moved, AGGREGATES[names[0]].key)
+    largest, touched = in_parallel(tasks)["largest"], {name: int(figures[name]["after"]["touched"]) for name in names}
+    return {"groups": touched, "table": names[0], "largest": largest}
 
 
 # An aggregate that the contract got after the first facts is filled from all of them, once the run's facts are written.
@@ -3582,7 +3979,7 @@ def fill_aggregate(run: Run, silver: SilverFeed, name: str) -> None:
 # Versions come first, for a fact looks them up. The rest is written side by side, each to its table's branch.
 
 
-def write(run: Run) -> Change:
+def write(run: Run) -> RunChanges:
     """Write dimensions, facts and aggregates to the run's branches; return what the changes amount to."""
     branches, silver = run.branches, SilverFeed(run.job, run.record["silver"], run.totals_before)
     rewrites, row_count = run.gained_columns("fact_transactions"), sum(file["kpis"]["row_count"] for file in run.files)
@@ -3592,18 +3989,17 @@ def write(run: Run) -> Change:
     net = checkpointed(net_changes(silver))
     in_parallel({name: partial(write_history, branches, silver, name) for name in VERSIONED_DIMENSIONS})
     change = summarise(net)
-    dimensions = partial(write_dimensions, run, silver, accepted)
-    in_parallel(
-        {"dimensions": dimensions, "facts": partial(write_facts_and_aggregates, run, silver, net, change, rewrites)}
-    )
-    return change
+    tasks: dict[str, Callable[[], Any]] = {"dimensions": partial(write_dimensions, run, silver, accepted)}
+    tasks["facts"] = partial(write_facts_and_aggregates, run, silver, net, change, rewrites)
+    done = in_parallel(tasks)
+    return {"change": change, "members": done["dimensions"], "moved": done["facts"]}
 
 
-def write_facts_and_aggregates(run: Run, silver: SilverFeed, net: DataFrame, change: Change, rewrites: bool) -> None:
-    """Write the facts, and the aggregates of the touched groups; then fill aggregates that are new."""
+def write_facts_and_aggregates(run: Run, silver: SilverFeed, net: DataFrame, change: Change, rewrites: bool) -> Any:
+    """Write the facts, and the aggregates of touched groups; then fill aggregates that are new. Return what moved."""
     had_facts, moves = run.totals_before["row_count"] > 0, change["had"] + change["have"] > 0
     new = run.never_written(AGGREGATES) if had_facts else []
-    names, stored, tasks = [name for name in AGGREGATES if name not in new], None, {}
+    names, stored, tasks = [name for name in AGGREGATES if name not in new], None, dict[str, Callable[[], Any]]()
     if moves:
         groups = checkpointed(touched_groups(net, change, names))
         if change["had"] or run.branches.rows_at_most("fact_transactions"):
@@ -3614,16 +4010,17 @@ def write_facts_and_aggregates(run: Run, silver: SilverFeed, net: DataFrame, cha
         tasks["facts"] = partial(rewrite_facts, run, silver)
     elif moves or any(silver.has_news(history.subject) for history in VERSIONED_DIMENSIONS.values()):
         tasks["facts"] = partial(write_facts, run.branches, silver, net, change, stored)
-    in_parallel(tasks)
+    done = in_parallel(tasks)
     in_parallel({name: partial(fill_aggregate, run, silver, name) for name in new})
+    return done.get("aggregates")
 
 
 # As many rows and cents as Silver had after the named run: otherwise nothing is published.
 
 
-def prove(run: Run, change: Change) -> GoldReport:
+def prove(run: Run, written: RunChanges) -> GoldReport:
     """Hold the facts to Silver."""
-    branches, before, silver = run.branches, run.totals_before, run.record["silver"]
+    change, branches, before, silver = written["change"], run.branches, run.totals_before, run.record["silver"]
     row_count = before["row_count"] + change["have"] - change["had"]
     total_amount = Decimal(before["total_amount"]) + change["amount_after"] - change["amount_before"]
     require("rows in Gold against Silver", found=row_count, expected=silver["row_count"])
@@ -3635,7 +4032,7 @@ def prove(run: Run, change: Change) -> GoldReport:
         carried = {"assay.row-count": str(row_count), "assay.total-amount": cents(total_amount)}
         branches.note("fact_transactions", carried)
     totals: LayerTotals = {"row_count": row_count, "total_amount": cents(total_amount)}
-    return {"files": list(run.record["files"]), "totals": showing(silver, totals)}
+    return {"files": list(run.record["files"]), "totals": showing(silver, totals), "changes": changes_told(written)}
 
 
 def showing(silver: PublishedRun, totals: LayerTotals) -> LayerTotals:
@@ -3650,18 +4047,21 @@ def showing(silver: PublishedRun, totals: LayerTotals) -> LayerTotals:
 
 def advance(job: Job, intent: RunIntent, report: GoldReport) -> None:
     """Mark the files of a run as published."""
-    mark_published(job, report["files"], {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"]})
+    mark_published(job, report["files"], of_run(intent, report))
 
 
 def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
-    """Mark files as published and leave their passports in the lake."""
+    """Mark files as published, leave their passports in the lake, and count those that were not published before."""
 
-    def mark(published_id: str) -> None:
-        job.ledger.advance(published_id, status="published", waiting_for=None, found=run)
-        put_passport(job, job.ledger.files([published_id])[0])
+    def mark(published_id: str) -> list[FileItem]:
+        is_moved = job.ledger.advance(published_id, status="published", waiting_for=None, found=run)
+        (file,) = job.ledger.files([published_id])
+        put_passport(job, file)
+        return [file] if is_moved else []
 
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(mark, file_ids))
+        moved = [file for files in pool.map(mark, file_ids) for file in files]
+    tell_published(moved, job.arguments)
 
 
 def take(job: Job) -> None:

@@ -14,7 +14,9 @@ import json
 import re
 import sys
 import tempfile
+import traceback
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache, cached_property, partial, reduce
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import trunc
 from numbers import Real
 from operator import and_, itemgetter, or_
@@ -456,6 +458,15 @@ class StatusChange(TypedDict):
     at: str
 
 
+class Checksum(TypedDict):
+    """What S3 has computed over the bytes of an object."""
+
+    algorithm: Annotated[str, "`SHA256`, `SHA1`, `CRC64NVME`, `CRC32C` or `CRC32`: the first of these that S3 knows"]
+    value: Annotated[
+        str, "base64; of an object sent in parts that ends in `-` and their number it is over the checksums of these"
+    ]
+
+
 class RejectionReason(TypedDict):
     """Why a file is rejected: a code of the data contract and a sentence with the figures."""
 
@@ -474,11 +485,9 @@ class RejectionMail(TypedDict):
 class FileFailure(TypedDict):
     """Why a file does not go on until it is resumed."""
 
-    stage: Annotated[
-        Literal["kpi", "silver", "gold", "workflow"], "`kpi`: it was received, and no attempt could examine it"
-    ]
+    stage: Annotated[Literal["kpi", "silver", "gold"], "`kpi`: it was received, and no attempt could examine it"]
     reason: str
-    attempts: int
+    attempts: Annotated[int, "calls of the function, or runs that took it"]
     at: str
 
 
@@ -596,11 +605,31 @@ class SilverOfFile(TypedDict):
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
 
 
+class GroupMovement(TypedDict):
+    """A group of an aggregate whose money a run has moved."""
+
+    group: Annotated[str, "its key, as in the table"]
+    before: Annotated[str, "total amount"]
+    after: Annotated[str, "total amount"]
+
+
+class GoldChanges(TypedDict):
+    """What a Gold run changed."""
+
+    facts: Annotated[dict[str, int], "`inserted`, `updated`, `deleted`"]
+    members: Annotated[dict[str, int], "dimension → members added"]
+    days: Annotated[int, "days on which changed facts lie or lay"]
+    groups: Annotated[dict[str, int], "aggregate → groups touched"]
+    table: NotRequired[Annotated[str, "the aggregate of `largest`; absent when no group moved"]]
+    largest: Annotated[list[GroupMovement], "the ten largest movements of one aggregate"]
+
+
 class GoldOfFile(TypedDict):
     """Which Gold run published a file."""
 
     run_seq: int
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
 
 
 class FileItem(TypedDict):
@@ -614,6 +643,7 @@ class FileItem(TypedDict):
     version_id: Annotated[str, "of the object"]
     sequencer: Annotated[str, "of the object's event, padded with zeros on the right"]
     etag: Annotated[str, "of the object"]
+    checksum: NotRequired[Annotated[Checksum, "of the object; only when S3 knows one"]]
     size: Annotated[int, "bytes"]
     last_modified_at: Annotated[str, "when the object was written: S3's second, the milliseconds of its event"]
     as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]
@@ -645,8 +675,8 @@ class FileItem(TypedDict):
     last_error: NotRequired[Annotated[RunError, "only while it waits, after a run that its workflow started failed"]]
     silver: NotRequired[Annotated[SilverOfFile, "what Silver did with it"]]
     gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
-    execution_arn: NotRequired[Annotated[str, "of the workflow; the newest, where it was resumed"]]
-    resumes: NotRequired[Annotated[int, "how often its workflow was started anew: `-r<n>` ends the execution's name"]]
+    execution_arn: NotRequired[Annotated[str, "of the workflow, the last one"]]
+    resumes: NotRequired[Annotated[int, "how often it was resumed; its execution is then `<name>-r<resumes>`"]]
     changes: Annotated[list[StatusChange], "each status change"]
 
 
@@ -687,8 +717,17 @@ class RunInProgress(TypedDict):
     token: Annotated[str, "fences out a second writer"]
     files: list[str]
     started_at: str
-    attempts: NotRequired[Annotated[int, "Silver"]]
+    attempts: NotRequired[Annotated[int, "Silver: runs that took these files, this one among them"]]
+    start: NotRequired[Annotated[str, "which start of the job by the workflow it was; else it had none"]]
     silver: NotRequired[Annotated[PublishedRun, "Gold: `published` of the Silver run that it brings over"]]
+
+
+class SuspectFiles(TypedDict):
+    """Files of a run that failed: they are taken again, in a run of their own."""
+
+    files: list[str]
+    attempts: Annotated[int, "runs that took all of them, and failed"]
+    run_seq: Annotated[int, "last committed run when the first of these failed"]
 
 
 class RunIntent(TypedDict):
@@ -716,8 +755,23 @@ class LayerItem(TypedDict):
     kind: Annotated[Literal["layer"], "`layer`"]
     run_seq: Annotated[int, "last run that reached its commit point"]
     in_progress: NotRequired[Annotated[RunInProgress, "while a run works"]]
+    suspects: NotRequired[Annotated[list[SuspectFiles], "Silver: files of failed runs, a run's in halves"]]
     intent: NotRequired[Annotated[RunIntent, "from the commit point until all is published"]]
     published: NotRequired[Annotated[PublishedRun, "what readers are shown"]]
+
+
+class BreakerItem(TypedDict):
+    """An item per layer: whether its runs succeed."""
+
+    file_id: Annotated[str, "`breaker#silver` or `breaker#gold`"]
+    kind: Annotated[Literal["breaker"], "`breaker`"]
+    succeeded_at: NotRequired[Annotated[str, "when a run of the job last reached its end, or published something"]]
+    starts: NotRequired[
+        Annotated[set[str], "starts of the job since, each named by its execution: of runs that failed, or go on"]
+    ]
+    failures: NotRequired[Annotated[set[str], "starts since whose executions have seen them fail"]]
+    opened_at: NotRequired[Annotated[str, "only while it is open: no run starts but the probes"]]
+    prober: NotRequired[Annotated[str, "only while it is open: ARN of the execution that makes the probes"]]
 
 
 class PendingFigures(TypedDict):
@@ -809,6 +863,7 @@ class GoldReport(TypedDict):
 
     files: list[str]
     totals: LayerTotals
+    changes: NotRequired[GoldChanges]
 
 
 # From functions/kpi/contract/limits.py
@@ -840,6 +895,8 @@ OBJECT_BYTES: Mapping[str, int] = {"csv": 8 << 30, "csv.gz": 2 << 30, "parquet":
 """A file has at most so many bytes, by its kind: each about 100 million rows, a quarter of what the KPI function reads
 in its 15 minutes on one processor (42 MB of CSV a second, 10 MB of gzip, 13 MB of Parquet). A Parquet file is copied to
 the function's 4 GB of disk, and the keys of so many rows need another gigabyte there."""
+FILE_ROWS = 100_000_000
+"""A file has at most so many rows, and at most what a run of Silver takes: `docs/limits.md` has the arithmetic."""
 COLUMNS = 1_000
 """A file has at most so many columns."""
 NAME_CHARACTERS = 300
@@ -851,6 +908,9 @@ MARKER_FILES = 2_000
 """A marker lists at most so many files."""
 RUN_FILES = 2_000
 """A run takes at most so many files: its list lies in one DynamoDB item, which ends at 400 KB."""
+WORKER_ROWS = 40_000_000
+"""A run of Silver takes so many rows for each G.1X worker but the driver: two thirds of what its disk holds
+(`docs/limits.md`)."""
 
 AMOUNT_DIGITS = 16
 """An amount has at most so many significant digits before its point."""
@@ -1480,6 +1540,8 @@ STATUSES = ("received", "accepted", "in_silver", "published")
 """A file's status moves along these and never back; or it ends `rejected`."""
 REJECTED = "rejected"
 LAYERS = ("silver", "gold")
+CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"
+"""The objects of the lake bucket that name the newest readers' cut, and those that are kept."""
 CAUSES: Mapping[str, str] = {"file": "a row of a file", "load": "the reload that a marker declares"}
 """Why a key changed, as `transaction_effects` tells it."""
 
@@ -1514,6 +1576,10 @@ REASON_CODES: Mapping[str, str] = {
     "duplicate_column": "a column occurs twice",
     "unsupported_format": "the file is neither CSV, gzip of CSV, nor Parquet: see *Formats that are not read*",
     "file_too_large": "it has more than 8 GiB of CSV, or 2 GiB of gzip or Parquet",
+    "too_many_rows": (
+        f"it has more rows than a run of Silver takes, {WORKER_ROWS // 10**6} million for each worker of `GlueWorkers` "
+        f"but the first, or more than {FILE_ROWS // 10**6} million"
+    ),
     "too_many_columns": "it has more than 1,000 columns",
     "long_column_name": "the name of a column has more than 300 characters",
     "not_utf8": "the text is not UTF-8; UTF-16 and UTF-32 are named",
@@ -1621,6 +1687,8 @@ def delimiter_text(delimiter: str) -> str:
 # From glue/lake/spark.py
 
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
+ROWS_A_BLOCK = 1_000_000  # of a file, as Spark cuts CSV
+HASHES_A_PARTITION = 32  # so many that one leads to each of thousands of partitions
 SCAN_BYTES = 64 << 20  # a file of a first load has 30 to 40 MB; half of Spark's own setting
 BROADCAST_KEYS = 1_000_000  # some 100 MB of hash table
 ALWAYS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "false"}
@@ -1673,6 +1741,12 @@ def checkpointed(rows: DataFrame) -> DataFrame:
     return kept
 
 
+def forget(spark: SparkSession) -> None:
+    """Free the memory and the disk of what earlier runs of this process have computed."""
+    for kept in spark.sparkContext._jsc.getPersistentRDDs().values():
+        kept.unpersist()
+
+
 def broadcast_if_small(keys: DataFrame, most: int) -> DataFrame:
     """Return at most `most` keys, to be joined by a lookup in each task if they are few."""
     return F.broadcast(keys) if most <= BROADCAST_KEYS else keys
@@ -1688,9 +1762,28 @@ def laid_out(rows: DataFrame, count: int, *by: str) -> DataFrame:
     return rows.orderBy(*by) if by else rows
 
 
+def partitions_for(rows: int, cores: int) -> int:
+    """Return into how many partitions rows are brought: few for an increment, for more whole rounds of the cores."""
+    wanted = 2 + rows // ROWS_A_PARTITION
+    return wanted if wanted <= cores else -(-wanted // cores) * cores
+
+
 def size_shuffles(spark: SparkSession, rows: int) -> None:
-    """Set the shuffle partitions by the rows of a run: each costs a task, and an increment needs few."""
-    spark.conf.set("spark.sql.shuffle.partitions", str(min(64, 2 + rows // ROWS_A_PARTITION)))
+    """Set the shuffle partitions by the rows of a run: each costs a task, and its rows must fit into one's memory."""
+    partitions = partitions_for(rows, spark.sparkContext.defaultParallelism)
+    spark.conf.set("spark.sql.shuffle.partitions", str(partitions))
+
+
+def in_partitions(rows: DataFrame, count: int, number: Column) -> DataFrame:
+    """Return rows in `count` partitions, each row in the one that `number` says, from 0.
+
+    Spark places a row by a hash: of each partition's number stands an integer whose hash leads there.
+    """
+    drawn = rows.sparkSession.range(HASHES_A_PARTITION * count)
+    leading = drawn.groupBy(F.pmod(F.hash("id"), F.lit(count)).alias("to")).agg(F.min("id").alias("id")).collect()
+    found = {row["to"]: row["id"] for row in leading}
+    numbers = F.array(*[F.lit(found.get(to, 0)).cast("bigint") for to in range(count)])
+    return rows.repartition(count, F.get(numbers, number))
 
 
 def size_scans(spark: SparkSession) -> None:
@@ -2270,6 +2363,117 @@ class Branches:
         return self._written(table).snapshot(self.name)
 
 
+# From glue/reading/card_numbers.py
+
+FEWEST_DIGITS, MOST_DIGITS, LAST_DIGITS = 13, 19, 4
+DIGITS_TWICE = str.maketrans("0123456789", "0246813579")  # the digit sum of twice the digit
+# Possessive, or long runs exhaust Java's stack.
+RUN = r"(?<![0-9])(?<![0-9]\.)" + CARD_NUMBER_IN_TEXT.replace("{0,3}", "{0,3}+").replace("{12,}", "{12,}+")
+RUN_AHEAD = RUN.replace("{12,}+", "{12}")
+PIECE = rf"{RUN}|(?:[^0-9]++|(?!{RUN_AHEAD})[0-9]++)++"
+
+
+def has_card_number(digits: str) -> bool:
+    """Tell whether digits are as many as those of a card, end in their check digit, and are no timestamp."""
+    if not FEWEST_DIGITS <= len(digits) <= MOST_DIGITS or re.match(DATE_AHEAD, digits):
+        return False
+    return sum(map(int, digits[-1::-2] + digits[-2::-2].translate(DIGITS_TWICE))) % 10 == 0
+
+
+def masked_text(text: str) -> str:
+    """Return a text in which no card number is left but for its last four digits."""
+    return re.sub(RUN, lambda run: masked_run(run[0]), text)
+
+
+def masked_run(run: str) -> str:
+    """Return a run of digits with its card numbers masked; of a digit in several of them none may be shown by one."""
+    groups = re.findall("[0-9]+", run)
+    digits, ends = "".join(groups), [0]
+    for group in groups:
+        ends.append(ends[-1] + len(group))
+    is_long = len(run) > CARD_NUMBER_RUN
+    pairs = [(first, end) for place, first in enumerate(ends) for end in ends[place + 1 : place + 1 + MOST_DIGITS]]
+    spans = [(0, len(digits))] if is_long else [span for span in pairs if has_card_number(digits[slice(*span)])]
+    shown = list(digits)
+    for first, end in spans:
+        shown[first : end - LAST_DIGITS] = "*" * (end - LAST_DIGITS - first)
+    left = iter(shown)
+    return re.sub("[0-9]", lambda _: next(left), run)
+
+
+def with_masked(rows: DataFrame, names: Sequence[str]) -> DataFrame:
+    """Mask columns of text; by one expression for all, since describing it to Spark takes a fifth of a second."""
+    if not names:
+        return rows
+    both = rows.withColumn("masked", F.transform(F.array(*names), masked))
+    return both.withColumns({name: F.col("masked")[place] for place, name in enumerate(names)}).drop("masked")
+
+
+def masked(text: Column) -> Column:
+    """Return a text in which no card number is left but for its last four digits; most texts take one look."""
+    pieces = F.regexp_extract_all(text, F.lit(PIECE), F.lit(0))
+    shown = F.transform(pieces, lambda piece: F.when(piece.rlike(rf"^{RUN}\z"), shown_run(piece)).otherwise(piece))
+    may_hold = (F.length(text) >= FEWEST_DIGITS) & text.rlike(RUN_AHEAD)
+    return F.when(may_hold, F.concat_ws("", shown)).otherwise(text)
+
+
+def shown_run(run: Column) -> Column:
+    """Return a run of digits as `masked_run` does: taken apart into groups, each with what stands behind it."""
+    groups = F.regexp_extract_all(run, F.lit("[0-9]++[^0-9]*+"), F.lit(0))
+    shown = F.transform(F.array(groups), lambda found: F.concat_ws("", shown_groups(found, spans_of(found))))
+    whole = F.regexp_replace(run, "[0-9](?=(?:[^0-9]*+[0-9]){4})", "*")
+    return F.when(F.length(run) > CARD_NUMBER_RUN, whole).otherwise(shown[0])
+
+
+def digits_of(groups: Column) -> Column:
+    return F.regexp_replace(F.concat_ws("", groups), "[^0-9]", "")
+
+
+def spans_of(groups: Column) -> Column:
+    """Return the card numbers in groups of digits: the first and the last group of each, and its digits' end."""
+
+    def spans_from(first: Column) -> Column:
+        counts = F.sequence(F.lit(1), F.least(F.size(groups) - first, F.lit(MOST_DIGITS)))
+        spans = F.transform(
+            counts,
+            lambda count: F.struct(
+                first.alias("first"),
+                (first + count - 1).alias("last"),
+                digits_of(F.slice(groups, first + 1, count)).alias("digits"),
+                F.length(digits_of(F.slice(groups, F.lit(1), first + count))).alias("end"),
+            ),
+        )
+        return F.filter(spans, lambda span: is_card_number(span["digits"]))
+
+    return F.flatten(F.transform(groups, lambda _, first: spans_from(first)))
+
+
+def is_card_number(digits: Column) -> Column:
+    """Tell of digits what `has_card_number` tells; zeros in front do not change the sum."""
+    pairs = F.lpad(digits, MOST_DIGITS + 1, "0")
+    twice = F.translate(F.regexp_replace(pairs, "(.)(.)", "$1"), "0123456789", "0246813579")
+    signs = F.regexp_extract_all(F.concat(twice, F.regexp_replace(pairs, "(.)(.)", "$2")), F.lit("."), F.lit(0))
+    total = F.aggregate(signs, F.lit(0), lambda before, sign: before + F.ascii(sign) - ord("0"))
+    is_long = F.length(digits).between(FEWEST_DIGITS, MOST_DIGITS)
+    return F.when(is_long, (total % 10 == 0) & ~digits.rlike(f"^{DATE_AHEAD}")).otherwise(F.lit(False))
+
+
+def shown_groups(groups: Column, spans: Column) -> Column:
+    """Return groups of digits with those of card numbers masked, but for the last four of each."""
+
+    def shown(group: Column, at: Column, found: Column) -> Column:
+        around = F.filter(found, lambda span: (span["first"] <= at) & (at <= span["last"]))
+        own = F.length(F.regexp_replace(group, "[^0-9]", ""))
+        until = F.length(digits_of(F.slice(groups, F.lit(1), at + 1)))
+        behind = F.array_max(F.transform(around, lambda span: span["end"])) - until
+        hidden = F.least(own, own + behind - LAST_DIGITS)
+        masks = F.regexp_replace(group.substr(F.lit(1), hidden), ".", "*")
+        is_masked = (F.size(around) > 0) & (hidden > 0)
+        return F.when(is_masked, F.concat(masks, group.substr(hidden + 1, F.length(group)))).otherwise(group)
+
+    return F.transform(F.array(spans), lambda found: F.transform(groups, lambda group, at: shown(group, at, found)))[0]
+
+
 # From glue/lake/failures.py
 
 
@@ -2293,6 +2497,10 @@ class Withdrawn(Exception):  # noqa: N818 - a decision, not an error of the prog
         self.file_ids = file_ids
 
 
+class JobFailed(Exception):  # noqa: N818 - the job did
+    """A job ends by an error that quoted what may be a card number; this is what may be told of it."""
+
+
 class FileBroken(Exception):  # noqa: N818 - the file is, not the program
     """One file cannot be processed; the others of its run can."""
 
@@ -2309,13 +2517,24 @@ def require(what: str, *, found: object, expected: object) -> None:
 
 
 def root_cause(error: BaseException) -> str:
-    """Return the innermost message of an error, through Java's causes."""
+    """Return the innermost message of an error, through Java's causes; it may have quoted a row, so it is masked."""
     cause = getattr(error, "java_exception", None)
     if cause is None:
-        return f"{type(error).__name__}: {error}"
+        return masked_text(f"{type(error).__name__}: {error}")
     while cause.getCause() is not None:
         cause = cause.getCause()
-    return str(cause.toString())
+    return masked_text(str(cause.toString()))
+
+
+def require_no_card_number(error: Exception) -> None:
+    """Raise `JobFailed` in the place of an error that quotes what may be a card number.
+
+    Glue puts the error that ends a job into its log and into the run's message, from where the workflow mails it.
+    """
+    told = "".join(traceback.format_exception(error))
+    if (shown := masked_text(told)) != told:
+        print(shown, file=sys.stderr, flush=True)
+        raise JobFailed(root_cause(error)) from None
 
 
 # From glue/lake/ledger.py
@@ -2346,15 +2565,29 @@ def is_refused(error: ClientError) -> bool:
     return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
 
 
+def up_to_rows(files: Iterable[FileItem], rows: int) -> list[FileItem]:
+    """Return files from the first on, as many as have so many rows together; the first with rows in any case."""
+    taken, held = [], 0
+    for file in files:
+        of_file = file["kpis"]["row_count"]
+        if held and held + of_file > rows:
+            break
+        taken.append(file)
+        held += of_file
+    return taken
+
+
 class Ledger:
     """The ledger table, seen from one layer."""
 
     def __init__(self, table_name: str, layer: LayerName) -> None:
         self.layer = layer
         self._layer_key = {"file_id": f"layer#{layer}"}
+        self._breaker_key = {"file_id": f"breaker#{layer}"}
         self._resource = boto3.resource("dynamodb")
         self._table = self._resource.Table(table_name)
         self._token: str | None = None  # of the run that this process has begun last
+        self._has_succeeded = False  # this process, in a run at least
 
     def state(self, layer: LayerName | None = None) -> LayerItem:
         """Return a layer's item, read consistently; an empty layer has run 0."""
@@ -2373,7 +2606,7 @@ class Ledger:
             return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
 
     def waiting(self, also: str | None) -> list[FileItem]:
-        """Return the files that wait for this layer, oldest first.
+        """Return the files that wait for this layer, those first that have waited longest.
 
         The index lags behind the table, so each item is read again, and `also` (the file of the execution that
         started this job) is looked up even when the index does not know it yet.
@@ -2386,7 +2619,8 @@ class Ledger:
             page = self._table.query(IndexName="waiting", KeyConditionExpression=mine, ExclusiveStartKey=after)
             file_ids += [str(item["file_id"]) for item in page["Items"]]
         file_ids = ([also] if also else []) + file_ids[: RUN_FILES - 1]
-        return [item for item in self.files(file_ids) if item.get("waiting_for") == self.layer]
+        waiting = [item for item in self.files(file_ids) if item.get("waiting_for") == self.layer]
+        return sorted(waiting, key=lambda item: (item.get("waiting_since", ""), item["file_id"]))
 
     def begin(self, run: RunInProgress, *, after: int) -> None:
         """Record the run in progress; `after` is the number of the last committed run."""
@@ -2417,10 +2651,52 @@ class Ledger:
         """Forget a run in progress that has nothing to commit."""
         self._table.update_item(Key=self._layer_key, UpdateExpression="REMOVE in_progress")
 
+    def set_aside(self, failed: RunInProgress, suspects: list[SuspectFiles]) -> None:
+        """Forget a run in progress that was seen to fail; its files are among the suspects."""
+        self._conditional(
+            "SET suspects = :suspects REMOVE in_progress",
+            Attr("intent").not_exists() & Attr("in_progress.token").eq(failed["token"]),
+            {":suspects": suspects},
+        )
+
+    def keep_suspects(self, suspects: list[SuspectFiles]) -> None:
+        """Note which suspects are left, once the others were taken again."""
+        self._table.update_item(
+            Key=self._layer_key,
+            UpdateExpression="SET suspects = :suspects",
+            ExpressionAttributeValues={":suspects": cast(Any, suspects)},
+        )
+
+    def count_start(self, start: str) -> None:
+        """Count a start of this layer's job until one succeeds: after three, the workflow starts no more.
+
+        While the breaker is open, nothing is left to count for.
+        """
+        try:
+            self._table.update_item(
+                Key=self._breaker_key,
+                UpdateExpression="SET kind = :kind ADD starts :start",
+                ConditionExpression="attribute_not_exists(prober)",
+                ExpressionAttributeValues={":kind": "breaker", ":start": {start}},
+            )
+        except ClientError as error:
+            if not is_refused(error):
+                raise
+
+    def count_success(self) -> None:
+        """Forget what has failed, and close the breaker: the layer's job works. Once a process is enough."""
+        if not self._has_succeeded:
+            self._table.update_item(
+                Key=self._breaker_key,
+                UpdateExpression="SET kind = :kind, succeeded_at = :now REMOVE starts, failures, opened_at, prober",
+                ExpressionAttributeValues={":kind": "breaker", ":now": now_text()},
+            )
+        self._has_succeeded = True
+
     def advance(
         self, file_id: str, *, status: StatusName, waiting_for: LayerName | None, found: SilverOfFile | GoldOfFile
-    ) -> None:
-        """Move one file to `status` with what this layer found; moving it there twice does nothing."""
+    ) -> bool:
+        """Move one file to `status` with what this layer found; moving it there twice does nothing, and tells so."""
         at = now_text()
         wait = "waiting_for = :next, waiting_since = :at, " if waiting_for else ""
         values: dict[str, Any] = {":status": status, ":found": found, ":change": [{"status": status, "at": at}]}
@@ -2440,6 +2716,8 @@ class Ledger:
         except ClientError as error:
             if not is_refused(error):
                 raise
+            return False
+        return True
 
     def reject(self, file_id: str, reasons: list[RejectionReason]) -> None:
         """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
@@ -2466,17 +2744,17 @@ class Ledger:
             },
         )
 
-    def fail(self, file_id: str, reason: str) -> None:
+    def fail(self, file_id: str, reason: str, *, attempts: int = 1) -> None:
         """Take a file out of the queue until it is resumed, and say why; one that waits here no more stays as it is.
 
-        What is committed is published, and what another run has taken is that run's to judge.
+        `attempts` counts the runs that took it. What is committed is published, and what another run has taken is that
+        run's to judge.
         """
         state = self.state()
         if "intent" in state or self._token not in (None, state.get("in_progress", {}).get("token")):
             raise FencedOut(f"a run that is committed, or another one, holds the files of layer {self.layer}")
-        found = self.files([file_id])
-        attempts = found[0]["failed"]["attempts"] + 1 if found and "failed" in found[0] else 1
-        failed = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "attempts": attempts, "at": now_text()}
+        told = masked_text(reason)[:FAILURE_CHARACTERS]
+        failed = {"stage": self.layer, "reason": told, "attempts": attempts, "at": now_text()}
         self._where_waiting(
             file_id, "SET failed = :failed REMOVE waiting_for, waiting_since, last_error", {":failed": failed}
         )
@@ -2486,7 +2764,7 @@ class Ledger:
 
         The file keeps its place in the queue: the fault need not be its own, and its execution tries again.
         """
-        error = {"stage": self.layer, "reason": reason[:FAILURE_CHARACTERS], "at": now_text()}
+        error = {"stage": self.layer, "reason": masked_text(reason)[:FAILURE_CHARACTERS], "at": now_text()}
         self._where_waiting(file_id, "SET last_error = :error", {":error": error})
 
     def _where_waiting(self, file_id: str, update: str, values: dict[str, Any]) -> None:
@@ -2541,10 +2819,10 @@ class Reload:
         return self.marker["file_id"]
 
 
-def with_ready_marker(ledger: Ledger, files: Sequence[FileItem]) -> list[FileItem]:
+def with_ready_marker(ledger: Ledger, files: Sequence[FileItem], run_rows: int) -> list[FileItem]:
     """Return the files of the next run: all but the markers, and the oldest marker whose files are all there.
 
-    Listed files that the index of waiting files does not show yet come along.
+    Listed files that the index of waiting files does not show yet come along, as far as the rows of a run allow.
     """
     markers = [file for file in files if file["subject"] == "load"]
     others = {file["file_id"]: file for file in files if file["subject"] != "load"}
@@ -2553,8 +2831,10 @@ def with_ready_marker(ledger: Ledger, files: Sequence[FileItem]) -> list[FileIte
         refuse_broken(marker, listed.values())
         arriving = {file_id: file for file_id, file in listed.items() if file.get("waiting_for") == "silver"}
         there = [file for file in listed.values() if file["status"] in ("in_silver", "published") and file["in_effect"]]
-        if len(arriving) + len(there) == len(set(marker["load"]["files"])):
-            return [*{**others, **arriving}.values(), marker]
+        run = [*{**others, **arriving}.values()]
+        fits = len(run) == len(others) or up_to_rows(run, run_rows) == run
+        if fits and len(arriving) + len(there) == len(set(marker["load"]["files"])):
+            return [*run, marker]
     return list(others.values())
 
 
@@ -2711,17 +2991,16 @@ def remove_orphans(spark: SparkSession, database: str, tables: Iterable[str], *,
 
 # From glue/lake/cuts.py
 
-CURRENT, KEPT = "current.json", "cuts.json"
-KEPT_CUTS = 100
+MOST_CUTS = 100
 KEPT_DAYS = 7
 CHANGED = ("PreconditionFailed", "ConditionalRequestConflict")
 
 
 def put_cut(bucket: str, prefix: str, cut: Cut) -> None:
     """Name a cut as the current one, unless a later one is there; a run that is finished by the next names it again."""
-    if not _replace(bucket, f"{prefix}{CURRENT}", lambda before: _newer(before, cut)):
+    if not _replace(bucket, f"{prefix}{CURRENT_CUT}", lambda before: _newer(before, cut)):
         return
-    _replace(bucket, f"{prefix}{KEPT}", lambda before: kept([*(before or []), cut]))
+    _replace(bucket, f"{prefix}{KEPT_CUTS}", lambda before: kept([*(before or []), cut]))
 
 
 def kept(cuts: Sequence[Cut]) -> list[Cut]:
@@ -2729,13 +3008,13 @@ def kept(cuts: Sequence[Cut]) -> list[Cut]:
     by_run = sorted({cut["run_seq"]: cut for cut in cuts}.values(), key=lambda cut: cut["run_seq"])
     oldest = datetime.fromisoformat(by_run[-1]["at"]) - timedelta(days=KEPT_DAYS)
     last_of_hour = {cut["at"][:13]: cut["run_seq"] for cut in by_run if datetime.fromisoformat(cut["at"]) >= oldest}
-    wanted = {*last_of_hour.values(), *(cut["run_seq"] for cut in by_run[-KEPT_CUTS:])}
+    wanted = {*last_of_hour.values(), *(cut["run_seq"] for cut in by_run[-MOST_CUTS:])}
     return [cut for cut in by_run if cut["run_seq"] in wanted]
 
 
 def snapshots_named(bucket: str, prefix: str, layer: LayerName) -> set[int]:
     """Return the snapshots of a layer's tables that kept cuts name."""
-    cuts, _ = _read(bucket, f"{prefix}{KEPT}")
+    cuts, _ = _read(bucket, f"{prefix}{KEPT_CUTS}")
     return {snapshot_id for cut in cuts or [] for snapshot_id in cut["snapshots"][layer].values()}
 
 
@@ -2781,6 +3060,7 @@ def _read(bucket: str, key: str) -> tuple[Any, str]:
 
 Written = TypeVar("Written")
 Report = TypeVar("Report", SilverReport, GoldReport)
+LEAST_WORKERS = 2
 COMMON_ARGUMENTS = ("lake_bucket", "ledger_table", "silver_database")
 
 
@@ -2825,6 +3105,15 @@ class Job:
     def database(self) -> str:
         """Return the database of the layer's tables."""
         return str(getattr(self.arguments, f"{self.layer.name}_database"))
+
+    @property
+    def run_rows(self) -> int:
+        """Return how many rows a run takes at the most, unless one file has more: given, or what the workers hold.
+
+        One of the workers is the driver.
+        """
+        given = self.arguments
+        return int(given.run_rows or WORKER_ROWS * ((given.workers or LEAST_WORKERS) - 1))
 
     def branches(self, name: str) -> Branches:
         return Branches(self.spark, self.database, name)
@@ -2880,6 +3169,7 @@ def begin(job: Job, files: Sequence[FileItem], before: LayerItem, **note: object
     run_seq, token = before["run_seq"] + 1, uuid.uuid4().hex
     file_ids = [file["file_id"] for file in files]
     begun = {"run_seq": run_seq, "token": token, "files": file_ids, "started_at": now_text(), **note}
+    begun |= {"start": job.arguments.start} if job.arguments.start else {}
     record = cast(RunInProgress, begun)
     job.ledger.begin(record, after=before["run_seq"])
     job.step("begun", run_seq=run_seq, files=len(files))
@@ -2949,6 +3239,7 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
     job.step("files_advanced")
     published = cast(PublishedRun, {"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
     ledger.finish(published)
+    ledger.count_success()
     job.step("published", run_seq=intent["run_seq"], **totals_of(report))
     return list(promised)
 
@@ -3022,12 +3313,13 @@ def rebuild(job: Job) -> None:
 def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace:
     """Read a job's arguments; Glue adds some of its own, which are passed over."""
     parser = argparse.ArgumentParser(prog=layer.name, allow_abbrev=False)
-    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", **layer.options}
+    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", "stage": "", **layer.options}
     for name, default in options.items():
         parser.add_argument(f"--{name}", default=default)
     for name in ("expected_run_seq", *layer.numbers):
-        parser.add_argument(f"--{name}", type=int, help="with --rebuild_from: what the tables must contain")
+        parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--file_id", default="", help="the file whose execution started this run")
+    parser.add_argument("--start", default="", help="which start of this job by the workflow this is")
     parser.add_argument("--rebuild_from", default="", help="a database whose tables take the place of this layer's")
     parser.add_argument("--maintain", choices=["true", "orphans"], help="compact all tables, and take no file")
     parsed, _ = parser.parse_known_args(argv)
@@ -3055,12 +3347,16 @@ def work(job: Job) -> None:
         maintain(job)
     else:
         job.layer.take(job)
+    job.ledger.count_success()
 
 
 def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
     """Run a layer's job; leave the reason of a failure on the file whose execution started it."""
+    ledger = Ledger(given.ledger_table, layer.name)
+    if given.start:
+        ledger.count_start(given.start)
     spark = session(layer.name, layer.settings)
-    job = Job(layer, spark, Ledger(given.ledger_table, layer.name), given)
+    job = Job(layer, spark, ledger, given)
     try:
         create_tables(spark, job.database, layer.tables, row_group_bytes=layer.row_group_bytes)
         job.step("started")
@@ -3068,6 +3364,7 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
     except Exception as error:
         if given.file_id:
             job.ledger.note_error(given.file_id, root_cause(error))
+        require_no_card_number(error)
         raise
     job.step("done")
     spark.stop()
@@ -3075,7 +3372,7 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
 
 # From glue/lake/isolation.py
 
-ATTEMPTS = 3  # a file list that has killed the job this often is taken file by file
+ATTEMPTS = 3  # a file is given up once so many runs that took it failed, the last of them with no other
 Probe = Callable[[Job, FileItem], None]
 """Reads one file alone, wholly, and raises what is wrong with it."""
 
@@ -3085,7 +3382,7 @@ def process_all(job: Job, files: Sequence[FileItem], probe: Probe, *, attempts: 
     left = list(files)
     while left:
         try:
-            if not (ready := with_ready_marker(job.ledger, left)):
+            if not (ready := with_ready_marker(job.ledger, left, job.run_rows)):
                 break
             return process(job, ready, attempts=attempts)
         except (FencedOut, Unfinished):
@@ -3096,7 +3393,7 @@ def process_all(job: Job, files: Sequence[FileItem], probe: Probe, *, attempts: 
             reject_load(job, refusal)
             out = {refusal.marker_id}
         except Exception as error:
-            out = fail_broken(job, left, error, probe)
+            out = fail_broken(job, left, error, probe, attempts)
         left = [file for file in left if file["file_id"] not in out]
     return job.ledger.abandon()
 
@@ -3107,7 +3404,7 @@ def reject_load(job: Job, refusal: LoadRefused) -> None:
     job.step("load_refused", file_id=refusal.marker_id, **refusal.reason)
 
 
-def fail_broken(job: Job, files: Sequence[FileItem], error: Exception, probe: Probe) -> set[str]:
+def fail_broken(job: Job, files: Sequence[FileItem], error: Exception, probe: Probe, attempts: int) -> set[str]:
     """Mark the files that broke a run as failed, and return them; raise the error if no file is to blame."""
     if isinstance(error, FileBroken):
         broken = {error.file_id: error.reason}
@@ -3117,7 +3414,7 @@ def fail_broken(job: Job, files: Sequence[FileItem], error: Exception, probe: Pr
         if not broken:
             raise error
     for broken_id, reason in broken.items():
-        job.ledger.fail(broken_id, reason)
+        job.ledger.fail(broken_id, reason, attempts=attempts)
         job.step("file_failed", file_id=broken_id)
     return set(broken)
 
@@ -3145,123 +3442,89 @@ def why_unreadable(job: Job, file: FileItem, probe: Probe) -> str | None:
     return None
 
 
+def take_all(job: Job, probe: Probe) -> None:
+    """Process what waits: first the files that are under no suspicion, then the suspects, a list in a run of its own.
+
+    A reload would bring suspects together again, so it comes last.
+    """
+    suspects = [(each, still_waiting(job, each["files"])) for each in job.ledger.state().get("suspects", [])]
+    suspects.sort(key=lambda suspect: any(map(is_load, suspect[1])))
+    take_fresh(job, {file_id for each, _ in suspects for file_id in each["files"]}, probe)
+    for place, (suspect, files) in enumerate(suspects, start=1):
+        process_all(job, files, probe, attempts=suspect["attempts"] + 1)
+        job.ledger.keep_suspects([each for each, _ in suspects[place:]])
+
+
+def take_fresh(job: Job, held: set[str], probe: Probe) -> None:
+    """Process the files that have waited longest, as many as a run takes; then the job's own, if it is left.
+
+    So nothing is overtaken for long, for every job takes what is oldest; and an execution that starts a job sees its
+    file taken.
+    """
+    own_id = job.arguments.file_id
+    first = up_to_rows(fresh_files(job, held), job.run_rows)
+    process_all(job, first, probe)
+    if own_id and own_id not in {file["file_id"] for file in first}:
+        left = fresh_files(job, held)
+        own, others = ([file for file in left if (file["file_id"] == own_id) == is_own] for is_own in (True, False))
+        if own:
+            process_all(job, up_to_rows([*own, *others], job.run_rows), probe)
+
+
+def fresh_files(job: Job, held: set[str]) -> list[FileItem]:
+    """Return what waits, those first that have waited longest, without suspects and what would bring these together."""
+    waiting = job.ledger.waiting(job.arguments.file_id or None)
+    return [file for file in waiting if file["file_id"] not in held and not (held and is_load(file))]
+
+
 def run_again(job: Job, killed: RunInProgress, probe: Probe) -> None:
-    """Process the files of a killed run again; after so many times each by itself, and one that kills alone fails."""
-    files = [file for file in job.ledger.files(killed["files"]) if file.get("waiting_for") == job.layer.name]
-    attempts = killed["attempts"]
-    if attempts < ATTEMPTS or not files:
-        process_all(job, files, probe, attempts=attempts + 1)
-    elif len(killed["files"]) > 1:
-        # Any of them may be to blame, also one that has been given up since.
-        for file in files:
-            process_all(job, [file], probe)
+    """Do a killed run again with the same files; set those of a run of the workflow's aside, which may die of them."""
+    files = still_waiting(job, killed["files"])
+    if "start" in killed:
+        set_aside(job, killed, files)
     else:
-        reason = f"the {job.layer.name.title()} job ended without a word {attempts} times while it held this file"
-        job.ledger.fail(files[0]["file_id"], reason)
-        job.ledger.abandon()
+        process_all(job, files, probe, attempts=killed["attempts"] + 1)
 
 
-# From glue/reading/card_numbers.py
+def set_aside(job: Job, failed: RunInProgress, files: Sequence[FileItem]) -> None:
+    """Make the files of a failed run suspects; give a single one up if it is to blame.
 
-FEWEST_DIGITS, MOST_DIGITS, LAST_DIGITS = 13, 19, 4
-DIGITS_TWICE = str.maketrans("0123456789", "0246813579")  # the digit sum of twice the digit
-# Possessive, or long runs exhaust Java's stack.
-RUN = r"(?<![0-9])(?<![0-9]\.)" + CARD_NUMBER_IN_TEXT.replace("{0,3}", "{0,3}+").replace("{12,}", "{12,}+")
-RUN_AHEAD = RUN.replace("{12,}+", "{12}")
-PIECE = rf"{RUN}|(?:[^0-9]++|(?!{RUN_AHEAD})[0-9]++)++"
-
-
-def has_card_number(digits: str) -> bool:
-    """Tell whether digits are as many as those of a card, end in their check digit, and are no timestamp."""
-    if not FEWEST_DIGITS <= len(digits) <= MOST_DIGITS or re.match(DATE_AHEAD, digits):
-        return False
-    return sum(map(int, digits[-1::-2] + digits[-2::-2].translate(DIGITS_TWICE))) % 10 == 0
-
-
-def masked_text(text: str) -> str:
-    """Return a text in which no card number is left but for its last four digits."""
-    return re.sub(RUN, lambda run: masked_run(run[0]), text)
+    It is, if others went well since its first failure. While all runs fail, no file is told from the others.
+    """
+    state = job.ledger.state()
+    taken = {file["file_id"] for file in files}
+    earlier = [each for each in state.get("suspects", []) if taken.intersection(each["files"])]
+    others = [each for each in state.get("suspects", []) if each not in earlier]
+    since = min((each["run_seq"] for each in earlier), default=state["run_seq"])
+    parts = halves(files)
+    if len(files) == 1 and failed["attempts"] >= ATTEMPTS and since < state["run_seq"]:
+        parts = []
+        fail_alone(job, files[0]["file_id"], failed["attempts"])
+    found = SuspectFiles(files=[], attempts=failed["attempts"], run_seq=since)
+    job.ledger.set_aside(failed, [*others, *[SuspectFiles({**found, "files": part}) for part in parts]])
+    job.step("set_aside", lists=[len(part) for part in parts])
 
 
-def masked_run(run: str) -> str:
-    """Return a run of digits with its card numbers masked; of a digit in several of them none may be shown by one."""
-    groups = re.findall("[0-9]+", run)
-    digits, ends = "".join(groups), [0]
-    for group in groups:
-        ends.append(ends[-1] + len(group))
-    is_long = len(run) > CARD_NUMBER_RUN
-    pairs = [(first, end) for place, first in enumerate(ends) for end in ends[place + 1 : place + 1 + MOST_DIGITS]]
-    spans = [(0, len(digits))] if is_long else [span for span in pairs if has_card_number(digits[slice(*span)])]
-    shown = list(digits)
-    for first, end in spans:
-        shown[first : end - LAST_DIGITS] = "*" * (end - LAST_DIGITS - first)
-    left = iter(shown)
-    return re.sub("[0-9]", lambda _: next(left), run)
+def fail_alone(job: Job, file_id: str, attempts: int) -> None:
+    runs = f"{attempts} runs of the {job.layer.name.title()} job that took this file failed"
+    job.ledger.fail(file_id, f"{runs}, the last of them with this file alone", attempts=attempts)
+    job.step("file_failed", file_id=file_id)
 
 
-def masked(text: Column) -> Column:
-    """Return a text in which no card number is left but for its last four digits; most texts take one look."""
-    pieces = F.regexp_extract_all(text, F.lit(PIECE), F.lit(0))
-    shown = F.transform(pieces, lambda piece: F.when(piece.rlike(rf"^{RUN}\z"), shown_run(piece)).otherwise(piece))
-    may_hold = (F.length(text) >= FEWEST_DIGITS) & text.rlike(RUN_AHEAD)
-    return F.when(may_hold, F.concat_ws("", shown)).otherwise(text)
+def halves(files: Sequence[FileItem]) -> list[list[str]]:
+    """Return the ids of files in two lists, and each reload in one of its own."""
+    loads = [[file["file_id"]] for file in files if is_load(file)]
+    others = [file["file_id"] for file in files if not is_load(file)]
+    middle = (len(others) + 1) // 2
+    return [part for part in (others[:middle], others[middle:], *loads) if part]
 
 
-def shown_run(run: Column) -> Column:
-    """Return a run of digits as `masked_run` does: taken apart into groups, each with what stands behind it."""
-    groups = F.regexp_extract_all(run, F.lit("[0-9]++[^0-9]*+"), F.lit(0))
-    shown = F.transform(F.array(groups), lambda found: F.concat_ws("", shown_groups(found, spans_of(found))))
-    whole = F.regexp_replace(run, "[0-9](?=(?:[^0-9]*+[0-9]){4})", "*")
-    return F.when(F.length(run) > CARD_NUMBER_RUN, whole).otherwise(shown[0])
+def still_waiting(job: Job, file_ids: Sequence[str]) -> list[FileItem]:
+    return [file for file in job.ledger.files(file_ids) if file.get("waiting_for") == job.layer.name]
 
 
-def digits_of(groups: Column) -> Column:
-    return F.regexp_replace(F.concat_ws("", groups), "[^0-9]", "")
-
-
-def spans_of(groups: Column) -> Column:
-    """Return the card numbers in groups of digits: the first and the last group of each, and its digits' end."""
-
-    def spans_from(first: Column) -> Column:
-        counts = F.sequence(F.lit(1), F.least(F.size(groups) - first, F.lit(MOST_DIGITS)))
-        spans = F.transform(
-            counts,
-            lambda count: F.struct(
-                first.alias("first"),
-                (first + count - 1).alias("last"),
-                digits_of(F.slice(groups, first + 1, count)).alias("digits"),
-                F.length(digits_of(F.slice(groups, F.lit(1), first + count))).alias("end"),
-            ),
-        )
-        return F.filter(spans, lambda span: is_card_number(span["digits"]))
-
-    return F.flatten(F.transform(groups, lambda _, first: spans_from(first)))
-
-
-def is_card_number(digits: Column) -> Column:
-    """Tell of digits what `has_card_number` tells; zeros in front do not change the sum."""
-    pairs = F.lpad(digits, MOST_DIGITS + 1, "0")
-    twice = F.translate(F.regexp_replace(pairs, "(.)(.)", "$1"), "0123456789", "0246813579")
-    signs = F.regexp_extract_all(F.concat(twice, F.regexp_replace(pairs, "(.)(.)", "$2")), F.lit("."), F.lit(0))
-    total = F.aggregate(signs, F.lit(0), lambda before, sign: before + F.ascii(sign) - ord("0"))
-    is_long = F.length(digits).between(FEWEST_DIGITS, MOST_DIGITS)
-    return F.when(is_long, (total % 10 == 0) & ~digits.rlike(f"^{DATE_AHEAD}")).otherwise(F.lit(False))
-
-
-def shown_groups(groups: Column, spans: Column) -> Column:
-    """Return groups of digits with those of card numbers masked, but for the last four of each."""
-
-    def shown(group: Column, at: Column, found: Column) -> Column:
-        around = F.filter(found, lambda span: (span["first"] <= at) & (at <= span["last"]))
-        own = F.length(F.regexp_replace(group, "[^0-9]", ""))
-        until = F.length(digits_of(F.slice(groups, F.lit(1), at + 1)))
-        behind = F.array_max(F.transform(around, lambda span: span["end"])) - until
-        hidden = F.least(own, own + behind - LAST_DIGITS)
-        masks = F.regexp_replace(group.substr(F.lit(1), hidden), ".", "*")
-        is_masked = (F.size(around) > 0) & (hidden > 0)
-        return F.when(is_masked, F.concat(masks, group.substr(hidden + 1, F.length(group)))).otherwise(group)
-
-    return F.transform(F.array(spans), lambda found: F.transform(groups, lambda group, at: shown(group, at, found)))[0]
+def is_load(file: FileItem) -> bool:
+    return file["subject"] == "load"
 
 
 # From glue/reading/figures.py
@@ -3751,12 +4014,11 @@ def with_texts(
         steps.append((with_point, [name for name, kind in kinds.items() if kind in WITH_DECIMAL_SIGN]))
     if any("date_order" in file["format"] for file in files):
         steps.append((with_month_first, [name for name, kind in kinds.items() if kind is INSTANT]))
-    if not subject.secret:  # else staging did it
-        steps.append((masked, [name for name in values if name in subject.masked]))
     rows = rows.withColumns(values)
     for step, names in steps:
         rows = rows.withColumns({name: step(F.col(name)) for name in names})
-    return rows
+    # Staging has masked files of cards.
+    return rows if subject.secret else with_masked(rows, [name for name in values if name in subject.masked])
 
 
 # From glue/reading/parquet.py
@@ -3850,6 +4112,7 @@ def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Stagin
 # From glue/reading/lines.py
 
 QUOTE = '"'
+PARTITION_BITS = 33  # of Spark's increasing ids: the partition stands above them, the place in it below
 
 
 FIRST_OF_OTHERS = "-"  # blanks, tabs, quotes and commas sort before all that records usually begin with
@@ -3874,10 +4137,32 @@ def has_odd_quotes(text: Column) -> Column:
     return text.contains(QUOTE) & ((F.length(text) - F.length(without)) % 2 == 1)
 
 
+def spread(text: DataFrame, blocks: Sequence[Mapping[str, Any]], unsplit: set[str]) -> DataFrame:
+    """Return lines in partitions of the usual size, in their order, where one task reads more than that of a file.
+
+    Such a file is one of `unsplit`, those that Spark cannot read in parts: without this, all work on it is one task's.
+    """
+    longest = max((block["lines"] for block in blocks if block["file_name"] in unsplit), default=0)
+    if longest <= ROWS_A_PARTITION:
+        return text
+    read: Counter[int] = Counter()
+    for block in blocks:
+        read[block["first_id"] >> PARTITION_BITS] += block["lines"]
+    starts = accumulate((read[partition] for partition in range(max(read))), initial=0)
+    start = F.get(F.array(*map(F.lit, starts)), F.shiftright("id", PARTITION_BITS).cast("int"))
+    place = start + F.col("id").bitwiseAND((1 << PARTITION_BITS) - 1)
+    lines = sum(read.values())
+    count = partitions_for(lines, text.sparkSession.sparkContext.defaultParallelism)
+    return in_partitions(text, count, F.floor(place / -(-lines // count)).cast("int"))
+
+
 def read_lines(
     spark: SparkSession, files: Sequence[FileItem], staging: Staging, texts: Sequence[str]
-) -> tuple[DataFrame, bool]:
-    """Return `line, text, untidy` of all lines of CSV files beside what their file tells; and if any is untidy."""
+) -> tuple[DataFrame, int]:
+    """Return `line, text, untidy` of all lines of CSV files beside what their file tells.
+
+    And the most lines that an untidy file has, 0 if there is none.
+    """
     delimiter = files[0]["format"].get("delimiter", COMMA)
     # The name of the only file need not be looked up for every line.
     origin = {"block": "file_block_start"} | ({"file_name": "file_name"} if len(files) > 1 else {})
@@ -3893,6 +4178,7 @@ def read_lines(
     )
     origins = {staging.name(file): origin_of(file, staging, texts) for file in files}
     found = [{"file_name": staging.name(files[0]), **block.asDict()} for block in blocks.collect()]
+    text = spread(text, found, {staging.name(file) for file in files if file["format"]["kind"] == "csv.gz"})
     untidy = {block["file_name"] for block in found if block["untidy"]}
     rows, next_line = [], dict.fromkeys(origins, 1)
     for block in sorted(found, key=itemgetter("file_name", "block")):
@@ -3903,7 +4189,7 @@ def read_lines(
     numbered = local_rows(spark, rows, f"{origin_schema(texts)}, block bigint, shift bigint, untidy boolean")
     lines = text.join(F.broadcast(numbered), on=[*origin], how="inner")
     lines = lines.withColumn("line", F.col("id") + F.col("shift")).drop("file_name", "block", "id", "shift")
-    return lines, bool(untidy)
+    return lines, max((next_line[name] - 1 for name in untidy), default=0)
 
 
 # From glue/reading/records.py
@@ -3962,7 +4248,23 @@ def spans(lines: DataFrame, delimiter: str) -> DataFrame:
     )
 
 
-def join_spans(lines: DataFrame, delimiter: str) -> DataFrame:
+def with_row(records: DataFrame, most_lines: int) -> DataFrame:
+    """Number the records of each file, of which none has more than `most_lines` lines.
+
+    A large file is numbered in parts, which begin where the records before them end: else it would be one task's.
+    """
+    if most_lines <= ROWS_A_PARTITION:
+        return records.withColumn("row", F.row_number().over(by_line()))
+    parted = records.withColumn("part", F.floor(F.col("line") / ROWS_A_PARTITION))
+    counted = parted.groupBy("file_id", "part").agg(F.count(F.lit(1)).alias("held"))
+    earlier = Window.partitionBy("file_id").orderBy("part").rowsBetween(Window.unboundedPreceding, -1)
+    starts = counted.select("file_id", "part", F.coalesce(F.sum("held").over(earlier), F.lit(0)).alias("start"))
+    within = F.row_number().over(Window.partitionBy("file_id", "part").orderBy("line"))
+    joined = parted.join(F.broadcast(starts), on=["file_id", "part"], how="inner")
+    return joined.withColumn("row", F.col("start") + within).drop("part", "start")
+
+
+def join_spans(lines: DataFrame, delimiter: str, most_lines: int = 0) -> DataFrame:
     """Return the records of untidy files: spans joined, blank lines left out, rows numbered.
 
     A file may hold millions of blank lines, which go before anything is joined or numbered, and a span many lines: only
@@ -3977,7 +4279,7 @@ def join_spans(lines: DataFrame, delimiter: str) -> DataFrame:
         .join(covered.withColumn("record", F.when(opens, F.col("record"))), on=["file_id", "line"], how="left")
         .where(F.col("open").isNull() | opens)
         .withColumn("text", F.coalesce("record", "text"))
-        .withColumn("row", F.row_number().over(by_line()))
+        .transform(with_row, most_lines)
     )
 
 
@@ -4001,7 +4303,7 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
     `broken` is the rule of structure that the record breaks, or null.
     """
     texts, delimiter = texts_of(files[0]["subject"]), files[0]["format"].get("delimiter", COMMA)
-    lines, any_untidy = read_lines(spark, files, staging, texts)
+    lines, most_untidy = read_lines(spark, files, staging, texts)
     below = lines.where("line > header_line")
     if any("trailer_line" in file["format"] for file in files):
         # Behind it nothing but blank lines follows.
@@ -4014,8 +4316,9 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
     records = below.where(~F.col("untidy")).select(
         *kept, "line", "text", (F.col("line") - F.col("header_line")).alias("row")
     )
-    if any_untidy:
-        records = records.unionByName(join_spans(below.where("untidy"), delimiter).select(*records.columns))
+    if most_untidy:
+        untidy = join_spans(below.where("untidy"), delimiter, most_untidy)
+        records = records.unionByName(untidy.select(*records.columns))
     text, fields, expected = F.col("text"), F.col("fields"), F.col("field_count")
     broken = F.when(text.contains(QUOTE) & ~well_quoted(text, delimiter), F.lit("malformed_quotes"))
     if any("table" in file["format"] for file in files):
@@ -4376,8 +4679,9 @@ def normalise(rows: DataFrame, subject: Subject) -> DataFrame:
 def read_subjects(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> dict[str, DataFrame]:
     """Return the normalised rows of a run, by subject; each is computed once."""
     # The lines of a file are counted by one scan and read by another: both must cut it into the same blocks, also when
-    # executors come in between.
-    spark.conf.set("spark.sql.files.minPartitionNum", str(spark.sparkContext.defaultParallelism))
+    # executors come in between. A block of Parquet would hold more rows than a task should.
+    rows, cores = sum(file["kpis"]["row_count"] for file in files), spark.sparkContext.defaultParallelism
+    spark.conf.set("spark.sql.files.minPartitionNum", str(max(cores, rows // ROWS_A_BLOCK)))
     of_subject = {name: [file for file in files if file["subject"] == name] for name in SUBJECTS}
     return {
         name: checkpointed(read(spark, members, staging).transform(normalise, SUBJECTS[name]))
@@ -4944,7 +5248,9 @@ def write(begun: Run) -> Work:
 
 def write_staged(begun: Run, reload: Reload | None, staging: Staging) -> Work:
     spark, job, before, files = begun.spark, begun.job, begun.totals_before, begun.files
-    size_shuffles(spark, sum(file["kpis"]["row_count"] for file in files))
+    forget(spark)
+    given = sum(file["kpis"]["row_count"] for file in files)
+    size_shuffles(spark, given + before["row_count"] if reload else given)
     floor = reload.floor if reload else before.get("floor")
     rows, figures = read_checked(begun, staging)
     row_count = sum(found["row_count"] for found in figures)
@@ -5035,8 +5341,9 @@ def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
         list(pool.map(advance_one, report["files"].items()))
 
 
-# A run takes every file that waits. Where it fails, each file is read alone, to find the one that breaks it
-# (`glue/lake/isolation.py`).
+# A run takes the files that have waited longest, as many as its workers hold. Where it fails, each file is read alone,
+# to find the one
+# that breaks it; where it dies, later runs take its files in halves (`glue/lake/isolation.py`).
 
 
 def probe(job: Job, file: FileItem) -> None:
@@ -5050,7 +5357,7 @@ def probe(job: Job, file: FileItem) -> None:
 
 
 def take(job: Job) -> None:
-    process_all(job, job.ledger.waiting(job.arguments.file_id or None), probe)
+    take_all(job, probe)
 
 
 def repeat(job: Job, killed: RunInProgress) -> None:
@@ -5079,7 +5386,7 @@ LAYER = Layer(
     expected_totals=expected_totals,
     report_of_rebuild=report_of_rebuild,
     options={"maximum_missing_share": "0.1", "card_key_secret": "", "expected_total_amount": None},
-    numbers=("expected_row_count",),
+    numbers=("expected_row_count", "run_rows", "workers"),
     settings=READER_SETTINGS,
 )
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import polars as pl
 from admission import Inspection, inspect_file
+from contract.limits import FILE_ROWS
 from contract.subjects import TRANSACTIONS, subject_of
 from judging.reconcile import Policy
 from judging.rules import Limits, broken_rule_names
@@ -40,6 +41,7 @@ def inspected_file(
     size: int = 0,
     is_reopened: bool = True,
     empties_security_codes: bool = True,
+    maximum_rows: int = FILE_ROWS,
 ) -> Inspection:
     """Judge a file as the function does: the first of its prefix, without a side-car; any share of bad rows is good.
 
@@ -53,7 +55,9 @@ def inspected_file(
         read_side_car=lambda: None,
         read_pin=lambda: pin,
         learned=lambda: None,
-        policy=Policy(Decimal(maximum_bad_share), 1, empties_security_codes=empties_security_codes),
+        policy=Policy(
+            Decimal(maximum_bad_share), 1, empties_security_codes=empties_security_codes, maximum_rows=maximum_rows
+        ),
         reopen=(lambda: io.BytesIO(content)) if is_reopened and isinstance(content, bytes) else None,
         size=size,
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,13 +21,14 @@ FILES = {
     "mcc_codes/codes.csv": "mcc,description\n5812,Restaurants\n",
     "transactions/june/LOAD00000001.csv": "dms_id,amount,date\n900001,1.00,2020-01-01\n",
 }
+BESIDE = "transactions/beside.csv"
 # With these draws a replay of the batch takes the fewest runs.
 SEED = 48
 
 
 def operate(app: DeployedApp) -> list[str]:
     """Run the operations; return those that failed, with what they said."""
-    for key, text in FILES.items():
+    for key, text in {**FILES, BESIDE: "dms_id,amount,date\n900002,2.00,2020-01-01\n"}.items():
         path = app.project / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -39,9 +42,36 @@ def operate(app: DeployedApp) -> list[str]:
     until(lambda: not _running(app), seconds=WITHIN_SECONDS, what="the end of all executions")
     reading = ("status", "status transactions/good.csv", "passport transactions/good.csv", "audit --full", "query")
     asking = "query SELECT(count(*))FROM(gold.fact_transactions)"
+    _let_the_clock_strike(app)
     _lose_an_event(app)
     sweeping = ("expect transactions {date}.csv --yes", "sweep --older-than 0 --yes", "status --expected")
-    return [*failed, *_run(app, *reading, asking, *sweeping, "maintain", f"replay --apply --seed {SEED}")]
+    failed += _run(app, *reading, asking, *sweeping, "maintain") + _check_beside_an_arrival(app)
+    return failed + _run(app, f"replay --apply --seed {SEED}")
+
+
+def _let_the_clock_strike(app: DeployedApp) -> None:
+    """Call the function as its schedules do, with a publication to mail."""
+    sns = app.client("sns")
+    (topic,) = (each["TopicArn"] for each in sns.list_subscriptions()["Subscriptions"] if each["Protocol"] == "sqs")
+    sns.publish(TopicArn=topic, Subject="[assay local] a file was published", Message="Published: x")
+    for task in ("waiting", "digest"):
+        payload = json.dumps({"task": task}).encode()
+        answer = app.client("lambda").invoke(FunctionName="assay-local-watch", Payload=payload)
+        assert "FunctionError" not in answer, answer["Payload"].read()
+    assert any(mail.subject == "[assay local] 1 file was published" for mail in app.all_mails())
+
+
+def _check_beside_an_arrival(app: DeployedApp) -> list[str]:
+    """Check by a replay while a file comes and is published; return what failed of both."""
+    check = f"replay --check --seed {SEED}"
+    with ThreadPoolExecutor() as pool:
+        checking = pool.submit(_run, app, check)
+        failed = _run(app, f"upload {BESIDE} --prefix transactions --wait")
+        if checking.done():
+            failed.append(f"assay {check} ended before the file beside it was published")
+        failed += checking.result()
+    until(lambda: not _running(app), seconds=WITHIN_SECONDS, what="the end of all executions")
+    return failed
 
 
 def _lose_an_event(app: DeployedApp) -> None:

@@ -28,9 +28,11 @@ def test_deployed_workflow_is_the_definition_of_the_project__substituted(app: De
         "SilverJob": stack.silver_job,
         "GoldJob": stack.gold_job,
         "MailTopic": stack.mail_topic,
+        "PublishedTopic": stack.mail_topic,
         "GatherSeconds": "0",
         "PollSeconds": "3",
         "MaximumPolls": "250",
+        "ProbeSeconds": "900",
     }
     for name, value in values.items():
         definition = definition.replace(f"${{{name}}}", value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from deployed_app import ROOT, TESTER, DeployedApp
@@ -22,15 +22,8 @@ from devcloud.local.calls import Call, recorded
 from devcloud.local.environment import DEPLOYER, OPERATOR
 from devcloud.local.state_folder import StateFolder
 
-ROLES = (
-    "KpiFunctionRole",
-    "SweepFunctionRole",
-    "WorkflowRole",
-    "SilverRole",
-    "GoldRole",
-    "ReplaySilverRole",
-    "ReplayGoldRole",
-)
+JOB_ROLES = ("SilverRole", "GoldRole", "ReplaySilverRole", "ReplayGoldRole")
+ROLES = ("KpiFunctionRole", "SweepFunctionRole", "WatchFunctionRole", "WorkflowRole", *JOB_ROLES)
 
 
 class Grant(NamedTuple):
@@ -65,9 +58,10 @@ UNUSED = {
     Grant("KpiFunctionRole", "sqs:SendMessage", "*"): "Lambda puts lost events into the dead-letter queue",
     Grant("SweepFunctionRole", "states:*Execution", "*"): "looks at executions that take hours, and resumes dead ones",
     Grant("SweepFunctionRole", "s3:ListBucket", "*-bronze-*"): "S3 answers 404 by it for a calendar that was deleted",
+    Grant("WorkflowRole", "sns:Publish", "*DigestTopic*"): "mails publications there where MailDigest is on",
     Grant("WorkflowRole", "glue:GetJobRuns", "*"): "Step Functions waits for a job with it",
     Grant("WorkflowRole", "glue:BatchStopJobRun", "*"): "Step Functions stops a stopped execution's job with it",
-    Grant("WorkflowRole", "dynamodb:UpdateItem", "*"): "marks a failed file; no execution fails here",
+    Grant("WorkflowRole", "dynamodb:UpdateItem", "*"): "counts a run that failed; none fails here",
     Grant("*", "s3:ListBucketVersions", "*-bronze-*"): "S3 answers 404 by it for a version that was deleted",
     Grant("*SilverRole", "s3:ListBucket", "*-bronze-*"): "S3 answers 404 by it for an upload that was deleted",
     Grant("*SilverRole", "s3:GetObjectVersionTagging", "*"): "S3 asks for it where an upload has tags",
@@ -80,10 +74,11 @@ UNUSED = {
     Grant("*", "glue:GetDatabase", "*:table/*"): "a database is above its tables, and they stand in one list",
     Grant("ReplaySilverRole", "s3:PutObject", "*/replay/passports/*"): "Silver refuses a load; none is in a replay",
     Grant(OPERATOR, "s3:AbortMultipartUpload", "*-bronze-*"): "`assay upload` gives up a large file that failed",
+    Grant(OPERATOR, "dynamodb:UpdateItem", "*"): "`assay resume` puts a file back into the queue; none fails here",
+    Grant(OPERATOR, "states:StartExecution", "*"): "`assay resume` starts its execution; none fails here",
+    Grant(OPERATOR, "lambda:InvokeFunction", "*"): "`assay resume` has it examined again; none fails here",
     Grant(OPERATOR, "glue:GetJobRuns", "*"): "`assay replay` and `maintain` ask whether a job is busy",
     Grant(OPERATOR, "glue:BatchStopJobRun", "*"): "`assay replay` and `maintain`, interrupted, stop the job",
-    Grant(OPERATOR, "s3:DeleteObject", "*"): "a later `assay replay` removes what the first has left",
-    Grant(OPERATOR, "glue:DeleteTable", "*"): "a later `assay replay` removes what the first has left",
 }
 # What is used or not by how the files fell into runs.
 VARYING = {
@@ -115,17 +110,30 @@ def calls(app: DeployedApp, calls_of_batch: list[Call]) -> list[Call]:
 @pytest.fixture(scope="module")
 def policies(app: DeployedApp) -> dict[str, list[Statement]]:
     """The statements of each role, as they were deployed: with the names of this stack."""
-    iam = app.client("iam")
-    found = {}
+    iam, of_key, found = app.client("iam"), _key_policy(app), {}
     for role in ROLES:
-        (name,) = [each["RoleName"] for each in iam.list_roles()["Roles"] if _logical(each["RoleName"]) == role]
+        ((name, arn),) = [
+            (each["RoleName"], each["Arn"]) for each in iam.list_roles()["Roles"] if _logical(each["RoleName"]) == role
+        ]
         documents = [
             iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
             for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
         ]
         # moto keeps the documents of a template as Python writes them.
         found[role] = [each for text in documents for each in statements(ast.literal_eval(text))]
+        found[role] += statements({"Statement": of_key.get(arn, [])})
     return found | {OPERATOR: _of_operators()}
+
+
+def _key_policy(app: DeployedApp) -> dict[str, list[dict[str, Any]]]:
+    """Read what the policy of the cards' key allows, by the ARN of whom it names."""
+    document = app.client("kms").get_key_policy(KeyId=app.target.stack.cards_key, PolicyName="default")["Policy"]
+    found: dict[str, list[dict[str, Any]]] = {}
+    for statement in document["Statement"]:
+        named = statement.pop("Principal")["AWS"]
+        for arn in named if isinstance(named, list) else [named]:
+            found.setdefault(arn, []).append(statement)
+    return found
 
 
 def _of_operators() -> list[Statement]:

@@ -28,6 +28,10 @@ BATCH = 100
 """BatchGetItem takes no more keys."""
 
 
+RANGE_TRIES = 10
+"""One more file hardly changes what a thousand others have taught: so often a call tries to add its own."""
+
+
 def instant(at: datetime) -> str:
     """Return an instant as the ledger's text."""
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -127,12 +131,13 @@ class Ledger:
         """Return what earlier accepted files of a prefix looked like, None if there are none."""
         return cast(RangeItem | None, self._find(f"range#{first_folder}"))
 
-    def widen_range(self, first_folder: str, widened: Callable[[RangeItem | None], RangeItem]) -> None:
-        """Replace the range of a prefix by what `widened` makes of it, however many calls do so at once."""
-        while True:
+    def widen_range(self, first_folder: str, widened: Callable[[RangeItem | None], RangeItem]) -> bool:
+        """Replace the range of a prefix by what `widened` makes of it; return False if others did so at each try."""
+        for _ in range(RANGE_TRIES):
             before = self.range_of(first_folder)
             if self._put(widened(before), *_as_before(before)):
-                return
+                return True
+        return False
 
     def find_all(self, file_ids: Iterable[str]) -> dict[str, FileItem]:
         """Read the items of some files, consistently; those that have none are left out."""

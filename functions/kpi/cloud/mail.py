@@ -23,15 +23,18 @@ _KEY_CHARACTERS = 1_024
 _QUARANTINED = "SELECT row, line, rules, raw FROM silver.quarantine WHERE file_id = '{}' ORDER BY row"
 _CLOSING = """
 What to do next
-  Nothing but the ledger was changed. Correct the file and upload it again, under the same key or another:
-  the new version is a file of its own. The runbook, docs/runbook.md, section "Rejected file", has an answer to each
-  of the codes above.
-  assay passport {}
+  Nothing but the ledger was changed. The runbook, docs/runbook.md, section "Rejected file", has an answer to each of
+  the codes above. Correct the file and upload it: a new version, which with the instant of this one stands where this
+  one would have stood, below what has come since.
+  assay passport {file_id}
+  assay upload FILE --as-of {instant}
 """
 _CLOSING_OF_FAILURE = """
 What to do next
-  Nothing but the ledger was changed, and no other file waits for this one. Where the function's log is, and how to
-  have the file examined again: docs/runbook.md, section "File that could not be examined".
+  Nothing but the ledger was changed, and no other file waits for this one. Where the function's log is, and what to
+  look for: docs/runbook.md, section "File that could not be examined". Then have the same version examined again, in
+  its own place; nothing is uploaded:
+  assay resume {file_id}
 """
 _CLOSING_OF_SWEEP = """
 
@@ -66,13 +69,14 @@ def rejection_body(item: FileItem) -> str:
     if seen:
         lines += ["", "Seen as well", *seen]
     first = "A file was rejected. It changed nothing and stays in Bronze."
-    return _body(first, item, "\n".join(lines), _CLOSING.format(item["file_id"]))
+    instant = item.get("as_of_at", item["last_modified_at"])
+    return _body(first, item, "\n".join(lines), _CLOSING.format(file_id=item["file_id"], instant=instant))
 
 
 def failure_body(item: FileItem, failed: FileFailure) -> str:
     """Return the text: which file, how the last attempt ended, and what to do next."""
     first = f"A file could not be examined in {failed['attempts']} attempts. It changed nothing and stays in Bronze."
-    return _body(first, item, f"  {failed['reason']}", _CLOSING_OF_FAILURE)
+    return _body(first, item, f"  {failed['reason']}", _CLOSING_OF_FAILURE.format(file_id=item["file_id"]))
 
 
 def _body(first: str, item: FileItem, why: str, closing: str) -> str:

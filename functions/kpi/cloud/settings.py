@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
 
+from contract.limits import FILE_ROWS, WORKER_ROWS
 from judging.reconcile import Policy
 
 
@@ -36,6 +37,7 @@ class Settings:
                 minimum_rows=_positive(environment.get("MINIMUM_ROWS", "1")),
                 hold_warnings=_truth(environment.get("HOLD_WARNINGS", "false")),
                 empties_security_codes=_empties(environment.get("CARD_SECURITY_CODES", "refuse")),
+                maximum_rows=min(FILE_ROWS, WORKER_ROWS * (_workers(environment.get("GLUE_WORKERS", "2")) - 1)),
             ),
         )
 
@@ -76,6 +78,12 @@ def _share(text: str) -> Decimal:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise SettingsError(f"MINIMUM_ROWS is {text!r}, not a number from 1.")
+    return int(text)
+
+
+def _workers(text: str) -> int:
+    if not text.isdecimal() or int(text) < 2:
+        raise SettingsError(f"GLUE_WORKERS is {text!r}, not a number from 2: one of the workers is the driver.")
     return int(text)
 
 

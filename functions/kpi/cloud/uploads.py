@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 
 from botocore.exceptions import ClientError
 from contract.companions import PIN_NAME, SIDE_CAR_ENDING, is_companion
-from contract.items import FileItem
+from contract.items import Checksum, FileItem
 from contract.limits import COMPANION_BYTES, SEQUENCER_CHARACTERS
 from contract.subjects import LOAD, is_marker, subject_of
 from reading.card_numbers import masked_key
@@ -28,6 +28,8 @@ _NO_VERSION = {"400", "InvalidArgument"}
 """What S3 answers when a version id cannot be one."""
 _TOO_LONG = "KeyTooLongError"
 """What S3 answers about a key of more than 1,024 bytes."""
+CHECKSUMS = ("SHA256", "SHA1", "CRC64NVME", "CRC32C", "CRC32")
+"""Those that S3 may know of an object, the one that says most first."""
 _GONE = {"404", "NoSuchKey", "NoSuchVersion", "405", "MethodNotAllowed"}
 
 
@@ -70,6 +72,7 @@ class Head:
     etag: str
     last_modified_at: datetime
     metadata: Mapping[str, str]
+    checksum: Checksum | None = None
 
 
 def data_records(event: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -146,6 +149,8 @@ def received_item(version: ObjectVersion, head: Head | None, as_of_at: datetime 
     }
     if as_of_at is not None:
         item["as_of_at"] = instant(as_of_at)
+    if head and head.checksum:
+        item["checksum"] = head.checksum
     return item
 
 
@@ -157,7 +162,9 @@ def subject_name(key: str) -> str:
 def read_head(s3: S3Client, version: ObjectVersion) -> Head:
     """Return what S3 says of a version; raise ObjectGoneError if it was deleted."""
     try:
-        head = s3.head_object(Bucket=version.bucket, Key=version.key, VersionId=version.version_id)
+        head = s3.head_object(
+            Bucket=version.bucket, Key=version.key, VersionId=version.version_id, ChecksumMode="ENABLED"
+        )
     except ClientError as error:
         raise _gone_or(error) from error
     return Head(
@@ -165,7 +172,14 @@ def read_head(s3: S3Client, version: ObjectVersion) -> Head:
         etag=head["ETag"].strip('"'),
         last_modified_at=head["LastModified"].astimezone(UTC),
         metadata={name.lower(): value for name, value in head["Metadata"].items()},
+        checksum=checksum_of(head),
     )
+
+
+def checksum_of(head: Mapping[str, Any]) -> Checksum | None:
+    """Return the checksum that S3 tells of an object, the one that says most if there are several."""
+    known = [name for name in CHECKSUMS if f"Checksum{name}" in head]
+    return Checksum(algorithm=known[0], value=head[f"Checksum{known[0]}"]) if known else None
 
 
 def open_version(s3: S3Client, version: ObjectVersion) -> ByteStream:

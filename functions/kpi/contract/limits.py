@@ -29,6 +29,8 @@ OBJECT_BYTES: Mapping[str, int] = {"csv": 8 << 30, "csv.gz": 2 << 30, "parquet":
 """A file has at most so many bytes, by its kind: each about 100 million rows, a quarter of what the KPI function reads
 in its 15 minutes on one processor (42 MB of CSV a second, 10 MB of gzip, 13 MB of Parquet). A Parquet file is copied to
 the function's 4 GB of disk, and the keys of so many rows need another gigabyte there."""
+FILE_ROWS = 100_000_000
+"""A file has at most so many rows, and at most what a run of Silver takes: `docs/limits.md` has the arithmetic."""
 COLUMNS = 1_000
 """A file has at most so many columns."""
 NAME_CHARACTERS = 300
@@ -40,6 +42,9 @@ MARKER_FILES = 2_000
 """A marker lists at most so many files."""
 RUN_FILES = 2_000
 """A run takes at most so many files: its list lies in one DynamoDB item, which ends at 400 KB."""
+WORKER_ROWS = 40_000_000
+"""A run of Silver takes so many rows for each G.1X worker but the driver: two thirds of what its disk holds
+(`docs/limits.md`)."""
 
 AMOUNT_DIGITS = 16
 """An amount has at most so many significant digits before its point."""

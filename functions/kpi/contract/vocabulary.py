@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from contract.limits import FILE_ROWS, WORKER_ROWS
+
 CHANNELS = ("swipe", "chip", "online")
 UNKNOWN = "unknown"
 """A channel that is null, and the member of each dimension that a fact without a value points to."""
@@ -35,6 +37,8 @@ STATUSES = ("received", "accepted", "in_silver", "published")
 """A file's status moves along these and never back; or it ends `rejected`."""
 REJECTED = "rejected"
 LAYERS = ("silver", "gold")
+CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"
+"""The objects of the lake bucket that name the newest readers' cut, and those that are kept."""
 CAUSES: Mapping[str, str] = {"file": "a row of a file", "load": "the reload that a marker declares"}
 """Why a key changed, as `transaction_effects` tells it."""
 
@@ -69,6 +73,10 @@ REASON_CODES: Mapping[str, str] = {
     "duplicate_column": "a column occurs twice",
     "unsupported_format": "the file is neither CSV, gzip of CSV, nor Parquet: see *Formats that are not read*",
     "file_too_large": "it has more than 8 GiB of CSV, or 2 GiB of gzip or Parquet",
+    "too_many_rows": (
+        f"it has more rows than a run of Silver takes, {WORKER_ROWS // 10**6} million for each worker of `GlueWorkers` "
+        f"but the first, or more than {FILE_ROWS // 10**6} million"
+    ),
     "too_many_columns": "it has more than 1,000 columns",
     "long_column_name": "the name of a column has more than 300 characters",
     "not_utf8": "the text is not UTF-8; UTF-16 and UTF-32 are named",

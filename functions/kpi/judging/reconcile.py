@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from contract.control_totals import CONTROL_FIGURES, Unit
-from contract.limits import STORED_REASONS
+from contract.limits import FILE_ROWS, STORED_REASONS
 from reading.control import Control
 from reading.layout import Shape
 from reading.rejection import Reason
@@ -24,6 +24,7 @@ class Policy:
     hold_warnings: bool = False
     empties_security_codes: bool = False
     """Whether security codes of cards are left behind in Bronze instead of rejecting their file."""
+    maximum_rows: int = FILE_ROWS
 
 
 def reasons_against(kpis: Kpis, controls: Iterable[Control], policy: Policy) -> list[Reason]:

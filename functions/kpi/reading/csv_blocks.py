@@ -55,6 +55,7 @@ class CsvRows:
     shape: Shape = field(init=False)
     blank_lines_before_header: int = field(init=False, default=0)
     types: tuple[str, ...] = field(init=False, default=())
+    declared_rows: int = field(init=False, default=0)
     trailer: Trailer | None = field(init=False, default=None)
     _cutter: RecordCutter = field(init=False)
     _rows: int = field(init=False, default=0)

@@ -48,6 +48,11 @@ class Rows(Protocol):
     def odd_quote_lines(self) -> int: ...
 
     @property
+    def declared_rows(self) -> int:
+        """How many rows the file says that it has, before any is read; 0 if it says nothing."""
+        ...
+
+    @property
     def trailer(self) -> Trailer | None: ...
 
     def frames(self) -> Iterator[pl.DataFrame]:
@@ -114,6 +119,25 @@ def refuse_large(kind: str, size: int) -> None:
             "the time and on the disk that there is. Split it by rows, and upload the parts under keys of their own."
         )
         raise RejectedError(Reason("file_too_large", text))
+
+
+def refuse_many(rows: int, most: int, *, at_least: bool = False) -> None:
+    """Raise RejectedError for a file with more rows than one may have; of `at_least`, more of them may follow."""
+    if rows > most:
+        text = (
+            f"The file has {'at least ' if at_least else ''}{rows:,} rows, one file {most:,} at the most: more would "
+            "not fit into a run of Silver. Split it by rows, and upload the parts under keys of their own."
+        )
+        raise RejectedError(Reason("too_many_rows", text))
+
+
+def counted_frames(frames: Frames, most: int) -> Frames:
+    """Yield frames as long as they have so many rows together; raise RejectedError, and read no more, behind that."""
+    rows = 0
+    for frame in frames:
+        rows += frame.height
+        refuse_many(rows, most, at_least=True)
+        yield frame
 
 
 def format_of(kind: str, rows: Rows) -> FileFormat:

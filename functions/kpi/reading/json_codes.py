@@ -24,6 +24,7 @@ class JsonCodes:
     types: tuple[str, ...] = ()
     blank_lines_before_header: int = 0
     odd_quote_lines: int = 0
+    declared_rows: int = 0
     trailer: None = None
 
     @property

@@ -91,6 +91,11 @@ class ParquetRows:
         return list(found.values())
 
     @property
+    def declared_rows(self) -> int:
+        """How many rows the footer says that there are."""
+        return self._footer.row_count
+
+    @property
     def layout(self) -> Layout:
         """The columns of the file."""
         return self.shape.layout

@@ -55,6 +55,7 @@ class Footer:
 
     leaves: tuple[Leaf, ...]
     chunks: tuple[Chunk, ...]
+    row_count: int
 
     def of_places(self, places: set[int]) -> Iterator[Chunk]:
         """Yield the chunks of the fields at these places."""
@@ -76,7 +77,7 @@ def read_footer(path: Path) -> Footer:
         if said[_OF_FILE["rows"]] != sum(group[_OF_GROUP["rows"]] for group in said[_OF_FILE["row_groups"]]):
             raise ValueError("its numbers of rows do not add up")
         chunks = (chunk for group in said[_OF_FILE["row_groups"]] for chunk in _chunks(group, leaves))
-        return Footer(leaves, tuple(chunks))
+        return Footer(leaves, tuple(chunks), int(said[_OF_FILE["rows"]]))
     except DAMAGED as error:
         raise unreadable(f"its footer is damaged ({error})") from error
 

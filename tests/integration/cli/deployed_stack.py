@@ -24,6 +24,7 @@ REGION = "eu-central-1"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
 NAMES = {
     "BronzeBucket": "assay-bronze",
+    "CardsKey": f"arn:aws:kms:{REGION}:123456789012:key/of-cards",
     "LakeBucket": "assay-lake",
     "LedgerTable": "assay-ledger",
     "KpiFunction": "assay-kpi",

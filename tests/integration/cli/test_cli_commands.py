@@ -95,6 +95,22 @@ def test_upload_names_what_it_cannot_send_and_sends_the_others__line_feed_and_un
     ]
 
 
+def test_upload_puts_cards_under_their_key_in_one_request__and_nothing_else(
+    stack: DeployedStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "ONE_REQUEST", 1)
+    (tmp_path / "a.csv").write_text("x" * 10)
+    for subject in ("cards", "users"):
+        assert stack.assay("upload", "a.csv", "--prefix", subject).exit_code == 0
+
+    heads = {
+        subject: stack.client("s3").head_object(Bucket=NAMES["BronzeBucket"], Key=f"{subject}/a.csv")
+        for subject in ("cards", "users")
+    }
+    assert (heads["cards"]["SSEKMSKeyId"], "SSEKMSKeyId" in heads["users"]) == (NAMES["CardsKey"], False)
+    assert ("-" in heads["cards"]["ETag"], "-" in heads["users"]["ETag"]) == (False, True)
+
+
 def test_upload_names_the_file_and_sends_the_others__s3_refuses_one(
     stack: DeployedStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,10 +118,10 @@ def test_upload_names_the_file_and_sends_the_others__s3_refuses_one(
         (tmp_path / name).write_text("x")
     real = upload.send_bytes
 
-    def send(client: Any, bucket: str, key: str, *arguments: Any, **more: Any) -> Any:
+    def send(to: Any, key: str, *arguments: Any, **more: Any) -> Any:
         if key.endswith("odd.csv"):
             raise ClientError({"Error": {"Code": "InvalidURI", "Message": "Couldn't parse the URI."}}, "PutObject")
-        return real(client, bucket, key, *arguments, **more)
+        return real(to, key, *arguments, **more)
 
     monkeypatch.setattr(upload, "send_bytes", send)
     result = stack.assay("upload", "a.csv", "odd.csv")

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from deployed_stack import NAMES, DeployedStack, file_item, layer_items
+from deployed_stack import NAMES, DeployedStack, file_item, identifier_of, layer_items
 
 from assay import runs
 from assay.errors import UserError
@@ -19,6 +19,34 @@ NOON = datetime(2010, 1, 1, 12, tzinfo=UTC)
 ROWS = [(1, Decimal("12.50"), "chip", NOON), (2, Decimal("-2.50"), None, NOON)]
 FACTS = [(key, amount) for key, amount, *_ in ROWS]
 FILES = [file_item(f"{name}.csv") for name in "abcdef"]
+
+
+LATER = (3, Decimal("5.00"), None, NOON)
+TABLES = ("silver.transactions", "gold.fact_transactions")
+
+
+def name_cut(stack: DeployedStack, *, silver_run: int, gold_run: int) -> None:
+    """Name the newest snapshots of both tables as a cut, beside the cuts that there are."""
+    s3, lake, snapshots = stack.client("s3"), NAMES["LakeBucket"], {}
+    for table in TABLES:
+        layer, name = table.split(".")
+        current = stack.catalog.load_table(identifier_of(table)).current_snapshot()
+        snapshots[layer] = {name: current.snapshot_id}
+    there = {found["Key"] for found in s3.list_objects_v2(Bucket=lake).get("Contents", [])}
+    cuts = json.loads(s3.get_object(Bucket=lake, Key="cuts.json")["Body"].read()) if "cuts.json" in there else []
+    at = f"2026-11-23T06:00:{gold_run:02d}.000000Z"
+    cuts.append({"run_seq": gold_run, "silver_run_seq": silver_run, "at": at, "snapshots": snapshots})
+    s3.put_object(Bucket=lake, Key="cuts.json", Body=json.dumps(cuts))
+
+
+def publish(stack: DeployedStack, name: str, row: tuple[Any, ...], *, run: int) -> None:
+    """Take a file with one row through production: its rows, its item, the layers' items, the cut."""
+    stack.write("silver.transactions", row)
+    stack.write("gold.fact_transactions", row[:2])
+    file = file_item(name)
+    stack.put(file | {"silver": file["silver"] | {"run_seq": run}})
+    stack.put(*(item | {"run_seq": run} for item in layer_items(rows=3, silver="15.00")))
+    name_cut(stack, silver_run=run, gold_run=run)
 
 
 class FakeJobs:
@@ -79,6 +107,7 @@ def jobs(stack: DeployedStack, monkeypatch: pytest.MonkeyPatch) -> FakeJobs:
     stack.put(*FILES, *layer_items(rows=2, silver="10.00"))
     stack.write("silver.transactions", *ROWS)
     stack.write("gold.fact_transactions", *FACTS)
+    name_cut(stack, silver_run=1, gold_run=1)
     fake = FakeJobs(stack)
     monkeypatch.setattr(runs, "run", fake.run)
     return fake
@@ -152,21 +181,105 @@ def test_check_ends_1_and_names_the_file__it_never_came_through(jobs: FakeJobs) 
 
 
 @pytest.mark.parametrize(
-    ("items", "words"),
+    "items",
     [
-        ([file_item("late.csv") | {"status": "accepted"}], "files are still being processed: transactions/late.csv"),
-        ([layer_items(rows=2, silver="10.00")[0] | {"intent": {"run_seq": 2}}], "a run is being published"),
-        (layer_items(rows=2, silver="10.00", taken=0), "Gold has not taken Silver's last run"),
+        [file_item("late.csv") | {"status": "accepted", "silver": {}}],
+        [layer_items(rows=2, silver="10.00")[0] | {"intent": {"run_seq": 2}}],
+        layer_items(rows=2, silver="10.00", taken=0),
     ],
 )
-def test_check_refuses_before_it_runs_anything__not_at_rest(
-    jobs: FakeJobs, items: list[dict[str, Any]], words: str
-) -> None:
+def test_check_agrees__production_is_not_at_rest(jobs: FakeJobs, items: list[dict[str, Any]]) -> None:
     jobs.stack.put(*items)
 
-    result = jobs.stack.assay("replay", "--check")
+    result = jobs.stack.assay("replay", "--check", "--seed", "1")
 
-    assert (result.exit_code, words in result.stderr, jobs.started) == (2, True, []), result.output
+    assert result.exit_code == 0, result.output
+    assert len(jobs.ledger("ReplayLedgerTable").whole()) == len(FILES)
+
+
+def publish_at_each_run(jobs: FakeJobs, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Publish a file in production beside each run of a replay; return a list of their runs, which grows."""
+    published = [1]
+
+    def beside(target: Target, job: str, arguments: Mapping[str, str]) -> None:
+        jobs.run(target, job, arguments)
+        published.append(published[-1] + 1)
+        row = (published[-1] * 10, Decimal("5.00"), None, NOON)
+        publish(jobs.stack, f"later {published[-1]}.csv", row, run=published[-1])
+
+    monkeypatch.setattr(runs, "run", beside)
+    return published
+
+
+def test_check_agrees_with_the_runs_that_it_began_with__files_are_published_beside_it(
+    jobs: FakeJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = publish_at_each_run(jobs, monkeypatch)
+
+    told = json.loads(jobs.stack.assay("replay", "--check", "--seed", "1", "--json").stdout)
+
+    assert len(published) > 3
+    assert (told["agrees"], told["silver_run"], told["gold_run"], told["files"]) == (True, 1, 1, len(FILES)), told
+    assert [(table["table"], table["production"]) for table in told["tables"]] == [(table, 2) for table in TABLES]
+
+
+def test_check_finds_the_planted_row__files_are_published_beside_it(
+    jobs: FakeJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs.stack.write("gold.fact_transactions", (9, Decimal("0.01")))
+    name_cut(jobs.stack, silver_run=1, gold_run=2)
+    publish_at_each_run(jobs, monkeypatch)
+
+    result = jobs.stack.assay("replay", "--check", "--seed", "1")
+
+    assert (result.exit_code, "gold.fact_transactions dms_id 9: rows 1 ≠ 0" in result.stdout) == (1, True)
+    assert "gold: total_amount" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("named", "found"),
+    [
+        ((), (2, 3, 7)),
+        (("--gold-run", "1"), (1, 1, 6)),
+        (("--silver-run", "1"), (1, 2, 6)),
+        (("--silver-run", "1", "--gold-run", "1"), (1, 1, 6)),
+    ],
+)
+def test_check_rebuilds_up_to_the_runs_named__or_the_newest(
+    jobs: FakeJobs, named: tuple[str, ...], found: tuple[int, int, int]
+) -> None:
+    name_cut(jobs.stack, silver_run=1, gold_run=2)
+    publish(jobs.stack, "later.csv", LATER, run=2)
+    name_cut(jobs.stack, silver_run=2, gold_run=3)
+    jobs.rows = [*ROWS, LATER] if found[0] == 2 else ROWS
+
+    told = json.loads(jobs.stack.assay("replay", "--check", "--json", *named).stdout)
+
+    assert (told["silver_run"], told["gold_run"], told["files"]) == found
+    assert told["tables"][0]["equal"]
+
+
+def test_check_refuses__no_kept_cut_is_of_the_runs(jobs: FakeJobs) -> None:
+    result = jobs.stack.assay("replay", "--check", "--silver-run", "1", "--gold-run", "7")
+
+    assert (result.exit_code, "no kept cut is of these runs" in result.stderr, jobs.started) == (2, True, [])
+    assert "1/1" in result.stderr
+
+
+def test_check_refuses_to_compare__a_snapshot_has_expired(jobs: FakeJobs) -> None:
+    snapshots = {"silver": {"transactions": 1}, "gold": {}}
+    cuts = [{"run_seq": 1, "silver_run_seq": 1, "at": "2026-11-23T06:00:01.000000Z", "snapshots": snapshots}]
+    jobs.stack.client("s3").put_object(Bucket=NAMES["LakeBucket"], Key="cuts.json", Body=json.dumps(cuts))
+
+    result = jobs.stack.assay("replay", "--check", "--seed", "1")
+
+    assert (result.exit_code, "the snapshot 1 of silver.transactions has expired" in result.stderr) == (2, True)
+
+
+def test_apply_takes_no_runs(jobs: FakeJobs) -> None:
+    result = jobs.stack.assay("replay", "--apply", "--gold-run", "1")
+
+    assert (result.exit_code, "what is published now" in result.stderr, jobs.started) == (2, True, []), result.output
 
 
 def test_apply_hands_the_databases_and_runs_to_the_jobs__silver_first(jobs: FakeJobs) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from decimal import Decimal
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import boto3
 from contract.aggregates import AGGREGATES
 from contract.dimensions import DIMENSIONS
 from glue_pipeline import Pipeline, file_id_of
 from gold_model import ATTRIBUTES, NATURAL, VERSIONED, CardVersion
 from order_model import Card, File, Image, Order, Version
 from run_model import OUTCOMES, Passport
+
+from assay import query
+from assay.target import Target
 
 ORDER = ("position", "phase", "instant", "object_key", "sequencer", "version_id", "row")
 State = dict[int, tuple[Order, str, int, Image | None]]
@@ -174,3 +181,13 @@ def _totals(
 
 def file_ids(stored: Iterable[tuple[File, Any]]) -> dict[tuple[str, str], str]:
     return {file.name: file_id_of(event) for file, event in stored}
+
+
+def lake_of(pipeline: Pipeline, replayed: Pipeline | None = None) -> AbstractContextManager[query.Lake]:
+    """Open a pipeline's tables as the command line does, those of its replay too."""
+    target = SimpleNamespace(
+        session=boto3.Session(), endpoint=os.environ["AWS_ENDPOINT_URL"], is_local=True, glue=boto3.client("glue")
+    )
+    sides = {"": pipeline, **({"replay_": replayed} if replayed else {})}
+    databases = {f"{side}{layer}": each.database(layer) for side, each in sides.items() for layer in ("silver", "gold")}
+    return query.lake(cast(Target, target), databases)

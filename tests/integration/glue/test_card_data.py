@@ -7,7 +7,9 @@ import io
 import json
 import logging
 import re
+import traceback
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 from unittest.mock import patch
 
 import app
@@ -15,10 +17,11 @@ import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from glue_pipeline import Pipeline, csv
+from glue_pipeline import SILVER, Pipeline, csv
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sns.models import sns_backends
 
+from glue.lake.failures import FileBroken, JobFailed
 from glue.reading.masking import CardKey
 
 CARDS = "op,id,client_id,card_brand,card_type,card_number,cvv,credit_limit"
@@ -48,6 +51,7 @@ WAYS = {
             *("description", "json_description", "city", "errors", "unreadable_channel", "amount", "broken_quotes"),
             *("column_name", "object_key", "object_key_of_dms", "rejected_row", "rejected_date", "parquet_city"),
             *("unread_column", "folder", "behind_a_date", "gzip_state"),
+            *("broken_file", "unreadable_file", "failed_run"),
         )
     )
 }
@@ -141,8 +145,33 @@ def written(empty: Pipeline, at_the_server_for_module: None) -> dict[str, str]:
             pipeline.upload(key, body, as_of="2023-12-31T00:00:00Z")
         pipeline.silver()
         pipeline.gold()
-    found = {"ledger": pipeline.items(), "mails": topic.sent_notifications[before:], **pipeline.tables()}
+        glue = failures(pipeline)
+    found = {"glue": glue, "ledger": pipeline.items(), "mails": topic.sent_notifications[before:], **pipeline.tables()}
     return {name: str(value) for name, value in found.items()} | {"logs": logs.getvalue()} | objects(pipeline)
+
+
+def failures(pipeline: Pipeline) -> str:
+    """Let runs fail by errors that quote a number; return all that Glue shows of them: steps, log, the run's error."""
+    told, log = list[str](), io.StringIO()
+
+    def upload(name: str) -> str:
+        return pipeline.upload(f"transactions/failing {name}.csv", csv(f"1,1.00,{AT}", header="dms_id,amount,date"))
+
+    def run(started_for: str, *errors: Exception) -> None:
+        with redirect_stderr(log), patch.object(SILVER, "read_subjects", side_effect=errors):
+            pipeline.run("silver", started_for, at_step=lambda step, **facts: told.append(f"{step} {facts}"))
+
+    broken, unreadable = upload("1"), upload("2")
+    cannot_read = OSError(f"cannot read {WAYS['unreadable_file']}")
+    run(broken, FileBroken(broken, f"cannot read {WAYS['broken_file']}"), cannot_read, cannot_read)
+    reasons = [pipeline.item(file_id)["failed"]["reason"] for file_id in (broken, unreadable)]
+    of_two = [upload("3"), upload("4")]
+    with pytest.raises(JobFailed) as end:
+        run(of_two[0], *[OSError(f"lost {WAYS['failed_run']}")] * 3)
+    told += [*reasons, *traceback.format_exception(end.value), log.getvalue()]
+    for way, place in {"broken_file": reasons[0], "unreadable_file": reasons[1], "failed_run": told[-1]}.items():
+        assert WAYS[way][-4:] in place  # it was told, and masked
+    return "\n".join(told)
 
 
 def objects(pipeline: Pipeline) -> dict[str, str]:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
 from random import Random
-from types import ModuleType, SimpleNamespace
-from typing import Any, cast
+from types import ModuleType
+from typing import Any
 
 import boto3
 import extended_gold
 import pytest
 from glue_pipeline import Pipeline, csv
+from layers import lake_of
 from replaying import replayed
 
-from assay import audit, query
+from assay import audit
 from assay.ledger import Ledger
 from assay.replay import comparison
-from assay.target import Target
 
 HEADER = "dms_id,amount,date,use_chip,merchant_id,merchant_state,client_id"
 # The week from Monday, 2024-01-29, lies in two months, that from 2024-12-30 in two years.
@@ -148,17 +147,8 @@ def test_audit_and_replay_know_what_was_filled__both_agree(
     monkeypatch.setattr(audit, "AGGREGATES", job.AGGREGATES)
     monkeypatch.setattr(comparison, "TABLES", {name: job.TABLES[name] for name in job.TABLES if name[:4] == "gold"})
     twin = replayed(filled, empty, Random(1), partial(extended_gold.run, job))
-    clients = {name: boto3.client(name) for name in ("glue", "dynamodb")}
-    target = SimpleNamespace(
-        session=boto3.Session(), endpoint=os.environ["AWS_ENDPOINT_URL"], is_local=True, glue=clients["glue"]
-    )
-    databases = {
-        f"{side}{layer}": pipeline.database(layer)
-        for side, pipeline in (("", filled), ("replay_", twin))
-        for layer in ("silver", "gold")
-    }
-    with query.lake(cast(Target, target), databases) as lake:
-        found = audit.audit(Ledger(clients["dynamodb"], filled.ledger_table), lake)
+    with lake_of(filled, twin) as lake:
+        found = audit.audit(Ledger(boto3.client("dynamodb"), filled.ledger_table), lake)
         compared = comparison.compare(lake)
     assert audit.differences(found) == []
     audited = {check.what for check in found}

@@ -92,6 +92,42 @@ def test_gold_totals_are_the_sums_over_silver__after_each_file(stages: list[Pipe
 
 
 @pytest.mark.parametrize("stage", [0, 1, 2])
+def test_gold_tells_what_a_run_changed__in_the_passport_of_its_file(
+    empty: Pipeline, stages: list[Pipeline], stage: int
+) -> None:
+    before, after = stages[stage - 1] if stage else empty, stages[stage]
+    facts = [{row["dms_id"] for row in each.rows("gold.fact_transactions")} for each in (before, after)]
+    moved = {
+        row["dms_id"]
+        for row in after.rows("silver.transaction_effects")
+        if row["run_seq"] == stage + 1 and row["before"]
+    }
+    sums = [
+        {(row["transacted_on"], row["channel"]): row["total_amount"] for row in each.rows("gold.daily_totals")}
+        for each in (before, after)
+    ]
+    sides = {group: [held.get(group, Decimal("0.00")) for held in sums] for group in sums[0] | sums[1]}
+    by_size = sorted(
+        (group for group in sides if sides[group][0] != sides[group][1]),
+        key=lambda group: (-abs(sides[group][1] - sides[group][0]), group),
+    )
+    (changes,) = [
+        item["gold"]["changes"]
+        for item in after.items()
+        if item["kind"] == "file" and item["gold"]["run_seq"] == stage + 1
+    ]
+    assert changes["facts"] == {"inserted": len(facts[1] - facts[0]), "updated": len(moved), "deleted": 0}
+    assert changes["table"] == "daily_totals"
+    assert [(each["group"], each["before"], each["after"]) for each in changes["largest"]] == [
+        (f"{day} {channel}", *map(str, sides[day, channel])) for day, channel in by_size
+    ]
+    assert changes["members"].get("dim_merchant", 0) == sum(
+        sign * len(members(each, "dim_merchant", "merchant_id")) for sign, each in ((-1, before), (1, after))
+    )
+    assert changes["groups"]["daily_totals"] >= len(by_size)
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2])
 def test_gold_facts_are_the_rows_of_silver__after_each_file(stages: list[Pipeline], stage: int) -> None:
     pipeline = stages[stage]
     facts = {row["dms_id"]: row for row in pipeline.rows("gold.fact_transactions")}

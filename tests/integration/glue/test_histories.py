@@ -12,16 +12,21 @@ from typing import Any
 
 import pytest
 import rendering
+from contract.aggregates import AGGREGATES, MEASURES
 from glue_pipeline import Event, Pipeline
 from gold_model import card_versions, days, facts, members, totals
 from histories import EARLIER_LOAD_COMES_LATER, History, histories
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from layers import file_ids, gold_of, passport_expected, passport_of, rows_of_state, state_expected, state_of
+from layers import file_ids, gold_of, lake_of, passport_expected, passport_of, rows_of_state, state_expected, state_of
 from order_model import File, Name, state
 from replaying import ANY_SHARE, comparable, replayed
 from run_model import SilverModel
 from situations import situations
+
+from assay.explain import cell
+from assay.explain.biography import biography
+from assay.query import Lake
 
 FUZZ = int(os.environ.get("ASSAY_HISTORIES", "0"))
 UNHURRIED: Any = {"database": None, "deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -138,7 +143,31 @@ def check(empty: Pipeline, history: History, choices: int) -> None:
         "days": dict.fromkeys(days(files), 1),
         "totals": totals(files),
     }
+    assert cells_that_do_not_add_up(pipeline) == []
     assert comparable(replayed(pipeline, empty, rng)) == comparable(pipeline)
+
+
+def cells_that_do_not_add_up(pipeline: Pipeline) -> list[str]:
+    """Explain every cell of every aggregate, and every key; return those whose effects come to something else."""
+    with lake_of(pipeline) as lake:
+        found: list[Any] = [
+            cell.explain(lake, each, since=since)
+            for table in AGGREGATES
+            for each in cells_of(pipeline, lake, table)
+            for since in (0, 1)
+        ]
+        found += [
+            biography(lake, key) for key in {row["dms_id"] for row in pipeline.rows("silver.transaction_history")}
+        ]
+    assert found
+    return [str(each) for each in found if not each.adds_up]
+
+
+def cells_of(pipeline: Pipeline, lake: Lake, table: str) -> list[cell.Cell]:
+    """Find the cells of an aggregate by what a person reads in it."""
+    names = [name for name in AGGREGATES[table].schema if name not in MEASURES]
+    keys = [name for name in names if name not in ("client_id", "card_id")]
+    return [cell.find(lake, table, [str(row[name]) for name in keys]) for row in pipeline.rows(f"gold.{table}")]
 
 
 if FUZZ:

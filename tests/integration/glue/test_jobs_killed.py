@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import count
 from typing import Any
-from unittest.mock import patch
 
 import boto3
 import pytest
-from glue_pipeline import GOLD, SILVER, Event, Pipeline, csv, put
+from glue_pipeline import GOLD, SILVER, Event, Killed, Pipeline, csv, put
 
-from glue.lake import isolation
 from glue.lake.ledger import Ledger
 
 BEFORE_INTENT = {
@@ -99,13 +98,11 @@ def test_job_recovers__killed_at_every_step_before_its_commit(
 ) -> None:
     pipeline = before[layer].fork()
     seen_before = pipeline.tables(layer)
-    # The job gives up on a file list that kills it again and again; here that is not the files' fault.
-    with patch.object(isolation, "ATTEMPTS", 100):
-        for step in BEFORE_INTENT[layer]:
-            pipeline.kill(layer, step)
-            assert "intent" not in pipeline.item(f"layer#{layer}")
-        assert pipeline.tables(layer) == seen_before, "readers saw rows before the intent"
-        pipeline.run(layer)
+    for step in BEFORE_INTENT[layer]:
+        pipeline.kill(layer, step)
+        assert "intent" not in pipeline.item(f"layer#{layer}")
+    assert pipeline.tables(layer) == seen_before, "readers saw rows before the intent"
+    pipeline.run(layer)
     assert outcome_of(pipeline, layer) == outcome_of(undisturbed[layer], layer)
 
 
@@ -177,43 +174,26 @@ def test_gold_recovers__killed_and_silver_has_moved_on(
     assert outcome_of(pipeline, "gold") == outcome_of(with_third["gold"], "gold")
 
 
-@pytest.fixture(scope="module")
-def killed_three_times(before: dict[str, Pipeline]) -> Pipeline:
-    """A file waits for Silver that has killed its job three times."""
+def test_silver_gives_up_on_a_file__its_runs_die_and_others_go_well(before: dict[str, Pipeline], third: Event) -> None:
     pipeline = before["silver"].fork()
-    for _ in range(3):
-        pipeline.kill("silver", "staged")
-    return pipeline
+    (killer,) = [item["file_id"] for item in pipeline.items() if item.get("waiting_for") == "silver"]
+    for start in ("first", "second"):
+        assert pipeline.is_killed("silver", "staged", more=["--start", start])
+    innocent, runs = pipeline.arrive(third), count()
 
+    def die(name: str, **_: object) -> None:
+        if name == "staged" and next(runs) == 1:
+            raise Killed(name)
 
-def test_silver_gives_up_on_a_file__it_has_killed_the_job_three_times(killed_three_times: Pipeline) -> None:
-    pipeline = killed_three_times.fork()
-    waiting = next(item["file_id"] for item in pipeline.items() if item.get("waiting_for") == "silver")
+    with pytest.raises(Killed):
+        pipeline.run("silver", at_step=die, more=["--start", "third"])
+    assert (pipeline.item(innocent)["status"], "failed" in pipeline.item(killer)) == ("in_silver", False)
     pipeline.silver()
-    item = pipeline.item(waiting)
-    assert item["failed"]["stage"] == "silver"
-    assert "3 times" in item["failed"]["reason"]
-    assert "waiting_for" not in item
+    failed = pipeline.item(killer)["failed"]
+    assert (failed["stage"], failed["attempts"]) == ("silver", 3)
+    assert failed["reason"].startswith("3 runs of the Silver job that took this file failed")
     assert "in_progress" not in pipeline.item("layer#silver")
-
-
-def test_silver_takes_a_file_alone_before_it_gives_up__others_of_its_runs_were_given_up(
-    killed_three_times: Pipeline, third: Event
-) -> None:
-    pipeline = killed_three_times.fork()
-    left = pipeline.item("layer#silver")["in_progress"]["files"]
-    innocent = pipeline.arrive(third)
-    pipeline.table.update_item(
-        Key={"file_id": "layer#silver"},
-        UpdateExpression="SET in_progress.files = :files",
-        ExpressionAttributeValues={":files": [*left, innocent]},
-    )
-    for file_id in left:
-        Ledger(pipeline.ledger_table, "silver").fail(file_id, "its execution gave it up")
-    pipeline.silver()
-    item = pipeline.item(innocent)
-    assert (item["status"], "failed" in item) == ("in_silver", False)
-    assert "in_progress" not in pipeline.item("layer#silver")
+    assert "starts" not in pipeline.item("breaker#silver")
 
 
 def test_gold_publishes_no_file_that_was_given_up__its_run_is_done_again(before: dict[str, Pipeline]) -> None:

@@ -115,3 +115,25 @@ def test_reason_of_a_run_that_failed_for_all__file_of_its_execution_until_it_is_
     assert [
         ("last_error" in pipeline.item(file_id), pipeline.item(file_id)["status"]) for file_id in (asked, other)
     ] == [(False, "in_silver")] * 2
+
+
+def test_job_takes_a_run_of_the_oldest_and_one_with_its_own_file__more_rows_wait_than_a_run_takes(
+    pipeline: Pipeline,
+) -> None:
+    first, second, own = (
+        pipeline.upload(f"transactions/{n}.csv", csv(f"{n},{n}.00,2023-01-01,,,", f"9,{n}.50,2023-01-01,,,"))
+        for n in (1, 2, 3)
+    )
+    pipeline.silver(own, more=["--run_rows", "2"])
+    taken = {file_id: pipeline.item(file_id).get("silver", {}).get("run_seq") for file_id in (first, second, own)}
+    assert taken == {first: 1, second: None, own: 2}
+    assert {row["dms_id"]: str(row["amount"]) for row in pipeline.rows("silver.transactions")} == {
+        1: "1.00",
+        3: "3.00",
+        9: "3.50",
+    }
+    pipeline.silver(second, more=["--run_rows", "2"])
+    assert (
+        pipeline.item(second)["silver"]["outcomes"] | {"stale": 1, "inserted": 1}
+        == (pipeline.item(second)["silver"]["outcomes"])
+    )

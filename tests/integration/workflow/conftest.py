@@ -21,6 +21,6 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
     monkeypatch.setattr(StateTaskServiceGlue, "_get_glue_client", lambda *_, **__: glue)
     monkeypatch.setattr(StateTaskServiceGlue, "_eval_integration_pattern", wait_for_run)
     names = {"Partition": "aws", "Stage": "test", "SilverJob": "silver", "GoldJob": "gold"}
-    names |= {"GatherSeconds": "0", "PollSeconds": "0", "MaximumPolls": "250"}
+    names |= {"GatherSeconds": "0", "PollSeconds": "0", "MaximumPolls": "250", "ProbeSeconds": "0"}
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
         yield Pipeline(glue=glue, substitutions=names)

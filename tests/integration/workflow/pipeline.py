@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from fake_layer import ledger_table
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sns.models import sns_backends
 from scripted_glue import ScriptedGlue
@@ -25,6 +26,7 @@ OUTCOMES = ("quarantined", "unchanged", "stale", "superseded", "inserted", "upda
 class Ending:
     """How an execution ended and the states that it entered."""
 
+    arn: str
     status: str
     error: str | None
     cause: str | None
@@ -42,16 +44,13 @@ class Pipeline:
     """How often a task is repeated in place, if not as often as the definition says."""
     ledger: Any = field(init=False)
     topic: str = field(init=False)
+    digest: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.ledger = boto3.resource("dynamodb").create_table(
-            TableName="ledger",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "file_id", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "file_id", "KeyType": "HASH"}],
-        )
+        self.ledger = ledger_table()
         self.topic = boto3.client("sns").create_topic(Name="mail")["TopicArn"]
-        self.substitutions |= {"LedgerTable": "ledger", "MailTopic": self.topic}
+        self.digest = boto3.client("sns").create_topic(Name="digest")["TopicArn"]
+        self.substitutions |= {"LedgerTable": "ledger", "MailTopic": self.topic, "PublishedTopic": self.topic}
 
     def put(self, status: str, **attributes: Any) -> None:
         """Write the file's item as the KPI function leaves it, with what a test adds."""
@@ -61,16 +60,17 @@ class Pipeline:
             "key": "transactions/day 1/ä+b.csv",
             "version_id": "v1",
             "status": status,
-            "waiting_for": "silver",
             "kpis": {"row_count": 28, "total_amount": "1234.50"},
             "notice": {"name": "transactions/day 1/ä+b.csv", "ending": "published", "text": ""},
         }
+        waits = {"accepted": "silver", "in_silver": "gold"}
+        item |= {"waiting_for": waits[status]} if status in waits else {}
         self.ledger.put_item(Item=item | attributes)
 
     def to_silver(self) -> None:
         """Move the file as the Silver job does."""
         counts = {outcome: number for number, outcome in enumerate(OUTCOMES, start=1)}
-        self.put("in_silver", waiting_for="gold", silver={"run_seq": 7, "outcomes": counts, "effect_amount": "-10.05"})
+        self.put("in_silver", silver={"run_seq": 7, "outcomes": counts, "effect_amount": "-10.05"})
 
     def to_gold(self) -> None:
         """Move the file as the Gold job does."""
@@ -85,10 +85,26 @@ class Pipeline:
         failed = {"stage": stage, "reason": reason, "attempts": 2, "at": "2026-11-23T10:00:00.000000Z"}
         self.ledger.put_item(Item=item | {"failed": failed})
 
-    def hold(self, layer: str, file_id: str = FILE_ID) -> None:
-        """Let a run of a layer be in progress that lists a file."""
-        run = {"run_seq": 7, "token": "a", "files": ["e" * 64, file_id], "started_at": "2026-11-23T10:00:00.000000Z"}
-        self.ledger.put_item(Item={"file_id": f"layer#{layer}", "kind": "layer", "run_seq": 6, "in_progress": run})
+    def breaker(self, layer: str) -> dict[str, Any]:
+        """Return what the breaker of a layer says beside its key."""
+        item = self.ledger.get_item(Key={"file_id": f"breaker#{layer}"}).get("Item", {})
+        return {name: value for name, value in item.items() if name not in ("file_id", "kind")}
+
+    def open_breaker(self, layer: str, prober: str) -> None:
+        """Open the breaker of a layer as an execution does."""
+        self.ledger.put_item(
+            Item={
+                "file_id": f"breaker#{layer}",
+                "kind": "breaker",
+                "failures": {"a", "b", "c"},
+                "opened_at": "2026-11-23T10:00:00.000000Z",
+                "prober": prober,
+            }
+        )
+
+    def close_breaker(self, layer: str) -> None:
+        """Close the breaker of a layer as its job does after a run that succeeded."""
+        self.ledger.put_item(Item={"file_id": f"breaker#{layer}", "kind": "breaker"})
 
     def note_error(self, layer: str, reason: str) -> None:
         """Say why the job's run failed, as the job does whose run no single file breaks."""
@@ -105,9 +121,9 @@ class Pipeline:
     def item(self) -> dict[str, Any]:
         return self.ledger.get_item(Key={"file_id": FILE_ID}).get("Item", {})
 
-    def mails(self) -> list[tuple[str, str]]:
-        """Subject and text of every mail so far."""
-        sent = sns_backends[DEFAULT_ACCOUNT_ID][REGION].topics[self.topic].sent_notifications
+    def mails(self, topic: str | None = None) -> list[tuple[str, str]]:
+        """Subject and text of every mail so far, of the topic that is subscribed if no other is named."""
+        sent = sns_backends[DEFAULT_ACCOUNT_ID][REGION].topics[topic or self.topic].sent_notifications
         return [(subject, message) for _, message, subject, *_ in sent]
 
     def definition(self) -> str:
@@ -116,18 +132,32 @@ class Pipeline:
             text = text.replace(f"${{{name}}}", value)
         return text if self.retries is None else re.sub(r'("MaxAttempts": )\d+', rf"\g<1>{self.retries}", text)
 
-    def run(self) -> Ending:
-        """Execute the state machine for the file and wait until it ends."""
+    def start(self, *file_ids: str) -> list[str]:
+        """Start an execution of the state machine for each file; return their ARNs."""
         client = boto3.client("stepfunctions")
         machine = client.create_state_machine(
             name="assay", definition=self.definition(), roleArn=f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/workflow"
         )["stateMachineArn"]
-        arn = client.start_execution(stateMachineArn=machine, input=json.dumps({"file_id": FILE_ID}))["executionArn"]
+        return [
+            client.start_execution(stateMachineArn=machine, name=each, input=json.dumps({"file_id": each}))[
+                "executionArn"
+            ]
+            for each in file_ids
+        ]
+
+    def run(self) -> Ending:
+        """Execute the state machine for the file and wait until it ends."""
+        return self.ended(*self.start(FILE_ID))
+
+    def ended(self, arn: str) -> Ending:
+        """Wait until an execution ends; return how it did."""
+        client = boto3.client("stepfunctions")
         while (execution := client.describe_execution(executionArn=arn))["status"] == "RUNNING":
             time.sleep(0.05)
         pages = client.get_paginator("get_execution_history").paginate(executionArn=arn)
         events = [event for page in pages for event in page["events"]]
         return Ending(
+            arn=arn,
             status=execution["status"],
             error=execution.get("error"),
             cause=execution.get("cause"),

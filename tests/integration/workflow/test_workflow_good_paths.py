@@ -2,13 +2,19 @@ from __future__ import annotations
 
 from threading import Timer
 
+import pytest
 from pipeline import FILE_ID, Pipeline
 from scripted_glue import fail, refuse, succeed
 
 READ = ["Read the file ledger", "How far is the file?"]
-SILVER = ["Run Silver", "Count the Silver attempt", *READ]
-GOLD = ["Run Gold", "Count the Gold attempt", *READ]
-BUSY = ["Wait for the running job", "Count the poll", *READ]
+MAY = ["Read the breaker", "May the job run?"]
+SILVER = [*MAY, "Run Silver", "Count the Silver attempt", *READ]
+GOLD = [*MAY, "Run Gold", "Count the Gold attempt", *READ]
+WAIT = ["Wait before the next look", "Count the poll", *READ]
+BUSY_SILVER = [*MAY, "Run Silver", *WAIT]
+BUSY_GOLD = [*MAY, "Run Gold", *WAIT]
+FAILED_RUN = ["Note the end of the run", "Count the failure", "Open the breaker"]
+AGAIN = [*FAILED_RUN, "Was the run a probe?", *WAIT]
 START = ["Start the counts", "Let files gather", *READ]
 PUBLISHED = ["Compose the mail: published", "Send the mail", "How did it end?", "Published"]
 
@@ -21,7 +27,10 @@ def test_workflow_runs_silver_then_gold__accepted_file(pipeline: Pipeline) -> No
 
     assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *SILVER, *GOLD, *PUBLISHED])
     assert ending.task_errors == []
-    assert pipeline.glue.starts == [("silver", {"--file_id": FILE_ID}), ("gold", {"--file_id": FILE_ID})]
+    assert pipeline.glue.starts == [
+        ("silver", {"--file_id": FILE_ID, "--start": f"{FILE_ID} 0.0.0"}),
+        ("gold", {"--file_id": FILE_ID, "--start": f"{FILE_ID} 0.1.0"}),
+    ]
 
 
 def test_workflow_runs_both_jobs__file_resumed_after_a_failure(pipeline: Pipeline) -> None:
@@ -55,6 +64,21 @@ def test_workflow_mails_key_counts_and_cents__published(pipeline: Pipeline) -> N
     }
     assert "Total of the file: 1234.50\nEffect on Silver and Gold: -10.05\n" in text
     assert f"  assay passport {FILE_ID}\n" in text
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_workflow_leaves_publications_to_the_digest__and_nothing_else(pipeline: Pipeline, fails: bool) -> None:
+    pipeline.substitutions["PublishedTopic"] = pipeline.digest
+    pipeline.put("accepted")
+    if fails:
+        pipeline.mark_failed("silver", "the audit misses 1 cent")
+    pipeline.glue.script = {"silver": [succeed(pipeline.to_silver)], "gold": [succeed(pipeline.to_gold)]}
+
+    pipeline.run()
+
+    told = {name: [subject for subject, _ in pipeline.mails(name)] for name in (pipeline.digest, pipeline.topic)}
+    published, failed = ["[assay test] a file was published"], ["[assay test] a file failed"]
+    assert list(told.values()) == ([[], failed] if fails else [published, []])
 
 
 def test_workflow_mails_warnings_and_rules_as_the_item_says_them__published(pipeline: Pipeline) -> None:
@@ -135,7 +159,7 @@ def test_workflow_polls_and_starts_no_run_of_its_own__busy_run_takes_the_file_al
     ending = pipeline.run()
 
     assert set(ending.task_errors) == {"Glue.ConcurrentRunsExceededException"}
-    waits = ["Run Silver", *BUSY] * 3 + ["Run Gold", *BUSY]
+    waits = BUSY_SILVER * 3 + BUSY_GOLD
     assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *waits, *PUBLISHED])
 
 
@@ -145,7 +169,7 @@ def test_workflow_waits_like_for_a_busy_job__account_out_of_runs(pipeline: Pipel
 
     ending = pipeline.run()
 
-    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, "Run Gold", *BUSY, *GOLD, *PUBLISHED])
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *BUSY_GOLD, *GOLD, *PUBLISHED])
 
 
 def test_workflow_lets_a_load_wait_for_its_files__runs_pass_it_over(pipeline: Pipeline) -> None:
@@ -157,7 +181,7 @@ def test_workflow_lets_a_load_wait_for_its_files__runs_pass_it_over(pipeline: Pi
 
     ending = pipeline.run()
 
-    passed_over = [*SILVER, "Let the load wait for its files", *BUSY]
+    passed_over = [*SILVER, "Let the load wait for its files", *WAIT]
     assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *passed_over * 5, *SILVER, *GOLD, *PUBLISHED])
 
 
@@ -172,12 +196,12 @@ def test_workflow_waits_like_for_a_busy_job__start_is_throttled_for_minutes(pipe
 
     ending = pipeline.run()
 
-    silver = ["Run Silver", "Was the start of Silver throttled?", *BUSY] * 4 + SILVER
-    gold = ["Run Gold", "Was the start of Gold throttled?", *BUSY, "Run Gold", *BUSY, *GOLD]
+    silver = [*MAY, "Run Silver", "Was the start of Silver throttled?", *WAIT] * 4 + SILVER
+    gold = [*MAY, "Run Gold", "Was the start of Gold throttled?", *WAIT, *BUSY_GOLD, *GOLD]
     assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *silver, *gold, *PUBLISHED])
 
 
-def test_workflow_counts_an_attempt__start_is_refused_for_another_reason(pipeline: Pipeline) -> None:
+def test_workflow_counts_a_failure_and_waits__start_is_refused_for_another_reason(pipeline: Pipeline) -> None:
     pipeline.put("accepted")
     pipeline.retries = 0
     denied = refuse("AWSGlueException", says="not authorized to perform glue:StartJobRun (AccessDeniedException)")
@@ -188,8 +212,8 @@ def test_workflow_counts_an_attempt__start_is_refused_for_another_reason(pipelin
 
     ending = pipeline.run()
 
-    silver = ["Run Silver", "Was the start of Silver throttled?", *SILVER[1:], *SILVER]
-    gold = ["Run Gold", "Was the start of Gold throttled?", *GOLD[1:], *GOLD]
+    silver = [*MAY, "Run Silver", "Was the start of Silver throttled?", *AGAIN, *SILVER]
+    gold = [*MAY, "Run Gold", "Was the start of Gold throttled?", *AGAIN, *GOLD]
     assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *silver, *gold, *PUBLISHED])
 
 
@@ -206,7 +230,7 @@ def test_workflow_repeats_the_start_in_place__glue_throttles(pipeline: Pipeline)
     assert [job for job, _ in pipeline.glue.starts] == ["silver", "silver", "gold", "gold"]
 
 
-def test_workflow_runs_the_job_again__first_run_failed(pipeline: Pipeline) -> None:
+def test_workflow_waits_and_runs_the_job_again__first_run_failed(pipeline: Pipeline) -> None:
     pipeline.put("accepted")
     pipeline.glue.script = {
         "silver": [fail("executor lost"), succeed(pipeline.to_silver)],
@@ -215,5 +239,7 @@ def test_workflow_runs_the_job_again__first_run_failed(pipeline: Pipeline) -> No
 
     ending = pipeline.run()
 
-    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *SILVER * 2, *GOLD * 2, *PUBLISHED])
-    assert ending.task_errors == ["States.TaskFailed", "States.TaskFailed"]
+    silver, gold = [[*MAY, f"Run {job}", *AGAIN] for job in ("Silver", "Gold")]
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *silver, *SILVER, *gold, *GOLD, *PUBLISHED])
+    condition = "DynamoDB.ConditionalCheckFailedException"
+    assert ending.task_errors == ["States.TaskFailed", condition] * 2

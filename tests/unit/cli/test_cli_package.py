@@ -26,7 +26,7 @@ BROUGHT |= {"aws-sam-translator": "aws-sam-cli"}
 USED_BY = {
     "aws-glue-sessions": ("devcloud/notebook/launch.py", "aws_glue_interactive_sessions_kernel"),
     "boto3-stubs": ("assay/target.py", "mypy_boto3_"),
-    "cfn-lint": ("tests/unit/template/test_template_lint.py", "cfn-lint"),
+    "cfn-lint": ("Makefile", "cfn-lint"),
     "ipykernel": ("devcloud/notebook/launch.py", "ipykernel"),
     "jupyter": ("devcloud/notebook/lab.py", "jupyter"),
     "mypy": ("Makefile", "$(BIN)/mypy"),

@@ -10,12 +10,12 @@ from assay.passport import render
 KPIS = {"row_count": 1, "total_amount": "1.00", "distinct_keys": 1, "duplicate_keys": 0}
 
 
-def shown(shape: dict[str, Any], **more: str) -> list[str]:
+def shown(shape: dict[str, Any], *, short: bool = True, **more: Any) -> list[str]:
     """Return the lines of a passport, each as its words."""
     item = {"key": "transactions/a.csv", "status": "published", "format": shape, "kpis": KPIS, **more}
     console = Console(width=200, no_color=True)
     with console.capture() as capture:
-        console.print(render(item, short=True))
+        console.print(render(item, short=short))
     return [" ".join(line.split()) for line in capture.get().splitlines()]
 
 
@@ -54,3 +54,9 @@ def test_passport_says_nothing_of_writing__parquet_without_text() -> None:
 )
 def test_passport_names_what_orders_the_file__each(shape: dict[str, Any], more: dict[str, str], line: str) -> None:
     assert line in shown(shape, **more)
+
+
+def test_passport_names_the_checksum_of_the_object__one_that_s3_knows() -> None:
+    known = {"checksum": {"algorithm": "SHA256", "value": "s-2"}, "changes": []}
+    assert "checksum SHA256 s-2" in shown({"kind": "csv"}, short=False, **known)
+    assert not any(line.startswith("checksum") for line in shown({"kind": "csv"}, short=False, changes=[]))

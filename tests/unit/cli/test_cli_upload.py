@@ -1,12 +1,19 @@
-"""What is decided before anything is sent: keys, control totals, instants."""
+"""What is decided before anything is sent: keys, control totals, instants; and that S3 checks what is sent."""
 
+from base64 import b64encode
+from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
+from assay import upload as sending
 from assay.control import control_metadata
 from assay.errors import UserError
-from assay.upload import Source, as_of_metadata, find_sources, unfit
+from assay.upload import Source, as_of_metadata, find_sources, unfit, upload
 
 
 def write(folder: Path, *names: str) -> None:
@@ -143,3 +150,56 @@ def test_companions_are_told_from_files__folder_that_spark_wrote(tmp_path: Path)
     write(tmp_path / "day", "_SUCCESS", "_committed_1", ".part-0.csv.crc", "part-0.csv", "part-0.csv.control.json")
     sources = find_sources([tmp_path / "day"], "transactions/")
     assert [source.key for source in sources if not source.is_companion] == ["transactions/part-0.csv"]
+
+
+class Watched:
+    """A bucket that keeps versions, and the requests that were made to it, by operation."""
+
+    def __init__(self) -> None:
+        self.s3 = boto3.client("s3", region_name="us-east-1")
+        self.s3.create_bucket(Bucket="bronze")
+        self.s3.put_bucket_versioning(Bucket="bronze", VersioningConfiguration={"Status": "Enabled"})
+        self.requests: dict[str, list[dict[str, Any]]] = {}
+        self.s3.meta.events.register("provide-client-params.s3.*", self._keep)
+
+    def _keep(self, params: dict[str, Any], event_name: str, **_: object) -> None:
+        self.requests.setdefault(event_name.rpartition(".")[2], []).append(params)
+
+
+@pytest.fixture
+def bronze(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
+    for name, value in {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        yield Watched()
+
+
+def checksum(body: bytes) -> str:
+    return b64encode(sha256(body).digest()).decode()
+
+
+def test_parts_have_checksums_that_the_upload_declares_and_its_end_repeats__large_file(
+    bronze: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # S3 answers "Checksum Type mismatch" to parts of an upload that declared none, and "missing for part 1" to an end
+    # that does not repeat them; the emulator takes both.
+    part = 5 * 1024**2  # the smallest of S3
+    monkeypatch.setattr(sending, "ONE_REQUEST", part)
+    monkeypatch.setattr(sending, "PART", part)
+    bodies = [b"a" * part, b"b" * part, b"c"]
+    (tmp_path / "a.csv").write_bytes(b"".join(bodies))
+    [sent] = upload(sending.Bronze(bronze.s3, "bronze", ""), [Source(tmp_path / "a.csv", "transactions/a.csv")], {})
+    [begun], [ended] = bronze.requests["CreateMultipartUpload"], bronze.requests["CompleteMultipartUpload"]
+    parts = bronze.requests["UploadPart"]
+    assert {params["ChecksumAlgorithm"] for params in (begun, *parts)} == {"SHA256"}
+    told = [(part["PartNumber"], part["ChecksumSHA256"]) for part in ended["MultipartUpload"]["Parts"]]
+    assert told == [(number, checksum(body)) for number, body in enumerate(bodies, 1)]
+    head = bronze.s3.head_object(Bucket="bronze", Key=sent.key, VersionId=sent.version_id, ChecksumMode="ENABLED")
+    assert head["ChecksumSHA256"].startswith(checksum(b"".join(sha256(body).digest() for body in bodies)))
+
+
+def test_object_has_the_checksum_of_its_file__one_request(bronze: Watched, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a")
+    upload(sending.Bronze(bronze.s3, "bronze", ""), [Source(tmp_path / "a.csv", "transactions/a.csv")], {})
+    head = bronze.s3.head_object(Bucket="bronze", Key="transactions/a.csv", ChecksumMode="ENABLED")
+    assert head["ChecksumSHA256"] == checksum(b"a")

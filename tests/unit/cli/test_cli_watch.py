@@ -119,14 +119,15 @@ def test_wait_ends_a_file__workflow_ended_without_a_word() -> None:
     assert (in_time, progress.end, progress.result()) == (True, "failed", "the workflow ended TIMED_OUT")
 
 
-def test_wait_ends_a_file__a_run_holds_it() -> None:
+@pytest.mark.parametrize("error", ["Assay.FileWaits", "Assay.Parked"])
+def test_wait_ends_a_file__nothing_sees_it_through_any_more(error: str) -> None:
     progress = FileProgress(uploaded())
-    held = item(("accepted", 1), execution_arn="arn:x")
+    waits = item(("accepted", 1), execution_arn="arn:x")
 
-    in_time, _ = follow(FakeLedger({"id-a.csv": held}), progress, status="FAILED", error="Assay.FileHeld")
+    in_time, _ = follow(FakeLedger({"id-a.csv": waits}), progress, status="FAILED", error=error)
 
-    assert (in_time, progress.end) == (True, "held")
-    assert progress.result() == "a run that has not ended holds the file (docs/runbook.md, section Held file)"
+    assert (in_time, progress.end) == (True, "waiting")
+    assert progress.result() == "it keeps its place, but its execution has ended: assay status, then assay resume"
 
 
 def test_wait_gives_up__time_limit() -> None:

@@ -2,107 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any
 from unittest.mock import patch
 
-import boto3
 import pytest
-from moto import mock_aws
+from contract.limits import WORKER_ROWS
+from fake_layer import FAILED, Fake, Step
 
 from glue.lake import isolation
 from glue.lake.failures import FencedOut, FileBroken, Unfinished
-from glue.lake.isolation import process_all, run_again
 from glue.lake.ledger import Ledger
-from glue.lake.run import Job, Layer, Run, process_waiting, work
-
-FAILED = {"stage": "silver", "reason": "killed", "attempts": 3, "at": "2024-01-01T00:00:00.000000Z"}
-TOTALS = {"row_count": 0, "total_amount": "0.00"}
-Step = Callable[[str], None]
-
-
-@dataclass
-class Fake:
-    """A layer's job whose runs write nothing; `at_step` may do what a test wants at a step."""
-
-    job: Job
-    table: Any
-    at_step: Step = lambda _: None
-    taken: list[list[str]] = field(default_factory=list)
-
-    def wait(self, *file_ids: str) -> None:
-        for file_id in file_ids:
-            item = {"file_id": file_id, "kind": "file", "subject": "transactions", "status": "accepted", "changes": []}
-            self.table.put_item(Item=item | {"waiting_for": "silver", "waiting_since": file_id, "in_effect": True})
-
-    def give_up(self, file_id: str) -> None:
-        """Mark a file as its execution does."""
-        self.table.update_item(
-            Key={"file_id": file_id},
-            UpdateExpression="SET failed = :failed REMOVE waiting_for, waiting_since",
-            ExpressionAttributeValues={":failed": FAILED},
-        )
-
-    def item(self, file_id: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.table.get_item(Key={"file_id": file_id})["Item"]
-        return found
-
-    def run(self, at_step: Step = lambda _: None) -> None:
-        """Run the job, as the next process does."""
-        ledger = Ledger("ledger", "silver")
-        with patch.object(Job, "step", lambda _, name, **__: at_step(name)):
-            work(replace(self.job, ledger=ledger))
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
-    for name, value in {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        boto3.client("s3").create_bucket(Bucket="lake")
-        keys = [{"AttributeName": "waiting_for", "KeyType": "HASH"}]
-        table = boto3.resource("dynamodb").create_table(
-            TableName="ledger",
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "file_id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": n, "AttributeType": "S"} for n in ("file_id", "waiting_for")],
-            GlobalSecondaryIndexes=[
-                {"IndexName": "waiting", "KeySchema": keys, "Projection": {"ProjectionType": "KEYS_ONLY"}}
-            ],
-        )
-        yield made(table)
-
-
-def made(table: Any) -> Fake:
-    """Return a job over a layer without tables, whose runs take files and report that nothing came of them."""
-    taken: list[list[str]] = []
-
-    def write(run: Run) -> None:
-        taken.append([file["file_id"] for file in run.files])
-
-    def advance(job: Job, intent: Any, report: Any) -> None:
-        for file_id in report["files"]:
-            job.ledger.advance(file_id, status="in_silver", waiting_for="gold", found={})  # type: ignore[typeddict-item]
-
-    layer: Layer[None, Any] = Layer(
-        name="silver",
-        tables={},
-        state_table="",
-        take=lambda job: process_all(job, job.ledger.waiting(None), lambda *_: None),
-        repeat=lambda job, killed: run_again(job, killed, lambda *_: None),
-        write=write,
-        prove=lambda run, _: {"files": {file_id: {} for file_id in taken[-1]}, "totals": TOTALS},
-        advance=advance,
-        expected_totals=lambda _: {},
-        report_of_rebuild=lambda *_: {},
-    )
-    given = argparse.Namespace(
-        lake_bucket="lake", prefix="", silver_database="", file_id="", rebuild_from="", maintain=None
-    )
-    return Fake(Job(layer, None, Ledger("ledger", "silver"), given), table, taken=taken)  # type: ignore[arg-type]
+from glue.lake.run import process_waiting
 
 
 def raise_at(step: str, error: BaseException) -> Step:
@@ -187,3 +96,50 @@ def test_ledger_gives_up_no_file__it_waits_for_another_layer(fake: Fake) -> None
     fake.wait("a")
     Ledger("ledger", "gold").fail("a", "a page is damaged")
     assert (fake.item("a")["waiting_for"], "failed" in fake.item("a")) == ("silver", False)
+
+
+def test_run_takes_those_that_have_waited_longest__as_many_rows_as_it_may(fake: Fake) -> None:
+    fake.wait("a", "b", "c", "d", rows=4)
+    fake.run(run_rows=8)
+    assert fake.taken == [["a", "b"]]
+    fake.run(run_rows=11)
+    assert fake.taken == [["a", "b"], ["c", "d"]]
+
+
+def test_run_takes_one_file_in_any_case__it_has_more_rows_than_a_run(fake: Fake) -> None:
+    fake.wait("a", rows=0)
+    fake.wait("b", "c", rows=9)
+    fake.run(run_rows=8)
+    fake.run(run_rows=8)
+    assert fake.taken == [["a", "b"], ["c"]]
+
+
+def test_job_takes_the_oldest_and_then_its_own_file__a_queue_is_before_it(fake: Fake) -> None:
+    fake.wait("a", "b", "c", "d", "e", "f", rows=4)
+    fake.run(run_rows=8, file_id="e")
+    assert fake.taken == [["a", "b"], ["e", "c"]], "two runs, none of them longer than it may be"
+    fake.run(run_rows=8, file_id="f")
+    assert fake.taken == [["a", "b"], ["e", "c"], ["d", "f"]]
+
+
+def test_every_file_is_taken_within_as_many_jobs_as_were_before_it__later_ones_start_them(fake: Fake) -> None:
+    fake.wait("a", "b", "c", rows=8)
+    for number in range(3):
+        fake.wait(later := f"later-{number}", rows=8)
+        fake.run(run_rows=8, file_id=later)
+    assert fake.taken == [["a"], ["later-0"], ["b"], ["later-1"], ["c"], ["later-2"]]
+
+
+def test_run_rows_are_what_the_workers_hold__nothing_is_given(fake: Fake) -> None:
+    fake.wait("a", "b", "c", rows=WORKER_ROWS)
+    fake.run(workers=3)  # one of them is the driver
+    assert fake.taken == [["a", "b"]]
+
+
+def test_marker_brings_no_more_rows_along_than_a_run_takes__its_files_are_younger(fake: Fake) -> None:
+    load = {"name": "l", "start_at": "2024-01-01T00:00:00.000000Z", "files": ["b", "c", "d"]}
+    fake.wait("a", subject="load", rows=0, load=load)
+    fake.wait("b", "c", "d", rows=4)
+    fake.run(run_rows=8)
+    fake.run(run_rows=8)
+    assert fake.taken == [["b", "c"], ["d", "a"]]

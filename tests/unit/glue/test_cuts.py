@@ -13,7 +13,7 @@ from contract.items import Cut
 from moto import mock_aws
 
 from glue.lake import cuts
-from glue.lake.cuts import KEPT_CUTS, kept, put_cut, snapshots_named
+from glue.lake.cuts import MOST_CUTS, kept, put_cut, snapshots_named
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -76,7 +76,7 @@ def test_kept_cuts_are_the_last_ones_and_one_an_hour_of_seven_days() -> None:
     found: list[Cut] = []
     for each in every:
         found = kept([*found, each])
-    assert found[-KEPT_CUTS:] == every[-KEPT_CUTS:]
-    hours = [each["at"][:13] for each in found[:-KEPT_CUTS]]
-    assert len(hours) == len(set(hours)) == 7 * 24 - KEPT_CUTS // 12
-    assert all(each["at"][14:16] == "55" for each in found[:-KEPT_CUTS])
+    assert found[-MOST_CUTS:] == every[-MOST_CUTS:]
+    hours = [each["at"][:13] for each in found[:-MOST_CUTS]]
+    assert len(hours) == len(set(hours)) == 7 * 24 - MOST_CUTS // 12
+    assert all(each["at"][14:16] == "55" for each in found[:-MOST_CUTS])

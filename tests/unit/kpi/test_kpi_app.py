@@ -3,9 +3,11 @@
 import gzip
 import io
 import json
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import app
 import pytest
@@ -67,6 +69,7 @@ def test_item_has_the_contracts_attributes__accepted(cloud: Cloud) -> None:
             "version_id",
             "sequencer",
             "etag",
+            "checksum",
             "size",
             "last_modified_at",
             "as_of_at",
@@ -77,6 +80,7 @@ def test_item_has_the_contracts_attributes__accepted(cloud: Cloud) -> None:
     assert item["as_of_at"] == "2023-05-06T10:00:00.000000Z"
     assert item["size"] == len(GOOD)
     assert item["etag"] == cloud.s3.head_object(Bucket=BRONZE, Key="transactions/a.csv")["ETag"].strip('"')
+    assert item["checksum"] == {"algorithm": "CRC32", "value": b64encode(crc32(GOOD).to_bytes(4, "big")).decode()}
     assert item["format"] == {
         "kind": "csv",
         "dialect": "upload",

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,6 +30,19 @@ class NeverRead:
         assert self._head, "the file was read"
         head, self._head = self._head, b""
         return head.ljust(4096, b"\n")
+
+
+class Endless:
+    """A stream of rows that ends only for those who stop reading it."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def read(self, size: int, /) -> bytes:
+        line = f"{ROW}\n".encode()
+        rows = line * max(1, min(size, 1 << 20) // len(line) - 2)
+        head, self._begun = b"" if self._begun else f"{HEADER}\n".encode(), True
+        return head + rows
 
 
 def inspected(
@@ -102,6 +116,28 @@ def test_object_is_refused_on_sight__larger_than_its_kind_may_be(kind: str) -> N
     assert reason.code == "file_too_large"
     assert f"{OBJECT_BYTES[kind] + 1:,} bytes" in reason.text
     assert f"{OBJECT_BYTES[kind]:,} at the most" in reason.text
+
+
+def test_file_is_refused_where_its_rows_become_too_many__no_further_is_read() -> None:
+    [reason] = inspected_file(Endless(), maximum_rows=1_000_000).reasons
+    assert reason.code == "too_many_rows"
+    assert re.match(r"The file has at least 1,\d{3},\d{3} rows, one file 1,000,000 at the most", reason.text)
+    assert "Split it by rows" in reason.text
+
+
+def test_file_is_refused_on_sight__a_parquet_footer_says_too_many_rows() -> None:
+    columns = {"dms_id": [1, 2, 3], "amount": ["1.00"] * 3, "date": ["2023-05-06"] * 3}
+    pq.write_table(pa.table(columns), written := io.BytesIO())
+    [reason] = inspected_file(written.getvalue(), maximum_rows=2).reasons
+    assert reason.code == "too_many_rows"
+    assert reason.text.startswith("The file has 3 rows, one file 2 at the most")
+    assert not inspected_file(written.getvalue(), maximum_rows=3).reasons
+
+
+def test_file_is_refused_on_sight__its_control_total_says_too_many_rows() -> None:
+    never = NeverRead(b"")
+    [reason] = inspected_file(never, metadata={"row-count": "3"}, maximum_rows=2).reasons
+    assert reason.code == "too_many_rows"
 
 
 def test_blank_lines_are_refused__more_than_their_limit_and_than_rows() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import app
 import pytest
+from cloud.ledger import RANGE_TRIES
 from contract.limits import PENDING_FILES
 from judging.kpis import Kpis
 from judging.learned_range import LearnedRange, learned_with
@@ -96,6 +97,40 @@ def test_range_is_widened_by_each_of_two_calls_at_once__one_keeps_a_file_aside(
     monkeypatch.setattr(ledger, "range_of", range_of)
     handle(event)
     assert learned(cloud) == {"files": 2, "min_mean": "15.00", "max_mean": "150.00", "pending": 1}
+
+
+def test_range_is_widened_after_the_workflow_has_started(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger, started = app.services().ledger, []
+    real = ledger.widen_range
+
+    def widen_range(*arguments: Any) -> bool:
+        started.append(("execution_arn" in cloud.item("transactions/a.csv"), len(cloud.executions())))
+        return real(*arguments)
+
+    monkeypatch.setattr(ledger, "widen_range", widen_range)
+    handle(cloud.put("transactions/a.csv", USUAL))
+    assert (started, learned(cloud)["files"]) == ([(True, 1)], 1)
+
+
+def test_file_goes_on_without_the_range__others_change_it_at_each_try(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle(cloud.put("transactions/a.csv", USUAL))
+    ledger, tries = app.services().ledger, []
+    real = ledger.range_of
+
+    def range_of(folder: str) -> Any:
+        found = real(folder)
+        tries.append(folder)
+        if found:
+            cloud.table.put_item(Item={**found, "files": found["files"] + 1})
+        return found
+
+    event = cloud.put("transactions/b.csv", USUAL, accept_range="true")
+    monkeypatch.setattr(ledger, "range_of", range_of)
+    assert handle(event) == {"handled": 1}
+    assert len(tries) == RANGE_TRIES
+    assert "execution_arn" in cloud.item("transactions/b.csv")
 
 
 def test_files_kept_aside_are_bounded__the_first_stay() -> None:

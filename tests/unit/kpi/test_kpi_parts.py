@@ -14,7 +14,16 @@ from admission import Inspection
 from botocore.exceptions import ClientError
 from cloud.mail import MAXIMUM_BODY_BYTES, notice_of, rejection_body, rejection_subject
 from cloud.settings import Settings, SettingsError
-from cloud.uploads import ObjectVersion, UnsupportedEventError, data_records, object_version, read_pin, read_side_car
+from cloud.uploads import (
+    ObjectVersion,
+    UnsupportedEventError,
+    checksum_of,
+    data_records,
+    object_version,
+    read_pin,
+    read_side_car,
+)
+from contract.limits import FILE_ROWS, WORKER_ROWS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging.distinct_keys import DistinctKeys
@@ -181,6 +190,7 @@ def test_as_of_is_refused__more_than_a_day_later_than_the_object() -> None:
         ("MINIMUM_ROWS", "0"),
         ("HOLD_WARNINGS", "yes"),
         ("CARD_SECURITY_CODES", "accept"),
+        ("GLUE_WORKERS", "1"),
         ("STAGE", ""),
     ],
 )
@@ -188,6 +198,13 @@ def test_settings_name_the_wrong_variable__each(name: str, value: str) -> None:
     Settings.of(ENVIRONMENT)
     with pytest.raises(SettingsError, match=name):
         Settings.of({**ENVIRONMENT, name: value})
+
+
+@pytest.mark.parametrize(
+    ("workers", "rows"), [("2", WORKER_ROWS), ("3", 2 * WORKER_ROWS), ("50", FILE_ROWS)], ids=lambda value: f"{value}"
+)
+def test_file_has_as_many_rows_as_a_run_and_the_function_take__the_smaller(workers: str, rows: int) -> None:
+    assert Settings.of({**ENVIRONMENT, "GLUE_WORKERS": workers}).policy.maximum_rows == rows
 
 
 @pytest.mark.parametrize(
@@ -311,3 +328,10 @@ def test_package_is_pinned_by_hash__no_index_and_no_interpreter_of_its_own() -> 
     assert pinned
     assert all(re.fullmatch(r"[a-z0-9-]+==[0-9.]+ --hash=sha256:[0-9a-f]{64}", line) for line in pinned)
     assert "://" not in "".join(lines)
+
+
+def test_checksum_is_the_one_that_says_most__several_or_none() -> None:
+    told = {"ETag": '"e"', "ChecksumCRC64NVME": "c", "ChecksumSHA256": "s-2", "ChecksumType": "COMPOSITE"}
+    assert checksum_of(told) == {"algorithm": "SHA256", "value": "s-2"}
+    assert checksum_of({"ETag": '"e"', "ChecksumCRC64NVME": "c"}) == {"algorithm": "CRC64NVME", "value": "c"}
+    assert checksum_of({"ETag": '"e"'}) is None

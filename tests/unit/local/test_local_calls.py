@@ -11,7 +11,7 @@ import pytest
 from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
-from devcloud.local.calls import Call, Recorder, recorded
+from devcloud.local.calls import KEY_HEADER, Call, Recorder, recorded
 
 Ask = Callable[..., tuple[bytes, list[Call]]]
 
@@ -22,7 +22,8 @@ def ask(tmp_path: Path) -> Ask:
 
     @Request.application
     def application(request: Request) -> Response:
-        return Response(request.get_data(), status=int(request.headers.get("answer", 200)))
+        answer = {KEY_HEADER: request.headers["key"]} if "key" in request.headers else {}
+        return Response(request.get_data(), status=int(request.headers.get("answer", 200)), headers=answer)
 
     def send(method: str, path: str, *, key: str = "SilverRole", service: str = "s3", **rest: Any) -> Any:
         file = tmp_path / "logs" / "calls.jsonl"
@@ -50,6 +51,12 @@ def test_recorder_tells_who_called_what__object_of_s3(ask: Ask) -> None:
             "permissions": [{"action": "s3:GetObjectVersion", "resource": resource, "context": context}],
         }
     ]
+
+
+def test_recorder_tells_the_key_under_which_an_object_lies__by_the_answer(ask: Ask) -> None:
+    _, (call,) = ask("GET", "/bronze/cards/1.csv", headers={"key": "arn:of-cards"})
+
+    assert [(each["action"], each["resource"]) for each in call["permissions"]][1:] == [("kms:Decrypt", "arn:of-cards")]
 
 
 def test_recorder_leaves_the_body_to_the_application__json(ask: Ask) -> None:

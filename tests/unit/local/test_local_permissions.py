@@ -73,6 +73,28 @@ def test_read_of_a_version_takes_the_action_of_versions(operation: str) -> None:
     assert found == [("s3:GetObjectVersion", UPLOAD)]
 
 
+@pytest.mark.parametrize("operation", ["DeleteMessage", "DeleteMessageBatch"])
+def test_messages_take_one_action_on_their_queue(operation: str) -> None:
+    given = {"QueueUrl": "http://localhost:1/123456789012/digest"}
+
+    assert needed("sqs", operation, given=given) == [("sqs:DeleteMessage", f"arn:aws:sqs:{ACCOUNT}:digest")]
+
+
+@pytest.mark.parametrize(("operation", "action"), [("GetObject", "Decrypt"), ("PutObject", "GenerateDataKey")])
+def test_call_on_an_object_under_a_key_takes_the_key_too__through_s3(operation: str, action: str) -> None:
+    key = f"arn:aws:kms:{ACCOUNT}:key/of-cards"
+    found = permissions(Request("s3", operation, "us-east-1", path="/b/k/a.csv", key_arn=key))[-1]
+
+    context = {"kms:ViaService": "s3.us-east-1.amazonaws.com"}
+    assert found == {"action": f"kms:{action}", "resource": key, "context": context}
+
+
+def test_look_at_an_object_takes_no_key() -> None:
+    found = permissions(Request("s3", "HeadObject", "us-east-1", path="/b/k/a.csv", key_arn="arn"))
+
+    assert [each["action"] for each in found] == ["s3:GetObject"]
+
+
 @pytest.mark.parametrize(("query", "action"), [({}, "ListBucket"), ({"versionId": "1"}, "ListBucketVersions")])
 def test_answer_that_nothing_is_there_takes_the_right_to_list(query: dict[str, str], action: str) -> None:
     found = needed("s3", "HeadObject", path="/b/k/a.csv", query=query, status=404)

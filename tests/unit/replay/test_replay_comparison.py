@@ -183,7 +183,14 @@ def test_compare_totals_tells_the_figure__differs(figure: str) -> None:
 
 
 def report(lake: MadeLake, **more: Any) -> Report:
-    parts = {"seed": 7, "files": 3, "totals": compare_totals(layers(), layers()), "lost": []}
+    parts = {
+        "silver_run": 4,
+        "gold_run": 3,
+        "seed": 7,
+        "files": 3,
+        "totals": compare_totals(layers(), layers()),
+        "lost": [],
+    }
     return Report(**{**parts, "tables": compare(lake), **more})
 
 
@@ -231,3 +238,4 @@ def test_report_shows_keys_columns_and_lost_files__as_text_and_json(
         {"key": {"dms_id": 1}, "columns": {"amount": {"production": "1.00", "replay": "2.00"}}}
     ]
     assert (told["agrees"], told["seed"], told["not_replayed"][0]["key"]) == (False, 7, "a.csv")
+    assert (told["silver_run"], told["gold_run"]) == (4, 3)

@@ -39,6 +39,22 @@ def test_in_silver_takes_what_is_in_effect__all_ended() -> None:
     assert choosing.never_accepted([*others, stuck, *taken]) == [stuck]
 
 
+def test_up_to_takes_what_silver_held_then__whatever_came_of_it() -> None:
+    held = [item("published"), item("failed", "in_silver", failed=FAILED | {"stage": "gold"}, silver={"run_seq": 2})]
+    later = [item("later", silver={"run_seq": 3}), item("undone", in_effect=False)]
+    waiting = item("waiting", "accepted")
+    del waiting["silver"]
+
+    assert choosing.up_to([*later, waiting, *held], 2) == held
+
+
+def test_never_accepted_tells_those_before_an_instant() -> None:
+    before, after = item("a", "received"), item("b", "received")
+    after["changes"] = [{"status": "received", "at": "2026-11-24T06:00:00Z"}]
+
+    assert choosing.never_accepted([after, before], before="2026-11-24T00:00:00Z") == [before]
+
+
 @pytest.mark.parametrize("status", ["accepted", "in_silver"])
 def test_in_silver_refuses_and_names_the_file__still_on_its_way(status: str) -> None:
     with pytest.raises(UserError, match=r"1 files are still being processed: transactions/late\.csv") as refused:

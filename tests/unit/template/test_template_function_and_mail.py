@@ -19,6 +19,7 @@ ENVIRONMENT = {
     "MINIMUM_ROWS": {"Ref": "MinimumRows"},
     "HOLD_WARNINGS": {"Ref": "HoldWarnings"},
     "CARD_SECURITY_CODES": {"Ref": "CardSecurityCodes"},
+    "GLUE_WORKERS": {"Ref": "GlueWorkers"},
     "POWERTOOLS_SERVICE_NAME": "kpi",
 }
 

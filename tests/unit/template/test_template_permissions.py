@@ -11,6 +11,7 @@ from sam_template import ROOT, properties, resources, transformed, written
 WITHOUT_RESOURCE_LEVEL = {
     "DeliverLogs": "delivery of vended logs",
     "PutMetrics": "metrics, bounded by their namespace",
+    "ShowOpenBreakers": "a metric, bounded by its namespace",
 }
 SUBJECTS = ("transactions", "cards", "users", "mcc_codes")
 JOB_ROLES = ("SilverRole", "GoldRole", "ReplaySilverRole", "ReplayGoldRole")
@@ -206,7 +207,7 @@ def test_nobody_deletes_but_files_of_tables_and_copies_in_staging() -> None:
         for role in resources("AWS::IAM::Role")
         for action, names in allowed(role).items()
         for resource in names
-        if "Delete" in action and not action.startswith("logs:")
+        if "Delete" in action and not action.startswith(("logs:", "sqs:"))
     }
 
     assert {(role, action) for role, action, _ in deleting} == {(role, "s3:DeleteObject") for role in JOB_ROLES}
@@ -230,7 +231,8 @@ def test_kpi_function_reads_bronze_and_writes_passports_only() -> None:
 def test_sweep_reads_calendars_of_bronze_and_writes_the_ledger_only() -> None:
     granted = allowed("SweepFunctionRole")
 
-    assert granted["s3:GetObject"] == ["{'Fn::Sub': '${BronzeBucket.Arn}/*/_expect.json'}"]
+    calendars = [f"{{'Fn::Sub': '${{BronzeBucket.Arn}}/{subject}/*_expect.json'}}" for subject in SUBJECTS]
+    assert granted["s3:GetObject"] == [name for name in calendars if "/cards/" not in name]
     changing = {
         action for action in granted if action.startswith(("s3:Put", "s3:Delete", "dynamodb:Put", "dynamodb:Up"))
     }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -10,10 +11,15 @@ BUCKETS = ["BronzeBucket", "LakeBucket"]
 POLICIES = ["BronzeBucketPolicy", "LakeBucketPolicy"]
 ENCRYPTION = "s3:x-amz-server-side-encryption"
 KEY = "arn:aws:kms:eu-central-1:123456789012:key/known"
+CARDS_KEY = "arn:aws:kms:eu-central-1:123456789012:key/of-cards"
 
 
 def tables() -> dict[str, dict[str, Any]]:
     return resources("AWS::DynamoDB::Table")
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def lifecycle(bucket: str) -> dict[str, dict[str, Any]]:
@@ -21,7 +27,7 @@ def lifecycle(bucket: str) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "name", [*BUCKETS, *POLICIES, "LedgerTable", "SilverDatabase", "GoldDatabase", "CardKeySecret"]
+    "name", [*BUCKETS, *POLICIES, "LedgerTable", "SilverDatabase", "GoldDatabase", "CardKeySecret", "CardsKey"]
 )
 def test_template_retains__data(name: str) -> None:
     body = transformed()["Resources"][name]
@@ -73,16 +79,15 @@ def test_template_encrypts_and_closes__bucket(bucket: str) -> None:
 
 def test_template_denies_to_read_cards__all_but_the_function_and_the_silver_jobs() -> None:
     [statement] = [each for each in bucket_statements("BronzeBucket") if each["Sid"] == "CardsAreReadByTheJobs"]
-    roles = ["KpiFunctionRole", "SweepFunctionRole", "SilverRole", "ReplaySilverRole"]
+    roles = ["KpiFunctionRole", "SilverRole", "ReplaySilverRole"]
     readers = [{"Fn::GetAtt": [role, "Arn"]} for role in roles]
 
     assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
     assert statement["Action"] == ["s3:GetObject", "s3:GetObjectVersion"]
     assert statement["Resource"] == {"Fn::Sub": "${BronzeBucket.Arn}/cards/*"}
     assert statement["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": readers}}
-    assert [properties(job)["Role"]["Fn::GetAtt"][0] for job in ("SilverJob", "ReplaySilverJob")] == roles[2:]
-    functions = [transformed()["Resources"][name]["Properties"] for name in ("KpiFunction", "SweepFunction")]
-    assert [function["Role"] for function in functions] == readers[:2]
+    assert [properties(job)["Role"]["Fn::GetAtt"][0] for job in ("SilverJob", "ReplaySilverJob")] == roles[1:]
+    assert transformed()["Resources"]["KpiFunction"]["Properties"]["Role"] == readers[0]
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
@@ -104,20 +109,22 @@ def bucket_statements(bucket: str) -> list[dict[str, Any]]:
     return statements
 
 
-def holds(operator: str, expected: str, given: str | None) -> bool:
-    """Evaluate a condition as IAM does: a negated one holds where the request has no such value."""
+def holds(operator: str, expected: list[str], given: str | None) -> bool:
+    """Evaluate a condition as IAM does: a negated one holds where the request has none of the values."""
     if operator == "Null":
-        return (given is None) is (expected == "true")
+        return (given is None) is (expected == ["true"])
     if operator == "StringNotEquals":
-        return given != expected
+        return given not in expected
     assert operator == "StringLike"
-    return given is not None and fnmatchcase(given, expected)
+    return given is not None and any(fnmatchcase(given, pattern) for pattern in expected)
 
 
-def refused(upload: dict[str, str], known_key: str | None) -> set[str]:
+def refused(upload: dict[str, str], known_key: str | None, *, key: str = "transactions/a.csv") -> set[str]:
     """Return the statements of Bronze's policy that refuse an upload, by the values that S3 sees of it."""
 
     def value(written: Any) -> str:
+        if written == {"Fn::GetAtt": ["CardsKey", "Arn"]}:
+            return CARDS_KEY
         if isinstance(written, dict):
             condition, given, otherwise = written["Fn::If"]
             assert (condition, given) == ("HasBronzeKey", {"Ref": "BronzeKeyArn"})
@@ -128,8 +135,9 @@ def refused(upload: dict[str, str], known_key: str | None) -> set[str]:
         statement["Sid"]
         for statement in bucket_statements("BronzeBucket")
         if statement["Action"] == "s3:PutObject" and statement["Effect"] == "Deny"
+        if fnmatchcase(f"${{BronzeBucket.Arn}}/{key}", statement["Resource"]["Fn::Sub"])
         if all(
-            holds(operator, value(expected), upload.get(name))
+            holds(operator, [value(each) for each in listed(expected)], upload.get(name))
             for operator, conditions in statement["Condition"].items()
             for name, expected in conditions.items()
         )
@@ -154,6 +162,34 @@ def test_template_refuses_uploads_that_nobody_here_can_read__encrypted_under_a_k
 ) -> None:
     assert refused(upload, None) == without_a_key
     assert refused(upload, KEY) == with_the_key
+
+
+@pytest.mark.parametrize(
+    ("key_id", "refusals"),
+    [(CARDS_KEY, set()), (KEY, {"CardsUnderTheirKey"}), (None, {"CardsUnderTheirKey"})],
+    ids=["their key", "the senders' key", "no key"],
+)
+def test_template_takes_cards_under_their_key_alone(key_id: str | None, refusals: set[str]) -> None:
+    upload = {ENCRYPTION: "aws:kms", f"{ENCRYPTION}-aws-kms-key-id": key_id} if key_id else {}
+
+    assert refused(upload, KEY, key="cards/a.csv") == refusals  # type: ignore[arg-type]
+    assert key_id is None or refused(upload, KEY, key="users/a.csv") == set()
+
+
+def test_template_lets_nobody_use_the_key_of_cards__but_through_s3_and_who_reads_them() -> None:
+    key = properties("CardsKey")
+    [administer, encrypt, decrypt] = key["KeyPolicy"]["Statement"]
+    root = {"AWS": {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}}
+    [reading] = [each for each in bucket_statements("BronzeBucket") if each["Sid"] == "CardsAreReadByTheJobs"]
+    through_s3 = {"StringEquals": {"kms:ViaService": {"Fn::Sub": "s3.${AWS::Region}.${AWS::URLSuffix}"}}}
+
+    assert key["EnableKeyRotation"] is True
+    assert (administer["Principal"], "Condition" in administer) == (root, False)
+    uses = ("Encrypt", "Decrypt", "GenerateDataKey", "CreateGrant", "*", "Sign", "Mac")
+    assert [action for action in administer["Action"] if any(use in action for use in uses)] == []
+    assert (encrypt["Principal"], encrypt["Action"], encrypt["Condition"]) == (root, "kms:GenerateDataKey", through_s3)
+    assert (decrypt["Action"], decrypt["Condition"]) == ("kms:Decrypt", through_s3)
+    assert decrypt["Principal"]["AWS"] == reading["Condition"]["ArnNotEquals"]["aws:PrincipalArn"]
 
 
 def test_template_keeps_every_version_and_makes_old_ones_cheaper__bronze() -> None:
@@ -194,7 +230,7 @@ def test_template_declares_the_ledger_as_in_the_contract(table: str) -> None:
     ]
     assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
     assert {a["AttributeType"] for a in ledger["AttributeDefinitions"]} == {"S"}
-    assert ledger["SSESpecification"] == {"SSEEnabled": True}
+    assert "SSESpecification" not in ledger  # DynamoDB's own key, without charges; `SSEEnabled` means one of KMS
 
 
 def test_template_keeps_backups_of_the_ledger_and_of_no_replay() -> None:
@@ -215,6 +251,16 @@ def test_template_generates_the_key_of_the_card_numbers() -> None:
 
     assert secret["GenerateSecretString"] == {"PasswordLength": 64, "ExcludePunctuation": True}
     assert "SecretString" not in secret
+
+
+def test_template_hides_what_may_be_card_numbers__in_the_log_of_spark() -> None:
+    policy = properties("GlueErrorLogGroup")["DataProtectionPolicy"]
+    [identifier] = policy["Configuration"]["CustomDataIdentifier"]
+
+    assert re.fullmatch(identifier["Regex"], "4111111111111111")
+    operations = {name for each in policy["Statement"] for name in each["Operation"]}
+    assert operations == {"Audit", "Deidentify"}
+    assert [each["DataIdentifier"] for each in policy["Statement"]] == [[identifier["Name"]]] * 2
 
 
 def test_template_keeps_logs_for_a_bounded_time() -> None:

@@ -79,11 +79,22 @@ def test_no_state_digs_in_a_cause() -> None:
 def test_machine_calls_services_directly() -> None:
     called = {task["Resource"].rpartition(":::")[2] for task in TASKS.values()}
 
-    assert called == {"dynamodb:getItem", "dynamodb:updateItem", "glue:startJobRun.sync", "sns:publish"}
+    metrics = "aws-sdk:cloudwatch:putMetricData"
+    assert called == {"dynamodb:getItem", "dynamodb:updateItem", "glue:startJobRun.sync", "sns:publish", metrics}
 
 
 def test_ledger_is_read_consistently() -> None:
-    assert TASKS["Read the file ledger"]["Parameters"]["ConsistentRead"] is True
+    reads = [task["Parameters"] for task in TASKS.values() if task["Resource"].endswith("dynamodb:getItem")]
+
+    assert len(reads) == 3
+    assert all(read["ConsistentRead"] is True for read in reads)
+
+
+def test_no_run_starts_without_a_look_at_the_breaker() -> None:
+    jobs = {name for name, task in TASKS.items() if "glue:startJobRun.sync" in task["Resource"]}
+
+    assert [before(job) for job in sorted(jobs)] == [{"May the job run?"}] * 2
+    assert before("May the job run?") == {"Read the breaker"}
 
 
 def before(state: str) -> set[str]:
@@ -91,10 +102,10 @@ def before(state: str) -> set[str]:
     return {name for name, found in states().items() if state in successors(found)}
 
 
-def test_every_end_but_the_unmailed_one_follows_the_mail() -> None:
+def test_every_end_follows_the_mail__but_the_unmailed_one_and_the_one_under_the_breakers_mail() -> None:
     ends = set(states("Succeed")) | set(states("Fail"))
 
-    assert {end for end in ends if before(end) != {"How did it end?"}} == {"No mail could be sent"}
+    assert {end for end in ends if before(end) != {"How did it end?"}} == {"No mail could be sent", "Parked"}
     assert before("How did it end?") == {"Send the mail"}
 
 
@@ -119,9 +130,11 @@ def test_each_mail_has_an_ending_of_its_own() -> None:
     assert {ending for ending in composed if ending not in endings} == {"ledger unexpected"}, "this one is the Default"
     assert set(endings) < set(composed)
     assert states()[endings["published"]]["Type"] == "Succeed"
+    goes_on = {endings.pop(ending) for ending in ("breaker open", "breaker closed")}
+    assert goes_on == {"Show the open breaker", "Forget the probe"}
     others = {choice["Default"], *endings.values()} - {endings["published"]}
     assert {states()[end]["Type"] for end in others} == {"Fail"}
-    assert len(others) == len(composed) - 1
+    assert len(others) == len(composed) - 3
 
 
 def subject_of(mail: dict[str, Any]) -> str:
@@ -132,14 +145,19 @@ def subject_of(mail: dict[str, Any]) -> str:
     return computed[1].replace("{}", "published with warnings") if computed else str(mail["subject"])
 
 
+def values_of(message: str) -> list[str]:
+    """Return the paths that fill the gaps of a mail's text, in order."""
+    return re.findall(r"\$\$?\.[\w.]+(?:\[0\][\w.]+)?", message)
+
+
 @pytest.mark.parametrize("name", MAILS)
 def test_no_command_in_a_mail_holds_what_a_sender_wrote(name: str) -> None:
     message = MAILS[name]["message.$"]
 
     [template] = re.findall(r"^States\.Format\('([^']*)', ", message)
-    values = re.findall(r"\$\$?\.[\w.\[\]]+|States\.JsonToString\([^)]*\)", message)
-    gaps = zip(re.split(r"\{\}", template), values, strict=False)
-    assert {value for before, value in gaps if before.rpartition("\\n")[2].startswith("  assay ")} <= {"$.file_id"}
+    gaps = zip(re.split(r"\{\}", template), values_of(message), strict=False)
+    ours = {"$.file_id", "$.ledger.Item.waiting_for.S", "$.breaker.Item.file_id.S"}
+    assert {value for before, value in gaps if before.rpartition("\\n")[2].startswith("  assay ")} <= ours
 
 
 @pytest.mark.parametrize("name", MAILS)
@@ -156,8 +174,7 @@ def test_mail_has_a_value_for_each_gap_and_says_what_to_do(name: str) -> None:
     message = MAILS[name]["message.$"]
 
     [template] = re.findall(r"^States\.Format\('([^']*)', ", message)
-    values = re.findall(r"\$\$?\.[\w.]+", message)
-    assert template.count("{}") == len(values)
+    assert template.count("{}") == len(values_of(message))
     assert "What to do next: " in template
     assert len(template) < 1_000
 

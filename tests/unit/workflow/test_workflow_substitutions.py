@@ -47,31 +47,50 @@ def test_substituted_limits_become_numbers() -> None:
     assert counts["limits"] == {
         "polls.$": "States.MathAdd(${MaximumPolls}, 0)",
         "gather.$": "States.MathAdd(${GatherSeconds}, 0)",
+        "probe.$": "States.MathAdd(${ProbeSeconds}, 0)",
     }
-    assert counts["polls"] == {"made": 0, "pause.$": "States.MathAdd(${PollSeconds}, 0)"}
+    assert counts["polls"] == {
+        "made": 0,
+        "pause.$": "States.MathAdd(${PollSeconds}, 0)",
+        "at.$": "$$.State.EnteredTime",
+    }
 
 
 def test_each_pause_is_a_second_longer_than_the_one_before() -> None:
-    assert states()["Wait for the running job"]["SecondsPath"] == "$.polls.pause"
+    assert states()["Wait before the next look"]["SecondsPath"] == "$.polls.pause"
     assert states()["Count the poll"]["Parameters"]["pause.$"] == "States.MathAdd($.polls.pause, 1)"
 
 
 def test_polls_fit_into_an_executions_history() -> None:
-    # A poll enters and leaves Wait, Pass, getItem, Choice and startJobRun, for a load also a whole run and three more
-    # states: at most 28 events of 25,000.
-    assert workflow()["DefinitionSubstitutions"]["MaximumPolls"] * 28 < 20_000
+    # Between two polls lie at the most a run that fails, ten other states and four calls of services: at most 50 events
+    # of 25,000.
+    assert workflow()["DefinitionSubstitutions"]["MaximumPolls"] * 50 < 20_000
+
+
+def test_publications_alone_go_to_the_digest__where_the_stack_says_so() -> None:
+    topics = {
+        name: state["Parameters"]["topic"] for name, state in states().items() if name.startswith("Compose the mail")
+    }
+
+    assert {name for name, topic in topics.items() if topic == "${PublishedTopic}"} == {"Compose the mail: published"}
+    assert set(topics.values()) == {"${PublishedTopic}", "${MailTopic}"}
+    assert states()["Send the mail"]["Parameters"]["TopicArn.$"] == "$.mail.topic"
+    chosen = workflow()["DefinitionSubstitutions"]["PublishedTopic"]
+    assert chosen == {"Fn::If": ["Digests", {"Ref": "DigestTopic"}, {"Ref": "MailTopic"}]}
 
 
 def test_workflow_may_do_what_its_states_call() -> None:
     needed = {"dynamodb:GetItem", "dynamodb:UpdateItem", "glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns"}
     needed |= {"glue:BatchStopJobRun"}
     [policy] = properties("WorkflowRole")["Policies"]
-    mails, *statements = policy["PolicyDocument"]["Statement"]
+    mails, metrics, *statements = policy["PolicyDocument"]["Statement"]
 
     granted = {action for s in statements if s["Sid"] != "DeliverLogs" for action in s["Action"]}
 
     assert granted == needed
-    assert (mails["Action"], mails["Resource"]) == ("sns:Publish", {"Ref": "MailTopic"})
+    assert metrics["Action"] == "cloudwatch:PutMetricData"
+    assert metrics["Condition"] == {"StringEquals": {"cloudwatch:namespace": "Assay"}}
+    assert (mails["Action"], mails["Resource"]) == ("sns:Publish", [{"Ref": "MailTopic"}, {"Ref": "DigestTopic"}])
     assert workflow()["Role"] == {"Fn::GetAtt": ["WorkflowRole", "Arn"]}
 
 

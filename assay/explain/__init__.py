@@ -1,0 +1,1 @@
+"""`assay explain`: where a figure of Gold comes from, down to the rows of the files."""

@@ -1,0 +1,60 @@
+"""The cut up to which a replay rebuilds: a run of Gold, the run of Silver that it shows, and what both held then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from assay.errors import NothingPublishedError, UserError
+from assay.ledger import Item
+
+if TYPE_CHECKING:
+    from contract.items import Cut
+
+    from assay.query import Lake
+    from assay.target import Target
+
+STATES = {"silver": "transactions", "gold": "fact_transactions"}
+
+
+def kept_cut(target: Target, silver_run: int | None, gold_run: int | None) -> Cut:
+    """Return the newest of the kept cuts of these runs; None stands for any."""
+    cuts = _kept_cuts(target)
+    if not cuts:
+        raise NothingPublishedError("no cut is named yet")
+    wanted = (silver_run, gold_run)
+    found = [
+        cut
+        for cut in cuts
+        if all(run in (None, own) for run, own in zip(wanted, (cut["silver_run_seq"], cut["run_seq"]), strict=True))
+    ]
+    if not found:
+        kept = ", ".join(f"{cut['silver_run_seq']}/{cut['run_seq']}" for cut in cuts[-10:])
+        raise UserError("no kept cut is of these runs", f"the last ones (Silver's run / Gold's): {kept}")
+    return found[-1]
+
+
+def totals_at(tables: Lake, files: Sequence[Item]) -> dict[str, Item]:
+    """Return what the layers' items said at a cut: by the rows of its tables, and by the reloads among its files."""
+    loads = {file["file_id"]: file["load"]["start_at"] for file in files if "load" in file}
+    reloads = {"loads": loads, "floor": max(loads.values())} if loads else {}
+    silver, gold = (_totals(tables, layer) for layer in STATES)
+    return {"silver": {"published": silver | reloads}, "gold": {"published": gold}}
+
+
+def _totals(tables: Lake, layer: str) -> Item:
+    table = f"{layer}.{STATES[layer]}"
+    if table not in tables.tables():
+        return {"row_count": 0, "total_amount": "0.00"}
+    amount = "coalesce(sum(amount), 0)::DECIMAL(38, 2)::VARCHAR"
+    return tables.one(f"SELECT count(*) AS row_count, {amount} AS total_amount FROM {table}")  # noqa: S608
+
+
+def _kept_cuts(target: Target) -> list[Cut]:
+    try:
+        body = target.s3.get_object(Bucket=target.stack.lake_bucket, Key="cuts.json")["Body"].read()
+    except target.s3.exceptions.NoSuchKey:
+        return []
+    cuts: list[Cut] = json.loads(body)
+    return cuts

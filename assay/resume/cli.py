@@ -1,0 +1,68 @@
+"""`assay resume`: let files that failed, or whose executions have ended, go on in their own place."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+from assay.errors import UserError
+from assay.options import CHECK_FAILED, Profile, Region, StackName, open_ledger, open_target
+
+
+def resume(
+    keys: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY", help="Files, by key, the end of it, or file id.")
+    ] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="All files that failed.")] = False,
+    layer: Annotated[
+        Literal["silver", "gold"] | None,
+        typer.Option(help="Close the layer's breaker, and resume all files that wait there without an execution."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    stack: StackName = None,
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Let failed or waiting files go on. Each keeps its own order, and nothing is uploaded."""
+    from assay import console
+    from assay.resume import files, resuming
+
+    if sum((bool(keys), failed, layer is not None)) != 1:
+        raise UserError("say which files to resume", "give keys, or --failed, or --layer silver (or gold)")
+    target = open_target(stack, region, profile)
+    ledger = open_ledger(target)
+    breakers = ledger.open_breakers()
+    if layer:
+        found = files.waiting_for(layer, ledger, target.stepfunctions)
+    else:
+        found = files.of_keys(keys, ledger, target.stepfunctions) if keys else files.failed(ledger)
+        files.refuse_open_breaker(found, breakers)
+    closes = layer if layer in breakers else None
+    if not found and not closes:
+        console.out().print("nothing to resume")
+        return
+    console.out().print(files.render(found, closes))
+    if dry_run or not agreed(yes=yes):
+        return
+    resumer = resuming.Resumer(target)
+    if layer:
+        resumer.close_breaker(layer)
+    lost = [each for each in found if not resumer.resume(each)]
+    for each in lost:
+        key = console.shown(each.item["key"])
+        console.note(f"not resumed: {key}: somebody else has resumed it, or it has moved on", style="red")
+    console.note(f"{len(found) - len(lost):,} of {len(found):,} files go on. Follow them: assay status")
+    if lost:
+        raise typer.Exit(CHECK_FAILED)
+
+
+def agreed(*, yes: bool) -> bool:
+    """Ask on a terminal; raise UserError where nobody can answer."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UserError("resume asks before it does anything", "add --yes, or look first: --dry-run")
+    return typer.confirm("Resume?")

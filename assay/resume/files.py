@@ -1,0 +1,128 @@
+"""Which files can be resumed, and what would become of each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from assay import console
+from assay.errors import UserError
+from assay.ledger import Item, Ledger
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+STAGES = {"received": "kpi", "accepted": "silver", "in_silver": "gold"}
+PARALLEL = 8
+
+
+@dataclass(frozen=True)
+class Resumable:
+    """A file that can go on, and the stage at which it does: `kpi`, `silver` or `gold`."""
+
+    item: Item
+    stage: str
+
+    @property
+    def why(self) -> str:
+        """Return why it does not go on by itself."""
+        failed = self.item.get("failed")
+        return f"failed: {failed['reason']}" if failed else "waits, and its execution has ended"
+
+
+def of_keys(keys: Sequence[str], ledger: Ledger, workflows: SFNClient) -> list[Resumable]:
+    """Return the files of these keys; raise UserError for one that cannot be resumed."""
+    return list({found.item["file_id"]: found for key in keys for found in [_of_key(key, ledger, workflows)]}.values())
+
+
+def failed(ledger: Ledger) -> list[Resumable]:
+    """Return all files that failed, the oldest first."""
+    items = [item for item in ledger.whole() if "failed" in item and item["status"] in STAGES]
+    return [
+        Resumable(item, STAGES[item["status"]]) for item in sorted(items, key=lambda item: str(item["failed"]["at"]))
+    ]
+
+
+def waiting_for(layer: str, ledger: Ledger, workflows: SFNClient) -> list[Resumable]:
+    """Return the files that wait for a layer and have no execution that sees them through, the oldest first."""
+    items = sorted(ledger.waiting(layer), key=lambda item: str(item["waiting_since"]))
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        running = list(pool.map(lambda item: _is_running(item, workflows), items))
+    return [Resumable(item, layer) for item, runs in zip(items, running, strict=True) if not runs]
+
+
+def refuse_open_breaker(found: Iterable[Resumable], breakers: Collection[str]) -> None:
+    """Raise UserError where a file would meet an open breaker: its execution would end at once."""
+    for stage in {each.stage for each in found} & set(breakers):
+        raise UserError(
+            f"the breaker of {stage} is open: three runs failed in a row, and nothing is started",
+            f"remove the cause (docs/runbook.md, section Open breaker), then: assay resume --layer {stage}",
+        )
+
+
+def _of_key(key: str, ledger: Ledger, workflows: SFNClient) -> Resumable:
+    versions = ledger.versions(key)
+    stopped = [item for item in versions if "failed" in item and item["status"] in STAGES]
+    stopped = stopped or [item for item in versions if _waits_alone(item, workflows)]
+    if len(stopped) > 1:
+        named = ", ".join(item["file_id"] for item in stopped)
+        raise UserError(f"{len(stopped)} versions of {key} can be resumed", f"name one by its file id: {named}")
+    if stopped:
+        return Resumable(stopped[0], STAGES[stopped[0]["status"]])
+    raise UserError(f"{versions[0]['key']} cannot be resumed: it {_state(versions[0])}", _advice(versions[0]))
+
+
+def _waits_alone(item: Item, workflows: SFNClient) -> bool:
+    return "waiting_for" in item and not _is_running(item, workflows)
+
+
+def _is_running(item: Item, workflows: SFNClient) -> bool:
+    """Tell whether the execution of a file goes on; one that was never started, or is forgotten by AWS, does not."""
+    if "execution_arn" not in item:
+        return False
+    try:
+        return workflows.describe_execution(executionArn=item["execution_arn"])["status"] == "RUNNING"
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "ExecutionDoesNotExist":
+            raise
+        return False
+
+
+def _state(item: Item) -> str:
+    told = {"published": "is published", "rejected": "was rejected", "received": "is being examined"}
+    return told.get(item["status"], "is on its way, and its execution runs")
+
+
+def _advice(item: Item) -> str:
+    if item["status"] == "rejected":
+        return f"correct it and upload it again; the reasons: assay passport {item['file_id']}"
+    return f"see how far it is: assay status {item['file_id']}"
+
+
+def render(found: Sequence[Resumable], closes: str | None) -> RenderableType:
+    """Draw what would be done."""
+    parts: list[RenderableType] = []
+    if closes:
+        parts.append(Text(f"The breaker of {closes} is closed: runs start again."))
+    if found:
+        columns = ("file", "version", "goes on at", "rows", "amount", "why it stopped")
+        grid = console.table(f"Files to resume: {len(found):,}", columns, right=("rows", "amount"))
+        for each in found:
+            kpis = each.item.get("kpis", {})
+            grid.add_row(
+                console.shown(each.item["key"]),
+                each.item["version_id"][:8],
+                each.stage,
+                console.count(kpis["row_count"]) if kpis else "",
+                console.money(Decimal(kpis["total_amount"])) if kpis else "",
+                console.shown(each.why),
+            )
+        parts += [grid, Text("Each keeps its own order: rows of the same keys that came later stay.", style="dim")]
+    return Group(*parts)

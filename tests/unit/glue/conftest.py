@@ -1,0 +1,18 @@
+"""A layer's job without Spark, on a real ledger in moto."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from fake_layer import Fake, ledger_table, made
+from moto import mock_aws
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[Fake]:
+    for name, value in {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        yield made(ledger_table())
