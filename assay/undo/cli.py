@@ -50,7 +50,7 @@ def redo(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Take an undone file up again, in its own place in the order: newer values stay."""
+    """Take an undone file up again. It has its own place in the order: newer values stay."""
     target = open_target(stack, region, profile)
     _decide(target, key, version, reason, in_effect=True, dry_run=dry_run, yes=yes, timeout_s=timeout * 60)
 
