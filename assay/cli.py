@@ -18,6 +18,7 @@ from assay.load import cli as load
 from assay.options import CHECK_FAILED, UNUSABLE, AsJson, Profile, Region, StackName, open_ledger, open_target
 from assay.replay import cli as replay
 from assay.resume import cli as resume
+from assay.undo import cli as undo
 
 if TYPE_CHECKING:
     from assay.ledger import Item
@@ -213,6 +214,8 @@ def run_audit(
 
 
 app.command("explain")(explanation.explain)
+app.command("undo")(undo.undo)
+app.command("redo")(undo.redo)
 app.command("replay")(replay.replay)
 app.command("resume")(resume.resume)
 

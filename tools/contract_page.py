@@ -11,9 +11,10 @@ from contract.companions import COMPANIONS
 from contract.descriptions import column_description
 from contract.dimensions import DIMENSIONS, VERSIONED_DIMENSIONS
 from contract.formats import FOREIGN_FORMATS, HTML, JSON, XML
-from contract.items import BreakerItem, CalendarsItem, FileItem, LateItem, LayerItem, RangeItem, SweepItem
+from contract.items import CalendarsItem, FileItem, LateItem, RangeItem, SweepItem
 from contract.kinds import Kind
 from contract.rules import CHANGE_RULES, Rule, rules_of, value_rules
+from contract.runs import BreakerItem, LayerItem
 from contract.sql_types import ORDER_FIELDS, ROW_ORDER
 from contract.subjects import REFERENCES, SUBJECTS, TRANSACTIONS
 from contract.tables import BEFORE_AFTER, GOLD_TABLES, IMAGE, SILVER_TABLES, TABLES, LakeTable

@@ -16,19 +16,17 @@ import boto3
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
 from contract.items import (
+    Decision,
+    DecisionOfFile,
     FileItem,
     GoldOfFile,
-    LayerItem,
     LayerName,
-    PublishedRun,
     RejectionReason,
-    RunInProgress,
-    RunIntent,
     SilverOfFile,
     StatusName,
-    SuspectFiles,
 )
 from contract.limits import FAILURE_CHARACTERS, RUN_FILES
+from contract.runs import LayerItem, PublishedRun, RunInProgress, RunIntent, SuspectFiles
 
 from glue.lake.failures import FencedOut
 from glue.reading.card_numbers import masked_text
@@ -212,6 +210,28 @@ class Ledger:
                 raise
             return False
         return True
+
+    def decide(self, action_id: str, decision: Decision, *, run_seq: int) -> None:
+        """Set whether a file is in effect, and keep who decided it; doing it twice does nothing."""
+        said: DecisionOfFile = {
+            "action": action_id,
+            "in_effect": decision["in_effect"],
+            "who": decision["who"],
+            "at": decision["at"],
+            "reason": decision["reason"],
+            "run_seq": run_seq,
+        }
+        number, held = decision["number"], Attr("decisions")
+        try:
+            self._table.update_item(
+                Key={"file_id": decision["file_id"]},
+                UpdateExpression="SET in_effect = :is, decisions = list_append(if_not_exists(decisions, :none), :said)",
+                ConditionExpression=held.size().eq(number) if number else held.not_exists(),
+                ExpressionAttributeValues={":is": decision["in_effect"], ":none": [], ":said": [said]},
+            )
+        except ClientError as error:
+            if not is_refused(error):
+                raise
 
     def reject(self, file_id: str, reasons: list[RejectionReason]) -> None:
         """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""

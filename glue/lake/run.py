@@ -17,19 +17,9 @@ from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 import boto3
-from contract.items import (
-    Cut,
-    FileItem,
-    GoldReport,
-    LayerItem,
-    LayerName,
-    LayerTotals,
-    PublishedRun,
-    RunInProgress,
-    RunIntent,
-    SilverReport,
-)
+from contract.items import FileItem, LayerName
 from contract.limits import WORKER_ROWS
+from contract.runs import Cut, GoldReport, LayerItem, LayerTotals, PublishedRun, RunInProgress, RunIntent, SilverReport
 from contract.tables import LakeTable
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F

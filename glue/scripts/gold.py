@@ -6,25 +6,36 @@ Exported from glue/notebooks/gold.ipynb by tools/export_notebooks.py; edit the n
 from __future__ import annotations
 
 import argparse
+import gzip
+import hashlib
+import hmac
+import io
 import json
 import re
 import sys
+import tempfile
 import traceback
 import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from functools import partial, reduce
+from functools import cache, cached_property, partial, reduce
+from math import trunc
+from numbers import Real
 from operator import and_, or_
 from threading import Lock
 from typing import Annotated, Any, Generic, Literal, NotRequired, TypedDict, TypeVar, cast
 
 import boto3
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
+from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
@@ -903,7 +914,9 @@ class Notice(TypedDict):
     """What the mails of the workflow say of a file, in words that can be sent as they are."""
 
     name: Annotated[str, "the key, with `<U+XXXX>` for what cannot be seen"]
-    ending: Annotated[Literal["published", "published with warnings"], "for the subject"]
+    ending: Annotated[
+        Literal["published", "published with warnings", "undone", "redone"], "for the subject; the last two of actions"
+    ]
     text: Annotated[str, "warnings, and broken rows by rule with the command that shows them; may be empty"]
 
 
@@ -916,6 +929,12 @@ class SilverOfFile(TypedDict):
     effect_amount: str
     missing: NotRequired[Annotated[int, "markers: living keys that the reload deleted"]]
     moved: NotRequired[Annotated[int, "markers: keys whose value another row of the load now gives"]]
+    settled: NotRequired[
+        Annotated[
+            dict[str, int],
+            "actions: keys `inserted`, `updated` and `deleted`, and those of the file whose value is `unchanged`",
+        ]
+    ]
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
 
 
@@ -946,12 +965,40 @@ class GoldOfFile(TypedDict):
     changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
 
 
-class FileItem(TypedDict):
-    """An item per object version."""
+class Decision(TypedDict):
+    """What an action decides: whether a file is in effect."""
 
-    file_id: Annotated[str, "hex SHA-256 of bucket, key and version id, joined by NUL characters"]
-    kind: Annotated[Literal["file"], "`file`"]
-    subject: Annotated[str, "`transactions`, `cards`, `users`, `mcc_codes`, or `load` for a marker"]
+    file_id: Annotated[str, "of the file"]
+    in_effect: Annotated[bool, "false to undo it, true to redo it"]
+    who: str
+    at: str
+    reason: Annotated[str, "may be empty"]
+    number: Annotated[int, "how many decisions on the file there were before"]
+
+
+class DecisionOfFile(TypedDict):
+    """A decision on a file, once a Silver run has carried it out."""
+
+    action: Annotated[str, "file id of the action"]
+    in_effect: bool
+    who: str
+    at: str
+    reason: str
+    run_seq: Annotated[int, "Silver's"]
+
+
+class FileItem(TypedDict):
+    """An item per object version; and one per action, which has bucket to size of the file that it decides on."""
+
+    file_id: Annotated[
+        str,
+        "hex SHA-256 of bucket, key and version id, joined by NUL characters; of an action, of `action`, the file's id "
+        "and the decision's number",
+    ]
+    kind: Annotated[Literal["file", "action"], "`file`, `action`"]
+    subject: Annotated[
+        str, "`transactions`, `cards`, `users`, `mcc_codes`, `load` for a marker; `undo` or `redo` for an action"
+    ]
     bucket: Annotated[str, "of the object"]
     key: Annotated[str, "of the object"]
     version_id: Annotated[str, "of the object"]
@@ -962,7 +1009,9 @@ class FileItem(TypedDict):
     last_modified_at: Annotated[str, "when the object was written: S3's second, the milliseconds of its event"]
     as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]
     status: Annotated[StatusName, "`received → accepted → in_silver → published`, or `rejected`; only forward"]
-    in_effect: Annotated[bool, "false until accepted, then true"]
+    in_effect: Annotated[bool, "false until accepted, then true, unless the newest decision says otherwise"]
+    decisions: NotRequired[Annotated[list[DecisionOfFile], "each undo and redo of the file, in order"]]
+    decides: NotRequired[Annotated[Decision, "actions only"]]
     waiting_for: NotRequired[
         Annotated[
             LayerName,
@@ -1011,6 +1060,65 @@ class AcceptedFile(InspectedFile):
     notice: Notice
 
 
+class PendingFigures(TypedDict):
+    """The figures of an accepted file that is outside of the range."""
+
+    file_id: str
+    accepted_at: str
+    row_count: int
+    mean: Annotated[str, "mean amount"]
+
+
+class RangeItem(TypedDict):
+    """An item per prefix, what earlier accepted files looked like."""
+
+    file_id: Annotated[str, "`range#<first folder>`"]
+    kind: Annotated[Literal["range"], "`range`"]
+    files: Annotated[int, "how many"]
+    min_rows: Annotated[int, "the fewest rows"]
+    max_rows: Annotated[int, "the most rows"]
+    min_mean: Annotated[str, "the smallest mean amount"]
+    max_mean: Annotated[str, "the largest mean amount"]
+    pending: NotRequired[
+        Annotated[list[PendingFigures], "files outside of the range, at most 20; each widens it after a day"]
+    ]
+
+
+class SweepItem(TypedDict):
+    """The item of the sweep."""
+
+    file_id: Annotated[str, "`sweep`"]
+    kind: Annotated[Literal["sweep"], "`sweep`"]
+    holder: NotRequired[Annotated[str, "the call that is at work"]]
+    held_until: NotRequired[Annotated[str, "when another call may take its place"]]
+    began_at: NotRequired[Annotated[str, "when the last walk through Bronze began"]]
+    after_key: NotRequired[Annotated[str, "the last key that the walk has reached; absent when it is through"]]
+    unsent: NotRequired[Annotated[list[str], "lines of what was left behind that no mail has told yet"]]
+
+
+class CalendarsItem(TypedDict):
+    """The item of the calendars."""
+
+    file_id: Annotated[str, "`calendars`"]
+    kind: Annotated[Literal["calendars"], "`calendars`"]
+    keys: Annotated[set[str], "of those that a walk has seen, or `assay expect` has written"]
+
+
+class LateItem(TypedDict):
+    """An item per mail about an expected file: that it is late, or that it came."""
+
+    file_id: Annotated[
+        str, "`late#` or `came#`, and the hex SHA-256 of key and day; `calendar#` and of key and version"
+    ]
+    kind: Annotated[Literal["notice"], "`notice`"]
+    text: Annotated[str, "the line of the mail"]
+    claimed_at: Annotated[str, "when a sweep began to send it"]
+    sent_at: NotRequired[Annotated[str, "when the mail was sent"]]
+
+
+# From functions/kpi/contract/runs.py
+
+
 class PublishedRun(TypedDict):
     """What a layer shows its readers."""
 
@@ -1019,7 +1127,10 @@ class PublishedRun(TypedDict):
     row_count: int
     total_amount: str
     floor: NotRequired[Annotated[str, "Silver: start of the newest complete load, absent when none"]]
-    loads: NotRequired[Annotated[dict[str, str], "Silver: marker's file id → start"]]
+    loads: NotRequired[Annotated[dict[str, str], "Silver: complete loads, marker's file id → start"]]
+    incomplete_loads: NotRequired[
+        Annotated[dict[str, str], "Silver: the same of markers that are undone, or list a file that is"]
+    ]
     silver_run_seq: NotRequired[Annotated[int, "Gold: the Silver run that it shows"]]
     silver_snapshots: NotRequired[Annotated[dict[str, int], "Gold: of that Silver run"]]
 
@@ -1088,62 +1199,6 @@ class BreakerItem(TypedDict):
     prober: NotRequired[Annotated[str, "only while it is open: ARN of the execution that makes the probes"]]
 
 
-class PendingFigures(TypedDict):
-    """The figures of an accepted file that is outside of the range."""
-
-    file_id: str
-    accepted_at: str
-    row_count: int
-    mean: Annotated[str, "mean amount"]
-
-
-class RangeItem(TypedDict):
-    """An item per prefix, what earlier accepted files looked like."""
-
-    file_id: Annotated[str, "`range#<first folder>`"]
-    kind: Annotated[Literal["range"], "`range`"]
-    files: Annotated[int, "how many"]
-    min_rows: Annotated[int, "the fewest rows"]
-    max_rows: Annotated[int, "the most rows"]
-    min_mean: Annotated[str, "the smallest mean amount"]
-    max_mean: Annotated[str, "the largest mean amount"]
-    pending: NotRequired[
-        Annotated[list[PendingFigures], "files outside of the range, at most 20; each widens it after a day"]
-    ]
-
-
-class SweepItem(TypedDict):
-    """The item of the sweep."""
-
-    file_id: Annotated[str, "`sweep`"]
-    kind: Annotated[Literal["sweep"], "`sweep`"]
-    holder: NotRequired[Annotated[str, "the call that is at work"]]
-    held_until: NotRequired[Annotated[str, "when another call may take its place"]]
-    began_at: NotRequired[Annotated[str, "when the last walk through Bronze began"]]
-    after_key: NotRequired[Annotated[str, "the last key that the walk has reached; absent when it is through"]]
-    unsent: NotRequired[Annotated[list[str], "lines of what was left behind that no mail has told yet"]]
-
-
-class CalendarsItem(TypedDict):
-    """The item of the calendars."""
-
-    file_id: Annotated[str, "`calendars`"]
-    kind: Annotated[Literal["calendars"], "`calendars`"]
-    keys: Annotated[set[str], "of those that a walk has seen, or `assay expect` has written"]
-
-
-class LateItem(TypedDict):
-    """An item per mail about an expected file: that it is late, or that it came."""
-
-    file_id: Annotated[
-        str, "`late#` or `came#`, and the hex SHA-256 of key and day; `calendar#` and of key and version"
-    ]
-    kind: Annotated[Literal["notice"], "`notice`"]
-    text: Annotated[str, "the line of the mail"]
-    claimed_at: Annotated[str, "when a sweep began to send it"]
-    sent_at: NotRequired[Annotated[str, "when the mail was sent"]]
-
-
 class FileReport(TypedDict):
     """What a Silver run did with one file, as its report in the lake says."""
 
@@ -1152,6 +1207,8 @@ class FileReport(TypedDict):
     effect: str
     missing: NotRequired[int]
     moved: NotRequired[int]
+    settled: NotRequired[dict[str, int]]
+    decides: NotRequired[Decision]
 
 
 class LayerTotals(TypedDict):
@@ -1161,6 +1218,7 @@ class LayerTotals(TypedDict):
     total_amount: str
     floor: NotRequired[str]
     loads: NotRequired[dict[str, str]]
+    incomplete_loads: NotRequired[dict[str, str]]
     silver_run_seq: NotRequired[int]
     silver_snapshots: NotRequired[dict[str, int]]
 
@@ -1307,6 +1365,14 @@ QUARANTINE = {
     "run_seq": "bigint",
     "repaired_by": "string",
 }
+DECISIONS = {
+    "run_seq": "bigint",
+    "file_id": "string",
+    "in_effect": "boolean",
+    "who": "string",
+    "at": "timestamp",
+    "reason": "string",
+}
 TOMBSTONES = {"dms_id": "bigint", "row_order": ROW_ORDER, **WRITER}
 OF_A_REFERENCE_ROW = {
     "op": "string",
@@ -1342,6 +1408,12 @@ SILVER_TABLES: Mapping[str, LakeTable] = {
             amount_of_file="amount",
         ),
         LakeTable(
+            *("decisions", "silver", DECISIONS),
+            "One row per undo or redo, append-only: the newest of a file says whether it is in effect.",
+            key=("file_id", "at"),
+            of_the_run=frozenset({"run_seq"}),
+        ),
+        LakeTable(
             *("transaction_effects", "silver", EFFECTS),
             "One row per key that a run changed, append-only: its image before and after.",
             key=("run_seq", "dms_id"),
@@ -1351,7 +1423,7 @@ SILVER_TABLES: Mapping[str, LakeTable] = {
         *(
             LakeTable(
                 *(name, "silver", {**reference.image, **OF_A_REFERENCE_ROW}),
-                "One row per accepted input row, append-only: the newest by `row_order` is the state of its key.",
+                "One row per accepted input row, append-only: the newest one of files in effect is its key's state.",
                 key=PLACE_IN_FILE,
                 of_the_run=frozenset({"outcome", "run_seq"}),
                 amount_of_file="0",
@@ -1455,7 +1527,12 @@ REJECTED = "rejected"
 LAYERS = ("silver", "gold")
 CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"
 """The objects of the lake bucket that name the newest readers' cut, and those that are kept."""
-CAUSES: Mapping[str, str] = {"file": "a row of a file", "load": "the reload that a marker declares"}
+CAUSES: Mapping[str, str] = {
+    "file": "a row of a file",
+    "load": "the reload that a marker declares",
+    "undo": "a file that an operator has undone",
+    "redo": "an undone file that is in effect again",
+}
 """Why a key changed, as `transaction_effects` tells it."""
 
 UPLOAD = "upload"
@@ -2226,76 +2303,6 @@ class Branches:
         return self._written(table).snapshot(self.name)
 
 
-# From glue/lake/changes.py
-
-MOST_MOVEMENTS = 10
-
-
-class Change(TypedDict):
-    """What the changes of a run amount to: keys and money before and after, and the days on which they lie.
-
-    `had` keys had a fact before, `have` have one after, `changed` both.
-    """
-
-    had: int
-    have: int
-    changed: int
-    amount_before: Decimal
-    amount_after: Decimal
-    days: list[date]
-
-
-class GroupsMoved(TypedDict):
-    """How many groups of each aggregate a run touches, and the largest movements of the first one, `table`."""
-
-    groups: dict[str, int]
-    table: str
-    largest: list[GroupMovement]
-
-
-class RunChanges(TypedDict):
-    """What a run has written: what the changes amount to, new members by dimension, and the groups that moved."""
-
-    change: Change
-    members: dict[str, int]
-    moved: GroupsMoved | None
-
-
-def largest_movements(sides: Mapping[str, DataFrame], key: tuple[str, ...]) -> list[GroupMovement]:
-    """Return the ten groups whose money moves most, with what an aggregate held `before` and holds `after` the run."""
-    of_side = "CAST(sum(if(side = '{}', total_amount, 0)) AS {})"
-    columns = [F.expr(of_side.format(side, MEASURES["total_amount"])).alias(side) for side in sides]
-    rows = reduce(DataFrame.unionByName, [rows.withColumn("side", F.lit(side)) for side, rows in sides.items()])
-    moved = rows.groupBy(*key).agg(*columns).where("before <> after")
-    first = moved.orderBy(F.expr("abs(after - before)").desc(), *key).limit(MOST_MOVEMENTS)
-    return [
-        {"group": " ".join(str(row[name]) for name in key), "before": cents(row.before), "after": cents(row.after)}
-        for row in first.collect()
-    ]
-
-
-def changes_told(changes: RunChanges) -> GoldChanges:
-    """Return what a run changed, for its report and the passports of its files."""
-    change, moved = changes["change"], changes["moved"]
-    inserted, deleted = (change[side] - change["changed"] for side in ("have", "had"))
-    told: GoldChanges = {
-        "facts": {"inserted": inserted, "updated": change["changed"], "deleted": deleted},
-        "members": changes["members"],
-        "days": len(change["days"]),
-        "groups": moved["groups"] if moved else {},
-        "largest": moved["largest"] if moved else [],
-    }
-    return told if moved is None else {**told, "table": moved["table"]}
-
-
-def of_run(intent: RunIntent, report: GoldReport) -> GoldOfFile:
-    """Return what the items of the files that a run published say of it."""
-    found: GoldOfFile = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"]}
-    if "changes" in report:  # a rebuild's does not say
-        found["changes"] = report["changes"]
-    return found
-
-
 # From glue/reading/card_numbers.py
 
 FEWEST_DIGITS, MOST_DIGITS, LAST_DIGITS = 13, 19, 4
@@ -2468,6 +2475,555 @@ def require_no_card_number(error: Exception) -> None:
     if (shown := masked_text(told)) != told:
         print(shown, file=sys.stderr, flush=True)
         raise JobFailed(root_cause(error)) from None
+
+
+# From glue/lake/changes.py
+
+MOST_MOVEMENTS = 10
+
+
+class Change(TypedDict):
+    """What the changes of a run amount to: keys and money before and after, and the days on which they lie.
+
+    `had` keys had a fact before, `have` have one after, `changed` both.
+    """
+
+    had: int
+    have: int
+    changed: int
+    amount_before: Decimal
+    amount_after: Decimal
+    days: list[date]
+
+
+def summarise(net: DataFrame) -> Change:
+    """Return what the changes amount to."""
+    days = [F.collect_set(F.to_date(f"{side}.transacted_at")) for side in ("before", "after")]
+    (found,) = net.agg(
+        F.count("before").alias("had"),
+        F.count("after").alias("have"),
+        F.count(F.when(F.col("before").isNotNull() & F.col("after").isNotNull(), 1)).alias("changed"),
+        total("before.amount").alias("amount_before"),
+        total("after.amount").alias("amount_after"),
+        F.array_sort(F.array_union(*days)).alias("days"),
+    ).collect()
+    return cast(Change, found.asDict())
+
+
+class GroupsMoved(TypedDict):
+    """How many groups of each aggregate a run touches, and the largest movements of the first one, `table`."""
+
+    groups: dict[str, int]
+    table: str
+    largest: list[GroupMovement]
+
+
+class RunChanges(TypedDict):
+    """What a run has written: what the changes amount to, new members by dimension, and the groups that moved."""
+
+    change: Change
+    members: dict[str, int]
+    moved: GroupsMoved | None
+
+
+def count_and_sum() -> list[Column]:
+    """Return what an aggregate holds of each group: how many facts, and their money."""
+    return [F.count("amount").alias("row_count"), total("amount").alias("total_amount")]
+
+
+def added_up() -> list[Column]:
+    """Return the same of groups that are in parts."""
+    return [F.sum("row_count").alias("row_count"), total("total_amount").alias("total_amount")]
+
+
+def counted(sides: Mapping[str, DataFrame], names: Collection[str]) -> dict[str, Any]:
+    """Return groups, facts and money of each aggregate's touched groups, by side (`before` and `after` the run)."""
+    measured = [rows.select("aggregate", *MEASURES, F.lit(side).alias("side")) for side, rows in sides.items()]
+    is_left = F.when(F.col("row_count") > 0, 1).otherwise(0)
+    sums = reduce(DataFrame.unionByName, measured).groupBy("aggregate", "side")
+    nothing = {"touched": 0, "groups": 0, "row_count": 0, "total_amount": Decimal(0)}
+    found: dict[str, Any] = {name: dict.fromkeys(sides, nothing) for name in names}
+    for row in sums.agg(F.count(is_left).alias("touched"), F.sum(is_left).alias("groups"), *added_up()).collect():
+        found[row.aggregate][row.side] = row.asDict()
+    return found
+
+
+def prove_groups(name: str, before: Mapping[str, Any], after: Mapping[str, Any], change: Change) -> None:
+    """Prove that an aggregate's groups move by the effects."""
+    moved, money = (after[measure] - before[measure] for measure in MEASURES)
+    require(f"rows of {name}", found=moved, expected=change["have"] - change["had"])
+    require(f"money of {name}", found=money, expected=change["amount_after"] - change["amount_before"])
+
+
+def largest_movements(sides: Mapping[str, DataFrame], key: tuple[str, ...]) -> list[GroupMovement]:
+    """Return the ten groups whose money moves most, with what an aggregate held `before` and holds `after` the run."""
+    of_side = "CAST(sum(if(side = '{}', total_amount, 0)) AS {})"
+    columns = [F.expr(of_side.format(side, MEASURES["total_amount"])).alias(side) for side in sides]
+    rows = reduce(DataFrame.unionByName, [rows.withColumn("side", F.lit(side)) for side, rows in sides.items()])
+    moved = rows.groupBy(*key).agg(*columns).where("before <> after")
+    first = moved.orderBy(F.expr("abs(after - before)").desc(), *key).limit(MOST_MOVEMENTS)
+    return [
+        {"group": " ".join(str(row[name]) for name in key), "before": cents(row.before), "after": cents(row.after)}
+        for row in first.collect()
+    ]
+
+
+def changes_told(changes: RunChanges) -> GoldChanges:
+    """Return what a run changed, for its report and the passports of its files."""
+    change, moved = changes["change"], changes["moved"]
+    inserted, deleted = (change[side] - change["changed"] for side in ("have", "had"))
+    told: GoldChanges = {
+        "facts": {"inserted": inserted, "updated": change["changed"], "deleted": deleted},
+        "members": changes["members"],
+        "days": len(change["days"]),
+        "groups": moved["groups"] if moved else {},
+        "largest": moved["largest"] if moved else [],
+    }
+    return told if moved is None else {**told, "table": moved["table"]}
+
+
+def of_run(intent: RunIntent, report: GoldReport) -> GoldOfFile:
+    """Return what the items of the files that a run published say of it."""
+    found: GoldOfFile = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"]}
+    if "changes" in report:  # a rebuild's does not say
+        found["changes"] = report["changes"]
+    return found
+
+
+# From functions/kpi/contract/writing.py
+
+COMMA = ","
+DELIMITERS: Mapping[str, str] = {COMMA: "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+"""What may separate the fields of a CSV file, each with its name."""
+DECIMAL_SIGNS = (".", ",")
+"""Of the two one is the decimal sign, the other groups digits in threes."""
+MONTH_FIRST, DAY_FIRST = "month-first", "day-first"
+DATE_ORDERS = (MONTH_FIRST, DAY_FIRST)
+"""How dates with slashes are read."""
+DAY_FIRST_START = "^([ \\t]*)([0-9]{1,2})/([0-9]{1,2})/"
+"""How a date with the day first begins: blanks, day, month."""
+NULL_WORDS = ("nan", "none", "null", "<na>", "\\n", "n/a", "#n/a", "na", "nat")
+"""What other programs write where nothing is, in lower case. In a list of names such a word is null; elsewhere it is a
+text like any other, with a warning."""
+
+_DAY = "(?:1[3-9]|2[0-9]|3[01])"
+_DAY_OR_MONTH = "(?:0?[1-9]|1[0-2])"
+_YEAR = "/[0-9]{4}(?:[^0-9].*)?"
+DATE_ORDER_PROOFS: Mapping[str, str] = {
+    MONTH_FIRST: f"{_DAY_OR_MONTH}/{_DAY}{_YEAR}",
+    DAY_FIRST: f"{_DAY}/{_DAY_OR_MONTH}{_YEAR}",
+}
+"""Dates that are in the calendar in one order alone."""
+DATE_IN_EITHER_ORDER = f"({_DAY_OR_MONTH})/({_DAY_OR_MONTH}){_YEAR}"
+"""Dates that are in the calendar in both; they are two different ones where the groups are."""
+
+
+def _decimals_after(sign: str, grouping: str) -> str:
+    """Return the form of numbers that can only be read with this decimal sign, between anything but digits."""
+    number = (
+        f"(?:[0-9]{{1,3}}(?:[{grouping}][0-9]{{3}})+[{sign}][0-9]+|[0-9]{{1,3}}(?:[{grouping}][0-9]{{3}}){{2,}}|"
+        f"[0-9]*[{sign}](?:[0-9]{{1,2}}|[0-9]{{4,}})|(?:[0-9]{{4,}}|0[0-9]*|)[{sign}][0-9]{{3}})"
+    )
+    return f"[^0-9.,]*{number}[^0-9.,]*"
+
+
+DECIMAL_SIGN_PROOFS: Mapping[str, str] = {".": _decimals_after(".", ","), ",": _decimals_after(",", ".")}
+"""Amounts that are none with the other sign: two decimals, or both signs in one amount."""
+THREE_DIGITS_BEHIND: Mapping[str, str] = {
+    sign: f"[^0-9.,]*[1-9][0-9]{{0,2}}[{sign}][0-9]{{3}}[^0-9.,]*" for sign in DECIMAL_SIGNS
+}
+"""Amounts whose only sign may be the decimal sign, or group digits: `1.500`, `173,900`."""
+
+
+def delimiter_text(delimiter: str) -> str:
+    """Return what separates fields as a sentence says it."""
+    return f"{DELIMITERS[delimiter]} ({delimiter!r})"
+
+
+# From glue/reading/fields.py
+
+
+def column_count(shape: FileFormat) -> int:
+    """Return how many columns a file has: the ledger does not keep the names of all."""
+    return shape.get("column_count", len(shape["columns"]))
+
+
+@cache
+def field_form(delimiter: str) -> str:
+    """Return the form of a field as Java takes it: possessive, or long records exhaust its stack."""
+    return csv_field(delimiter).replace("*", "*+")
+
+
+@cache
+def record_form(delimiter: str) -> str:
+    """Return the form of a record whose quotes are all in their places."""
+    field = field_form(delimiter)
+    return f"{field}(?:[{delimiter}]{field})*+"
+
+
+def split_line(text: str, delimiter: str = COMMA) -> list[str] | None:
+    """Return the fields of a record on one line, without the quotes around them; None if a quote is misused."""
+    if not re.fullmatch(record_form(delimiter), text):
+        return None
+    fields = [match[1] for match in re.finditer(rf"(?:^|[{delimiter}])({field_form(delimiter)})", text)]
+    return [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
+
+
+def join_line(fields: list[str], delimiter: str = COMMA) -> str:
+    """Return a record on one line, quoted where it must be."""
+    return delimiter.join(
+        '"' + field.replace('"', '""') + '"' if re.search(f'["{delimiter}]', field) else field for field in fields
+    )
+
+
+# From glue/reading/masking.py
+
+SECRET_COLUMNS = REFERENCES["cards"].secret
+SECURITY_CODES = tuple(column.name for column in CARD_COLUMNS if column.kind is SECURITY_CODE)
+# Rules read them: their types stay as they are.
+CHECKED_COLUMNS = (*REFERENCES["cards"].ruled, *(column.name for column in CHANGE_COLUMNS))
+WITHHELD = "withheld: a broken record of cards"
+_END = re.compile(rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}*+\n?\Z")
+
+
+class CardKey:
+    """The secret key of a stack, fetched when it is first needed."""
+
+    def __init__(self, secret_id: str) -> None:
+        self._secret_id = secret_id
+
+    @cached_property
+    def _key(self) -> bytes:
+        if not self._secret_id:
+            raise RuntimeError("a file of cards needs the job's argument --card_key_secret")
+        return str(boto3.client("secretsmanager").get_secret_value(SecretId=self._secret_id)["SecretString"]).encode()
+
+    def masked(self, name: str | None, text: str | None) -> str:
+        """Return what may leave Bronze of a value in the column of this name; None is one that the contract lacks."""
+        if name not in (*SECRET_COLUMNS, None):
+            return masked_text(text or "")
+        digits = re.sub("[^0-9]", "", re.sub(r"\.0+$", "", text or ""))
+        if name is None or name in SECURITY_CODES or not digits:
+            return ""
+        return f"{digits[-LAST_DIGITS:]}:{hmac.new(self._key, digits.encode(), hashlib.sha256).hexdigest()}"
+
+
+def names_of(shape: FileFormat) -> list[str | None]:
+    """Return the contract's name of each of a file's columns, None for unknown ones."""
+    names = {place: name for name, place in shape["places"].items()}
+    tables = shape.get("table_places", [])
+    return [names.get(place, "op" if place in tables else None) for place in range(column_count(shape))]
+
+
+def copy_masked(file: FileItem, body: Any, lake: str, path: str, key: CardKey) -> None:
+    """Write the masked copy of a file of cards (`body`: its bytes as a stream) to a path of the lake bucket."""
+    with tempfile.TemporaryFile() as copy:
+        if file["format"]["kind"] == "parquet":
+            _copy_parquet(file, body, copy, key)
+        else:
+            _copy_csv(file, body, copy, key)
+        copy.seek(0)
+        boto3.client("s3").upload_fileobj(copy, lake, path)
+
+
+def _copy_csv(file: FileItem, body: Any, copy: Any, key: CardKey) -> None:
+    zipped = file["format"]["kind"] == "csv.gz"
+    source = gzip.GzipFile(fileobj=body) if zipped else body
+    text = io.TextIOWrapper(io.BufferedReader(_Readable(source)), encoding="utf-8", newline="\n")
+    target = gzip.GzipFile(fileobj=copy, mode="wb", mtime=0) if zipped else copy
+    for line in masked_lines(file, text, key):
+        target.write(line.encode())
+    if zipped:
+        target.close()
+
+
+class _Readable(io.RawIOBase):
+    """Gives a stream that only knows `read` the interface that text needs."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._source.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def masked_lines(file: FileItem, lines: Iterable[str], key: CardKey) -> Iterator[str]:
+    """Yield the lines of a CSV file with its secret columns masked; line breaks and blank lines stay."""
+    shape = file["format"]
+    names, tables, delimiter = names_of(shape), shape.get("table_places", []), shape.get("delimiter", COMMA)
+    header = shape.get("blank_lines_before_header", 0) if shape["has_header"] else -1
+    for number, line in enumerate(lines):
+        text = _END.sub("", line).lstrip("\ufeff")
+        is_kept = number <= header or re.fullmatch(empty_record(delimiter), text)
+        yield line if is_kept else _masked_line(line, names, tables, delimiter, key)
+
+
+def _masked_line(line: str, names: list[str | None], tables: list[int], delimiter: str, key: CardKey) -> str:
+    text = _END.sub("", line)
+    end = line[len(text) :]
+    fields = split_line(text, delimiter)
+    if fields is None:
+        return f'"{WITHHELD}"!{end}'  # still breaks the rule of quotes
+    if len(fields) != len(names):
+        # Still too few or too many, and still of the table that it names.
+        kept = [field if place in tables else "" for place, field in enumerate(fields)]
+        return join_line([WITHHELD, *kept[1:]], delimiter) + end
+    return join_line([key.masked(name, field) for name, field in zip(names, fields, strict=True)], delimiter) + end
+
+
+def _copy_parquet(file: FileItem, body: Any, copy: Any, key: CardKey) -> None:
+    shape = file["format"]
+    names = names_of(shape)
+    with tempfile.TemporaryFile() as whole:
+        while piece := body.read(1 << 20):
+            whole.write(piece)
+        source = pq.ParquetFile(whole)
+        # All but the columns that rules read become text, and of those the ones that hold a card number.
+        typed = [name in CHECKED_COLUMNS and _is_free(source, place) for place, name in enumerate(names)]
+        fields = zip(typed, source.schema_arrow, strict=True)
+        schema = pa.schema([field if is_typed else pa.field(field.name, pa.string()) for is_typed, field in fields])
+        point = shape.get("decimal", ".")
+        with pq.ParquetWriter(copy, schema) as writer:
+            for batch in source.iter_batches():
+                columns = [
+                    column
+                    if is_typed
+                    else pa.array([key.masked(name, _text(value, point)) for value in column.to_pylist()], pa.string())
+                    for is_typed, name, column in zip(typed, names, batch.columns, strict=True)
+                ]
+                writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _is_free(source: pq.ParquetFile, place: int) -> bool:
+    """Tell whether no value of a column holds a card number: instants hold none."""
+    field = source.schema_arrow.field(place)
+    if pa.types.is_temporal(field.type):
+        return True
+    batches = source.iter_batches(columns=[field.name])
+    texts = (_text(value) or "" for batch in batches for value in batch.columns[0].to_pylist())
+    return all(masked_text(text) == text for text in texts)
+
+
+def _text(value: Any, point: str = ".") -> str | None:
+    """Return a value as text, a decimal with the file's own sign."""
+    if isinstance(value, Real) and value == value // 1:
+        return str(trunc(value))
+    if isinstance(value, Decimal):
+        return format(value, "f").replace(".", point)
+    return None if value is None else str(value)
+
+
+# From glue/reading/staging.py
+
+# S3 copies up to 5 GB in one request; boto3 by itself would send hundreds for such an object.
+WHOLE_COPIES = TransferConfig(multipart_threshold=5 << 30, multipart_chunksize=1 << 30)
+DELETED_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Where a run's copies lie in the lake bucket, and what is needed to read them.
+
+    That is the key under which card numbers are hashed on the way there, and the starts of the loads that list a file.
+    Files that nobody copies, those of a sample, lie in a `folder` of their own.
+    """
+
+    lake: str
+    prefix: str = ""
+    card_key: CardKey = field(default_factory=lambda: CardKey(""))
+    load_starts: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
+
+    def name(self, file: FileItem) -> str:
+        return f"{file['file_id']}.{file['format']['kind']}"
+
+    def key(self, file: FileItem) -> str:
+        return f"{self.prefix}staging/{self.name(file)}"
+
+    def path(self, file: FileItem) -> str:
+        return f"{self.folder}/{self.name(file)}" if self.folder else f"s3://{self.lake}/{self.key(file)}"
+
+
+def stage(files: Sequence[FileItem], staging: Staging) -> None:
+    """Copy the exact version of each file to staging; copying again gives the same bytes."""
+    s3 = boto3.client("s3")
+
+    def copy(file: FileItem) -> None:
+        bucket, key, version_id = file["bucket"], file["key"], file["version_id"]
+        try:
+            if file["subject"] == "cards":
+                body = s3.get_object(Bucket=bucket, Key=key, VersionId=version_id)["Body"]
+                copy_masked(file, body, staging.lake, staging.key(file), staging.card_key)
+            elif file["format"]["kind"] == "json":
+                body = s3.get_object(Bucket=bucket, Key=key, VersionId=version_id)["Body"]
+                s3.put_object(Bucket=staging.lake, Key=staging.key(file), Body=csv_of_codes(json.loads(body.read())))
+            else:
+                s3.copy(
+                    {"Bucket": bucket, "Key": key, "VersionId": version_id},
+                    staging.lake,
+                    staging.key(file),
+                    Config=WHOLE_COPIES,
+                )
+        except s3.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchVersion", "405"):
+                raise FileBroken(
+                    file["file_id"], "the object version was deleted from Bronze after it was accepted"
+                ) from error
+            raise
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(copy, [file for file in files if file["subject"] != "load"]))
+
+
+@contextmanager
+def staged(files: Sequence[FileItem], staging: Staging) -> Iterator[None]:
+    """Have copies of files in staging for as long as they are read; those of a killed run expire after a day."""
+    try:
+        stage(files, staging)
+        yield
+    finally:
+        s3, keys = boto3.client("s3"), [staging.key(file) for file in files if file["subject"] != "load"]
+        for first in range(0, len(keys), DELETED_AT_ONCE):
+            some = keys[first : first + DELETED_AT_ONCE]
+            s3.delete_objects(Bucket=staging.lake, Delete={"Objects": [{"Key": key} for key in some], "Quiet": True})
+
+
+def csv_of_codes(codes: dict[str, str]) -> bytes:
+    """Write the JSON object of `mcc_codes` as the CSV file that it stands for."""
+    # A line break may stand in a description; in a code it stays a fault.
+    rows = [[re.sub(r"[\r\n]", "?", code), " ".join(str(name).splitlines())] for code, name in codes.items()]
+    return "".join(f"{join_line(row)}\n" for row in (["mcc", "description"], *rows)).encode()
+
+
+# From glue/reading/origin.py
+
+ORIGIN = {
+    "file_id": "string", "last_modified_at": "timestamp", "object_at": "timestamp", "object_key": "string",
+    "sequencer": "string", "version_id": "string", "is_full_load": "boolean", "load_start": "timestamp",
+    "has_op": "boolean", "has_commit_at": "boolean",
+}  # fmt: skip
+LAYOUT = (
+    "file_name string, header_line bigint, trailer_line bigint, field_count int, null_text string, "
+    "more_null_texts array<string>, decimal string, date_order string, "
+    "other_table struct<name: string, places: array<int>>"
+)
+
+
+def texts_of(subject: str) -> tuple[str, ...]:
+    """Return the columns that are read of a subject's files, as text."""
+    return tuple(SUBJECTS[subject].known)
+
+
+def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[str, Any]:
+    """Return what the rows of a file need to know of it, in the form `origin_schema`."""
+    shape = file["format"]
+    return {
+        "file_id": file["file_id"],
+        "last_modified_at": file["last_modified_at"],
+        "object_at": file.get("as_of_at", file["last_modified_at"]),
+        "object_key": file["key"],
+        "sequencer": file["sequencer"].ljust(32, "0"),
+        "version_id": file["version_id"],
+        "is_full_load": shape["is_full_load"],
+        "load_start": staging.load_starts.get(file["file_id"]),
+        "has_op": "op" in shape["places"],
+        "has_commit_at": "commit_at" in shape["places"],
+        "file_name": staging.name(file),
+        "header_line": shape.get("blank_lines_before_header", 0) + 1 if shape["has_header"] else 0,
+        "trailer_line": shape.get("trailer_line"),
+        "field_count": column_count(shape),
+        "null_text": shape.get("null_text"),
+        "more_null_texts": shape.get("more_null_texts"),
+        "decimal": shape.get("decimal"),
+        "date_order": shape.get("date_order"),
+        "other_table": {"name": shape["table"], "places": shape["table_places"]} if "table" in shape else None,
+        "positions": {name: place for name, place in shape["places"].items() if name in texts},
+    }
+
+
+def origin_schema(texts: Sequence[str]) -> str:
+    positions = "positions struct<" + ", ".join(f"{name}: int" for name in texts) + ">"
+    return f"{columns(ORIGIN)}, {LAYOUT}, {positions}"
+
+
+def positions_of(files: Sequence[FileItem], texts: Sequence[str]) -> dict[str, Column]:
+    """Return where each known column stands: a constant where all files agree, that is twice as fast."""
+    places = [{name: file["format"]["places"].get(name) for name in texts} for file in files]
+    if all(each == places[0] for each in places):
+        return {name: F.lit(place).cast("int") for name, place in places[0].items()}
+    return {name: F.col("positions")[name] for name in texts}
+
+
+def local_rows(spark: SparkSession, rows: Sequence[Mapping[str, object]], schema: str) -> DataFrame:
+    """Return a few rows of the driver as a DataFrame that Spark can broadcast without a Python worker."""
+    rows_of = T.ArrayType(T._parse_datatype_string(schema))
+    return spark.range(1).select(F.inline(F.from_json(F.lit(json.dumps(rows)), rows_of)))
+
+
+# From glue/lake/decisions.py
+
+
+def files_and_actions(waiting: Sequence[FileItem]) -> tuple[list[FileItem], list[FileItem]]:
+    """Tell files from actions: each of these has a run of its own."""
+    return [item for item in waiting if "decides" not in item], [item for item in waiting if "decides" in item]
+
+
+def undone_files(decisions: DataFrame) -> DataFrame:
+    """Return `file_id` of the files that are not in effect, by rows of `decisions`.
+
+    A replay that was put in place may have several decisions on a file under one run.
+    """
+    newest = F.max_by("in_effect", F.struct("run_seq", "at")).alias("in_effect")
+    return decisions.groupBy("file_id").agg(newest).where(~F.col("in_effect")).select("file_id")
+
+
+def without(rows: DataFrame, undone: DataFrame) -> DataFrame:
+    """Return the rows of files in effect."""
+    return rows.join(F.broadcast(undone), on="file_id", how="left_anti")
+
+
+def decision_row(spark: SparkSession, decision: Decision, run_seq: int) -> DataFrame:
+    """Return the row of `decisions` that a run appends."""
+    as_text = {name: "string" if sql_type == "timestamp" else sql_type for name, sql_type in DECISIONS.items()}
+    columns = ", ".join(f"{name} {sql_type}" for name, sql_type in as_text.items())
+    return conform(local_rows(spark, [{**decision, "run_seq": run_seq}], columns), DECISIONS)
+
+
+def counted_changes(moved: DataFrame, keys: DataFrame, named: int) -> dict[str, int]:
+    """Return how many keys an action inserts, updates and deletes, and of how many of its file's the value stays."""
+    changes = moved.where(F.col("change").isNotNull()).join(
+        keys.withColumn("is_named", F.lit(True)), on="dms_id", how="left"
+    )
+    found = changes.groupBy("change").agg(F.count(F.lit(1)).alias("keys"), F.count("is_named").alias("named")).collect()
+    settled = dict.fromkeys(("inserted", "updated", "deleted"), 0) | {row.change: row["keys"] for row in found}
+    return {**settled, "unchanged": named - sum(row.named for row in found)}
+
+
+def members_named(parts: Sequence[DataFrame]) -> DataFrame:
+    """Return each `key` of a member once, computed once; not that of `unknown`."""
+    keys = checkpointed(reduce(DataFrame.unionByName, parts).where("key != 0").distinct())
+    return broadcast_if_small(keys, keys.count())
+
+
+def settle_members(
+    branches: Branches, table: str, schema: Mapping[str, str], fresh: DataFrame, keys: DataFrame
+) -> None:
+    """Put fresh members of a dimension in the place of those under some keys (`key`); others under them go."""
+    own = next(iter(schema))
+    held = (
+        fresh.sparkSession.table(branches.current(table))
+        .select(own)
+        .join(keys.withColumnRenamed("key", own), on=own, how="left_semi")
+    )
+    fresh = checkpointed(fresh)
+    gone = held.join(fresh.select(own), on=own, how="left_anti").withColumn("gone", F.lit(True))
+    source = fresh.withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
+    branches.merge(table, source, on=f"t.{own} = s.{own}", clauses=with_gone(schema))
 
 
 # From glue/lake/compaction.py
@@ -2824,6 +3380,28 @@ class Ledger:
                 raise
             return False
         return True
+
+    def decide(self, action_id: str, decision: Decision, *, run_seq: int) -> None:
+        """Set whether a file is in effect, and keep who decided it; doing it twice does nothing."""
+        said: DecisionOfFile = {
+            "action": action_id,
+            "in_effect": decision["in_effect"],
+            "who": decision["who"],
+            "at": decision["at"],
+            "reason": decision["reason"],
+            "run_seq": run_seq,
+        }
+        number, held = decision["number"], Attr("decisions")
+        try:
+            self._table.update_item(
+                Key={"file_id": decision["file_id"]},
+                UpdateExpression="SET in_effect = :is, decisions = list_append(if_not_exists(decisions, :none), :said)",
+                ConditionExpression=held.size().eq(number) if number else held.not_exists(),
+                ExpressionAttributeValues={":is": decision["in_effect"], ":none": [], ":said": [said]},
+            )
+        except ClientError as error:
+            if not is_refused(error):
+                raise
 
     def reject(self, file_id: str, reasons: list[RejectionReason]) -> None:
         """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
@@ -3216,6 +3794,9 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
 
 # From glue/lake/feeds.py
 
+OF_FILES = ("transaction_history", *REFERENCES)
+"""The tables of which only the rows of files in effect count."""
+
 
 @dataclass(frozen=True)
 class SilverFeed:
@@ -3239,7 +3820,11 @@ class SilverFeed:
         return rows if rows.columns == list(schema) else columns_or_null(rows, schema)
 
     def whole(self, table: str) -> DataFrame:
-        """Return all rows that were appended to a table up to the named run."""
+        """Return the rows of files in effect that were appended to a table up to the named run; all of other tables."""
+        rows = self._appended(table)
+        return rows.where(~F.col("file_id").isin(*self._undone)) if table in OF_FILES and self._undone else rows
+
+    def _appended(self, table: str) -> DataFrame:
         return self.rows(table).where(F.col("run_seq") <= self.run["run_seq"])
 
     def feed(self, table: str) -> DataFrame:
@@ -3247,9 +3832,44 @@ class SilverFeed:
         return self.whole(table).where(F.col("run_seq") > self.taken.get("silver_run_seq", 0))
 
     def has_news(self, table: str) -> bool:
+        """Tell whether a table has grown, or files of it were undone or redone, since the run that Gold shows."""
+        return self._has_grown(table) or self.is_decided(table)
+
+    def _has_grown(self, table: str) -> bool:
         """Tell from the snapshots alone whether a table has grown since the run that Gold shows."""
         seen = self.taken.get("silver_snapshots", {}).get(table)
         return self.run["snapshots"].get(table) not in (None, seen)
+
+    @cached_property
+    def _undone(self) -> list[str]:
+        """Name the files that are not in effect at the named run."""
+        if "decisions" not in self.run["snapshots"]:
+            return []
+        return [row.file_id for row in undone_files(self._appended("decisions")).collect()]
+
+    @cached_property
+    def _decided(self) -> dict[str, list[str]]:
+        """Return, by the table that holds their rows, the files decided on since the run that Gold shows."""
+        if not self._has_grown("decisions"):
+            return {}
+        file_ids = [row.file_id for row in self.feed("decisions").select("file_id").distinct().collect()]
+        found: dict[str, list[str]] = {}
+        for file in self.job.ledger.files(file_ids):
+            table = "transaction_history" if file["subject"] == TRANSACTIONS.name else file["subject"]
+            found.setdefault(table, []).append(file["file_id"])
+        return found
+
+    def is_decided(self, table: str) -> bool:
+        """Tell whether files with rows in a table were undone or redone since the run that Gold shows."""
+        return table in self._decided
+
+    def decided(self, table: str) -> DataFrame:
+        """Return the rows of these files, in effect or not."""
+        return self._appended(table).where(F.col("file_id").isin(*self._decided.get(table, [])))
+
+    def touched(self, table: str, key: str) -> DataFrame:
+        """Return the keys that rows name that are new to Gold, or whose files were decided on."""
+        return self.feed(table).select(key).unionByName(self.decided(table).select(key)).distinct()
 
     @property
     def is_one_run(self) -> bool:
@@ -3294,6 +3914,7 @@ def metric_line(figures: dict[str, int], dimensions: dict[str, str], now: dateti
 
 # From glue/lake/periods.py
 
+LISTED_SPANS = 36  # of more touched periods, Iceberg is told the first day and the last
 MONTHS = {Period.MONTH: 1, Period.QUARTER: 3}
 Span = tuple[date, date]
 
@@ -3322,6 +3943,64 @@ def touched_spans(periods: Iterable[Period], days: Iterable[date]) -> list[Span]
         else:
             touched.append((first, last))
     return touched
+
+
+def within(day: str, first: date, last: date) -> str:
+    """Return the condition that a day lies in a span."""
+    return f"{day} BETWEEN DATE'{first}' AND DATE'{last}'"
+
+
+def near_facts(stored_facts: DataFrame, days: Iterable[date], names: Collection[str]) -> DataFrame:
+    """Return the stored facts of the periods of some aggregates in which one of the days lies."""
+    periods = {Period.DAY, *(AGGREGATES[name].period for name in names)}
+    spans = touched_spans(periods, days)
+    if len(spans) > LISTED_SPANS:
+        spans = [(spans[0][0], spans[-1][1])]
+    return stored_facts.where(" OR ".join(within("transacted_on", *span) for span in spans))
+
+
+# From glue/lake/publication.py
+
+
+def rows_of(file: FileItem) -> int:
+    """Return how many rows a file has, or how many keys an action has settled."""
+    return file["kpis"]["row_count"] if "kpis" in file else sum(file["silver"]["settled"].values())
+
+
+def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
+    """Mark files and actions as published; leave their passports in the lake, and those of files decided on.
+
+    Files that were not published before are counted.
+    """
+
+    def mark(published_id: str) -> list[FileItem]:
+        is_moved = job.ledger.advance(published_id, status="published", waiting_for=None, found=run)
+        (item,) = job.ledger.files([published_id])
+        decided = [item["decides"]["file_id"]] if "decides" in item else []
+        for each in [item, *job.ledger.files(decided)]:
+            put_passport(job, each)
+        return [item] if is_moved and not decided else []
+
+    with ThreadPoolExecutor(16) as pool:
+        moved = [file for files in pool.map(mark, file_ids) for file in files]
+    tell_published(moved, job.arguments)
+
+
+def showing(silver: PublishedRun, totals: LayerTotals) -> LayerTotals:
+    """Add to Gold's totals which Silver run it shows."""
+    return {**totals, "silver_run_seq": silver["run_seq"], "silver_snapshots": silver["snapshots"]}
+
+
+def expected_totals(job: Job) -> dict[str, object]:
+    """Return what rebuilt facts must hold; Silver was put in place before."""
+    silver, contained = job.ledger.state("silver")["published"], job.arguments.expected_silver_run
+    if contained not in (None, silver["run_seq"]):
+        raise FencedOut(f"Silver is at run {silver['run_seq']}, not at {contained}: rebuild it again")
+    return {"row_count": silver["row_count"], "total_amount": silver["total_amount"]}
+
+
+def report_of_rebuild(job: Job, before: LayerItem, totals: LayerTotals) -> GoldReport:
+    return {"files": [], "totals": showing(job.ledger.state("silver")["published"], totals)}
 
 
 # ## Dimensions
@@ -3410,6 +4089,12 @@ def described(dimension: DimensionTable, rows: DataFrame, touched: DataFrame) ->
     return members(every.withColumns(values).join(named, on=natural, how="left_semi"), dimension)
 
 
+def member_key(name: str) -> Column:
+    """Return the key of the member of a dimension that a row of transactions names, as a number of 64 bits."""
+    key = date_key(F.to_date("transacted_at")) if name == "dim_date" else key_of(DIMENSIONS[name])
+    return key.cast("bigint")
+
+
 def named_by(accepted: DataFrame, name: str) -> DataFrame:
     """Return the members of a dimension that accepted rows name, in the form of its table; not `unknown`."""
     if name == "dim_date":
@@ -3432,9 +4117,7 @@ def unknown_member(spark: SparkSession, schema: Mapping[str, str]) -> DataFrame:
 
 def missing_members(spark: SparkSession, branches: Branches, accepted: DataFrame, names: Collection[str]) -> DataFrame:
     """Return `dimension, key` of the members that accepted rows name, or `unknown`, and that the dimensions lack."""
-    keys = {name: key_of(dimension) for name, dimension in DIMENSIONS.items()}
-    keys["dim_date"] = date_key(F.to_date("transacted_at")).cast("bigint")
-    pairs = [F.struct(F.lit(name).alias("dimension"), keys[name].alias("key")) for name in names]
+    pairs = [F.struct(F.lit(name).alias("dimension"), member_key(name).alias("key")) for name in names]
     unknown = [F.struct(F.lit(name).alias("dimension"), F.lit(0).cast("bigint").alias("key")) for name in names]
     named = accepted.select(F.inline(F.array(*pairs))).unionByName(spark.range(1).select(F.inline(F.array(*unknown))))
     held = [
@@ -3477,18 +4160,44 @@ def has_news_of(silver: SilverFeed, dimension: DimensionTable) -> bool:
     return bool(dimension.attributes) and silver.has_news(described_by)
 
 
-# A dimension that the contract got after Gold's first run takes its members from all rows that were ever accepted.
+# A dimension that the contract got after Gold's first run takes its members from all accepted rows in effect.
+
+
+def all_members(silver: SilverFeed, name: str, touched: DataFrame | None = None) -> DataFrame:
+    """Return the members of a dimension that rows in effect name: all, or those of `touched` keys."""
+    key, dimension, accepted = KEYS[name], DIMENSIONS.get(name), accepted_rows(silver.whole("transaction_history"))
+    if touched is not None:
+        accepted = accepted.withColumn("key", member_key(name)).join(touched, on="key", how="left_semi")
+    rows = named_by(accepted, name)
+    if dimension is not None and is_described_elsewhere(dimension):
+        reference = silver.whole(dimension.described_by)
+        if touched is not None:
+            reference = (
+                reference.withColumn("key", key_of(dimension)).join(touched, on="key", how="left_semi").drop("key")
+            )
+        newer = described(dimension, reference, reference)
+        rows = newer.unionByName(rows.join(newer.select(key), on=key, how="left_anti").select(*SCHEMAS[name]))
+    return rows
 
 
 def fill_dimension(branches: Branches, silver: SilverFeed, name: str) -> None:
     """Write all members of a dimension that no run has written to yet."""
-    key, schema, dimension = KEYS[name], SCHEMAS[name], DIMENSIONS.get(name)
-    rows = named_by(accepted_rows(silver.whole("transaction_history")), name)
-    if dimension is not None and is_described_elsewhere(dimension):
-        reference = silver.whole(dimension.described_by)
-        newer = described(dimension, reference, reference)
-        rows = newer.unionByName(rows.join(newer.select(key), on=key, how="left_anti").select(*schema))
-    branches.replace(name, rows.unionByName(unknown_member(silver.spark, schema)))
+    branches.replace(name, all_members(silver, name).unionByName(unknown_member(silver.spark, SCHEMAS[name])))
+
+
+# Undoing a file takes members with it, and attributes: what any of its rows names is made anew from the rows in effect,
+# and so it is when
+# the file is redone.
+
+
+def touched_members(silver: SilverFeed, name: str) -> DataFrame | None:
+    """Return the keys of the members that rows of undone and redone files name; None where no such file is."""
+    dimension, found = DIMENSIONS.get(name), []
+    if silver.is_decided("transaction_history"):
+        found.append(accepted_rows(silver.decided("transaction_history")).select(member_key(name).alias("key")))
+    if dimension is not None and is_described_elsewhere(dimension) and silver.is_decided(dimension.described_by):
+        found.append(silver.decided(dimension.described_by).select(key_of(dimension).alias("key")))
+    return members_named(found) if found else None
 
 
 def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> dict[str, int]:
@@ -3499,7 +4208,16 @@ def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> dict[
     counts = {row.dimension: row["count"] for row in missing.groupBy("dimension").count().collect()}
     news = {name for name, dimension in DIMENSIONS.items() if has_news_of(silver, dimension)}
     touched = [name for name in names if name in news or name in counts]
-    tasks = {name: partial(add_members, branches, silver, accepted, missing, name) for name in touched}
+    decided = {name: keys for name in names if (keys := touched_members(silver, name)) is not None}
+
+    def bring_up(name: str) -> None:
+        if name in touched:
+            add_members(branches, silver, accepted, missing, name)
+        if name in decided:
+            fresh = all_members(silver, name, decided[name])
+            settle_members(branches, name, SCHEMAS[name], fresh, decided[name])
+
+    tasks = {name: partial(bring_up, name) for name in dict.fromkeys([*touched, *decided])}
     in_parallel({**tasks, **{name: partial(fill_dimension, branches, silver, name) for name in new}})
     run.job.step("dimensions_written", filled=new, **counts)
     return counts
@@ -3566,7 +4284,9 @@ def write_history(branches: Branches, silver: SilverFeed, name: str) -> None:
     history, known = VERSIONED_DIMENSIONS[name], branches.rows_at_most(name)
     schema, key, natural = history.schema, history.key, history.natural
     has_news = silver.has_news(history.subject) if known else history.subject in silver.run["snapshots"]
-    touched = (silver.feed if known else silver.whole)(history.subject).select(natural).distinct()
+    touched = (
+        silver.touched(history.subject, natural) if known else silver.whole(history.subject).select(natural).distinct()
+    )
     fresh = [] if known else [unknown_version(silver.spark, schema)]
     if has_news:
         fresh.append(touched_versions(silver, history, touched))
@@ -3622,20 +4342,6 @@ def images(net: DataFrame, side: str) -> DataFrame:
 # What the changes amount to is what the run has to prove. The days tell which stored rows need not be read.
 
 
-def summarise(net: DataFrame) -> Change:
-    """Return what the changes amount to."""
-    days = [F.collect_set(F.to_date(f"{side}.transacted_at")) for side in ("before", "after")]
-    (found,) = net.agg(
-        F.count("before").alias("had"),
-        F.count("after").alias("have"),
-        F.count(F.when(F.col("before").isNotNull() & F.col("after").isNotNull(), 1)).alias("changed"),
-        total("before.amount").alias("amount_before"),
-        total("after.amount").alias("amount_after"),
-        F.array_sort(F.array_union(*days)).alias("days"),
-    ).collect()
-    return cast(Change, found.asDict())
-
-
 # A fact has the day, a key for each dimension, and its measures.
 
 
@@ -3658,10 +4364,10 @@ def facts_of(spark: SparkSession, branches: Branches, rows: DataFrame) -> DataFr
 
 
 def facts_named_by(branches: Branches, silver: SilverFeed, news: Collection[VersionedDimension]) -> DataFrame:
-    """Return the stored facts of the cards or clients that new reference rows name."""
+    """Return the stored facts of the cards or clients that new, undone or redone reference rows name."""
     stored, touched = silver.spark.table(branches.table("fact_transactions")), []
     for history in news:
-        named = silver.feed(history.subject).select(history.natural).distinct()
+        named = silver.touched(history.subject, history.natural)
         touched.append(stored.join(F.broadcast(named), on=history.natural, how="left_semi").select(*FACT))
     return reduce(DataFrame.unionByName, touched).dropDuplicates(["dms_id"])
 
@@ -3754,16 +4460,6 @@ def group_of(aggregate: AggregateTable) -> list[Column]:
     ]
 
 
-def count_and_sum() -> list[Column]:
-    """Return what an aggregate holds of each group: how many facts, and their money."""
-    return [F.count("amount").alias("row_count"), total("amount").alias("total_amount")]
-
-
-def added_up() -> list[Column]:
-    """Return the same of groups that are in parts."""
-    return [F.sum("row_count").alias("row_count"), total("total_amount").alias("total_amount")]
-
-
 # A touched group is summed afresh from its facts, never by adding differences to a sum. The facts that enter are those
 # of the run.
 
@@ -3817,22 +4513,7 @@ def in_table(groups: DataFrame, name: str) -> DataFrame:
 # follows the change. Only an aggregate over all time reads every fact.
 
 
-LISTED_SPANS = 36  # of more touched periods, Iceberg is told the first day and the last
 ROW_GROUP_BYTES = 5 << 19  # some 100,000 facts: groups are summed from the facts of single periods
-
-
-def within(day: str, first: date, last: date) -> str:
-    """Return the condition that a day lies in a span."""
-    return f"{day} BETWEEN DATE'{first}' AND DATE'{last}'"
-
-
-def near_facts(stored_facts: DataFrame, change: Change, names: Collection[str]) -> DataFrame:
-    """Return the facts of the touched periods."""
-    periods = {Period.DAY, *(AGGREGATES[name].period for name in names)}
-    spans = touched_spans(periods, change["days"])
-    if len(spans) > LISTED_SPANS:
-        spans = [(spans[0][0], spans[-1][1])]
-    return stored_facts.where(" OR ".join(within("transacted_on", *span) for span in spans))
 
 
 # Facts are looked up by one number, a hash of their group. Facts of another group with the same hash are harmless: they
@@ -3862,7 +4543,7 @@ def stored_facts(
     """Return count and sum of the stored facts that stay in each touched group, and the places of those replaced."""
     of_fact = {name: zip(GROUP, group_of(AGGREGATES[name]), strict=True) for name in names}
     named = [column.alias(f"{name}_{part}") for name, group in of_fact.items() for part, column in group]
-    near = near_facts(branches.published_rows("fact_transactions"), change, names)
+    near = near_facts(branches.published_rows("fact_transactions"), change["days"], names)
     replaced = broadcast_if_small(net.where(F.col("before").isNotNull()).select("dms_id"), change["had"])
     rows = near.select("dms_id", "amount", "place", *named)
     rows = rows.join(replaced.withColumn("goes", F.lit(True)), on="dms_id", how="left")
@@ -3914,25 +4595,6 @@ def held_groups(branches: Branches, groups: DataFrame, change: Change, names: Co
     return held.alias("held").join(F.broadcast(groups.alias("groups")), on=reduce(and_, same), how="left_semi")
 
 
-def counted(sides: Mapping[str, DataFrame], names: Collection[str]) -> dict[str, Any]:
-    """Return groups, facts and money of each aggregate's touched groups, by side (`before` and `after` the run)."""
-    measured = [rows.select("aggregate", *MEASURES, F.lit(side).alias("side")) for side, rows in sides.items()]
-    is_left = F.when(F.col("row_count") > 0, 1).otherwise(0)
-    sums = reduce(DataFrame.unionByName, measured).groupBy("aggregate", "side")
-    nothing = {"touched": 0, "groups": 0, "row_count": 0, "total_amount": Decimal(0)}
-    found: dict[str, Any] = {name: dict.fromkeys(sides, nothing) for name in names}
-    for row in sums.agg(F.count(is_left).alias("touched"), F.sum(is_left).alias("groups"), *added_up()).collect():
-        found[row.aggregate][row.side] = row.asDict()
-    return found
-
-
-def prove_groups(name: str, before: Mapping[str, Any], after: Mapping[str, Any], change: Change) -> None:
-    """Prove that an aggregate's groups move by the effects."""
-    moved, money = (after[measure] - before[measure] for measure in MEASURES)
-    require(f"rows of {name}", found=moved, expected=change["have"] - change["had"])
-    require(f"money of {name}", found=money, expected=change["amount_after"] - change["amount_before"])
-
-
 def write_aggregates(
     run: Run, groups: DataFrame, stored: DataFrame | None, change: Change, names: list[str]
 ) -> GroupsMoved:
@@ -3982,7 +4644,7 @@ def fill_aggregate(run: Run, silver: SilverFeed, name: str) -> None:
 def write(run: Run) -> RunChanges:
     """Write dimensions, facts and aggregates to the run's branches; return what the changes amount to."""
     branches, silver = run.branches, SilverFeed(run.job, run.record["silver"], run.totals_before)
-    rewrites, row_count = run.gained_columns("fact_transactions"), sum(file["kpis"]["row_count"] for file in run.files)
+    rewrites, row_count = run.gained_columns("fact_transactions"), sum(map(rows_of, run.files))
     takes_all = rewrites or run.never_written(GOLD_TABLES)
     size_shuffles(run.spark, max(row_count, silver.run["row_count"]) if takes_all else row_count)
     accepted = checkpointed(accepted_rows(silver.feed("transaction_history")))
@@ -4035,11 +4697,6 @@ def prove(run: Run, written: RunChanges) -> GoldReport:
     return {"files": list(run.record["files"]), "totals": showing(silver, totals), "changes": changes_told(written)}
 
 
-def showing(silver: PublishedRun, totals: LayerTotals) -> LayerTotals:
-    """Add to Gold's totals which Silver run it shows."""
-    return {**totals, "silver_run_seq": silver["run_seq"], "silver_snapshots": silver["snapshots"]}
-
-
 # ## The job
 # A run that was killed after its commit point is rolled forward; one that was killed before is done again for the same
 # Silver run.
@@ -4048,20 +4705,6 @@ def showing(silver: PublishedRun, totals: LayerTotals) -> LayerTotals:
 def advance(job: Job, intent: RunIntent, report: GoldReport) -> None:
     """Mark the files of a run as published."""
     mark_published(job, report["files"], of_run(intent, report))
-
-
-def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
-    """Mark files as published, leave their passports in the lake, and count those that were not published before."""
-
-    def mark(published_id: str) -> list[FileItem]:
-        is_moved = job.ledger.advance(published_id, status="published", waiting_for=None, found=run)
-        (file,) = job.ledger.files([published_id])
-        put_passport(job, file)
-        return [file] if is_moved else []
-
-    with ThreadPoolExecutor(16) as pool:
-        moved = [file for files in pool.map(mark, file_ids) for file in files]
-    tell_published(moved, job.arguments)
 
 
 def take(job: Job) -> None:
@@ -4085,18 +4728,6 @@ def repeat(job: Job, killed: RunInProgress) -> None:
         process_waiting(job, job.ledger.files(killed["files"]), silver=killed["silver"])
     else:
         job.ledger.abandon()
-
-
-def expected_totals(job: Job) -> dict[str, object]:
-    """Return what rebuilt facts must hold; Silver was put in place before."""
-    silver, contained = job.ledger.state("silver")["published"], job.arguments.expected_silver_run
-    if contained not in (None, silver["run_seq"]):
-        raise FencedOut(f"Silver is at run {silver['run_seq']}, not at {contained}: rebuild it again")
-    return {"row_count": silver["row_count"], "total_amount": silver["total_amount"]}
-
-
-def report_of_rebuild(job: Job, before: LayerItem, totals: LayerTotals) -> GoldReport:
-    return {"files": [], "totals": showing(job.ledger.state("silver")["published"], totals)}
 
 
 LAYER = Layer(

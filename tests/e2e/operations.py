@@ -45,8 +45,15 @@ def operate(app: DeployedApp) -> list[str]:
     _let_the_clock_strike(app)
     _lose_an_event(app)
     sweeping = ("expect transactions {date}.csv --yes", "sweep --older-than 0 --yes", "status --expected")
-    failed += _run(app, *reading, asking, *sweeping, "maintain") + _check_beside_an_arrival(app)
+    deciding = ("undo transactions/good.csv --yes", "redo transactions/good.csv --yes")
+    failed += _run(app, *reading, asking, *sweeping, *deciding, "maintain") + _check_beside_an_arrival(app)
     return failed + _run(app, f"replay --apply --seed {SEED}")
+
+
+def _lose_an_event(app: DeployedApp) -> None:
+    """Put a file without columns that the function hears nothing of: the sweep has it rejected."""
+    with dropped_events(app):
+        app.target.s3.put_object(Bucket=app.target.stack.bronze_bucket, Key="transactions/lost.csv", Body=b"x")
 
 
 def _let_the_clock_strike(app: DeployedApp) -> None:
@@ -72,12 +79,6 @@ def _check_beside_an_arrival(app: DeployedApp) -> list[str]:
         failed += checking.result()
     until(lambda: not _running(app), seconds=WITHIN_SECONDS, what="the end of all executions")
     return failed
-
-
-def _lose_an_event(app: DeployedApp) -> None:
-    """Put a file without columns that the function hears nothing of: the sweep has it rejected."""
-    with dropped_events(app):
-        app.target.s3.put_object(Bucket=app.target.stack.bronze_bucket, Key="transactions/lost.csv", Body=b"x")
 
 
 def _ended(app: DeployedApp) -> int:

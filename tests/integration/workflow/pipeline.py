@@ -72,6 +72,15 @@ class Pipeline:
         counts = {outcome: number for number, outcome in enumerate(OUTCOMES, start=1)}
         self.put("in_silver", silver={"run_seq": 7, "outcomes": counts, "effect_amount": "-10.05"})
 
+    def to_silver_as_action(self) -> None:
+        """Move an action as the Silver job does."""
+        settled = {"inserted": 1, "updated": 2, "deleted": 3, "unchanged": 4}
+        name = "transactions/day 1/ä+b.csv"
+        notice = {"name": name, "ending": "undone", "text": "By ann: amounts x 10"}
+        silver = {"run_seq": 7, "outcomes": dict.fromkeys(OUTCOMES, 0), "settled": settled, "effect_amount": "-10.05"}
+        self.put("in_silver", kind="action", subject="undo", waiting_for="gold", notice=notice, silver=silver)
+        self.ledger.update_item(Key={"file_id": FILE_ID}, UpdateExpression="REMOVE kpis")
+
     def to_gold(self) -> None:
         """Move the file as the Gold job does."""
         item = self.item()

@@ -81,6 +81,25 @@ def test_workflow_leaves_publications_to_the_digest__and_nothing_else(pipeline: 
     assert list(told.values()) == ([[], failed] if fails else [published, []])
 
 
+def test_workflow_mails_keys_and_cents__undone_file(pipeline: Pipeline) -> None:
+    pipeline.put("accepted", subject="undo")
+    pipeline.glue.script = {
+        "silver": [succeed(pipeline.to_silver_as_action)],
+        "gold": [succeed(pipeline.to_gold)],
+    }
+
+    ending = pipeline.run()
+
+    undone = ["Compose the mail: undone or redone", *PUBLISHED[1:-1], "Undone or redone"]
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *SILVER, *GOLD, *undone])
+    [(subject, text)] = pipeline.mails()
+    assert subject == "[assay test] a file was undone"
+    assert text.startswith("The file was undone: transactions/day 1/ä+b.csv\nversion v1\n\nBy ann: amounts x 10\n\n")
+    counts = [line.split() for line in text.splitlines() if line.startswith("  ") and line.split()[-1].isdigit()]
+    assert dict(counts) == {"inserted": "1", "updated": "2", "deleted": "3", "unchanged": "4"}
+    assert "Effect on Silver and Gold: -10.05\n" in text
+
+
 def test_workflow_mails_warnings_and_rules_as_the_item_says_them__published(pipeline: Pipeline) -> None:
     told = "\n\nWarnings\n  Its mean amount {} is 'outside'.\n\nQuarantined rows by rule\n  zip_impossible  1"
     notice = {"name": "a<U+000A>b.csv", "ending": "published with warnings", "text": told}

@@ -44,6 +44,8 @@ COMMANDS = (
     "query",
     "audit",
     "explain",
+    "undo",
+    "redo",
     "replay",
     "resume",
     "maintain",
