@@ -20,6 +20,9 @@ PAUSE_S = 3  # a run is published within seconds, unless it was killed
 NO_MONEY = Decimal("0.00")
 GOLD_HAS_TAKEN = "last Silver run = the Silver run that Gold shows"
 
+UNDONE = """
+    WITH newest AS (SELECT file_id, arg_max(in_effect, (run_seq, "at")) AS is_so FROM silver.decisions GROUP BY file_id)
+    SELECT file_id FROM newest WHERE NOT is_so"""
 FILE_TOTALS = """
     SELECT file_id, count(*) AS row_count, coalesce(sum(amount), 0)::DECIMAL(38, 2) AS total_amount
     FROM ({rows}) GROUP BY file_id"""
@@ -92,7 +95,23 @@ def compare_layers(layers: Layers) -> list[Check]:
 def compare_rows(layers: Layers, published: list[Item], lake: Lake) -> list[Check]:
     """Read all rows of both layers; compare them with the running totals, with each other and with the passports."""
     contents = content_checks(lake, _silver_snapshot(layers.gold))
-    return _silver_rows(layers, lake) + _gold_rows(layers, lake) + contents + file_checks(published, _file_totals(lake))
+    found = _silver_rows(layers, lake) + _gold_rows(layers, lake) + contents + decision_checks(published, lake)
+    return found + file_checks(published, _file_totals(lake))
+
+
+def decision_checks(published: list[Item], lake: Lake) -> list[Check]:
+    """Compare which files are undone by Silver's decisions and by the ledger; no such file may hold a key."""
+    if "silver.decisions" not in lake.tables():
+        return []
+    undone = lake.ask(UNDONE).read_all().column("file_id").to_pylist()
+    in_ledger = [item["file_id"] for item in published if not item["in_effect"]]
+    known = {item["file_id"] for item in published}
+    last = lake.one(f"SELECT count(*) AS n FROM silver.transactions WHERE file_id IN ({UNDONE})")["n"]  # noqa: S608
+    return [
+        Check("files: undone in the ledger = by Silver's decisions", len(in_ledger), len(known.intersection(undone))),
+        Check("files: undone by both", len(in_ledger), len(set(in_ledger).intersection(undone))),
+        Check("keys that an undone file wrote last", 0, last),
+    ]
 
 
 def _silver_rows(layers: Layers, lake: Lake) -> list[Check]:

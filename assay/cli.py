@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from assay import notebooks, sending, workshop
+from assay import notebooks, sending, sweeping, workshop
 from assay.errors import UserError
 from assay.explain import cli as explanation
 from assay.load import cli as load
 from assay.options import CHECK_FAILED, UNUSABLE, AsJson, Profile, Region, StackName, open_ledger, open_target
 from assay.replay import cli as replay
 from assay.resume import cli as resume
+from assay.undo import cli as undo
 
 if TYPE_CHECKING:
     from assay.ledger import Item
@@ -83,12 +84,15 @@ app.command("down")(workshop.down)
 app.command("deploy")(workshop.deploy)
 app.command("upload")(sending.upload_files)
 app.command("check")(sending.check_files)
+app.command("sweep")(sweeping.sweep)
+app.command("expect")(sweeping.expect)
 
 
 @app.command("status")
 def show_status(
     key: Annotated[str | None, typer.Argument(help="One file, by key or file id: list its versions.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many files to list.")] = 20,
+    expected: Annotated[bool, typer.Option("--expected", help="List the expected files instead.")] = False,
     as_json: AsJson = False,
     stack: StackName = None,
     region: Region = None,
@@ -98,6 +102,9 @@ def show_status(
     from assay import console, status
 
     target = open_target(stack, region, profile)
+    if expected:
+        sweeping.show_expected(target, as_json=as_json)
+        return
     ledger = open_ledger(target)
     items = ledger.versions(key) if key else ledger.files()
     if as_json:
@@ -207,6 +214,8 @@ def run_audit(
 
 
 app.command("explain")(explanation.explain)
+app.command("undo")(undo.undo)
+app.command("redo")(undo.redo)
 app.command("replay")(replay.replay)
 app.command("resume")(resume.resume)
 

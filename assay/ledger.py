@@ -34,6 +34,8 @@ LISTED = (
     "kpis",
     "silver",
     "changes",
+    "in_effect",
+    "decisions",
 )
 FILE_ID = re.compile("[0-9a-f]{64}")
 BATCH = 100  # BatchGetItem takes no more keys
@@ -81,13 +83,13 @@ class Ledger:
             raise UserError(f"{key} may be any of {', '.join(matching)}", "name one of them in full")
         return sorted(by_key[matching[0]], key=newest, reverse=True)
 
-    def whole(self) -> list[Item]:
-        """Scan for the whole items of all files."""
+    def whole(self, kind: str = "file") -> list[Item]:
+        """Scan for the whole items of all files, or of all actions."""
         return list(
             self._scan(
-                FilterExpression="#kind = :file",
+                FilterExpression="#kind = :kind",
                 ExpressionAttributeNames={"#kind": "kind"},
-                ExpressionAttributeValues={":file": {"S": "file"}},
+                ExpressionAttributeValues={":kind": {"S": kind}},
                 ConsistentRead=True,
             )
         )

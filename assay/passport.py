@@ -70,17 +70,20 @@ def as_json(item: Item) -> dict[str, object]:
 def render(item: Item, *, short: bool = False) -> RenderableType:
     """Draw the passport; the short form leaves out runs, snapshots and status changes."""
     parts: list[RenderableType] = [_title(item)]
-    if item.get("load"):
+    if item.get("decides"):
+        parts += [_decision(item)]
+    elif item.get("load"):
         parts += [_load(item)]
     elif item.get("kpis"):
         parts += [_kpis(item)]
-    if item.get("silver") and not item.get("load"):
+    if item.get("silver") and not (item.get("load") or item.get("decides")):
         parts += [_outcomes(item)]
     parts += [_check_line(check) for check in checks(item)]
     parts += [Text(f"! {console.shown(warning)}", style="yellow") for warning in item.get("warnings", [])]
     parts += [
         Text(f"{reason['code']}: {console.shown(reason['text'])}", style="red") for reason in item.get("reasons", [])
     ]
+    parts += [Text(_decided(decision), style="bold yellow") for decision in item.get("decisions", [])]
     if item.get("failed"):
         parts.append(_failed(item))
     if not short:
@@ -112,6 +115,28 @@ def _load(item: Item) -> RenderableType:
             ("effect on Silver", console.money(Decimal(silver["effect_amount"]))),
         ]
     return _facts(facts)
+
+
+def _decision(item: Item) -> RenderableType:
+    """Draw what an action decides, and what became of keys once it was carried out."""
+    decides, silver = item["decides"], item.get("silver", {})
+    facts = [
+        ("decision", item["subject"]),
+        ("of the file", decides["file_id"]),
+        ("who", console.shown(decides["who"])),
+        ("when", decides["at"]),
+        ("why", console.shown(decides["reason"])),
+    ]
+    if silver:
+        facts += [(f"keys {name}", console.count(keys)) for name, keys in sorted(silver["settled"].items())]
+        facts += [("effect on Silver", console.money(Decimal(silver["effect_amount"])))]
+    return _facts(facts)
+
+
+def _decided(decision: Item) -> str:
+    done = "redone" if decision["in_effect"] else "undone"
+    why = f": {decision['reason']}" if decision["reason"] else ""
+    return console.shown(f"{done} at {decision['at']} by {decision['who']} in Silver run {decision['run_seq']}{why}")
 
 
 def _kpis(item: Item) -> RenderableType:

@@ -11,11 +11,13 @@ from assay.ledger import Item
 from assay.watch import outcomes_in_words
 
 TRANSACTIONS = "transactions"
-STYLES = {"published": "green", "rejected": "red", "failed": "bold red"}
+STYLES = {"published": "green", "rejected": "red", "failed": "bold red", "undone": "yellow"}
 
 
 def status_of(item: Item) -> str:
-    return "failed" if item.get("failed") else item["status"]
+    if item.get("failed"):
+        return "failed"
+    return "undone" if item.get("decisions") and not item["in_effect"] else str(item["status"])
 
 
 def render_list(items: Sequence[Item], total: int) -> RenderableType:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from assay.errors import UserError
@@ -38,6 +39,7 @@ class Stack:
     lake_bucket: str
     ledger_table: str
     kpi_function: str
+    sweep_function: str
     mail_topic: str
     workflow: str
     silver_job: str
@@ -88,7 +90,9 @@ class Target:
 
     @cached_property
     def functions(self) -> LambdaClient:
-        return self.session.client("lambda", endpoint_url=self.endpoint)
+        """Calls functions, each once: a sweep takes up to a quarter of an hour."""
+        once = Config(read_timeout=910, retries={"max_attempts": 0})
+        return self.session.client("lambda", endpoint_url=self.endpoint, config=once)
 
     @cached_property
     def athena(self) -> AthenaClient:

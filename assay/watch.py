@@ -103,9 +103,10 @@ class Show(Protocol):
 
 
 def outcomes_in_words(item: Item) -> str:
-    """Return in words what became of a file's rows; for a reload, of the keys that it deleted or moved."""
+    """Return in words what became of a file's rows; of the keys that a reload moves, or an undo."""
     silver = item.get("silver", {})
-    told = sorted(silver.get("outcomes", {}).items()) + [(name, silver.get(name)) for name in ("missing", "moved")]
+    counts = {**silver.get("outcomes", {}), **silver.get("settled", {})}
+    told = sorted(counts.items()) + [(name, silver.get(name)) for name in ("missing", "moved")]
     return ", ".join(f"{console.count(number)} {outcome}" for outcome, number in told if number)
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import consecutive, kpi, layers, report, requests, results
+from benchmarks import consecutive, kpi, large, layers, report, requests, results
 from benchmarks.profiles import PROFILES, Profile
 
 
@@ -28,6 +28,7 @@ def parts(profile: Profile, folder: Path, seed: int) -> dict[str, Callable[[], N
         "layers": measure_layers,
         "consecutive": lambda: consecutive.measure(folder, profile, seed=seed),
         "cdc": lambda: consecutive.changes(folder, profile, seed=seed),
+        "large": lambda: large.measure(folder, profile, seed=seed),
         "requests": lambda: requests.measure(folder, profile, seed=seed),
         "report": lambda: report.write(profile.name),
     }
@@ -41,7 +42,7 @@ def reduced(profile: Profile, given: argparse.Namespace) -> Profile:
     if given.sizes:
         profile = replace(profile, sizes=tuple(given.sizes), cdc_sizes=tuple(given.sizes))
     if given.files:
-        profile = replace(profile, kpi_rows=tuple(given.files))
+        profile = replace(profile, kpi_rows=tuple(given.files), large_rows=max(given.files))
     return replace(
         profile,
         seeds=profile.seeds if given.seeds is None else given.seeds,
@@ -55,11 +56,15 @@ def main() -> None:
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("profile", choices=list(PROFILES))
-    parser.add_argument("parts", nargs="*", metavar="PART", help="kpi, layers, consecutive, cdc, requests, report")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help="kpi, layers, consecutive, cdc, large, requests, report"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the histories; the first of several")
     parser.add_argument("--seeds", type=int, help="how many histories of each size")
     parser.add_argument("--sizes", type=int, nargs="+", metavar="ROWS", help="rows of the histories")
-    parser.add_argument("--files", type=int, nargs="+", metavar="ROWS", help="rows of the KPI function's files")
+    parser.add_argument(
+        "--files", type=int, nargs="+", metavar="ROWS", help="rows of the KPI function's files, and of the large run's"
+    )
     parser.add_argument("--rounds", type=int, help="samples of each kind of increment")
     parser.add_argument("--increments", type=int, help="increments in a row")
     given = parser.parse_args()

@@ -26,6 +26,7 @@ class Profile:
     files: int
     burst_files: int
     increments: int
+    large_rows: int
 
 
 SHORT = Profile(
@@ -43,6 +44,7 @@ SHORT = Profile(
     files=1,
     burst_files=20,
     increments=0,
+    large_rows=400_000,
 )
 FULL = Profile(
     name="full",
@@ -59,5 +61,6 @@ FULL = Profile(
     files=5,
     burst_files=200,
     increments=100,
+    large_rows=13_000_000,
 )
 PROFILES = {profile.name: profile for profile in (SHORT, FULL)}

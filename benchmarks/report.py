@@ -34,6 +34,17 @@ OBSTACLES = """## Which targets are missed, and why
 - **Scattered keys against a smaller history.** The same scan of all stored rows, and Gold's scan of all facts of the
   touched months, which here are all months: its sums are recomputed from the facts.
 """
+REQUESTS = {
+    "commits": "catalog commits",
+    "catalog": "requests to the Glue catalog, commits included",
+    "s3_writes": "S3: writes, copies, lists",
+    "s3_reads": "S3: reads",
+    "dynamodb_writes": "DynamoDB: writes",
+    "dynamodb_reads": "DynamoDB: reads",
+    "transitions": "Step Functions: transitions",
+    "job_runs": "job runs",
+}
+"""What is counted for files, by its name in the results."""
 LEAST_STEP = 0.3  # seconds; shorter ones are left out
 HEAD = """# Benchmarks
 
@@ -54,17 +65,18 @@ def write(profile: str) -> None:
     """Write the page from the kept results of a profile, draw the pictures, and print the figures."""
     seeds = [found for seed in range(1, 100) if (found := load(f"layers-seed{seed}", profile))]
     kpi = [found for rows in PROFILES[profile].kpi_rows if (found := load(result_name(rows), profile))]
-    cdc = load("cdc", profile)
+    cdc, large, requests = load("cdc", profile), load("large", profile), load("requests", "short")
     stages, burst, row = (load(name, profile) for name in CONSECUTIVE)
     sections = [
         ("The KPI function", list(targets.of_kpi(kpi))),
         ("Silver and Gold", list(targets.of_layers(seeds)) if seeds else []),
         ("Files in a warm cloud", list(targets.of_consecutive(stages, burst, row))),
+        ("A large run", list(targets.of_large(large))),
     ]
     text = [
         HEAD,
         f"This page shows the {profile} profile.\n",
-        _about([each for each in (*kpi, *seeds, stages, burst, row, cdc) if each]),
+        _about([each for each in (*kpi, *seeds, stages, burst, row, cdc, large) if each]),
     ]
     for title, figures in sections:
         text += [f"## {title}\n", _table(figures) if figures else NOTHING, ""]
@@ -74,6 +86,7 @@ def write(profile: str) -> None:
         text += ["## What an increment of 10,000 rows writes\n", _touched(_last_increments(seeds[-1])), ""]
         text += ["## Where the time goes\n", _profile(seeds[-1]), ""]
     text += ["## What a hundred changed rows touch\n", _changes(cdc["sizes"]) if cdc else NOTHING, ""]
+    text += ["## What a file takes in requests\n", _requests(requests) if requests else NOTHING, ""]
     if not row:
         text += ["## Increments in a row\n", NOTHING, ""]
     text += _pictures(profile)
@@ -174,6 +187,25 @@ def _changes(sizes: dict[str, Any]) -> str:
                 f"| {keys} | {int(size):,} | {read['of_rows']:,} | {read['months']} | {read['rows']:,} | "
                 f"{read['rows'] // read['months']:,} | {added:,} | {dead:,} | {gone} |"
             )
+    return "\n".join([*head, *rows])
+
+
+def _requests(found: dict[str, Any]) -> str:
+    """Return what files take of what AWS bills, in all and for each file."""
+    counts = {way: found[way] for way in ("one file", "many at once")}
+    head = [
+        f"Counted, not timed (`{found['command']}`, kept at {found['at']}): each call to the local cloud is recorded.",
+        "A file of 10,000 rows, and small ones at once, on a history of 100,000 rows. What waits polls every three",
+        "seconds here and every 45 on AWS, so many at once take fewer transitions there. [What it costs](cost.md) has",
+        "the prices.",
+        "",
+        "| | " + " | ".join(f"{way} ({each['files']}), per file" for way, each in counts.items()) + " |",
+        "|---|" + "---|" * len(counts),
+    ]
+    rows = [
+        f"| {what} | " + " | ".join(f"{each[name] / each['files']:,.1f}" for each in counts.values()) + " |"
+        for name, what in REQUESTS.items()
+    ]
     return "\n".join([*head, *rows])
 
 

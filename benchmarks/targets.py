@@ -141,3 +141,17 @@ def of_consecutive(stages: Results | None, burst: Results | None, row: Results |
     if row:
         count = len(row["increments"])
         yield Figure(f"{count} increments in a row, last over first tenth", [row["last"] / row["first"]], most=1.2)
+
+
+def of_large(found: Results | None) -> Iterator[Figure]:
+    """Return what one large file takes of each job, as `docs/limits.md` needs it."""
+    if not found:
+        return
+    rows = found["rows"]
+    for what in ("first load", "all rows changed"):
+        for layer in ("silver", "gold"):
+            run = found[what][layer]
+            name = f"One gzip file of {rows:,} rows, {what}: {layer.capitalize()}"
+            yield Figure(name, [run["whole"]], unit="s")
+            yield Figure(f"{name}, on disk", [run["disk"] / rows], unit="bytes a row")
+            yield Figure(f"{name}, in memory", [run["memory"] / 1e9], unit="GB")

@@ -11,9 +11,10 @@ from contract.companions import COMPANIONS
 from contract.descriptions import column_description
 from contract.dimensions import DIMENSIONS, VERSIONED_DIMENSIONS
 from contract.formats import FOREIGN_FORMATS, HTML, JSON, XML
-from contract.items import BreakerItem, FileItem, LayerItem, RangeItem
+from contract.items import CalendarsItem, FileItem, LateItem, RangeItem, SweepItem
 from contract.kinds import Kind
 from contract.rules import CHANGE_RULES, Rule, rules_of, value_rules
+from contract.runs import BreakerItem, LayerItem
 from contract.sql_types import ORDER_FIELDS, ROW_ORDER
 from contract.subjects import REFERENCES, SUBJECTS, TRANSACTIONS
 from contract.tables import BEFORE_AFTER, GOLD_TABLES, IMAGE, SILVER_TABLES, TABLES, LakeTable
@@ -215,6 +216,8 @@ def dynamo_type(hint: Any) -> str:
         return f"M of {dynamo_type(get_args(hint)[1])}"
     if is_typeddict(hint):
         return "M"
+    if get_origin(hint) is set:
+        return "SS"
     return {bool: "BOOL", int: "N"}.get(hint, "S")
 
 
@@ -262,6 +265,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "layer item": lambda: item_attributes(LayerItem),
     "breaker item": lambda: item_attributes(BreakerItem),
     "range item": lambda: item_attributes(RangeItem),
+    "sweep item": lambda: item_attributes(SweepItem),
+    "calendars item": lambda: item_attributes(CalendarsItem),
+    "late item": lambda: item_attributes(LateItem),
     "reference columns": reference_columns,
     "reference rules": reference_rules,
     "reference forms": reference_forms,

@@ -150,7 +150,10 @@ class TotalComparison:
 
 def compare_totals(production: Mapping[str, Item], replay: Mapping[str, Item]) -> list[TotalComparison]:
     """Compare the running totals of the layers, and the floor that reloads have set."""
-    figures = {"silver": ("row_count", "total_amount", "floor", "loads"), "gold": ("row_count", "total_amount")}
+    figures = {
+        "silver": ("row_count", "total_amount", "floor", "loads", "incomplete_loads"),
+        "gold": ("row_count", "total_amount"),
+    }
     return [
         TotalComparison(
             f"{layer}: {figure}",

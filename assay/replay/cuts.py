@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from assay.errors import NothingPublishedError, UserError
 from assay.ledger import Item
+from assay.replay.items import undone
 
 if TYPE_CHECKING:
-    from contract.items import Cut
+    from contract.runs import Cut
 
     from assay.query import Lake
     from assay.target import Target
@@ -35,10 +36,16 @@ def kept_cut(target: Target, silver_run: int | None, gold_run: int | None) -> Cu
     return found[-1]
 
 
-def totals_at(tables: Lake, files: Sequence[Item]) -> dict[str, Item]:
+def totals_at(tables: Lake, files: Sequence[Item], decided: Sequence[Item]) -> dict[str, Item]:
     """Return what the layers' items said at a cut: by the rows of its tables, and by the reloads among its files."""
-    loads = {file["file_id"]: file["load"]["start_at"] for file in files if "load" in file}
-    reloads = {"loads": loads, "floor": max(loads.values())} if loads else {}
+    reloads: Item = {}
+    without = undone(decided)
+    for file in (file for file in files if "load" in file):
+        is_complete = without.isdisjoint([file["file_id"], *file["load"]["files"]])
+        of_kind = reloads.setdefault("loads" if is_complete else "incomplete_loads", {})
+        of_kind[file["file_id"]] = file["load"]["start_at"]
+    if "loads" in reloads:
+        reloads["floor"] = max(reloads["loads"].values())
     silver, gold = (_totals(tables, layer) for layer in STATES)
     return {"silver": {"published": silver | reloads}, "gold": {"published": gold}}
 

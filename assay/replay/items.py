@@ -1,18 +1,22 @@
-"""Which files a replay takes, and in which batches: each as it was when it was accepted, none is judged again."""
+"""Which files a replay takes, and in which batches: each as it was when it was accepted, none is judged again.
 
-from collections.abc import Sequence
+Undone files come along, and so do the decisions on them: each in a run of its own, once its file is in Silver.
+"""
+
+from collections.abc import Mapping, Sequence
 from random import Random
 
 from assay.errors import UserError
 from assay.ledger import Item
 
 MOST_A_BATCH = 2_000  # no run takes more files
-AFTER_ACCEPTANCE = frozenset({"silver", "gold", "failed", "reasons", "execution_arn"})
+AFTER_ACCEPTANCE = frozenset({"silver", "gold", "failed", "reasons", "execution_arn", "decisions"})
+IN_SILVER = ("in_silver", "published")
 SHOWN = 3
 
 
 def in_silver(items: Sequence[Item]) -> list[Item]:
-    """Return the files whose rows make up Silver; refuse while a file is still being processed.
+    """Return the files and actions that make up Silver; refuse while one is still being processed.
 
     A file that never got further than `received` was not accepted: it is passed over (`never_accepted`).
     """
@@ -22,16 +26,29 @@ def in_silver(items: Sequence[Item]) -> list[Item]:
         raise UserError(
             f"{len(under_way):,} files are still being processed: {named}", "wait until they have ended: assay status"
         )
-    return [item for item in items if item["status"] in ("in_silver", "published") and item["in_effect"]]
+    return [item for item in items if item["status"] in IN_SILVER]
+
+
+def due(decisions: Sequence[Item], replayed: Mapping[str, Item]) -> list[Item]:
+    """Return the decisions that can be carried out: of files that the replay has in Silver, the first one of each."""
+    in_order = sorted(decisions, key=_number, reverse=True)
+    first = {action["decides"]["file_id"]: action for action in in_order}
+    return [action for file_id, action in first.items() if replayed.get(file_id, {}).get("status") in IN_SILVER]
+
+
+def _number(action: Item) -> int:
+    return int(action["decides"]["number"])
 
 
 def up_to(items: Sequence[Item], silver_run: int) -> list[Item]:
-    """Return the files whose rows made up Silver after a run; later ones may be anywhere."""
-    return [
-        item
-        for item in items
-        if item["in_effect"] and item.get("silver", {}).get("run_seq", silver_run + 1) <= silver_run
-    ]
+    """Return the files and actions that made up Silver after a run; later ones may be anywhere."""
+    return [item for item in items if item.get("silver", {}).get("run_seq", silver_run + 1) <= silver_run]
+
+
+def undone(decided: Sequence[Item]) -> set[str]:
+    """Return the files that are not in effect after these decisions."""
+    newest = {action["decides"]["file_id"]: action["decides"] for action in sorted(decided, key=_number)}
+    return {file_id for file_id, decision in newest.items() if not decision["in_effect"]}
 
 
 def _is_under_way(item: Item) -> bool:
@@ -52,6 +69,7 @@ def as_accepted(item: Item) -> Item:
     return {
         **kept,
         "status": "accepted",
+        "in_effect": True,
         "changes": changes,
         "waiting_for": "silver",
         "waiting_since": changes[-1]["at"],

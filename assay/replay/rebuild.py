@@ -6,7 +6,7 @@ from random import Random
 from typing import cast
 from uuid import uuid4
 
-from contract.items import Cut
+from contract.runs import Cut
 
 from assay import console, runs
 from assay.audit import Layers, read_layers
@@ -51,18 +51,23 @@ class Rebuild:
         self._random = Random(seed)  # noqa: S311 - an order to try, nothing secret
         self._token = uuid4().hex
 
-    def rebuild(self, files: Sequence[Item]) -> Rebuilt:
-        """Take files through the jobs again, in another order and in other batches."""
+    def rebuild(self, files: Sequence[Item], decided: Sequence[Item]) -> Rebuilt:
+        """Take files through the jobs again, in another order and in other batches, and the decisions on them."""
+        decisions, actions = list(decided), [action["file_id"] for action in decided]
         scratch.empty(self._target, self._token)
         parts = choosing.batches(files, self._random)
         for number, part in enumerate(parts, 1):
             scratch.require_own(self._target, self._token)
             scratch.put(self._target, [choosing.as_accepted(item) for item in part])
             self._run("Silver", f"batch {number} of {len(parts)}, {len(part):,} files")
+            self._decide(decisions, share=0.5)
             if number < len(parts) and self._random.getrandbits(1):
                 self._run("Gold", f"after batch {number}")
         file_ids = [item["file_id"] for item in files]
         self._run_until_nothing_waits("Silver", "accepted", file_ids)
+        while self._decide(decisions, share=1):
+            pass
+        file_ids += actions
         self._run("Gold", "after the last batch")
         self._run_until_nothing_waits("Gold", "in_silver", file_ids)
         scratch.require_own(self._target, self._token)
@@ -70,6 +75,17 @@ class Rebuild:
         lost = [item for item in ended.values() if item["status"] != "published"]
         totals = (self._replayed.layer("silver") or {}).get("published", {})
         return Rebuilt(self._seed, len(files), lost, self._token, totals)
+
+    def _decide(self, decisions: list[Item], *, share: float) -> int:
+        """Carry out some of the decisions that are due, in runs of their own; return how many."""
+        replayed = self._replayed.get(action["decides"]["file_id"] for action in decisions)
+        chosen = [each for each in choosing.due(decisions, replayed) if self._random.random() < share]
+        if chosen:
+            scratch.require_own(self._target, self._token)
+            scratch.put(self._target, [choosing.as_accepted(action) for action in chosen])
+            decisions[:] = [each for each in decisions if each not in chosen]
+            self._run("Silver", f"{len(chosen):,} decisions on files")
+        return len(chosen)
 
     def _run_until_nothing_waits(self, layer: str, status: str, file_ids: Sequence[str]) -> None:
         """Run a job for what still waits: reloads that wait for their files, or for a run of their own."""
@@ -101,12 +117,12 @@ def tell_passed_over(items: Sequence[Item]) -> None:
 def check(target: Target, ledger: Ledger, cut: Cut, seed: int) -> Report:
     """Rebuild what Silver and Gold held at a cut, and compare; files may go on arriving meanwhile."""
     items = ledger.whole()
-    files = choosing.up_to(items, cut["silver_run_seq"])
+    files, decided = (choosing.up_to(each, cut["silver_run_seq"]) for each in (items, ledger.whole("action")))
     tell_passed_over(choosing.never_accepted(items, before=cut["at"]))
-    rebuilt = Rebuild(target, seed).rebuild(files)
+    rebuilt = Rebuild(target, seed).rebuild(files, decided)
     named = cast(Snapshots, cut["snapshots"])
     with console.working("comparing"), lake(target, _databases(target), named) as tables:
-        found, totals = comparison.compare(tables), totals_at(tables, files)
+        found, totals = comparison.compare(tables), totals_at(tables, files, decided)
     return _report(target, rebuilt, found, totals, (cut["silver_run_seq"], cut["run_seq"]))
 
 
@@ -115,7 +131,7 @@ def rebuild_all(target: Target, ledger: Ledger, seed: int) -> Rebuilt:
     items = ledger.whole()
     files = choosing.in_silver(items)
     tell_passed_over(choosing.never_accepted(items))
-    return Rebuild(target, seed).rebuild(files)
+    return Rebuild(target, seed).rebuild(files, choosing.in_silver(ledger.whole("action")))
 
 
 def compare(target: Target, ledger: Ledger, rebuilt: Rebuilt) -> Report:

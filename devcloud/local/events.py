@@ -34,6 +34,8 @@ def publish(*, source: str, detail_type: str, detail: dict[str, Any], resource: 
 
 
 def _matches(rule: Rule, event: dict[str, Any]) -> bool:
+    if rule.scheduled_expression:
+        return False  # it waits for a time, not for an event
     pattern = json.loads(rule.event_pattern.dump() or "{}")
     # Until moto knows `$or`: an event matches if it matches one of the patterns that it stands for.
     return any(EventPattern.load(json.dumps(each)).matches_event(event) for each in alternatives(pattern))  # type: ignore[arg-type]

@@ -206,6 +206,12 @@ def _lambda(request: Request) -> Iterator[Permission]:
     }
 
 
+def _sqs(request: Request) -> Iterator[Permission]:
+    queue = str(request.given.get("QueueUrl", "")).rpartition("/")[2]
+    action = f"sqs:{request.operation.removesuffix('Batch')}"
+    yield {"action": action, "resource": request.arn(queue) if queue else "*", "context": {}}
+
+
 def _cloudformation(request: Request) -> Iterator[Permission]:
     stack = request.given.get("StackName")
     yield _on(request, request.arn(f"stack/{stack}/*") if stack else "*")
@@ -228,5 +234,6 @@ _OF_SERVICE = {
     "cloudformation": _cloudformation,
     "states": _by_parameter("stateMachineArn", "executionArn"),
     "sns": _by_parameter("TopicArn", "TargetArn"),
+    "sqs": _sqs,
     "secretsmanager": _by_parameter("SecretId"),
 }

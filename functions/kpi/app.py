@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import traceback
-import unicodedata
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from admission import Inspection, inspect_file, inspect_marker
 from aws_lambda_powertools import Logger
-from botocore.exceptions import ClientError
 from cloud.ledger import Ledger, instant, instant_of
 from cloud.mail import failure_body, failure_subject, notice_of, rejection_body, rejection_subject
 from cloud.metrics import count_file
@@ -41,6 +38,7 @@ from cloud.uploads import (
     read_side_car,
     received_item,
 )
+from cloud.workflows import execution_name, start_execution
 from contract.items import AcceptedFile, FileFailure, FileItem, RangeItem
 from contract.limits import FAILURE_CHARACTERS, MARKER_BYTES, REASON_CHARACTERS
 from contract.subjects import is_marker, subject_of
@@ -64,7 +62,6 @@ ATTEMPTS = 3
 """Lambda tries an event of S3 so often before it goes to the dead-letter queue."""
 CLAIM_LIFETIME = timedelta(minutes=20)
 """Longer than the function may run: an older claim on a mail was abandoned."""
-SLUG_CHARACTERS = 40
 
 logger = Logger()
 
@@ -110,7 +107,9 @@ def process(version: ObjectVersion, on: Services, claimant: str) -> str:
     if item["status"] == "rejected":
         _mail_rejection(item, on, claimant)
     elif "execution_arn" not in item:
-        on.ledger.record_execution(version.file_id, _start(item, on))
+        name = execution_name(item["key"], item["file_id"])
+        arn = start_execution(on.workflows, on.settings.state_machine_arn, item, name)
+        on.ledger.record_execution(version.file_id, arn)
     if accepted:
         _learn(version, accepted, on)
     return str(item["status"])
@@ -131,13 +130,6 @@ def give_up(version: ObjectVersion, error: str, on: Services, claimant: str) -> 
 def _told(error: str) -> str:
     said = visible(error, most=REASON_CHARACTERS) or "the last attempt left no message"
     return f"The KPI function could not examine the file: {said}"[:FAILURE_CHARACTERS]
-
-
-def execution_name(key: str, file_id: str) -> str:
-    """Return a name that is the same for every event about a file: a slug to read, and the identity."""
-    ascii_name = unicodedata.normalize("NFKD", key.rpartition("/")[2]).encode("ascii", "ignore").decode()
-    slug = re.sub(r"[^0-9A-Za-z_-]+", "-", ascii_name).strip("-")[:SLUG_CHARACTERS]
-    return f"{slug or 'file'}-{file_id[:32]}"
 
 
 def _head(on: Services, version: ObjectVersion) -> Head | None:
@@ -259,22 +251,6 @@ def _mail_rejection(item: FileItem, on: Services, claimant: str) -> None:
         Message=rejection_body(item),
     )
     on.ledger.mark_mailed(item["file_id"], _now())
-
-
-def _start(item: FileItem, on: Services) -> str:
-    """Start the file's workflow unless it was started before; return the execution's ARN."""
-    name = execution_name(item["key"], item["file_id"])
-    given = {"file_id": item["file_id"], "bucket": item["bucket"], "key": item["key"], "version_id": item["version_id"]}
-    machine = on.settings.state_machine_arn
-    try:
-        return on.workflows.start_execution(
-            stateMachineArn=machine, name=name, input=json.dumps(given, sort_keys=True)
-        )["executionArn"]
-    except ClientError as error:
-        # The name stands for the file: an execution of that name, also a closed one, is this file's.
-        if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
-            raise
-        return f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
 
 
 def _number(value: object) -> int:

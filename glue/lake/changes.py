@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import reduce
-from typing import TypedDict
+from typing import Any, TypedDict, cast
 
 from contract.aggregates import MEASURES
-from contract.items import GoldChanges, GoldOfFile, GoldReport, GroupMovement, RunIntent
-from pyspark.sql import DataFrame
+from contract.items import GoldChanges, GoldOfFile, GroupMovement
+from contract.runs import GoldReport, RunIntent
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from glue.lake.tables import cents
+from glue.lake.failures import require
+from glue.lake.tables import cents, total
 
 MOST_MOVEMENTS = 10
 
@@ -32,6 +34,20 @@ class Change(TypedDict):
     days: list[date]
 
 
+def summarise(net: DataFrame) -> Change:
+    """Return what the changes amount to."""
+    days = [F.collect_set(F.to_date(f"{side}.transacted_at")) for side in ("before", "after")]
+    (found,) = net.agg(
+        F.count("before").alias("had"),
+        F.count("after").alias("have"),
+        F.count(F.when(F.col("before").isNotNull() & F.col("after").isNotNull(), 1)).alias("changed"),
+        total("before.amount").alias("amount_before"),
+        total("after.amount").alias("amount_after"),
+        F.array_sort(F.array_union(*days)).alias("days"),
+    ).collect()
+    return cast(Change, found.asDict())
+
+
 class GroupsMoved(TypedDict):
     """How many groups of each aggregate a run touches, and the largest movements of the first one, `table`."""
 
@@ -46,6 +62,35 @@ class RunChanges(TypedDict):
     change: Change
     members: dict[str, int]
     moved: GroupsMoved | None
+
+
+def count_and_sum() -> list[Column]:
+    """Return what an aggregate holds of each group: how many facts, and their money."""
+    return [F.count("amount").alias("row_count"), total("amount").alias("total_amount")]
+
+
+def added_up() -> list[Column]:
+    """Return the same of groups that are in parts."""
+    return [F.sum("row_count").alias("row_count"), total("total_amount").alias("total_amount")]
+
+
+def counted(sides: Mapping[str, DataFrame], names: Collection[str]) -> dict[str, Any]:
+    """Return groups, facts and money of each aggregate's touched groups, by side (`before` and `after` the run)."""
+    measured = [rows.select("aggregate", *MEASURES, F.lit(side).alias("side")) for side, rows in sides.items()]
+    is_left = F.when(F.col("row_count") > 0, 1).otherwise(0)
+    sums = reduce(DataFrame.unionByName, measured).groupBy("aggregate", "side")
+    nothing = {"touched": 0, "groups": 0, "row_count": 0, "total_amount": Decimal(0)}
+    found: dict[str, Any] = {name: dict.fromkeys(sides, nothing) for name in names}
+    for row in sums.agg(F.count(is_left).alias("touched"), F.sum(is_left).alias("groups"), *added_up()).collect():
+        found[row.aggregate][row.side] = row.asDict()
+    return found
+
+
+def prove_groups(name: str, before: Mapping[str, Any], after: Mapping[str, Any], change: Change) -> None:
+    """Prove that an aggregate's groups move by the effects."""
+    moved, money = (after[measure] - before[measure] for measure in MEASURES)
+    require(f"rows of {name}", found=moved, expected=change["have"] - change["had"])
+    require(f"money of {name}", found=money, expected=change["amount_after"] - change["amount_before"])
 
 
 def largest_movements(sides: Mapping[str, DataFrame], key: tuple[str, ...]) -> list[GroupMovement]:

@@ -14,7 +14,8 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-from contract.items import Cut, LayerName
+from contract.items import LayerName
+from contract.runs import Cut
 from contract.vocabulary import CURRENT_CUT, KEPT_CUTS
 
 MOST_CUTS = 100

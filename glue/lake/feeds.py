@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from contract.items import LayerTotals, PublishedRun
+from contract.runs import LayerTotals, PublishedRun
+from contract.subjects import REFERENCES, TRANSACTIONS
 from contract.tables import SILVER_TABLES
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from glue.lake.decisions import undone_files
 from glue.lake.run import Job
 from glue.lake.tables import CATALOG, columns_or_null
+
+OF_FILES = ("transaction_history", *REFERENCES)
+"""The tables of which only the rows of files in effect count."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,11 @@ class SilverFeed:
         return rows if rows.columns == list(schema) else columns_or_null(rows, schema)
 
     def whole(self, table: str) -> DataFrame:
-        """Return all rows that were appended to a table up to the named run."""
+        """Return the rows of files in effect that were appended to a table up to the named run; all of other tables."""
+        rows = self._appended(table)
+        return rows.where(~F.col("file_id").isin(*self._undone)) if table in OF_FILES and self._undone else rows
+
+    def _appended(self, table: str) -> DataFrame:
         return self.rows(table).where(F.col("run_seq") <= self.run["run_seq"])
 
     def feed(self, table: str) -> DataFrame:
@@ -43,9 +53,44 @@ class SilverFeed:
         return self.whole(table).where(F.col("run_seq") > self.taken.get("silver_run_seq", 0))
 
     def has_news(self, table: str) -> bool:
+        """Tell whether a table has grown, or files of it were undone or redone, since the run that Gold shows."""
+        return self._has_grown(table) or self.is_decided(table)
+
+    def _has_grown(self, table: str) -> bool:
         """Tell from the snapshots alone whether a table has grown since the run that Gold shows."""
         seen = self.taken.get("silver_snapshots", {}).get(table)
         return self.run["snapshots"].get(table) not in (None, seen)
+
+    @cached_property
+    def _undone(self) -> list[str]:
+        """Name the files that are not in effect at the named run."""
+        if "decisions" not in self.run["snapshots"]:
+            return []
+        return [row.file_id for row in undone_files(self._appended("decisions")).collect()]
+
+    @cached_property
+    def _decided(self) -> dict[str, list[str]]:
+        """Return, by the table that holds their rows, the files decided on since the run that Gold shows."""
+        if not self._has_grown("decisions"):
+            return {}
+        file_ids = [row.file_id for row in self.feed("decisions").select("file_id").distinct().collect()]
+        found: dict[str, list[str]] = {}
+        for file in self.job.ledger.files(file_ids):
+            table = "transaction_history" if file["subject"] == TRANSACTIONS.name else file["subject"]
+            found.setdefault(table, []).append(file["file_id"])
+        return found
+
+    def is_decided(self, table: str) -> bool:
+        """Tell whether files with rows in a table were undone or redone since the run that Gold shows."""
+        return table in self._decided
+
+    def decided(self, table: str) -> DataFrame:
+        """Return the rows of these files, in effect or not."""
+        return self._appended(table).where(F.col("file_id").isin(*self._decided.get(table, [])))
+
+    def touched(self, table: str, key: str) -> DataFrame:
+        """Return the keys that rows name that are new to Gold, or whose files were decided on."""
+        return self.feed(table).select(key).unionByName(self.decided(table).select(key)).distinct()
 
     @property
     def is_one_run(self) -> bool:

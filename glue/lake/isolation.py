@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from contract.items import FileItem, RunInProgress, SuspectFiles
+from contract.items import FileItem
+from contract.runs import RunInProgress, SuspectFiles
 
+from glue.lake.decisions import files_and_actions
 from glue.lake.failures import FencedOut, FileBroken, Unfinished, Withdrawn, root_cause
 from glue.lake.ledger import up_to_rows
 from glue.lake.loads import LoadRefused, with_ready_marker
@@ -104,13 +106,15 @@ def take_fresh(job: Job, held: set[str], probe: Probe) -> None:
     """Process the files that have waited longest, as many as a run takes; then the job's own, if it is left.
 
     So nothing is overtaken for long, for every job takes what is oldest; and an execution that starts a job sees its
-    file taken.
+    file taken. Actions have a run each.
     """
     own_id = job.arguments.file_id
-    first = up_to_rows(fresh_files(job, held), job.run_rows)
-    process_all(job, first, probe)
-    if own_id and own_id not in {file["file_id"] for file in first}:
-        left = fresh_files(job, held)
+    waiting, actions = files_and_actions(fresh_files(job, held))
+    first = up_to_rows(waiting, job.run_rows)
+    for taken in (first, *([action] for action in actions)):
+        process_all(job, taken, probe)
+    if own_id and own_id not in {file["file_id"] for file in (*first, *actions)}:
+        left, _ = files_and_actions(fresh_files(job, held))
         own, others = ([file for file in left if (file["file_id"] == own_id) == is_own] for is_own in (True, False))
         if own:
             process_all(job, up_to_rows([*own, *others], job.run_rows), probe)

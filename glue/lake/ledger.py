@@ -16,19 +16,17 @@ import boto3
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
 from contract.items import (
+    Decision,
+    DecisionOfFile,
     FileItem,
     GoldOfFile,
-    LayerItem,
     LayerName,
-    PublishedRun,
     RejectionReason,
-    RunInProgress,
-    RunIntent,
     SilverOfFile,
     StatusName,
-    SuspectFiles,
 )
 from contract.limits import FAILURE_CHARACTERS, RUN_FILES
+from contract.runs import LayerItem, PublishedRun, RunInProgress, RunIntent, SuspectFiles
 
 from glue.lake.failures import FencedOut
 from glue.reading.card_numbers import masked_text
@@ -189,8 +187,8 @@ class Ledger:
 
     def advance(
         self, file_id: str, *, status: StatusName, waiting_for: LayerName | None, found: SilverOfFile | GoldOfFile
-    ) -> None:
-        """Move one file to `status` with what this layer found; moving it there twice does nothing."""
+    ) -> bool:
+        """Move one file to `status` with what this layer found; moving it there twice does nothing, and tells so."""
         at = now_text()
         wait = "waiting_for = :next, waiting_since = :at, " if waiting_for else ""
         values: dict[str, Any] = {":status": status, ":found": found, ":change": [{"status": status, "at": at}]}
@@ -206,6 +204,30 @@ class Ledger:
                 ConditionExpression="#status = :before",
                 ExpressionAttributeNames={"#status": "status"},
                 ExpressionAttributeValues={**values, ":before": before},
+            )
+        except ClientError as error:
+            if not is_refused(error):
+                raise
+            return False
+        return True
+
+    def decide(self, action_id: str, decision: Decision, *, run_seq: int) -> None:
+        """Set whether a file is in effect, and keep who decided it; doing it twice does nothing."""
+        said: DecisionOfFile = {
+            "action": action_id,
+            "in_effect": decision["in_effect"],
+            "who": decision["who"],
+            "at": decision["at"],
+            "reason": decision["reason"],
+            "run_seq": run_seq,
+        }
+        number, held = decision["number"], Attr("decisions")
+        try:
+            self._table.update_item(
+                Key={"file_id": decision["file_id"]},
+                UpdateExpression="SET in_effect = :is, decisions = list_append(if_not_exists(decisions, :none), :said)",
+                ConditionExpression=held.size().eq(number) if number else held.not_exists(),
+                ExpressionAttributeValues={":is": decision["in_effect"], ":none": [], ":said": [said]},
             )
         except ClientError as error:
             if not is_refused(error):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, timedelta
 
-from contract.aggregates import Period
+from contract.aggregates import AGGREGATES, Period
+from pyspark.sql import DataFrame
 
+LISTED_SPANS = 36  # of more touched periods, Iceberg is told the first day and the last
 MONTHS = {Period.MONTH: 1, Period.QUARTER: 3}
 Span = tuple[date, date]
 
@@ -35,3 +37,17 @@ def touched_spans(periods: Iterable[Period], days: Iterable[date]) -> list[Span]
         else:
             touched.append((first, last))
     return touched
+
+
+def within(day: str, first: date, last: date) -> str:
+    """Return the condition that a day lies in a span."""
+    return f"{day} BETWEEN DATE'{first}' AND DATE'{last}'"
+
+
+def near_facts(stored_facts: DataFrame, days: Iterable[date], names: Collection[str]) -> DataFrame:
+    """Return the stored facts of the periods of some aggregates in which one of the days lies."""
+    periods = {Period.DAY, *(AGGREGATES[name].period for name in names)}
+    spans = touched_spans(periods, days)
+    if len(spans) > LISTED_SPANS:
+        spans = [(spans[0][0], spans[-1][1])]
+    return stored_facts.where(" OR ".join(within("transacted_on", *span) for span in spans))

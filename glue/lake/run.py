@@ -17,19 +17,9 @@ from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 import boto3
-from contract.items import (
-    Cut,
-    FileItem,
-    GoldReport,
-    LayerItem,
-    LayerName,
-    LayerTotals,
-    PublishedRun,
-    RunInProgress,
-    RunIntent,
-    SilverReport,
-)
+from contract.items import FileItem, LayerName
 from contract.limits import WORKER_ROWS
+from contract.runs import Cut, GoldReport, LayerItem, LayerTotals, PublishedRun, RunInProgress, RunIntent, SilverReport
 from contract.tables import LakeTable
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
@@ -297,7 +287,7 @@ def rebuild(job: Job) -> None:
 def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace:
     """Read a job's arguments; Glue adds some of its own, which are passed over."""
     parser = argparse.ArgumentParser(prog=layer.name, allow_abbrev=False)
-    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", **layer.options}
+    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", "stage": "", **layer.options}
     for name, default in options.items():
         parser.add_argument(f"--{name}", default=default)
     for name in ("expected_run_seq", *layer.numbers):

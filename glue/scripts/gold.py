@@ -11,13 +11,14 @@ import re
 import sys
 import traceback
 import uuid
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 from operator import and_, or_
 from threading import Lock
 from typing import Annotated, Any, Generic, Literal, NotRequired, TypedDict, TypeVar, cast
@@ -902,7 +903,9 @@ class Notice(TypedDict):
     """What the mails of the workflow say of a file, in words that can be sent as they are."""
 
     name: Annotated[str, "the key, with `<U+XXXX>` for what cannot be seen"]
-    ending: Annotated[Literal["published", "published with warnings"], "for the subject"]
+    ending: Annotated[
+        Literal["published", "published with warnings", "undone", "redone"], "for the subject; the last two of actions"
+    ]
     text: Annotated[str, "warnings, and broken rows by rule with the command that shows them; may be empty"]
 
 
@@ -915,6 +918,12 @@ class SilverOfFile(TypedDict):
     effect_amount: str
     missing: NotRequired[Annotated[int, "markers: living keys that the reload deleted"]]
     moved: NotRequired[Annotated[int, "markers: keys whose value another row of the load now gives"]]
+    settled: NotRequired[
+        Annotated[
+            dict[str, int],
+            "actions: keys `inserted`, `updated` and `deleted`, and those of the file whose value is `unchanged`",
+        ]
+    ]
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
 
 
@@ -945,12 +954,40 @@ class GoldOfFile(TypedDict):
     changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
 
 
-class FileItem(TypedDict):
-    """An item per object version."""
+class Decision(TypedDict):
+    """What an action decides: whether a file is in effect."""
 
-    file_id: Annotated[str, "hex SHA-256 of bucket, key and version id, joined by NUL characters"]
-    kind: Annotated[Literal["file"], "`file`"]
-    subject: Annotated[str, "`transactions`, `cards`, `users`, `mcc_codes`, or `load` for a marker"]
+    file_id: Annotated[str, "of the file"]
+    in_effect: Annotated[bool, "false to undo it, true to redo it"]
+    who: str
+    at: str
+    reason: Annotated[str, "may be empty"]
+    number: Annotated[int, "how many decisions on the file there were before"]
+
+
+class DecisionOfFile(TypedDict):
+    """A decision on a file, once a Silver run has carried it out."""
+
+    action: Annotated[str, "file id of the action"]
+    in_effect: bool
+    who: str
+    at: str
+    reason: str
+    run_seq: Annotated[int, "Silver's"]
+
+
+class FileItem(TypedDict):
+    """An item per object version; and one per action, which has bucket to size of the file that it decides on."""
+
+    file_id: Annotated[
+        str,
+        "hex SHA-256 of bucket, key and version id, joined by NUL characters; of an action, of `action`, the file's id "
+        "and the decision's number",
+    ]
+    kind: Annotated[Literal["file", "action"], "`file`, `action`"]
+    subject: Annotated[
+        str, "`transactions`, `cards`, `users`, `mcc_codes`, `load` for a marker; `undo` or `redo` for an action"
+    ]
     bucket: Annotated[str, "of the object"]
     key: Annotated[str, "of the object"]
     version_id: Annotated[str, "of the object"]
@@ -961,7 +998,9 @@ class FileItem(TypedDict):
     last_modified_at: Annotated[str, "when the object was written: S3's second, the milliseconds of its event"]
     as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]
     status: Annotated[StatusName, "`received → accepted → in_silver → published`, or `rejected`; only forward"]
-    in_effect: Annotated[bool, "false until accepted, then true"]
+    in_effect: Annotated[bool, "false until accepted, then true, unless the newest decision says otherwise"]
+    decisions: NotRequired[Annotated[list[DecisionOfFile], "each undo and redo of the file, in order"]]
+    decides: NotRequired[Annotated[Decision, "actions only"]]
     waiting_for: NotRequired[
         Annotated[
             LayerName,
@@ -1010,6 +1049,65 @@ class AcceptedFile(InspectedFile):
     notice: Notice
 
 
+class PendingFigures(TypedDict):
+    """The figures of an accepted file that is outside of the range."""
+
+    file_id: str
+    accepted_at: str
+    row_count: int
+    mean: Annotated[str, "mean amount"]
+
+
+class RangeItem(TypedDict):
+    """An item per prefix, what earlier accepted files looked like."""
+
+    file_id: Annotated[str, "`range#<first folder>`"]
+    kind: Annotated[Literal["range"], "`range`"]
+    files: Annotated[int, "how many"]
+    min_rows: Annotated[int, "the fewest rows"]
+    max_rows: Annotated[int, "the most rows"]
+    min_mean: Annotated[str, "the smallest mean amount"]
+    max_mean: Annotated[str, "the largest mean amount"]
+    pending: NotRequired[
+        Annotated[list[PendingFigures], "files outside of the range, at most 20; each widens it after a day"]
+    ]
+
+
+class SweepItem(TypedDict):
+    """The item of the sweep."""
+
+    file_id: Annotated[str, "`sweep`"]
+    kind: Annotated[Literal["sweep"], "`sweep`"]
+    holder: NotRequired[Annotated[str, "the call that is at work"]]
+    held_until: NotRequired[Annotated[str, "when another call may take its place"]]
+    began_at: NotRequired[Annotated[str, "when the last walk through Bronze began"]]
+    after_key: NotRequired[Annotated[str, "the last key that the walk has reached; absent when it is through"]]
+    unsent: NotRequired[Annotated[list[str], "lines of what was left behind that no mail has told yet"]]
+
+
+class CalendarsItem(TypedDict):
+    """The item of the calendars."""
+
+    file_id: Annotated[str, "`calendars`"]
+    kind: Annotated[Literal["calendars"], "`calendars`"]
+    keys: Annotated[set[str], "of those that a walk has seen, or `assay expect` has written"]
+
+
+class LateItem(TypedDict):
+    """An item per mail about an expected file: that it is late, or that it came."""
+
+    file_id: Annotated[
+        str, "`late#` or `came#`, and the hex SHA-256 of key and day; `calendar#` and of key and version"
+    ]
+    kind: Annotated[Literal["notice"], "`notice`"]
+    text: Annotated[str, "the line of the mail"]
+    claimed_at: Annotated[str, "when a sweep began to send it"]
+    sent_at: NotRequired[Annotated[str, "when the mail was sent"]]
+
+
+# From functions/kpi/contract/runs.py
+
+
 class PublishedRun(TypedDict):
     """What a layer shows its readers."""
 
@@ -1018,7 +1116,10 @@ class PublishedRun(TypedDict):
     row_count: int
     total_amount: str
     floor: NotRequired[Annotated[str, "Silver: start of the newest complete load, absent when none"]]
-    loads: NotRequired[Annotated[dict[str, str], "Silver: marker's file id → start"]]
+    loads: NotRequired[Annotated[dict[str, str], "Silver: complete loads, marker's file id → start"]]
+    incomplete_loads: NotRequired[
+        Annotated[dict[str, str], "Silver: the same of markers that are undone, or list a file that is"]
+    ]
     silver_run_seq: NotRequired[Annotated[int, "Gold: the Silver run that it shows"]]
     silver_snapshots: NotRequired[Annotated[dict[str, int], "Gold: of that Silver run"]]
 
@@ -1087,30 +1188,6 @@ class BreakerItem(TypedDict):
     prober: NotRequired[Annotated[str, "only while it is open: ARN of the execution that makes the probes"]]
 
 
-class PendingFigures(TypedDict):
-    """The figures of an accepted file that is outside of the range."""
-
-    file_id: str
-    accepted_at: str
-    row_count: int
-    mean: Annotated[str, "mean amount"]
-
-
-class RangeItem(TypedDict):
-    """An item per prefix, what earlier accepted files looked like."""
-
-    file_id: Annotated[str, "`range#<first folder>`"]
-    kind: Annotated[Literal["range"], "`range`"]
-    files: Annotated[int, "how many"]
-    min_rows: Annotated[int, "the fewest rows"]
-    max_rows: Annotated[int, "the most rows"]
-    min_mean: Annotated[str, "the smallest mean amount"]
-    max_mean: Annotated[str, "the largest mean amount"]
-    pending: NotRequired[
-        Annotated[list[PendingFigures], "files outside of the range, at most 20; each widens it after a day"]
-    ]
-
-
 class FileReport(TypedDict):
     """What a Silver run did with one file, as its report in the lake says."""
 
@@ -1119,6 +1196,8 @@ class FileReport(TypedDict):
     effect: str
     missing: NotRequired[int]
     moved: NotRequired[int]
+    settled: NotRequired[dict[str, int]]
+    decides: NotRequired[Decision]
 
 
 class LayerTotals(TypedDict):
@@ -1128,6 +1207,7 @@ class LayerTotals(TypedDict):
     total_amount: str
     floor: NotRequired[str]
     loads: NotRequired[dict[str, str]]
+    incomplete_loads: NotRequired[dict[str, str]]
     silver_run_seq: NotRequired[int]
     silver_snapshots: NotRequired[dict[str, int]]
 
@@ -1189,7 +1269,7 @@ MARKER_FILES = 2_000
 """A marker lists at most so many files."""
 RUN_FILES = 2_000
 """A run takes at most so many files: its list lies in one DynamoDB item, which ends at 400 KB."""
-WORKER_ROWS = 60_000_000
+WORKER_ROWS = 40_000_000
 """A run of Silver takes so many rows for each G.1X worker but the driver: two thirds of what its disk holds
 (`docs/limits.md`)."""
 
@@ -1274,6 +1354,14 @@ QUARANTINE = {
     "run_seq": "bigint",
     "repaired_by": "string",
 }
+DECISIONS = {
+    "run_seq": "bigint",
+    "file_id": "string",
+    "in_effect": "boolean",
+    "who": "string",
+    "at": "timestamp",
+    "reason": "string",
+}
 TOMBSTONES = {"dms_id": "bigint", "row_order": ROW_ORDER, **WRITER}
 OF_A_REFERENCE_ROW = {
     "op": "string",
@@ -1309,6 +1397,12 @@ SILVER_TABLES: Mapping[str, LakeTable] = {
             amount_of_file="amount",
         ),
         LakeTable(
+            *("decisions", "silver", DECISIONS),
+            "One row per undo or redo, append-only: the newest of a file says whether it is in effect.",
+            key=("file_id", "at"),
+            of_the_run=frozenset({"run_seq"}),
+        ),
+        LakeTable(
             *("transaction_effects", "silver", EFFECTS),
             "One row per key that a run changed, append-only: its image before and after.",
             key=("run_seq", "dms_id"),
@@ -1318,7 +1412,7 @@ SILVER_TABLES: Mapping[str, LakeTable] = {
         *(
             LakeTable(
                 *(name, "silver", {**reference.image, **OF_A_REFERENCE_ROW}),
-                "One row per accepted input row, append-only: the newest by `row_order` is the state of its key.",
+                "One row per accepted input row, append-only: the newest one of files in effect is its key's state.",
                 key=PLACE_IN_FILE,
                 of_the_run=frozenset({"outcome", "run_seq"}),
                 amount_of_file="0",
@@ -1422,7 +1516,12 @@ REJECTED = "rejected"
 LAYERS = ("silver", "gold")
 CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"
 """The objects of the lake bucket that name the newest readers' cut, and those that are kept."""
-CAUSES: Mapping[str, str] = {"file": "a row of a file", "load": "the reload that a marker declares"}
+CAUSES: Mapping[str, str] = {
+    "file": "a row of a file",
+    "load": "the reload that a marker declares",
+    "undo": "a file that an operator has undone",
+    "redo": "an undone file that is in effect again",
+}
 """Why a key changed, as `transaction_effects` tells it."""
 
 UPLOAD = "upload"
@@ -2193,76 +2292,6 @@ class Branches:
         return self._written(table).snapshot(self.name)
 
 
-# From glue/lake/changes.py
-
-MOST_MOVEMENTS = 10
-
-
-class Change(TypedDict):
-    """What the changes of a run amount to: keys and money before and after, and the days on which they lie.
-
-    `had` keys had a fact before, `have` have one after, `changed` both.
-    """
-
-    had: int
-    have: int
-    changed: int
-    amount_before: Decimal
-    amount_after: Decimal
-    days: list[date]
-
-
-class GroupsMoved(TypedDict):
-    """How many groups of each aggregate a run touches, and the largest movements of the first one, `table`."""
-
-    groups: dict[str, int]
-    table: str
-    largest: list[GroupMovement]
-
-
-class RunChanges(TypedDict):
-    """What a run has written: what the changes amount to, new members by dimension, and the groups that moved."""
-
-    change: Change
-    members: dict[str, int]
-    moved: GroupsMoved | None
-
-
-def largest_movements(sides: Mapping[str, DataFrame], key: tuple[str, ...]) -> list[GroupMovement]:
-    """Return the ten groups whose money moves most, with what an aggregate held `before` and holds `after` the run."""
-    of_side = "CAST(sum(if(side = '{}', total_amount, 0)) AS {})"
-    columns = [F.expr(of_side.format(side, MEASURES["total_amount"])).alias(side) for side in sides]
-    rows = reduce(DataFrame.unionByName, [rows.withColumn("side", F.lit(side)) for side, rows in sides.items()])
-    moved = rows.groupBy(*key).agg(*columns).where("before <> after")
-    first = moved.orderBy(F.expr("abs(after - before)").desc(), *key).limit(MOST_MOVEMENTS)
-    return [
-        {"group": " ".join(str(row[name]) for name in key), "before": cents(row.before), "after": cents(row.after)}
-        for row in first.collect()
-    ]
-
-
-def changes_told(changes: RunChanges) -> GoldChanges:
-    """Return what a run changed, for its report and the passports of its files."""
-    change, moved = changes["change"], changes["moved"]
-    inserted, deleted = (change[side] - change["changed"] for side in ("have", "had"))
-    told: GoldChanges = {
-        "facts": {"inserted": inserted, "updated": change["changed"], "deleted": deleted},
-        "members": changes["members"],
-        "days": len(change["days"]),
-        "groups": moved["groups"] if moved else {},
-        "largest": moved["largest"] if moved else [],
-    }
-    return told if moved is None else {**told, "table": moved["table"]}
-
-
-def of_run(intent: RunIntent, report: GoldReport) -> GoldOfFile:
-    """Return what the items of the files that a run published say of it."""
-    found: GoldOfFile = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"]}
-    if "changes" in report:  # a rebuild's does not say
-        found["changes"] = report["changes"]
-    return found
-
-
 # From glue/reading/card_numbers.py
 
 FEWEST_DIGITS, MOST_DIGITS, LAST_DIGITS = 13, 19, 4
@@ -2435,6 +2464,141 @@ def require_no_card_number(error: Exception) -> None:
     if (shown := masked_text(told)) != told:
         print(shown, file=sys.stderr, flush=True)
         raise JobFailed(root_cause(error)) from None
+
+
+# From glue/lake/changes.py
+
+MOST_MOVEMENTS = 10
+
+
+class Change(TypedDict):
+    """What the changes of a run amount to: keys and money before and after, and the days on which they lie.
+
+    `had` keys had a fact before, `have` have one after, `changed` both.
+    """
+
+    had: int
+    have: int
+    changed: int
+    amount_before: Decimal
+    amount_after: Decimal
+    days: list[date]
+
+
+def summarise(net: DataFrame) -> Change:
+    """Return what the changes amount to."""
+    days = [F.collect_set(F.to_date(f"{side}.transacted_at")) for side in ("before", "after")]
+    (found,) = net.agg(
+        F.count("before").alias("had"),
+        F.count("after").alias("have"),
+        F.count(F.when(F.col("before").isNotNull() & F.col("after").isNotNull(), 1)).alias("changed"),
+        total("before.amount").alias("amount_before"),
+        total("after.amount").alias("amount_after"),
+        F.array_sort(F.array_union(*days)).alias("days"),
+    ).collect()
+    return cast(Change, found.asDict())
+
+
+class GroupsMoved(TypedDict):
+    """How many groups of each aggregate a run touches, and the largest movements of the first one, `table`."""
+
+    groups: dict[str, int]
+    table: str
+    largest: list[GroupMovement]
+
+
+class RunChanges(TypedDict):
+    """What a run has written: what the changes amount to, new members by dimension, and the groups that moved."""
+
+    change: Change
+    members: dict[str, int]
+    moved: GroupsMoved | None
+
+
+def count_and_sum() -> list[Column]:
+    """Return what an aggregate holds of each group: how many facts, and their money."""
+    return [F.count("amount").alias("row_count"), total("amount").alias("total_amount")]
+
+
+def added_up() -> list[Column]:
+    """Return the same of groups that are in parts."""
+    return [F.sum("row_count").alias("row_count"), total("total_amount").alias("total_amount")]
+
+
+def counted(sides: Mapping[str, DataFrame], names: Collection[str]) -> dict[str, Any]:
+    """Return groups, facts and money of each aggregate's touched groups, by side (`before` and `after` the run)."""
+    measured = [rows.select("aggregate", *MEASURES, F.lit(side).alias("side")) for side, rows in sides.items()]
+    is_left = F.when(F.col("row_count") > 0, 1).otherwise(0)
+    sums = reduce(DataFrame.unionByName, measured).groupBy("aggregate", "side")
+    nothing = {"touched": 0, "groups": 0, "row_count": 0, "total_amount": Decimal(0)}
+    found: dict[str, Any] = {name: dict.fromkeys(sides, nothing) for name in names}
+    for row in sums.agg(F.count(is_left).alias("touched"), F.sum(is_left).alias("groups"), *added_up()).collect():
+        found[row.aggregate][row.side] = row.asDict()
+    return found
+
+
+def prove_groups(name: str, before: Mapping[str, Any], after: Mapping[str, Any], change: Change) -> None:
+    """Prove that an aggregate's groups move by the effects."""
+    moved, money = (after[measure] - before[measure] for measure in MEASURES)
+    require(f"rows of {name}", found=moved, expected=change["have"] - change["had"])
+    require(f"money of {name}", found=money, expected=change["amount_after"] - change["amount_before"])
+
+
+def largest_movements(sides: Mapping[str, DataFrame], key: tuple[str, ...]) -> list[GroupMovement]:
+    """Return the ten groups whose money moves most, with what an aggregate held `before` and holds `after` the run."""
+    of_side = "CAST(sum(if(side = '{}', total_amount, 0)) AS {})"
+    columns = [F.expr(of_side.format(side, MEASURES["total_amount"])).alias(side) for side in sides]
+    rows = reduce(DataFrame.unionByName, [rows.withColumn("side", F.lit(side)) for side, rows in sides.items()])
+    moved = rows.groupBy(*key).agg(*columns).where("before <> after")
+    first = moved.orderBy(F.expr("abs(after - before)").desc(), *key).limit(MOST_MOVEMENTS)
+    return [
+        {"group": " ".join(str(row[name]) for name in key), "before": cents(row.before), "after": cents(row.after)}
+        for row in first.collect()
+    ]
+
+
+def changes_told(changes: RunChanges) -> GoldChanges:
+    """Return what a run changed, for its report and the passports of its files."""
+    change, moved = changes["change"], changes["moved"]
+    inserted, deleted = (change[side] - change["changed"] for side in ("have", "had"))
+    told: GoldChanges = {
+        "facts": {"inserted": inserted, "updated": change["changed"], "deleted": deleted},
+        "members": changes["members"],
+        "days": len(change["days"]),
+        "groups": moved["groups"] if moved else {},
+        "largest": moved["largest"] if moved else [],
+    }
+    return told if moved is None else {**told, "table": moved["table"]}
+
+
+def of_run(intent: RunIntent, report: GoldReport) -> GoldOfFile:
+    """Return what the items of the files that a run published say of it."""
+    found: GoldOfFile = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"]}
+    if "changes" in report:  # a rebuild's does not say
+        found["changes"] = report["changes"]
+    return found
+
+
+# From glue/lake/decisions.py
+
+
+def files_and_actions(waiting: Sequence[FileItem]) -> tuple[list[FileItem], list[FileItem]]:
+    """Tell files from actions: each of these has a run of its own."""
+    return [item for item in waiting if "decides" not in item], [item for item in waiting if "decides" in item]
+
+
+def undone_files(decisions: DataFrame) -> DataFrame:
+    """Return `file_id` of the files that are not in effect, by rows of `decisions`.
+
+    A replay that was put in place may have several decisions on a file under one run.
+    """
+    newest = F.max_by("in_effect", F.struct("run_seq", "at")).alias("in_effect")
+    return decisions.groupBy("file_id").agg(newest).where(~F.col("in_effect")).select("file_id")
+
+
+def without(rows: DataFrame, undone: DataFrame) -> DataFrame:
+    """Return the rows of files in effect."""
+    return rows.join(F.broadcast(undone), on="file_id", how="left_anti")
 
 
 # From glue/lake/compaction.py
@@ -2768,8 +2932,8 @@ class Ledger:
 
     def advance(
         self, file_id: str, *, status: StatusName, waiting_for: LayerName | None, found: SilverOfFile | GoldOfFile
-    ) -> None:
-        """Move one file to `status` with what this layer found; moving it there twice does nothing."""
+    ) -> bool:
+        """Move one file to `status` with what this layer found; moving it there twice does nothing, and tells so."""
         at = now_text()
         wait = "waiting_for = :next, waiting_since = :at, " if waiting_for else ""
         values: dict[str, Any] = {":status": status, ":found": found, ":change": [{"status": status, "at": at}]}
@@ -2785,6 +2949,30 @@ class Ledger:
                 ConditionExpression="#status = :before",
                 ExpressionAttributeNames={"#status": "status"},
                 ExpressionAttributeValues={**values, ":before": before},
+            )
+        except ClientError as error:
+            if not is_refused(error):
+                raise
+            return False
+        return True
+
+    def decide(self, action_id: str, decision: Decision, *, run_seq: int) -> None:
+        """Set whether a file is in effect, and keep who decided it; doing it twice does nothing."""
+        said: DecisionOfFile = {
+            "action": action_id,
+            "in_effect": decision["in_effect"],
+            "who": decision["who"],
+            "at": decision["at"],
+            "reason": decision["reason"],
+            "run_seq": run_seq,
+        }
+        number, held = decision["number"], Attr("decisions")
+        try:
+            self._table.update_item(
+                Key={"file_id": decision["file_id"]},
+                UpdateExpression="SET in_effect = :is, decisions = list_append(if_not_exists(decisions, :none), :said)",
+                ConditionExpression=held.size().eq(number) if number else held.not_exists(),
+                ExpressionAttributeValues={":is": decision["in_effect"], ":none": [], ":said": [said]},
             )
         except ClientError as error:
             if not is_refused(error):
@@ -3122,7 +3310,7 @@ def rebuild(job: Job) -> None:
 def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace:
     """Read a job's arguments; Glue adds some of its own, which are passed over."""
     parser = argparse.ArgumentParser(prog=layer.name, allow_abbrev=False)
-    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", **layer.options}
+    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", "stage": "", **layer.options}
     for name, default in options.items():
         parser.add_argument(f"--{name}", default=default)
     for name in ("expected_run_seq", *layer.numbers):
@@ -3181,6 +3369,9 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
 
 # From glue/lake/feeds.py
 
+OF_FILES = ("transaction_history", *REFERENCES)
+"""The tables of which only the rows of files in effect count."""
+
 
 @dataclass(frozen=True)
 class SilverFeed:
@@ -3204,7 +3395,11 @@ class SilverFeed:
         return rows if rows.columns == list(schema) else columns_or_null(rows, schema)
 
     def whole(self, table: str) -> DataFrame:
-        """Return all rows that were appended to a table up to the named run."""
+        """Return the rows of files in effect that were appended to a table up to the named run; all of other tables."""
+        rows = self._appended(table)
+        return rows.where(~F.col("file_id").isin(*self._undone)) if table in OF_FILES and self._undone else rows
+
+    def _appended(self, table: str) -> DataFrame:
         return self.rows(table).where(F.col("run_seq") <= self.run["run_seq"])
 
     def feed(self, table: str) -> DataFrame:
@@ -3212,9 +3407,44 @@ class SilverFeed:
         return self.whole(table).where(F.col("run_seq") > self.taken.get("silver_run_seq", 0))
 
     def has_news(self, table: str) -> bool:
+        """Tell whether a table has grown, or files of it were undone or redone, since the run that Gold shows."""
+        return self._has_grown(table) or self.is_decided(table)
+
+    def _has_grown(self, table: str) -> bool:
         """Tell from the snapshots alone whether a table has grown since the run that Gold shows."""
         seen = self.taken.get("silver_snapshots", {}).get(table)
         return self.run["snapshots"].get(table) not in (None, seen)
+
+    @cached_property
+    def _undone(self) -> list[str]:
+        """Name the files that are not in effect at the named run."""
+        if "decisions" not in self.run["snapshots"]:
+            return []
+        return [row.file_id for row in undone_files(self._appended("decisions")).collect()]
+
+    @cached_property
+    def _decided(self) -> dict[str, list[str]]:
+        """Return, by the table that holds their rows, the files decided on since the run that Gold shows."""
+        if not self._has_grown("decisions"):
+            return {}
+        file_ids = [row.file_id for row in self.feed("decisions").select("file_id").distinct().collect()]
+        found: dict[str, list[str]] = {}
+        for file in self.job.ledger.files(file_ids):
+            table = "transaction_history" if file["subject"] == TRANSACTIONS.name else file["subject"]
+            found.setdefault(table, []).append(file["file_id"])
+        return found
+
+    def is_decided(self, table: str) -> bool:
+        """Tell whether files with rows in a table were undone or redone since the run that Gold shows."""
+        return table in self._decided
+
+    def decided(self, table: str) -> DataFrame:
+        """Return the rows of these files, in effect or not."""
+        return self._appended(table).where(F.col("file_id").isin(*self._decided.get(table, [])))
+
+    def touched(self, table: str, key: str) -> DataFrame:
+        """Return the keys that rows name that are new to Gold, or whose files were decided on."""
+        return self.feed(table).select(key).unionByName(self.decided(table).select(key)).distinct()
 
     @property
     def is_one_run(self) -> bool:
@@ -3222,8 +3452,44 @@ class SilverFeed:
         return bool(self.run["run_seq"] == self.taken.get("silver_run_seq", 0) + 1)
 
 
+# From glue/lake/metrics.py
+
+NAMESPACE = "Assay"
+
+
+def published_lines(files: Iterable[FileItem], stage: str, now: datetime) -> Iterator[str]:
+    """Yield a line for each subject: the rows of its published files, and their cents if it has money."""
+    rows, cents = Counter[str](), Counter[str]()
+    for file in files:
+        if file["subject"] in SUBJECTS:  # a marker has no rows
+            rows[file["subject"]] += file["kpis"]["row_count"]
+            cents[file["subject"]] += int(Decimal(file["kpis"]["total_amount"]) * 100)
+    for subject, count in rows.items():
+        figures = {"RowsPublished": count}
+        if SUBJECTS[subject].has_money:
+            figures["CentsPublished"] = cents[subject]
+        yield metric_line(figures, {"service": "gold", "stage": stage, "subject": subject}, now)
+
+
+def tell_published(files: Iterable[FileItem], given: argparse.Namespace) -> None:
+    """Log the metrics of files that a job has published, by its `stage`; what a replay builds is not published."""
+    if not given.prefix:
+        for line in published_lines(files, given.stage, datetime.now(UTC)):
+            print(line, flush=True)
+
+
+def metric_line(figures: dict[str, int], dimensions: dict[str, str], now: datetime) -> str:
+    """Return a line of the log from which CloudWatch takes metrics."""
+    metrics = [{"Name": name, "Unit": "Count"} for name in figures]
+    directive = {"Namespace": NAMESPACE, "Dimensions": [list(dimensions)], "Metrics": metrics}
+    at = (now - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    line: dict[str, Any] = {"_aws": {"Timestamp": at, "CloudWatchMetrics": [directive]}}
+    return json.dumps({**line, **dimensions, **figures})
+
+
 # From glue/lake/periods.py
 
+LISTED_SPANS = 36  # of more touched periods, Iceberg is told the first day and the last
 MONTHS = {Period.MONTH: 1, Period.QUARTER: 3}
 Span = tuple[date, date]
 
@@ -3252,6 +3518,20 @@ def touched_spans(periods: Iterable[Period], days: Iterable[date]) -> list[Span]
         else:
             touched.append((first, last))
     return touched
+
+
+def within(day: str, first: date, last: date) -> str:
+    """Return the condition that a day lies in a span."""
+    return f"{day} BETWEEN DATE'{first}' AND DATE'{last}'"
+
+
+def near_facts(stored_facts: DataFrame, days: Iterable[date], names: Collection[str]) -> DataFrame:
+    """Return the stored facts of the periods of some aggregates in which one of the days lies."""
+    periods = {Period.DAY, *(AGGREGATES[name].period for name in names)}
+    spans = touched_spans(periods, days)
+    if len(spans) > LISTED_SPANS:
+        spans = [(spans[0][0], spans[-1][1])]
+    return stored_facts.where(" OR ".join(within("transacted_on", *span) for span in spans))
 
 
 # ## Dimensions
@@ -3340,6 +3620,12 @@ def described(dimension: DimensionTable, rows: DataFrame, touched: DataFrame) ->
     return members(every.withColumns(values).join(named, on=natural, how="left_semi"), dimension)
 
 
+def member_key(name: str) -> Column:
+    """Return the key of the member of a dimension that a row of transactions names, as a number of 64 bits."""
+    key = date_key(F.to_date("transacted_at")) if name == "dim_date" else key_of(DIMENSIONS[name])
+    return key.cast("bigint")
+
+
 def named_by(accepted: DataFrame, name: str) -> DataFrame:
     """Return the members of a dimension that accepted rows name, in the form of its table; not `unknown`."""
     if name == "dim_date":
@@ -3362,9 +3648,7 @@ def unknown_member(spark: SparkSession, schema: Mapping[str, str]) -> DataFrame:
 
 def missing_members(spark: SparkSession, branches: Branches, accepted: DataFrame, names: Collection[str]) -> DataFrame:
     """Return `dimension, key` of the members that accepted rows name, or `unknown`, and that the dimensions lack."""
-    keys = {name: key_of(dimension) for name, dimension in DIMENSIONS.items()}
-    keys["dim_date"] = date_key(F.to_date("transacted_at")).cast("bigint")
-    pairs = [F.struct(F.lit(name).alias("dimension"), keys[name].alias("key")) for name in names]
+    pairs = [F.struct(F.lit(name).alias("dimension"), member_key(name).alias("key")) for name in names]
     unknown = [F.struct(F.lit(name).alias("dimension"), F.lit(0).cast("bigint").alias("key")) for name in names]
     named = accepted.select(F.inline(F.array(*pairs))).unionByName(spark.range(1).select(F.inline(F.array(*unknown))))
     held = [
@@ -3407,18 +3691,58 @@ def has_news_of(silver: SilverFeed, dimension: DimensionTable) -> bool:
     return bool(dimension.attributes) and silver.has_news(described_by)
 
 
-# A dimension that the contract got after Gold's first run takes its members from all rows that were ever accepted.
+# A dimension that the contract got after Gold's first run takes its members from all accepted rows in effect.
+
+
+def all_members(silver: SilverFeed, name: str, touched: DataFrame | None = None) -> DataFrame:
+    """Return the members of a dimension that rows in effect name: all, or those of `touched` keys."""
+    key, dimension, accepted = KEYS[name], DIMENSIONS.get(name), accepted_rows(silver.whole("transaction_history"))
+    if touched is not None:
+        accepted = accepted.withColumn("key", member_key(name)).join(touched, on="key", how="left_semi")
+    rows = named_by(accepted, name)
+    if dimension is not None and is_described_elsewhere(dimension):
+        reference = silver.whole(dimension.described_by)
+        if touched is not None:
+            reference = (
+                reference.withColumn("key", key_of(dimension)).join(touched, on="key", how="left_semi").drop("key")
+            )
+        newer = described(dimension, reference, reference)
+        rows = newer.unionByName(rows.join(newer.select(key), on=key, how="left_anti").select(*SCHEMAS[name]))
+    return rows
 
 
 def fill_dimension(branches: Branches, silver: SilverFeed, name: str) -> None:
     """Write all members of a dimension that no run has written to yet."""
-    key, schema, dimension = KEYS[name], SCHEMAS[name], DIMENSIONS.get(name)
-    rows = named_by(accepted_rows(silver.whole("transaction_history")), name)
-    if dimension is not None and is_described_elsewhere(dimension):
-        reference = silver.whole(dimension.described_by)
-        newer = described(dimension, reference, reference)
-        rows = newer.unionByName(rows.join(newer.select(key), on=key, how="left_anti").select(*schema))
-    branches.replace(name, rows.unionByName(unknown_member(silver.spark, schema)))
+    branches.replace(name, all_members(silver, name).unionByName(unknown_member(silver.spark, SCHEMAS[name])))
+
+
+# Undoing a file takes members with it, and attributes: what any of its rows names is made anew from the rows in effect,
+# and so it is when
+# the file is redone.
+
+
+def touched_members(silver: SilverFeed, name: str) -> DataFrame | None:
+    """Return the keys of the members that rows of undone and redone files name; None where no such file is."""
+    dimension, found = DIMENSIONS.get(name), []
+    if silver.is_decided("transaction_history"):
+        found.append(accepted_rows(silver.decided("transaction_history")).select(member_key(name).alias("key")))
+    if dimension is not None and is_described_elsewhere(dimension) and silver.is_decided(dimension.described_by):
+        found.append(silver.decided(dimension.described_by).select(key_of(dimension).alias("key")))
+    return checkpointed(reduce(DataFrame.unionByName, found).where("key != 0").distinct()) if found else None
+
+
+def settle_members(branches: Branches, silver: SilverFeed, touched: DataFrame, name: str) -> None:
+    """Make members of a dimension anew; those that nothing in effect names go."""
+    key, touched = KEYS[name], broadcast_if_small(touched, touched.count())
+    fresh = checkpointed(all_members(silver, name, touched))
+    held = (
+        silver.spark.table(branches.current(name))
+        .select(key)
+        .join(touched.withColumnRenamed("key", key), on=key, how="left_semi")
+    )
+    gone = held.join(fresh.select(key), on=key, how="left_anti").withColumn("gone", F.lit(True))
+    source = fresh.withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
+    branches.merge(name, source, on=f"t.{key} = s.{key}", clauses=with_gone(SCHEMAS[name]))
 
 
 def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> dict[str, int]:
@@ -3429,7 +3753,15 @@ def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> dict[
     counts = {row.dimension: row["count"] for row in missing.groupBy("dimension").count().collect()}
     news = {name for name, dimension in DIMENSIONS.items() if has_news_of(silver, dimension)}
     touched = [name for name in names if name in news or name in counts]
-    tasks = {name: partial(add_members, branches, silver, accepted, missing, name) for name in touched}
+    decided = {name: keys for name in names if (keys := touched_members(silver, name)) is not None}
+
+    def bring_up(name: str) -> None:
+        if name in touched:
+            add_members(branches, silver, accepted, missing, name)
+        if name in decided:
+            settle_members(branches, silver, decided[name], name)
+
+    tasks = {name: partial(bring_up, name) for name in dict.fromkeys([*touched, *decided])}
     in_parallel({**tasks, **{name: partial(fill_dimension, branches, silver, name) for name in new}})
     run.job.step("dimensions_written", filled=new, **counts)
     return counts
@@ -3496,7 +3828,9 @@ def write_history(branches: Branches, silver: SilverFeed, name: str) -> None:
     history, known = VERSIONED_DIMENSIONS[name], branches.rows_at_most(name)
     schema, key, natural = history.schema, history.key, history.natural
     has_news = silver.has_news(history.subject) if known else history.subject in silver.run["snapshots"]
-    touched = (silver.feed if known else silver.whole)(history.subject).select(natural).distinct()
+    touched = (
+        silver.touched(history.subject, natural) if known else silver.whole(history.subject).select(natural).distinct()
+    )
     fresh = [] if known else [unknown_version(silver.spark, schema)]
     if has_news:
         fresh.append(touched_versions(silver, history, touched))
@@ -3552,20 +3886,6 @@ def images(net: DataFrame, side: str) -> DataFrame:
 # What the changes amount to is what the run has to prove. The days tell which stored rows need not be read.
 
 
-def summarise(net: DataFrame) -> Change:
-    """Return what the changes amount to."""
-    days = [F.collect_set(F.to_date(f"{side}.transacted_at")) for side in ("before", "after")]
-    (found,) = net.agg(
-        F.count("before").alias("had"),
-        F.count("after").alias("have"),
-        F.count(F.when(F.col("before").isNotNull() & F.col("after").isNotNull(), 1)).alias("changed"),
-        total("before.amount").alias("amount_before"),
-        total("after.amount").alias("amount_after"),
-        F.array_sort(F.array_union(*days)).alias("days"),
-    ).collect()
-    return cast(Change, found.asDict())
-
-
 # A fact has the day, a key for each dimension, and its measures.
 
 
@@ -3588,10 +3908,10 @@ def facts_of(spark: SparkSession, branches: Branches, rows: DataFrame) -> DataFr
 
 
 def facts_named_by(branches: Branches, silver: SilverFeed, news: Collection[VersionedDimension]) -> DataFrame:
-    """Return the stored facts of the cards or clients that new reference rows name."""
+    """Return the stored facts of the cards or clients that new, undone or redone reference rows name."""
     stored, touched = silver.spark.table(branches.table("fact_transactions")), []
     for history in news:
-        named = silver.feed(history.subject).select(history.natural).distinct()
+        named = silver.touched(history.subject, history.natural)
         touched.append(stored.join(F.broadcast(named), on=history.natural, how="left_semi").select(*FACT))
     return reduce(DataFrame.unionByName, touched).dropDuplicates(["dms_id"])
 
@@ -3684,16 +4004,6 @@ def group_of(aggregate: AggregateTable) -> list[Column]:
     ]
 
 
-def count_and_sum() -> list[Column]:
-    """Return what an aggregate holds of each group: how many facts, and their money."""
-    return [F.count("amount").alias("row_count"), total("amount").alias("total_amount")]
-
-
-def added_up() -> list[Column]:
-    """Return the same of groups that are in parts."""
-    return [F.sum("row_count").alias("row_count"), total("total_amount").alias("total_amount")]
-
-
 # A touched group is summed afresh from its facts, never by adding differences to a sum. The facts that enter are those
 # of the run.
 
@@ -3747,22 +4057,7 @@ def in_table(groups: DataFrame, name: str) -> DataFrame:
 # follows the change. Only an aggregate over all time reads every fact.
 
 
-LISTED_SPANS = 36  # of more touched periods, Iceberg is told the first day and the last
 ROW_GROUP_BYTES = 5 << 19  # some 100,000 facts: groups are summed from the facts of single periods
-
-
-def within(day: str, first: date, last: date) -> str:
-    """Return the condition that a day lies in a span."""
-    return f"{day} BETWEEN DATE'{first}' AND DATE'{last}'"
-
-
-def near_facts(stored_facts: DataFrame, change: Change, names: Collection[str]) -> DataFrame:
-    """Return the facts of the touched periods."""
-    periods = {Period.DAY, *(AGGREGATES[name].period for name in names)}
-    spans = touched_spans(periods, change["days"])
-    if len(spans) > LISTED_SPANS:
-        spans = [(spans[0][0], spans[-1][1])]
-    return stored_facts.where(" OR ".join(within("transacted_on", *span) for span in spans))
 
 
 # Facts are looked up by one number, a hash of their group. Facts of another group with the same hash are harmless: they
@@ -3792,7 +4087,7 @@ def stored_facts(
     """Return count and sum of the stored facts that stay in each touched group, and the places of those replaced."""
     of_fact = {name: zip(GROUP, group_of(AGGREGATES[name]), strict=True) for name in names}
     named = [column.alias(f"{name}_{part}") for name, group in of_fact.items() for part, column in group]
-    near = near_facts(branches.published_rows("fact_transactions"), change, names)
+    near = near_facts(branches.published_rows("fact_transactions"), change["days"], names)
     replaced = broadcast_if_small(net.where(F.col("before").isNotNull()).select("dms_id"), change["had"])
     rows = near.select("dms_id", "amount", "place", *named)
     rows = rows.join(replaced.withColumn("goes", F.lit(True)), on="dms_id", how="left")
@@ -3844,25 +4139,6 @@ def held_groups(branches: Branches, groups: DataFrame, change: Change, names: Co
     return held.alias("held").join(F.broadcast(groups.alias("groups")), on=reduce(and_, same), how="left_semi")
 
 
-def counted(sides: Mapping[str, DataFrame], names: Collection[str]) -> dict[str, Any]:
-    """Return groups, facts and money of each aggregate's touched groups, by side (`before` and `after` the run)."""
-    measured = [rows.select("aggregate", *MEASURES, F.lit(side).alias("side")) for side, rows in sides.items()]
-    is_left = F.when(F.col("row_count") > 0, 1).otherwise(0)
-    sums = reduce(DataFrame.unionByName, measured).groupBy("aggregate", "side")
-    nothing = {"touched": 0, "groups": 0, "row_count": 0, "total_amount": Decimal(0)}
-    found: dict[str, Any] = {name: dict.fromkeys(sides, nothing) for name in names}
-    for row in sums.agg(F.count(is_left).alias("touched"), F.sum(is_left).alias("groups"), *added_up()).collect():
-        found[row.aggregate][row.side] = row.asDict()
-    return found
-
-
-def prove_groups(name: str, before: Mapping[str, Any], after: Mapping[str, Any], change: Change) -> None:
-    """Prove that an aggregate's groups move by the effects."""
-    moved, money = (after[measure] - before[measure] for measure in MEASURES)
-    require(f"rows of {name}", found=moved, expected=change["have"] - change["had"])
-    require(f"money of {name}", found=money, expected=change["amount_after"] - change["amount_before"])
-
-
 def write_aggregates(
     run: Run, groups: DataFrame, stored: DataFrame | None, change: Change, names: list[str]
 ) -> GroupsMoved:
@@ -3909,10 +4185,15 @@ def fill_aggregate(run: Run, silver: SilverFeed, name: str) -> None:
 # Versions come first, for a fact looks them up. The rest is written side by side, each to its table's branch.
 
 
+def rows_of(file: FileItem) -> int:
+    """Return how many rows a file has, or how many keys an action has settled."""
+    return file["kpis"]["row_count"] if "kpis" in file else sum(file["silver"]["settled"].values())
+
+
 def write(run: Run) -> RunChanges:
     """Write dimensions, facts and aggregates to the run's branches; return what the changes amount to."""
     branches, silver = run.branches, SilverFeed(run.job, run.record["silver"], run.totals_before)
-    rewrites, row_count = run.gained_columns("fact_transactions"), sum(file["kpis"]["row_count"] for file in run.files)
+    rewrites, row_count = run.gained_columns("fact_transactions"), sum(map(rows_of, run.files))
     takes_all = rewrites or run.never_written(GOLD_TABLES)
     size_shuffles(run.spark, max(row_count, silver.run["row_count"]) if takes_all else row_count)
     accepted = checkpointed(accepted_rows(silver.feed("transaction_history")))
@@ -3981,14 +4262,22 @@ def advance(job: Job, intent: RunIntent, report: GoldReport) -> None:
 
 
 def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
-    """Mark files as published and leave their passports in the lake."""
+    """Mark files and actions as published; leave their passports in the lake, and those of files decided on.
 
-    def mark(published_id: str) -> None:
-        job.ledger.advance(published_id, status="published", waiting_for=None, found=run)
-        put_passport(job, job.ledger.files([published_id])[0])
+    Files that were not published before are counted.
+    """
+
+    def mark(published_id: str) -> list[FileItem]:
+        is_moved = job.ledger.advance(published_id, status="published", waiting_for=None, found=run)
+        (item,) = job.ledger.files([published_id])
+        decided = [item["decides"]["file_id"]] if "decides" in item else []
+        for each in [item, *job.ledger.files(decided)]:
+            put_passport(job, each)
+        return [item] if is_moved and not decided else []
 
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(mark, file_ids))
+        moved = [file for files in pool.map(mark, file_ids) for file in files]
+    tell_published(moved, job.arguments)
 
 
 def take(job: Job) -> None:

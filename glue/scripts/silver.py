@@ -589,7 +589,9 @@ class Notice(TypedDict):
     """What the mails of the workflow say of a file, in words that can be sent as they are."""
 
     name: Annotated[str, "the key, with `<U+XXXX>` for what cannot be seen"]
-    ending: Annotated[Literal["published", "published with warnings"], "for the subject"]
+    ending: Annotated[
+        Literal["published", "published with warnings", "undone", "redone"], "for the subject; the last two of actions"
+    ]
     text: Annotated[str, "warnings, and broken rows by rule with the command that shows them; may be empty"]
 
 
@@ -602,6 +604,12 @@ class SilverOfFile(TypedDict):
     effect_amount: str
     missing: NotRequired[Annotated[int, "markers: living keys that the reload deleted"]]
     moved: NotRequired[Annotated[int, "markers: keys whose value another row of the load now gives"]]
+    settled: NotRequired[
+        Annotated[
+            dict[str, int],
+            "actions: keys `inserted`, `updated` and `deleted`, and those of the file whose value is `unchanged`",
+        ]
+    ]
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
 
 
@@ -632,12 +640,40 @@ class GoldOfFile(TypedDict):
     changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
 
 
-class FileItem(TypedDict):
-    """An item per object version."""
+class Decision(TypedDict):
+    """What an action decides: whether a file is in effect."""
 
-    file_id: Annotated[str, "hex SHA-256 of bucket, key and version id, joined by NUL characters"]
-    kind: Annotated[Literal["file"], "`file`"]
-    subject: Annotated[str, "`transactions`, `cards`, `users`, `mcc_codes`, or `load` for a marker"]
+    file_id: Annotated[str, "of the file"]
+    in_effect: Annotated[bool, "false to undo it, true to redo it"]
+    who: str
+    at: str
+    reason: Annotated[str, "may be empty"]
+    number: Annotated[int, "how many decisions on the file there were before"]
+
+
+class DecisionOfFile(TypedDict):
+    """A decision on a file, once a Silver run has carried it out."""
+
+    action: Annotated[str, "file id of the action"]
+    in_effect: bool
+    who: str
+    at: str
+    reason: str
+    run_seq: Annotated[int, "Silver's"]
+
+
+class FileItem(TypedDict):
+    """An item per object version; and one per action, which has bucket to size of the file that it decides on."""
+
+    file_id: Annotated[
+        str,
+        "hex SHA-256 of bucket, key and version id, joined by NUL characters; of an action, of `action`, the file's id "
+        "and the decision's number",
+    ]
+    kind: Annotated[Literal["file", "action"], "`file`, `action`"]
+    subject: Annotated[
+        str, "`transactions`, `cards`, `users`, `mcc_codes`, `load` for a marker; `undo` or `redo` for an action"
+    ]
     bucket: Annotated[str, "of the object"]
     key: Annotated[str, "of the object"]
     version_id: Annotated[str, "of the object"]
@@ -648,7 +684,9 @@ class FileItem(TypedDict):
     last_modified_at: Annotated[str, "when the object was written: S3's second, the milliseconds of its event"]
     as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]
     status: Annotated[StatusName, "`received → accepted → in_silver → published`, or `rejected`; only forward"]
-    in_effect: Annotated[bool, "false until accepted, then true"]
+    in_effect: Annotated[bool, "false until accepted, then true, unless the newest decision says otherwise"]
+    decisions: NotRequired[Annotated[list[DecisionOfFile], "each undo and redo of the file, in order"]]
+    decides: NotRequired[Annotated[Decision, "actions only"]]
     waiting_for: NotRequired[
         Annotated[
             LayerName,
@@ -697,6 +735,65 @@ class AcceptedFile(InspectedFile):
     notice: Notice
 
 
+class PendingFigures(TypedDict):
+    """The figures of an accepted file that is outside of the range."""
+
+    file_id: str
+    accepted_at: str
+    row_count: int
+    mean: Annotated[str, "mean amount"]
+
+
+class RangeItem(TypedDict):
+    """An item per prefix, what earlier accepted files looked like."""
+
+    file_id: Annotated[str, "`range#<first folder>`"]
+    kind: Annotated[Literal["range"], "`range`"]
+    files: Annotated[int, "how many"]
+    min_rows: Annotated[int, "the fewest rows"]
+    max_rows: Annotated[int, "the most rows"]
+    min_mean: Annotated[str, "the smallest mean amount"]
+    max_mean: Annotated[str, "the largest mean amount"]
+    pending: NotRequired[
+        Annotated[list[PendingFigures], "files outside of the range, at most 20; each widens it after a day"]
+    ]
+
+
+class SweepItem(TypedDict):
+    """The item of the sweep."""
+
+    file_id: Annotated[str, "`sweep`"]
+    kind: Annotated[Literal["sweep"], "`sweep`"]
+    holder: NotRequired[Annotated[str, "the call that is at work"]]
+    held_until: NotRequired[Annotated[str, "when another call may take its place"]]
+    began_at: NotRequired[Annotated[str, "when the last walk through Bronze began"]]
+    after_key: NotRequired[Annotated[str, "the last key that the walk has reached; absent when it is through"]]
+    unsent: NotRequired[Annotated[list[str], "lines of what was left behind that no mail has told yet"]]
+
+
+class CalendarsItem(TypedDict):
+    """The item of the calendars."""
+
+    file_id: Annotated[str, "`calendars`"]
+    kind: Annotated[Literal["calendars"], "`calendars`"]
+    keys: Annotated[set[str], "of those that a walk has seen, or `assay expect` has written"]
+
+
+class LateItem(TypedDict):
+    """An item per mail about an expected file: that it is late, or that it came."""
+
+    file_id: Annotated[
+        str, "`late#` or `came#`, and the hex SHA-256 of key and day; `calendar#` and of key and version"
+    ]
+    kind: Annotated[Literal["notice"], "`notice`"]
+    text: Annotated[str, "the line of the mail"]
+    claimed_at: Annotated[str, "when a sweep began to send it"]
+    sent_at: NotRequired[Annotated[str, "when the mail was sent"]]
+
+
+# From functions/kpi/contract/runs.py
+
+
 class PublishedRun(TypedDict):
     """What a layer shows its readers."""
 
@@ -705,7 +802,10 @@ class PublishedRun(TypedDict):
     row_count: int
     total_amount: str
     floor: NotRequired[Annotated[str, "Silver: start of the newest complete load, absent when none"]]
-    loads: NotRequired[Annotated[dict[str, str], "Silver: marker's file id → start"]]
+    loads: NotRequired[Annotated[dict[str, str], "Silver: complete loads, marker's file id → start"]]
+    incomplete_loads: NotRequired[
+        Annotated[dict[str, str], "Silver: the same of markers that are undone, or list a file that is"]
+    ]
     silver_run_seq: NotRequired[Annotated[int, "Gold: the Silver run that it shows"]]
     silver_snapshots: NotRequired[Annotated[dict[str, int], "Gold: of that Silver run"]]
 
@@ -774,30 +874,6 @@ class BreakerItem(TypedDict):
     prober: NotRequired[Annotated[str, "only while it is open: ARN of the execution that makes the probes"]]
 
 
-class PendingFigures(TypedDict):
-    """The figures of an accepted file that is outside of the range."""
-
-    file_id: str
-    accepted_at: str
-    row_count: int
-    mean: Annotated[str, "mean amount"]
-
-
-class RangeItem(TypedDict):
-    """An item per prefix, what earlier accepted files looked like."""
-
-    file_id: Annotated[str, "`range#<first folder>`"]
-    kind: Annotated[Literal["range"], "`range`"]
-    files: Annotated[int, "how many"]
-    min_rows: Annotated[int, "the fewest rows"]
-    max_rows: Annotated[int, "the most rows"]
-    min_mean: Annotated[str, "the smallest mean amount"]
-    max_mean: Annotated[str, "the largest mean amount"]
-    pending: NotRequired[
-        Annotated[list[PendingFigures], "files outside of the range, at most 20; each widens it after a day"]
-    ]
-
-
 class FileReport(TypedDict):
     """What a Silver run did with one file, as its report in the lake says."""
 
@@ -806,6 +882,8 @@ class FileReport(TypedDict):
     effect: str
     missing: NotRequired[int]
     moved: NotRequired[int]
+    settled: NotRequired[dict[str, int]]
+    decides: NotRequired[Decision]
 
 
 class LayerTotals(TypedDict):
@@ -815,6 +893,7 @@ class LayerTotals(TypedDict):
     total_amount: str
     floor: NotRequired[str]
     loads: NotRequired[dict[str, str]]
+    incomplete_loads: NotRequired[dict[str, str]]
     silver_run_seq: NotRequired[int]
     silver_snapshots: NotRequired[dict[str, int]]
 
@@ -876,7 +955,7 @@ MARKER_FILES = 2_000
 """A marker lists at most so many files."""
 RUN_FILES = 2_000
 """A run takes at most so many files: its list lies in one DynamoDB item, which ends at 400 KB."""
-WORKER_ROWS = 60_000_000
+WORKER_ROWS = 40_000_000
 """A run of Silver takes so many rows for each G.1X worker but the driver: two thirds of what its disk holds
 (`docs/limits.md`)."""
 
@@ -1362,6 +1441,14 @@ QUARANTINE = {
     "run_seq": "bigint",
     "repaired_by": "string",
 }
+DECISIONS = {
+    "run_seq": "bigint",
+    "file_id": "string",
+    "in_effect": "boolean",
+    "who": "string",
+    "at": "timestamp",
+    "reason": "string",
+}
 TOMBSTONES = {"dms_id": "bigint", "row_order": ROW_ORDER, **WRITER}
 OF_A_REFERENCE_ROW = {
     "op": "string",
@@ -1397,6 +1484,12 @@ SILVER_TABLES: Mapping[str, LakeTable] = {
             amount_of_file="amount",
         ),
         LakeTable(
+            *("decisions", "silver", DECISIONS),
+            "One row per undo or redo, append-only: the newest of a file says whether it is in effect.",
+            key=("file_id", "at"),
+            of_the_run=frozenset({"run_seq"}),
+        ),
+        LakeTable(
             *("transaction_effects", "silver", EFFECTS),
             "One row per key that a run changed, append-only: its image before and after.",
             key=("run_seq", "dms_id"),
@@ -1406,7 +1499,7 @@ SILVER_TABLES: Mapping[str, LakeTable] = {
         *(
             LakeTable(
                 *(name, "silver", {**reference.image, **OF_A_REFERENCE_ROW}),
-                "One row per accepted input row, append-only: the newest by `row_order` is the state of its key.",
+                "One row per accepted input row, append-only: the newest one of files in effect is its key's state.",
                 key=PLACE_IN_FILE,
                 of_the_run=frozenset({"outcome", "run_seq"}),
                 amount_of_file="0",
@@ -1510,7 +1603,12 @@ REJECTED = "rejected"
 LAYERS = ("silver", "gold")
 CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"
 """The objects of the lake bucket that name the newest readers' cut, and those that are kept."""
-CAUSES: Mapping[str, str] = {"file": "a row of a file", "load": "the reload that a marker declares"}
+CAUSES: Mapping[str, str] = {
+    "file": "a row of a file",
+    "load": "the reload that a marker declares",
+    "undo": "a file that an operator has undone",
+    "redo": "an undone file that is in effect again",
+}
 """Why a key changed, as `transaction_effects` tells it."""
 
 UPLOAD = "upload"
@@ -2331,6 +2429,28 @@ class Branches:
         return self._written(table).snapshot(self.name)
 
 
+# From glue/lake/decisions.py
+
+
+def files_and_actions(waiting: Sequence[FileItem]) -> tuple[list[FileItem], list[FileItem]]:
+    """Tell files from actions: each of these has a run of its own."""
+    return [item for item in waiting if "decides" not in item], [item for item in waiting if "decides" in item]
+
+
+def undone_files(decisions: DataFrame) -> DataFrame:
+    """Return `file_id` of the files that are not in effect, by rows of `decisions`.
+
+    A replay that was put in place may have several decisions on a file under one run.
+    """
+    newest = F.max_by("in_effect", F.struct("run_seq", "at")).alias("in_effect")
+    return decisions.groupBy("file_id").agg(newest).where(~F.col("in_effect")).select("file_id")
+
+
+def without(rows: DataFrame, undone: DataFrame) -> DataFrame:
+    """Return the rows of files in effect."""
+    return rows.join(F.broadcast(undone), on="file_id", how="left_anti")
+
+
 # From glue/reading/card_numbers.py
 
 FEWEST_DIGITS, MOST_DIGITS, LAST_DIGITS = 13, 19, 4
@@ -2663,8 +2783,8 @@ class Ledger:
 
     def advance(
         self, file_id: str, *, status: StatusName, waiting_for: LayerName | None, found: SilverOfFile | GoldOfFile
-    ) -> None:
-        """Move one file to `status` with what this layer found; moving it there twice does nothing."""
+    ) -> bool:
+        """Move one file to `status` with what this layer found; moving it there twice does nothing, and tells so."""
         at = now_text()
         wait = "waiting_for = :next, waiting_since = :at, " if waiting_for else ""
         values: dict[str, Any] = {":status": status, ":found": found, ":change": [{"status": status, "at": at}]}
@@ -2680,6 +2800,30 @@ class Ledger:
                 ConditionExpression="#status = :before",
                 ExpressionAttributeNames={"#status": "status"},
                 ExpressionAttributeValues={**values, ":before": before},
+            )
+        except ClientError as error:
+            if not is_refused(error):
+                raise
+            return False
+        return True
+
+    def decide(self, action_id: str, decision: Decision, *, run_seq: int) -> None:
+        """Set whether a file is in effect, and keep who decided it; doing it twice does nothing."""
+        said: DecisionOfFile = {
+            "action": action_id,
+            "in_effect": decision["in_effect"],
+            "who": decision["who"],
+            "at": decision["at"],
+            "reason": decision["reason"],
+            "run_seq": run_seq,
+        }
+        number, held = decision["number"], Attr("decisions")
+        try:
+            self._table.update_item(
+                Key={"file_id": decision["file_id"]},
+                UpdateExpression="SET in_effect = :is, decisions = list_append(if_not_exists(decisions, :none), :said)",
+                ConditionExpression=held.size().eq(number) if number else held.not_exists(),
+                ExpressionAttributeValues={":is": decision["in_effect"], ":none": [], ":said": [said]},
             )
         except ClientError as error:
             if not is_refused(error):
@@ -2773,16 +2917,102 @@ class LoadRefused(Exception):  # noqa: N818 - a decision, not an error of the pr
 
 
 @dataclass(frozen=True)
+class Loads:
+    """The markers that were taken, each with its load's start: of complete loads, and of the others."""
+
+    complete: Mapping[str, str]
+    incomplete: Mapping[str, str]
+
+    @classmethod
+    def of(cls, totals: LayerTotals) -> Loads:
+        return cls(totals.get("loads", {}), totals.get("incomplete_loads", {}))
+
+    @property
+    def floor(self) -> str | None:
+        """Return the start of the newest complete load."""
+        return max(self.complete.values(), default=None)
+
+    def starts(self, ledger: Ledger) -> dict[str, str]:
+        """Return where the files of complete loads begin: with the newest load that lists them."""
+        return starts_of(ledger.files(self.complete))
+
+    def having(self, marker: FileItem, *, is_complete: bool) -> Loads:
+        """Return these loads and one more, or one of them as it is now."""
+        file_id, start = marker["file_id"], marker["load"]["start_at"]
+        others = [
+            {key: each for key, each in kind.items() if key != file_id} for kind in (self.complete, self.incomplete)
+        ]
+        others[0 if is_complete else 1][file_id] = start
+        return Loads(*others)
+
+    def in_totals(self, totals: LayerTotals) -> LayerTotals:
+        """Add the loads to a layer's totals."""
+        found: LayerTotals = {**totals}
+        if self.floor is not None:
+            found["floor"] = self.floor
+        if self.complete:
+            found["loads"] = dict(self.complete)
+        if self.incomplete:
+            found["incomplete_loads"] = dict(self.incomplete)
+        return found
+
+
+@dataclass(frozen=True)
 class Reload:
     """A declared reload that this run completes: its marker, the floor after it, and where its files now begin."""
 
     marker: FileItem
     floor: str
     starts: dict[str, str]
+    cause = "load"
+    moves_loads = True
 
     @property
-    def marker_id(self) -> str:
+    def owner_id(self) -> str:
+        """Return the item to whose account its effects go."""
         return self.marker["file_id"]
+
+    @property
+    def file_id(self) -> str:
+        """Return the file that takes away the keys which nothing names any more."""
+        return self.owner_id
+
+
+@dataclass(frozen=True)
+class Action:
+    """An undo or redo: its item, what it decides, and where loads stand after it."""
+
+    item: FileItem
+    decision: Decision
+    loads: Loads
+    starts: dict[str, str]
+    moves_loads: bool
+
+    @property
+    def cause(self) -> str:
+        return "redo" if self.decision["in_effect"] else "undo"
+
+    @property
+    def floor(self) -> str | None:
+        return self.loads.floor
+
+    @property
+    def owner_id(self) -> str:
+        """Return the item to whose account its effects go."""
+        return self.item["file_id"]
+
+    @property
+    def file_id(self) -> str:
+        """Return the file that it decides on."""
+        return self.decision["file_id"]
+
+
+def starts_of(markers: Iterable[FileItem]) -> dict[str, str]:
+    starts: dict[str, str] = {}
+    for marker in markers:
+        for listed in marker["load"]["files"]:
+            starts[listed] = max(starts.get(listed, ""), marker["load"]["start_at"])
+    return starts
 
 
 def with_ready_marker(ledger: Ledger, files: Sequence[FileItem], run_rows: int) -> list[FileItem]:
@@ -2796,7 +3026,7 @@ def with_ready_marker(ledger: Ledger, files: Sequence[FileItem], run_rows: int) 
         listed = {file["file_id"]: file for file in ledger.files(marker["load"]["files"])}
         refuse_broken(marker, listed.values())
         arriving = {file_id: file for file_id, file in listed.items() if file.get("waiting_for") == "silver"}
-        there = [file for file in listed.values() if file["status"] in ("in_silver", "published") and file["in_effect"]]
+        there = [file for file in listed.values() if file["status"] in ("in_silver", "published")]
         run = [*{**others, **arriving}.values()]
         fits = len(run) == len(others) or up_to_rows(run, run_rows) == run
         if fits and len(arriving) + len(there) == len(set(marker["load"]["files"])):
@@ -2813,40 +3043,50 @@ def refuse_broken(marker: FileItem, listed: Iterable[FileItem]) -> None:
             raise LoadRefused(marker["file_id"], reason, "load_file_missing")
 
 
-def reload_of(ledger: Ledger, files: Sequence[FileItem], before: LayerTotals) -> Reload | None:
-    """Return the reload that this run completes; a file that several loads list begins with the newest of them."""
+def loads_after(ledger: Ledger, files: Sequence[FileItem], before: Loads) -> Loads:
+    """Return the loads after a run takes these files; one that lists an undone file is taken, and not complete."""
     marker = next((file for file in files if file["subject"] == "load"), None)
     if marker is None:
+        return before
+    return before.having(marker, is_complete=all(file["in_effect"] for file in ledger.files(marker["load"]["files"])))
+
+
+def reload_of(ledger: Ledger, files: Sequence[FileItem], after: Loads) -> Reload | None:
+    """Return the reload that this run completes; a file that several loads list begins with the newest of them."""
+    marker = next((file for file in files if file["file_id"] in after.complete), None)
+    if marker is None or after.floor is None:
         return None
-    starts: dict[str, str] = {}
-    for load in [*ledger.files(before.get("loads", {})), marker]:
-        for listed in load["load"]["files"]:
-            starts[listed] = max(starts.get(listed, ""), load["load"]["start_at"])
-    listed_here = {file: starts[file] for file in marker["load"]["files"]}
-    return Reload(marker, max(before.get("floor", ""), marker["load"]["start_at"]), listed_here)
+    starts = after.starts(ledger)
+    return Reload(marker, after.floor, {file: starts[file] for file in marker["load"]["files"]})
+
+
+def action_of(ledger: Ledger, item: FileItem, before: Loads) -> Action:
+    """Return what an action decides, and where loads stand after it; raise FileBroken if it comes too late."""
+    decision = item["decides"]
+    (file,) = ledger.files([decision["file_id"]])
+    place = file["status"] in ("in_silver", "published"), file["in_effect"], len(file.get("decisions", []))
+    if place != (True, not decision["in_effect"], decision["number"]):
+        raise FileBroken(item["file_id"], f"{file['key']} is not in Silver, or somebody else has decided on it")
+    after = before
+    for marker in ledger.files([*before.complete, *before.incomplete]):
+        members = {marker["file_id"], *marker["load"]["files"]}
+        if decision["file_id"] in members:
+            others = ledger.files(members - {decision["file_id"]})
+            is_complete = decision["in_effect"] and all(file["in_effect"] for file in others)
+            after = after.having(marker, is_complete=is_complete)
+    starts = after.starts(ledger)
+    moves_loads = (after.floor, starts) != (before.floor, before.starts(ledger))
+    return Action(item, decision, after, starts, moves_loads)
 
 
 def limit_missing(reload: Reload, missing_rows: int, living: int, maximum_share: Decimal) -> None:
     """Refuse a reload that would delete too large a share of the living rows."""
     if missing_rows > maximum_share * living:
         raise LoadRefused(
-            reload.marker_id,
+            reload.owner_id,
             f"The reload would delete {missing_rows:,} rows of {living:,} "
             f"({100 * Decimal(missing_rows) / living:.1f} %), the maximum is {100 * maximum_share:f} %.",
         )
-
-
-def with_loads(totals: LayerTotals, before: LayerTotals, reload: Reload | None) -> LayerTotals:
-    """Add the floor and the complete loads after a run."""
-    if reload is None:
-        kept: LayerTotals = {**totals}
-        if "floor" in before:
-            kept["floor"] = before["floor"]
-        if "loads" in before:
-            kept["loads"] = before["loads"]
-        return kept
-    loads = {**before.get("loads", {}), reload.marker_id: reload.marker["load"]["start_at"]}
-    return {**totals, "floor": reload.floor, "loads": loads}
 
 
 # From glue/lake/compaction.py
@@ -3279,7 +3519,7 @@ def rebuild(job: Job) -> None:
 def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace:
     """Read a job's arguments; Glue adds some of its own, which are passed over."""
     parser = argparse.ArgumentParser(prog=layer.name, allow_abbrev=False)
-    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", **layer.options}
+    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", "stage": "", **layer.options}
     for name, default in options.items():
         parser.add_argument(f"--{name}", default=default)
     for name in ("expected_run_seq", *layer.numbers):
@@ -3425,13 +3665,15 @@ def take_fresh(job: Job, held: set[str], probe: Probe) -> None:
     """Process the files that have waited longest, as many as a run takes; then the job's own, if it is left.
 
     So nothing is overtaken for long, for every job takes what is oldest; and an execution that starts a job sees its
-    file taken.
+    file taken. Actions have a run each.
     """
     own_id = job.arguments.file_id
-    first = up_to_rows(fresh_files(job, held), job.run_rows)
-    process_all(job, first, probe)
-    if own_id and own_id not in {file["file_id"] for file in first}:
-        left = fresh_files(job, held)
+    waiting, actions = files_and_actions(fresh_files(job, held))
+    first = up_to_rows(waiting, job.run_rows)
+    for taken in (first, *([action] for action in actions)):
+        process_all(job, taken, probe)
+    if own_id and own_id not in {file["file_id"] for file in (*first, *actions)}:
+        left, _ = files_and_actions(fresh_files(job, held))
         own, others = ([file for file in left if (file["file_id"] == own_id) == is_own] for is_own in (True, False))
         if own:
             process_all(job, up_to_rows([*own, *others], job.run_rows), probe)
@@ -3491,6 +3733,101 @@ def still_waiting(job: Job, file_ids: Sequence[str]) -> list[FileItem]:
 
 def is_load(file: FileItem) -> bool:
     return file["subject"] == "load"
+
+
+# From glue/lake/outcomes.py
+
+COUNTED = {
+    "file_id": "string", "outcome": "string", "amount": MONEY, "effect_amount": EFFECT, "change": "string",
+    "had": "boolean", "had_tombstone": "boolean", "is_newest": "boolean", "op": "string",
+}  # fmt: skip
+
+
+def decisions(classified: DataFrame, mover: Reload | Action | None) -> DataFrame:
+    """Return what a run decided over its rows, in the form that is counted."""
+    is_input, owner = F.col("is_input"), F.lit(mover.owner_id if mover else None)
+    whose = F.when(is_input, F.col("file_id")).otherwise(owner)
+    known = {"file_id": whose, "outcome": F.when(is_input, F.col("outcome")), "had_tombstone": ~F.col("stored.living")}
+    return conform(classified.withColumns(known), COUNTED)
+
+
+def reference_decisions(classified: DataFrame) -> DataFrame:
+    """Return the outcomes of rows without money."""
+    return columns_or_null(classified.select("file_id", "outcome"), COUNTED)
+
+
+def quarantined(rows: DataFrame) -> DataFrame:
+    """Return quarantine rows in the form that is counted."""
+    found = columns_or_null(rows, {"file_id": "string", "amount": MONEY})
+    return columns_or_null(found.withColumn("outcome", F.lit("quarantined")), COUNTED)
+
+
+class Sums(TypedDict):
+    """What the tables of state must show after a run."""
+
+    changes: int
+    state_rows: int
+    state_amount: Decimal
+    state_known: int
+    deletions: int
+    tombstones: int
+    tombstones_known: int
+    revived: int
+
+
+class OutcomeCount(Sums):
+    """What a run decided of one outcome of one file; the outcome of rows that are moved is null."""
+
+    file_id: str
+    outcome: str | None
+    row_count: int
+    amount: Decimal | None
+    effect: Decimal
+
+
+def by_outcome(rows: DataFrame) -> list[OutcomeCount]:
+    """Count what was decided, by file and outcome."""
+    living, deleted = F.col("is_newest") & (F.col("op") != "D"), F.col("is_newest") & (F.col("op") == "D")
+
+    def number(condition: Column) -> Column:
+        return F.count(F.when(condition, 1))
+
+    counted = rows.groupBy("file_id", "outcome").agg(
+        F.count(F.lit(1)).alias("row_count"),
+        F.sum(F.col("amount").cast(TOTAL)).alias("amount"),
+        total("effect_amount").alias("effect"),
+        number(F.col("change").isNotNull()).alias("changes"),
+        number(living).alias("state_rows"),
+        F.coalesce(F.sum(F.when(living, F.col("amount")).cast(TOTAL)), F.lit(Decimal(0))).alias("state_amount"),
+        number(living & F.col("had")).alias("state_known"),
+        number(F.col("change") == "deleted").alias("deletions"),
+        number(deleted).alias("tombstones"),
+        number(deleted & F.col("had_tombstone")).alias("tombstones_known"),
+        number(living & F.col("had_tombstone")).alias("revived"),
+    )
+    return [cast(OutcomeCount, row.asDict()) for row in counted.collect()]
+
+
+def summed(counted: Sequence[OutcomeCount]) -> Sums:
+    """Return the sums over all files and outcomes."""
+    whole = {name: sum(cast(Mapping[str, int], row)[name] for row in counted) for name in Sums.__annotations__}
+    return cast(Sums, {**whole, "state_amount": sum((row["state_amount"] for row in counted), Decimal(0))})
+
+
+def no_rows() -> FileReport:
+    return {"outcomes": dict.fromkeys(OUTCOMES, 0), "amounts": {}, "effect": cents(None)}
+
+
+def of_files(counted: Iterable[OutcomeCount]) -> dict[str, FileReport]:
+    """Return per file the count and the amounts of each outcome, and the sum of the effects."""
+    report: dict[str, FileReport] = {}
+    for row in counted:
+        found = report.setdefault(row["file_id"], no_rows())
+        found["effect"] = cents(Decimal(found["effect"]) + row["effect"])
+        if row["outcome"] is not None:
+            found["outcomes"][row["outcome"]] = row["row_count"]
+            found["amounts"][row["outcome"]] = cents(row["amount"])
+    return report
 
 
 # From glue/reading/figures.py
@@ -4741,20 +5078,30 @@ STORED = {**STATE, "living": "boolean", "place": PLACE}
 
 @dataclass(frozen=True)
 class SilverRun:
-    """One run: its number, its branches, the reload that it completes, its rows, and the range of their keys."""
+    """One run: its number, its branches, the reload that it completes or the action that it carries out, its keys."""
 
     spark: SparkSession
     branches: Branches
     run_seq: int
     reload: Reload | None = None
+    action: Action | None = None
     row_count: int = 0
     low: int = 0
     high: int = -1
 
     @property
+    def mover(self) -> Reload | Action | None:
+        """Return what may change keys that no row of the run's files names."""
+        return self.reload or self.action
+
+    @property
+    def may_touch_any_key(self) -> bool:
+        return self.mover is not None and self.mover.moves_loads
+
+    @property
     def same_key(self) -> str:
-        """Return the condition of a join by key; by the range file statistics prune, but a reload may touch any key."""
-        bounds = "" if self.reload else f" AND t.dms_id BETWEEN {self.low} AND {self.high}"
+        """Return the condition of a join by key; by the range file statistics prune, where there is one."""
+        bounds = "" if self.may_touch_any_key else f" AND t.dms_id BETWEEN {self.low} AND {self.high}"
         return f"t.dms_id = s.dms_id{bounds}"
 
     @property
@@ -4770,14 +5117,16 @@ class SilverRun:
 
 def stored_of(run: SilverRun, table: str, keys: DataFrame) -> DataFrame:
     """Return the stored rows under these keys, as far as a row's outcome and effects depend on them."""
-    if run.reload:
-        return moved_up(run.spark, run.branches.published_rows(table), run.reload)
-    names = (*IMAGE, "row_order") if table == "transactions" else TOMBSTONES
+    if run.may_touch_any_key:
+        rows = run.branches.published_rows(table)
+        return moved_up(run.spark, rows, run.reload) if run.reload else rows
+    of_state = STATE if run.action else (*IMAGE, "row_order")
+    names = of_state if table == "transactions" else TOMBSTONES
     return run.branches.published_rows_of(table, keys, names, between=(run.low, run.high), most=run.row_count)
 
 
 def stored_rows(run: SilverRun, keys: DataFrame) -> DataFrame:
-    """Return the living rows and the tombstones under these keys, for a reload all, in the form `STORED`."""
+    """Return the living rows and the tombstones under these keys, or all, in the form `STORED`."""
     living = {"transactions": True, "tombstones": False}
     parts = [
         columns_or_null(stored_of(run, table, keys).withColumn("living", F.lit(is_living)), STORED)
@@ -4793,9 +5142,9 @@ def stored_rows(run: SilverRun, keys: DataFrame) -> DataFrame:
 # run's own, without an outcome.
 
 
-def moved_up(spark: SparkSession, rows: DataFrame, reload: Reload) -> DataFrame:
-    """Give the rows (`file_id`, `row_order`) of a reload's files their position."""
-    starts = [{"file_id": file, "start": start} for file, start in reload.starts.items()]
+def moved_up(spark: SparkSession, rows: DataFrame, mover: Reload | Action) -> DataFrame:
+    """Give the rows (`file_id`, `row_order`) of files of complete loads their position."""
+    starts = [{"file_id": file, "start": start} for file, start in mover.starts.items()]
     listed = F.broadcast(local_rows(spark, starts, "file_id string, start timestamp"))
     # A file that is no full load keeps its own instants, wherever it is listed.
     is_full_load, own = F.col("row_order.phase") == 0, F.col("row_order.position")
@@ -4847,12 +5196,14 @@ def decide(
     return checkpointed(with_effect(classify(rows, known, floor=floor))), stored, False
 
 
-# Reference files have no money and no effects: a row is held against the newest row of its key.
+# Reference files have no money and no effects: a row is held against the newest row of its key, of files in effect.
 
 
 def classify_reference(run: SilverRun, good: DataFrame, name: str) -> DataFrame:
     """Give the rows of a reference file their outcomes."""
     subject, table = REFERENCES[name], run.spark.table(run.branches.table(name))
+    if run.branches.rows_at_most("decisions"):
+        table = without(table, undone_files(run.spark.table(run.branches.table("decisions"))))
     of_keys = table.join(broadcast_if_small(good.select(subject.key), run.row_count), on=subject.key, how="left_semi")
     state = F.struct(*subject.values, "row_order", (F.col("op") != "D").alias("living"))
     newest = of_keys.groupBy(subject.key).agg(F.max_by(state, "row_order").alias("stored"))
@@ -4867,12 +5218,12 @@ def image(of: str = "") -> Column:
     return F.struct(*[F.col(f"{of}{name}").alias(name) for name in VALUES])
 
 
-def effects(classified: DataFrame, *, run_seq: int) -> DataFrame:
-    """Return one row per key whose value a row of this run changes."""
+def effects(classified: DataFrame, *, run_seq: int, cause: str = "load") -> DataFrame:
+    """Return one row per key whose value a row of this run changes, or gives it for another cause than its file."""
     changed = classified.where(F.col("change").isNotNull()).withColumns(
         {
             "run_seq": F.lit(run_seq),
-            "cause": F.when(F.col("is_input"), "file").otherwise("load"),
+            "cause": F.when(F.col("is_input"), "file").otherwise(cause),
             "before": F.when(F.col("had"), image("stored.")),
             "after": F.when(F.col("op") != "D", image()),
         }
@@ -4899,24 +5250,82 @@ def left_behind(stored: DataFrame, classified: DataFrame, reload: Reload) -> Dat
     return stored.where(below(reload.floor)).join(newest, on="dms_id", how="left_anti")
 
 
-def lost_by(
-    run: SilverRun, classified: DataFrame, stored: DataFrame
-) -> tuple[DataFrame | None, DataFrame | None, Lost]:
-    """Return the living rows and the tombstones that a reload leaves behind, and how many there are."""
-    if run.reload is None:
-        return None, None, Lost()
-    left = left_behind(stored, classified, run.reload)
+def lost_of(left: DataFrame) -> tuple[DataFrame, DataFrame, Lost]:
+    """Return the living rows and the tombstones among stored rows that go, and how many there are."""
     missing = checkpointed(left.where("living"))
     purged = checkpointed(left.where("NOT living").select(*TOMBSTONES))
     ((rows, amount),) = missing.agg(F.count(F.lit(1)), total("amount")).collect()
     return missing, purged, Lost(rows, amount, purged.count())
 
 
-def missing_effects(missing: DataFrame, reload: Reload, *, run_seq: int) -> DataFrame:
-    """Return the effects of a reload on the living rows that it leaves behind."""
-    of_reload = {"run_seq": F.lit(run_seq), "cause": F.lit("load"), "file_id": F.lit(reload.marker_id)}
+def lost_by(
+    run: SilverRun, classified: DataFrame, stored: DataFrame
+) -> tuple[DataFrame | None, DataFrame | None, Lost]:
+    """Return the living rows and the tombstones that a reload leaves behind, and how many there are."""
+    return lost_of(left_behind(stored, classified, run.reload)) if run.reload else (None, None, Lost())
+
+
+def missing_effects(missing: DataFrame, mover: Reload | Action, *, run_seq: int) -> DataFrame:
+    """Return the effects of a reload or an action on the living rows that go: no row has taken their place."""
+    of_mover = {"run_seq": F.lit(run_seq), "cause": F.lit(mover.cause), "file_id": F.lit(mover.file_id)}
     gone = missing.select("dms_id", image().alias("before"), (-F.col("amount")).alias("effect_amount"))
-    return columns_or_null(gone.withColumns(of_reload), EFFECTS)
+    return columns_or_null(gone.withColumns(of_mover), EFFECTS)
+
+
+# ## Undo and redo
+# An action changes which files are in effect. Every key that its file names is made anew from the history: the newest
+# row of the files in
+# effect gives value, order and writer, wherever the file's own row stands. Where a floor or a load's position moves,
+# all keys are.
+
+
+def rows_in_effect(run: SilverRun, action: Action) -> DataFrame:
+    """Return the accepted rows of the files that are in effect after an action, each in its place."""
+    undone = undone_files(run.spark.table(run.branches.table("decisions"))).where(F.col("file_id") != action.file_id)
+    if not action.decision["in_effect"]:
+        undone = undone.unionByName(local_rows(run.spark, [{"file_id": action.file_id}], "file_id string"))
+    history = run.spark.table(run.branches.table("transaction_history")).select(*STATE, "op")
+    return moved_up(run.spark, without(history, undone), action)
+
+
+def newest_rows(rows: DataFrame, floor: str | None) -> DataFrame:
+    """Return the newest row of each key that does not lie below the floor."""
+    values = F.struct(*[name for name in rows.columns if name != "dms_id"])
+    newest = rows.where(~below(floor)).groupBy("dms_id").agg(F.max_by(values, "row_order").alias("newest"))
+    return newest.select("dms_id", "newest.*")
+
+
+# A key whose stored row is already the newest one stays as it is. A key that nothing names any more goes, without a
+# tombstone.
+
+
+def settle(run: SilverRun, action: Action, keys: DataFrame) -> DataFrame:
+    """Return the keys that do not stay as they are: with their newest row, if there is one, and what is `stored`."""
+    rows = rows_in_effect(run, action)
+    if not action.moves_loads:
+        rows = rows.join(broadcast_if_small(keys, run.row_count), on="dms_id", how="left_semi")
+    stored = stored_rows(run, keys).select(
+        "dms_id", F.struct(*[name for name in STORED if name != "dms_id"]).alias("stored")
+    )
+    same_row = [F.col(name).eqNullSafe(F.col(f"stored.{name}")) for name in ("file_id", "row", "row_order")]
+    moved = newest_rows(rows, action.floor).join(stored, on="dms_id", how="full").where(~reduce(and_, same_row))
+    had, nothing = F.coalesce(F.col("stored.living"), F.lit(False)), F.lit(None).cast("string")
+    return (
+        moved.withColumns({"is_newest": F.col("file_id").isNotNull(), "op": F.coalesce("op", F.lit("D")), "had": had})
+        .withColumn("same", is_same(TRANSACTIONS, F.col("had")))
+        .withColumn("change", F.when(~F.col("same"), change()))
+        .withColumns({"is_input": F.lit(False), "outcome": nothing})
+    )
+
+
+def counted_changes(moved: DataFrame, keys: DataFrame, named: int) -> dict[str, int]:
+    """Return how many keys an action inserts, updates and deletes, and of how many of its file's the value stays."""
+    changes = moved.where(F.col("change").isNotNull()).join(
+        keys.withColumn("is_named", F.lit(True)), on="dms_id", how="left"
+    )
+    found = changes.groupBy("change").agg(F.count(F.lit(1)).alias("keys"), F.count("is_named").alias("named")).collect()
+    settled = dict.fromkeys(("inserted", "updated", "deleted"), 0) | {row.change: row["keys"] for row in found}
+    return {**settled, "unchanged": named - sum(row.named for row in found)}
 
 
 # ## Proof
@@ -4926,101 +5335,8 @@ def missing_effects(missing: DataFrame, reload: Reload, *, run_seq: int) -> Data
 # decided.
 
 
-# What a run decides is counted by file and outcome. Rows of all tables come into one form for that; what a reload moves
-# is its marker's.
-
-
-COUNTED = {
-    "file_id": "string", "outcome": "string", "amount": MONEY, "effect_amount": EFFECT, "change": "string",
-    "had": "boolean", "had_tombstone": "boolean", "is_newest": "boolean", "op": "string",
-}  # fmt: skip
-
-
-def decisions(classified: DataFrame, reload: Reload | None) -> DataFrame:
-    """Return what a run decided over its rows, in the form that is counted."""
-    is_input, marker = F.col("is_input"), F.lit(reload.marker_id if reload else None)
-    whose = F.when(is_input, F.col("file_id")).otherwise(marker)
-    known = {"file_id": whose, "outcome": F.when(is_input, F.col("outcome")), "had_tombstone": ~F.col("stored.living")}
-    return conform(classified.withColumns(known), COUNTED)
-
-
-def reference_decisions(classified: DataFrame) -> DataFrame:
-    """Return the outcomes of rows without money."""
-    return columns_or_null(classified.select("file_id", "outcome"), COUNTED)
-
-
-def quarantined(rows: DataFrame) -> DataFrame:
-    """Return quarantine rows in the form that is counted."""
-    found = columns_or_null(rows, {"file_id": "string", "amount": MONEY})
-    return columns_or_null(found.withColumn("outcome", F.lit("quarantined")), COUNTED)
-
-
-class Sums(TypedDict):
-    """What the tables of state must show after a run."""
-
-    changes: int
-    state_rows: int
-    state_amount: Decimal
-    state_known: int
-    deletions: int
-    tombstones: int
-    tombstones_known: int
-    revived: int
-
-
-class OutcomeCount(Sums):
-    """What a run decided of one outcome of one file; the outcome of rows that a reload moves is null."""
-
-    file_id: str
-    outcome: str | None
-    row_count: int
-    amount: Decimal | None
-    effect: Decimal
-
-
-def by_outcome(rows: DataFrame) -> list[OutcomeCount]:
-    """Count what was decided, by file and outcome."""
-    living, deleted = F.col("is_newest") & (F.col("op") != "D"), F.col("is_newest") & (F.col("op") == "D")
-
-    def number(condition: Column) -> Column:
-        return F.count(F.when(condition, 1))
-
-    counted = rows.groupBy("file_id", "outcome").agg(
-        F.count(F.lit(1)).alias("row_count"),
-        F.sum(F.col("amount").cast(TOTAL)).alias("amount"),
-        total("effect_amount").alias("effect"),
-        number(F.col("change").isNotNull()).alias("changes"),
-        number(living).alias("state_rows"),
-        F.coalesce(F.sum(F.when(living, F.col("amount")).cast(TOTAL)), F.lit(Decimal(0))).alias("state_amount"),
-        number(living & F.col("had")).alias("state_known"),
-        number(F.col("change") == "deleted").alias("deletions"),
-        number(deleted).alias("tombstones"),
-        number(deleted & F.col("had_tombstone")).alias("tombstones_known"),
-        number(living & F.col("had_tombstone")).alias("revived"),
-    )
-    return [cast(OutcomeCount, row.asDict()) for row in counted.collect()]
-
-
-def summed(counted: Sequence[OutcomeCount]) -> Sums:
-    """Return the sums over all files and outcomes."""
-    whole = {name: sum(cast(Mapping[str, int], row)[name] for row in counted) for name in Sums.__annotations__}
-    return cast(Sums, {**whole, "state_amount": sum((row["state_amount"] for row in counted), Decimal(0))})
-
-
-def no_rows() -> FileReport:
-    return {"outcomes": dict.fromkeys(OUTCOMES, 0), "amounts": {}, "effect": cents(None)}
-
-
-def of_files(counted: Iterable[OutcomeCount]) -> dict[str, FileReport]:
-    """Return per file the count and the amounts of each outcome, and the sum of the effects."""
-    report: dict[str, FileReport] = {}
-    for row in counted:
-        found = report.setdefault(row["file_id"], no_rows())
-        found["effect"] = cents(Decimal(found["effect"]) + row["effect"])
-        if row["outcome"] is not None:
-            found["outcomes"][row["outcome"]] = row["row_count"]
-            found["amounts"][row["outcome"]] = cents(row["amount"])
-    return report
+# What a run decides is counted by file and outcome; rows of all tables come into one form for that
+# (`glue/lake/outcomes.py`).
 
 
 # What was written is counted by the same function, from the files that the run's commits name.
@@ -5047,13 +5363,13 @@ class EffectsFound:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
-def prove_effects(branches: Branches, marker_id: str | None) -> EffectsFound:
+def prove_effects(branches: Branches, owner_id: str | None) -> EffectsFound:
     """Prove that the written effects add up; return what they say."""
     written = branches.new_rows("transaction_effects")
-    cause = F.when(F.col("cause") == "load", F.lit(marker_id)).otherwise(F.col("file_id"))
+    whose = F.when(F.col("cause") == "file", F.col("file_id")).otherwise(F.lit(owner_id))
     money = {"before": total("before.amount"), "after": total("after.amount"), "effect": total("effect_amount")}
     counts = [F.count("before").alias("had"), F.count("after").alias("have")]
-    found = written.groupBy(cause.alias("file_id")).agg(*counts, *[value.alias(name) for name, value in money.items()])
+    found = written.groupBy(whose.alias("file_id")).agg(*counts, *[value.alias(name) for name, value in money.items()])
     rows = found.collect()
     sums = {name: sum((row[name] for row in rows), Decimal(0)) for name in money}
     require("sum of effects", found=sums["effect"], expected=sums["after"] - sums["before"])
@@ -5069,7 +5385,7 @@ def prove_effects(branches: Branches, marker_id: str | None) -> EffectsFound:
 
 @dataclass(frozen=True)
 class Decided:
-    """What a run decided over transactions: each row's outcome, the keys that a reload leaves behind, the counts."""
+    """What a run decided over transactions: each row's outcome, the stored rows that go, the counts."""
 
     classified: DataFrame
     missing: DataFrame | None
@@ -5107,9 +5423,9 @@ def write_tombstones(run: SilverRun, decided: Decided) -> None:
 
 
 def write_effects(run: SilverRun, decided: Decided) -> None:
-    changed = effects(decided.classified, run_seq=run.run_seq)
-    if decided.missing is not None and run.reload is not None:
-        changed = changed.unionByName(missing_effects(decided.missing, run.reload, run_seq=run.run_seq))
+    changed = effects(decided.classified, run_seq=run.run_seq, cause=run.mover.cause if run.mover else "file")
+    if decided.missing is not None and run.mover is not None:
+        changed = changed.unionByName(missing_effects(decided.missing, run.mover, run_seq=run.run_seq))
     run.branches.append("transaction_effects", laid_out(changed, decided.sums["changes"] + decided.lost.rows))
 
 
@@ -5166,12 +5482,13 @@ def write_tables(
 
 @dataclass(frozen=True)
 class Work:
-    """What a run has written: what it decided, the tables, the report on its files."""
+    """What a run has written: what it decided, the tables, the report on its files; and where loads stand after it."""
 
     decided: Decided
     written: Sequence[str]
     report: dict[str, FileReport]
-    reload: Reload | None
+    mover: Reload | Action | None
+    loads: Loads
 
 
 def report_of(
@@ -5180,10 +5497,10 @@ def report_of(
     """Return what a run did with each of its files, as their passports tell it."""
     report = {**{file["file_id"]: no_rows() for file in files}, **of_files(counted)}
     if reload:
-        of_marker = report[reload.marker_id]
+        of_marker = report[reload.owner_id]
         of_marker["effect"] = cents(Decimal(of_marker["effect"]) - lost.amount)
         of_marker["missing"] = lost.rows
-        of_marker["moved"] = sum(row["changes"] for row in counted if row["file_id"] == reload.marker_id)
+        of_marker["moved"] = sum(row["changes"] for row in counted if row["file_id"] == reload.owner_id)
     return report
 
 
@@ -5205,22 +5522,27 @@ def read_checked(run: Run, staging: Staging) -> tuple[dict[str, DataFrame], list
 
 
 def write(begun: Run) -> Work:
-    """Take the files of a run through staging to the branches of its tables."""
-    reload = reload_of(begun.job.ledger, begun.files, begun.totals_before)
+    """Take the files of a run through staging to the branches of its tables, or carry out its action."""
+    ledger, before = begun.job.ledger, Loads.of(begun.totals_before)
+    for item in files_and_actions(begun.files)[1]:
+        return write_action(begun, action_of(ledger, item, before))
+    loads = loads_after(ledger, begun.files, before)
+    reload = reload_of(ledger, begun.files, loads)
     staging = staging_of(begun.job, reload)
     with staged(begun.files, staging):
-        return write_staged(begun, reload, staging)
+        return write_staged(begun, loads, reload, staging)
 
 
-def write_staged(begun: Run, reload: Reload | None, staging: Staging) -> Work:
+def write_staged(begun: Run, loads: Loads, reload: Reload | None, staging: Staging) -> Work:
     spark, job, before, files = begun.spark, begun.job, begun.totals_before, begun.files
     forget(spark)
     given = sum(file["kpis"]["row_count"] for file in files)
     size_shuffles(spark, given + before["row_count"] if reload else given)
-    floor = reload.floor if reload else before.get("floor")
+    floor = loads.floor
     rows, figures = read_checked(begun, staging)
     row_count = sum(found["row_count"] for found in figures)
-    run = SilverRun(spark, begun.branches, begun.run_seq, reload, row_count, *key_range(figures))
+    low, high = key_range(figures)
+    run = SilverRun(spark, begun.branches, begun.run_seq, reload, row_count=row_count, low=low, high=high)
 
     good = {name: found.where(F.size("rules") == 0) for name, found in rows.items()}
     bad = [found.where(F.size("rules") > 0) for found in rows.values()]
@@ -5238,7 +5560,45 @@ def write_staged(begun: Run, reload: Reload | None, staging: Staging) -> Work:
     decided = Decided(classified, missing, purged, counted, summed(counted), lost, in_order)
     written = write_tables(run, decided, bad, references, accepted_references(files, report))
     job.step("written", tables=written)
-    return Work(decided, written, report, reload)
+    return Work(decided, written, report, reload, loads)
+
+
+# An action is written the way a reload is: what it moves has no outcome. Its decision is a row of the run.
+
+
+def write_decision(run: SilverRun, action: Action) -> None:
+    row = {**action.decision, "run_seq": run.run_seq}
+    of_row = {name: "string" if sql_type == "timestamp" else sql_type for name, sql_type in DECISIONS.items()}
+    columns = ", ".join(f"{name} {sql_type}" for name, sql_type in of_row.items())
+    run.branches.append("decisions", conform(local_rows(run.spark, [row], columns), DECISIONS))
+
+
+def write_action(begun: Run, action: Action) -> Work:
+    """Settle what an action moves, and write it to the branches of the run's tables."""
+    spark, branches = begun.spark, begun.branches
+    forget(spark)
+    history = spark.table(branches.table("transaction_history"))
+    keys = checkpointed(history.where(F.col("file_id") == action.file_id).select("dms_id").distinct())
+    ((named, low, high),) = keys.agg(F.count(F.lit(1)), F.min("dms_id"), F.max("dms_id")).collect()
+    size_shuffles(spark, begun.totals_before["row_count"] if action.moves_loads else named)
+    size_scans(spark)
+    span = {"low": low, "high": high} if named else {}
+    run = SilverRun(spark, branches, begun.run_seq, action=action, row_count=named, **span)
+    moved = checkpointed(with_effect(settle(run, action, keys)))
+    newest, left = moved.where("is_newest"), moved.where("NOT is_newest").select("dms_id", "stored.*")
+    counted = by_outcome(decisions(newest, action))
+    missing, purged, lost = lost_of(left)
+    report = {action.owner_id: no_rows(), **of_files(counted)}
+    of_action = report[action.owner_id]
+    of_action["effect"] = cents(Decimal(of_action["effect"]) - lost.amount)
+    of_action["settled"] = counted_changes(moved, keys, named)
+    of_action["decides"] = action.decision
+    begun.job.step("classified", **of_action["settled"])
+    decided = Decided(newest, missing, purged, counted, summed(counted), lost, in_key_order=False)
+    written = write_tables(run, decided, [], {}, 0)
+    write_decision(run, action)
+    begun.job.step("written", tables=["decisions", *written])
+    return Work(decided, ["decisions", *written], report, action, action.loads)
 
 
 # The proof: rows and effects by file, tombstones, keys moved, and the rows and cents in the files that were added. The
@@ -5256,7 +5616,7 @@ def prove_rows(branches: Branches, work: Work) -> EffectsFound:
     written, sums, lost = work.written, work.decided.sums, work.decided.lost
     checks: dict[str, Callable[[], Any]] = {"rows": partial(read_back, branches, written)}
     if "transaction_effects" in written:
-        checks["effects"] = partial(prove_effects, branches, work.reload.marker_id if work.reload else None)
+        checks["effects"] = partial(prove_effects, branches, work.mover.owner_id if work.mover else None)
     if "transactions" in written:
         checks["added"] = partial(branches.added, "transactions", "amount")
     found = in_parallel(checks)
@@ -5268,6 +5628,8 @@ def prove_rows(branches: Branches, work: Work) -> EffectsFound:
     tombstones = branches.rows_moved("tombstones") if "tombstones" in written else 0
     known = sums["tombstones_known"] + sums["revived"] + lost.purged
     require("tombstones", found=tombstones, expected=sums["tombstones"] - known)
+    if "decisions" in written:
+        require("decisions", found=branches.rows_moved("decisions"), expected=1)
     if "transactions" in written:
         require("keys moved", found=branches.rows_moved("transactions"), expected=moved.have - moved.had)
         added = (sums["state_rows"], sums["state_amount"])
@@ -5286,11 +5648,11 @@ def prove(run: Run, work: Work) -> SilverReport:
     if "transactions" in work.written:
         noted = {"run-seq": run.run_seq, "row-count": row_count, "total-amount": totals["total_amount"]}
         run.branches.note("transactions", {f"assay.{name}": str(value) for name, value in noted.items()})
-    return {"files": work.report, "totals": with_loads(totals, before, work.reload)}
+    return {"files": work.report, "totals": work.loads.in_totals(totals)}
 
 
 # ## The job
-# A published run moves its files on; Gold waits for them.
+# A published run moves its files on; Gold waits for them. What an action has decided now stands on the file, too.
 
 
 def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
@@ -5298,7 +5660,9 @@ def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
 
     def advance_one(file: tuple[str, FileReport]) -> None:
         file_id, of_file = file
-        counted = {name: value for name, value in of_file.items() if name != "effect"}
+        if "decides" in of_file:
+            job.ledger.decide(file_id, of_file["decides"], run_seq=intent["run_seq"])
+        counted = {name: value for name, value in of_file.items() if name not in ("effect", "decides")}
         of_run = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"], "effect_amount": of_file["effect"]}
         found = cast(SilverOfFile, {**of_run, **counted})
         job.ledger.advance(file_id, status="in_silver", waiting_for="gold", found=found)
@@ -5309,11 +5673,14 @@ def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
 
 # A run takes the files that have waited longest, as many as its workers hold. Where it fails, each file is read alone,
 # to find the one
-# that breaks it; where it dies, later runs take its files in halves (`glue/lake/isolation.py`).
+# that breaks it; where it dies, later runs take its files in halves (`glue/lake/isolation.py`). Each action has a run
+# of its own.
 
 
 def probe(job: Job, file: FileItem) -> None:
-    """Read one file alone, wholly."""
+    """Read one file alone, wholly; an action reads none."""
+    if "decides" in file:
+        return
     staging = staging_of(job)
     with staged([file], staging):
         rows = read_subjects(job.spark, [file], staging)
@@ -5337,7 +5704,7 @@ def expected_totals(job: Job) -> dict[str, object]:
 
 
 def report_of_rebuild(job: Job, before: LayerItem, totals: LayerTotals) -> SilverReport:
-    return {"files": {}, "totals": with_loads(totals, cast(LayerTotals, before["published"]), None)}
+    return {"files": {}, "totals": Loads.of(cast(LayerTotals, before["published"])).in_totals(totals)}
 
 
 LAYER = Layer(

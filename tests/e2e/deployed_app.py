@@ -78,6 +78,19 @@ class DeployedApp:
         return mails(self.cloud.state_folder)
 
 
+@contextmanager
+def dropped_events(app: DeployedApp) -> Iterator[None]:
+    """Have the cloud lose all events of Bronze."""
+    s3, bucket = app.target.s3, app.target.stack.bronze_bucket
+    before = s3.get_bucket_notification_configuration(Bucket=bucket)
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    try:
+        yield
+    finally:
+        kept = {"LambdaFunctionConfigurations": before["LambdaFunctionConfigurations"]}
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=kept)  # type: ignore[arg-type]
+
+
 def s3_event(item: Item) -> dict[str, Any]:
     """Make the event that S3 sent for the object version of a ledger item."""
     changed = {

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deployed_app import DeployedApp, until
+from deployed_app import DeployedApp, dropped_events, until
 from ended_batch import WITHIN_SECONDS
 
 from assay.ledger import ending
@@ -41,8 +42,30 @@ def operate(app: DeployedApp) -> list[str]:
     until(lambda: not _running(app), seconds=WITHIN_SECONDS, what="the end of all executions")
     reading = ("status", "status transactions/good.csv", "passport transactions/good.csv", "audit --full", "query")
     asking = "query SELECT(count(*))FROM(gold.fact_transactions)"
-    failed += _run(app, *reading, asking, "maintain") + _check_beside_an_arrival(app)
+    _let_the_clock_strike(app)
+    _lose_an_event(app)
+    sweeping = ("expect transactions {date}.csv --yes", "sweep --older-than 0 --yes", "status --expected")
+    deciding = ("undo transactions/good.csv --yes", "redo transactions/good.csv --yes")
+    failed += _run(app, *reading, asking, *sweeping, *deciding, "maintain") + _check_beside_an_arrival(app)
     return failed + _run(app, f"replay --apply --seed {SEED}")
+
+
+def _lose_an_event(app: DeployedApp) -> None:
+    """Put a file without columns that the function hears nothing of: the sweep has it rejected."""
+    with dropped_events(app):
+        app.target.s3.put_object(Bucket=app.target.stack.bronze_bucket, Key="transactions/lost.csv", Body=b"x")
+
+
+def _let_the_clock_strike(app: DeployedApp) -> None:
+    """Call the function as its schedules do, with a publication to mail."""
+    sns = app.client("sns")
+    (topic,) = (each["TopicArn"] for each in sns.list_subscriptions()["Subscriptions"] if each["Protocol"] == "sqs")
+    sns.publish(TopicArn=topic, Subject="[assay local] a file was published", Message="Published: x")
+    for task in ("waiting", "digest"):
+        payload = json.dumps({"task": task}).encode()
+        answer = app.client("lambda").invoke(FunctionName="assay-local-watch", Payload=payload)
+        assert "FunctionError" not in answer, answer["Payload"].read()
+    assert any(mail.subject == "[assay local] 1 file was published" for mail in app.all_mails())
 
 
 def _check_beside_an_arrival(app: DeployedApp) -> list[str]:

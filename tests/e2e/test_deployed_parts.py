@@ -28,6 +28,7 @@ def test_deployed_workflow_is_the_definition_of_the_project__substituted(app: De
         "SilverJob": stack.silver_job,
         "GoldJob": stack.gold_job,
         "MailTopic": stack.mail_topic,
+        "PublishedTopic": stack.mail_topic,
         "GatherSeconds": "0",
         "PollSeconds": "3",
         "MaximumPolls": "250",

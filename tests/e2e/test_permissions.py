@@ -22,7 +22,8 @@ from devcloud.local.calls import Call, recorded
 from devcloud.local.environment import DEPLOYER, OPERATOR
 from devcloud.local.state_folder import StateFolder
 
-ROLES = ("KpiFunctionRole", "WorkflowRole", "SilverRole", "GoldRole", "ReplaySilverRole", "ReplayGoldRole")
+JOB_ROLES = ("SilverRole", "GoldRole", "ReplaySilverRole", "ReplayGoldRole")
+ROLES = ("KpiFunctionRole", "SweepFunctionRole", "WatchFunctionRole", "WorkflowRole", *JOB_ROLES)
 
 
 class Grant(NamedTuple):
@@ -55,6 +56,9 @@ UNUSED = {
     Grant("*", "cloudwatch:PutMetricData", "*"): "Glue's observer writes the metrics",
     Grant("*", "s3:GetObject", "*samclisourcebucket*"): "Glue fetches a job's script; here the cloud has it at hand",
     Grant("KpiFunctionRole", "sqs:SendMessage", "*"): "Lambda puts lost events into the dead-letter queue",
+    Grant("WorkflowRole", "sns:Publish", "*DigestTopic*"): "mails publications there where MailDigest is on",
+    Grant("SweepFunctionRole", "states:*Execution", "*"): "looks at executions that take hours, and resumes dead ones",
+    Grant("SweepFunctionRole", "s3:ListBucket", "*-bronze-*"): "S3 answers 404 by it for a calendar that was deleted",
     Grant("WorkflowRole", "glue:GetJobRuns", "*"): "Step Functions waits for a job with it",
     Grant("WorkflowRole", "glue:BatchStopJobRun", "*"): "Step Functions stops a stopped execution's job with it",
     Grant("WorkflowRole", "dynamodb:UpdateItem", "*"): "counts a run that failed; none fails here",

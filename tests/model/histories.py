@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from random import Random
 from typing import Any
 
 from equal_hashes import twin_card
@@ -48,16 +49,27 @@ CONTROLS = ["none", "none", "metadata", "side-car"]
 
 @dataclass(frozen=True)
 class History:
-    """Files, and the batches in which they arrive, as places in `files`; one that is in none never comes."""
+    """Files, and the batches in which they arrive, as places in `files`; one that is in none never comes.
+
+    `decisions` are undone or redone files, whichever they are not: after which batch, and the place of the file.
+    """
 
     files: tuple[File, ...]
     batches: tuple[tuple[int, ...], ...]
+    decisions: tuple[tuple[int, int], ...] = ()
 
     def arrivals(self) -> list[list[File]]:
         return [[self.files[place] for place in batch] for batch in self.batches]
 
     def arrived(self) -> list[File]:
         return [file for batch in self.arrivals() for file in batch]
+
+    def decided_after(self, batch: int) -> list[File]:
+        """Return the files on which somebody decides after a batch; a file may be there twice."""
+        return [self.files[place] for place in self.decided_places(batch)]
+
+    def decided_places(self, batch: int) -> list[int]:
+        return [place for number, place in self.decisions if number % len(self.batches) == batch]
 
 
 def _row(number: int, drawn: tuple[str, int, int, int, bool], *, kind: str, timed: bool) -> Row:
@@ -95,6 +107,19 @@ EARLIER_LOAD_COMES_LATER = History(
     batches=((0,), (1,), (2,), (3, 4)),
 )
 """A tombstone and nothing else; a load declared after its file was taken; then one that began before it."""
+
+OF_TWO_LOADS = History(
+    files=(
+        FIRST_LOAD,
+        SECOND_LOAD,
+        _file(2, "marker", start_at=INSTANTS[3], listed=frozenset({FIRST_LOAD.name})),
+        _file(4, "marker", start_at=INSTANTS[4], listed=frozenset({FIRST_LOAD.name})),
+        _file(5, "marker", start_at=INSTANTS[4], listed=frozenset({SECOND_LOAD.name})),
+    ),
+    batches=((0, 1), (2,), (3,), (4,)),
+    decisions=((3, 3),),
+)
+"""A file that two loads list, of which the newer one is undone: another load that began with it holds the floor."""
 
 ROWS = st.tuples(
     st.sampled_from("IUD"),
@@ -160,6 +185,14 @@ def markers(draw: st.DrawFn, loads: Sequence[Name], *, version_id: str) -> File:
     )
 
 
+def _decisions(files: Sequence[File], batches: int, rng: Random) -> list[tuple[int, int]]:
+    """Choose decisions, each after a batch and on one of a few files: on markers and what they list more often."""
+    listed = {name for file in files for name in file.listed}
+    of_loads = [place for place, file in enumerate(files) if file.listed or file.name in listed]
+    few = rng.choices([*range(len(files)), *of_loads, *of_loads], k=2)
+    return sorted((rng.randrange(batches), rng.choice(few)) for _ in range(rng.choice([2, 4, 6, 6])))
+
+
 @st.composite
 def histories(
     draw: st.DrawFn,
@@ -169,8 +202,9 @@ def histories(
     max_files: int = MANY,
     max_rows: int = MANY,
     max_batches: int = 5,
+    has_decisions: bool = False,
 ) -> History:
-    """Draw files and markers, and the batch in which each arrives; now and then a file never comes."""
+    """Draw files and markers, the batch in which each arrives, and decisions; now and then a file never comes."""
     files: list[File] = []
     most = draw(st.sampled_from([min(6, max_files), max_files]))
     for number in range(draw(st.integers(2, most))):
@@ -188,4 +222,5 @@ def histories(
         tuple(place for place, run in enumerate(runs) if run == number and place != never)
         for number in sorted(set(runs))
     ]
-    return History(tuple(files), tuple(filter(None, batches)))
+    decisions = _decisions(files, max_batches, Random(draw(st.integers(0, 2**32 - 1)))) if has_decisions else []
+    return History(tuple(files), tuple(filter(None, batches)), tuple(decisions))

@@ -1,4 +1,5 @@
-"""What each Silver run must report: the outcome of every row, the effects in cents, what a reload deletes and moves.
+"""What each Silver run must report: the outcome of every row, the effects in cents, what a reload deletes and moves,
+what an undone or redone file takes and gives.
 
 It follows the contract's section 4 from run to run, with the state, the tombstones and the floor that the runs left; it
 shares the order of rows with the model of the state, and nothing else.
@@ -25,6 +26,7 @@ class Passport:
     effect: int = 0
     missing: int = 0
     moved: int = 0
+    settled: Counter[str] = field(default_factory=Counter)
 
     def count(self, row: Row, outcome: str, effect: int = 0) -> None:
         self.outcomes[outcome] += 1
@@ -44,6 +46,7 @@ class SilverModel:
         self.floor: Order = (NEVER, 0, NEVER)
         self.starts: dict[Name, datetime] = {}
         self.taken: dict[Name, File] = {}
+        self.undone: set[Name] = set()
         self.waiting: list[File] = []
         self.passports: dict[Name, Passport] = {}
 
@@ -67,10 +70,11 @@ class SilverModel:
         batch = [file for file in self.waiting if file.kind != "marker" or file is marker]
         self.waiting = [file for file in self.waiting if file.kind == "marker" and file is not marker]
         passports |= {file.name: Passport() for file in batch}
-        returning = self._declare(marker) if marker else {}
+        reload = marker if marker and not marker.listed & self.undone else None
+        returning = self._declare(reload) if reload else {}
         coming = self._coming(batch, passports)
         for key in {*self.living, *self.tombstones, *returning, *coming}:
-            self._settle(key, coming.get(key, []), returning.get(key, []), passports, marker)
+            self._settle(key, coming.get(key, []), returning.get(key, []), passports, reload)
         self.taken |= {file.name: file for file in batch}
         self.passports |= passports
         return passports
@@ -80,6 +84,59 @@ class SilverModel:
         self.run(arrived)
         while self.is_ready:
             self.run([])
+
+    def decide(self, name: Name) -> Passport:
+        """Undo a file, or redo one that is undone: settle what it names, all keys where a load's place changes.
+
+        Every key is made anew from the rows in effect, wherever its row stands.
+        """
+        self.undone ^= {name}
+        if self.cards and name in self.cards.taken:
+            self.cards.decide(name)
+            return Passport()
+        places = self.floor, self.starts
+        self._place_loads()
+        rows = self._rows_in_effect()
+        named = {row.key for row in self.taken[name].rows if not row.broken}
+        has_moved = (self.floor, self.starts) != places
+        passport = Passport()
+        for key in {*rows, *self.living, *self.tombstones, *named} if has_moved else named:
+            self._make_anew(key, max(rows.get(key, []), default=None), passport, is_named=key in named)
+        return passport
+
+    def _place_loads(self) -> None:
+        """Set the floor and the starts of loads by the markers in effect all of whose files are in effect."""
+        there = self.taken.keys() - self.undone
+        complete = [self.taken[name] for name in there if self.taken[name].kind == "marker"]
+        complete = [marker for marker in complete if marker.listed <= there]
+        self.floor = (max((marker.start_at for marker in complete), default=NEVER), 0, NEVER)
+        self.starts = {}
+        for marker in complete:
+            for name in marker.listed:
+                self.starts[name] = max(self.starts.get(name, NEVER), marker.start_at)
+
+    def _rows_in_effect(self) -> dict[int, list[Version]]:
+        """Return the accepted rows of files in effect that do not lie below the floor, by key."""
+        found: dict[int, list[Version]] = {}
+        for name in self.taken.keys() - self.undone - (self.cards.taken.keys() if self.cards else set()):
+            for row in self.taken[name].rows:
+                place = version(self.taken[name], row, self.starts.get(name, NEVER))
+                if not row.broken and place.order >= self.floor:
+                    found.setdefault(row.key, []).append(place)
+        return found
+
+    def _make_anew(self, key: int, newest: Version | None, passport: Passport, *, is_named: bool) -> None:
+        """Give a key its newest row, or none; a key that nothing names leaves no tombstone."""
+        before, _ = self.living.pop(key, None), self.tombstones.pop(key, None)
+        if newest is not None:
+            (self.tombstones if newest.row.op == "D" else self.living)[key] = newest
+        after = self.living.get(key)
+        passport.effect += _cents(after) - _cents(before)
+        if _value(before) == _value(after):
+            passport.settled["unchanged"] += is_named
+        else:
+            kind = "deleted" if after is None else "updated" if before else "inserted"
+            passport.settled[kind] += 1
 
     @property
     def is_ready(self) -> bool:

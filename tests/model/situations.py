@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from histories import TWINS, History
+from order_model import File
 from run_model import SilverModel
 
 
@@ -10,7 +11,7 @@ def situations(history: History) -> set[str]:
     """Name what happens in a history: outcomes, what reloads do, when markers come, what becomes of tombstones."""
     model = SilverModel()
     seen = {name for name, is_so in made_of(history).items() if is_so}
-    for batch in [*history.arrivals(), [], []]:
+    for number, batch in enumerate([*history.arrivals(), [], []]):
         earlier, tombstones = set(model.taken), dict(model.tombstones)
         living = dict(model.living)
         for name, passport in model.run(batch).items():
@@ -30,7 +31,34 @@ def situations(history: History) -> set[str]:
             if any(model.tombstones.get(key, old) != old for key, old in tombstones.items())
             else set()
         )
+        for file in history.decided_after(number) if history.batches else []:
+            seen |= decided(model, file) if file.name in model.taken else set()
     return seen
+
+
+def decided(model: SilverModel, file: File) -> set[str]:
+    """Undo or redo a file; name what happens."""
+    action = "redo" if file.name in model.undone else "undo"
+    floor, starts, held = model.floor, model.starts, model.held()
+    passport = model.decide(file.name)
+    after, of_file = model.held(), {row.key for row in file.rows}
+    return {
+        name
+        for name, is_so in {
+            action: True,
+            f"{action} of a {file.kind}": True,
+            f"{action} moves the floor": model.floor != floor,
+            f"{action} moves a load alone": model.floor == floor and model.starts != starts,
+            f"{action} takes a key": "deleted" in passport.settled,
+            f"{action} gives a key back": "inserted" in passport.settled,
+            f"{action} changes a value": "updated" in passport.settled,
+            f"{action} keeps a value": "unchanged" in passport.settled,
+            "tombstone goes with its file": any(
+                held[key].row.op == "D" and key not in after for key in of_file & held.keys()
+            ),
+        }.items()
+        if is_so
+    }
 
 
 def made_of(history: History) -> dict[str, bool]:

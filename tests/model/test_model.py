@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import replace
 from random import Random
+from typing import Any
 
-from histories import EARLIER_LOAD_COMES_LATER, INSTANTS, History, histories
+from histories import EARLIER_LOAD_COMES_LATER, INSTANTS, OF_TWO_LOADS, History, histories
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from order_model import File, Version, state
@@ -25,44 +28,87 @@ def cards_of(model: SilverModel) -> dict[int, Version]:
 
 
 def after(history: History) -> SilverModel:
+    """Let a history happen, with its decisions on the files that were taken by then."""
     model = SilverModel()
-    for batch in history.arrivals():
+    for number, batch in enumerate(history.arrivals()):
         model.take(batch)
+        decide(model, history.decided_after(number))
     return model
 
 
+def decide(model: SilverModel, files: list[File]) -> None:
+    for file in files:
+        if file.name in model.taken:
+            model.decide(file.name)
+
+
+def places(model: SilverModel) -> tuple[Any, ...]:
+    return model.living, model.tombstones, model.floor, cards_of(model)
+
+
 @seeded(600)
-@given(histories())
+@given(histories(has_decisions=True))
 def test_runs_end_at_the_state_of_the_files__after_every_batch(history: History) -> None:
     model = SilverModel()
     arrived: list[File] = []
-    for batch in history.arrivals():
+    for number, batch in enumerate(history.arrivals()):
         model.take(batch)
         arrived += batch
-        assert model.held() == state(arrived)
-        assert model.held() == state(list(model.taken.values()))
+        for decided in [[], *([file] for file in history.decided_after(number))]:
+            decide(model, decided)
+            in_effect = [file for file in arrived if file.name not in model.undone]
+            assert model.held() == state(in_effect)
+            assert model.held() == state([file for file in model.taken.values() if file.name not in model.undone])
+            assert cards_of(model) == state(in_effect, "cards")
 
 
 @seeded(300)
-@given(histories(), st.randoms(use_true_random=False))
+@given(histories(has_decisions=True), st.randoms(use_true_random=False))
 def test_state_is_the_same__another_order_and_other_batches(history: History, rng: Random) -> None:
+    first, again = after(history), SilverModel()
     files = history.arrived()
     rng.shuffle(files)
-    again = SilverModel()
     while files:
         size = rng.randint(1, len(files))
         again.take(files[:size])
         files = files[size:]
-    first = after(history)
-    assert (again.living, again.tombstones, again.floor) == (first.living, first.tombstones, first.floor)
-    assert cards_of(again) == cards_of(first) == state(history.arrived(), "cards")
+        undecided = sorted((first.undone - again.undone) & again.taken.keys())
+        for name in rng.sample(undecided, rng.randint(0 if files else len(undecided), len(undecided))):
+            again.decide(name)
+    assert places(again) == places(first)
+
+
+@seeded(800)
+@given(histories(has_decisions=True), st.randoms(use_true_random=False))
+def test_undo_leaves_what_would_be_there_without_the_file__any_file(history: History, rng: Random) -> None:
+    model = after(replace(history, decisions=()))
+    if not model.taken:
+        return
+    undone = rng.choice(sorted(model.taken))
+    kept = [[file for file in batch if file.name != undone] for batch in history.arrivals()]
+    never_seen = SilverModel()
+    for batch in kept:
+        never_seen.take(batch)
+    model.decide(undone)
+    assert places(model) == places(never_seen)
+
+
+@seeded(800)
+@given(histories(has_decisions=True), st.randoms(use_true_random=False))
+def test_redo_restores_everything__files_undone_and_redone_in_any_order(history: History, rng: Random) -> None:
+    model = after(history)
+    before, undone = deepcopy(places(model)), set(model.undone)
+    toggled = [name for name in sorted(model.taken) if rng.random() < 0.4]
+    effects = [model.decide(name).effect for name in rng.sample(toggled, len(toggled))]
+    effects += [model.decide(name).effect for name in rng.sample(toggled, len(toggled))]
+    assert (places(model), model.undone, sum(effects)) == (before, undone, 0)
 
 
 @seeded(300)
-@given(histories())
+@given(histories(has_decisions=True))
 def test_runs_conserve_rows_and_cents__every_file_and_run(history: History) -> None:
     model = SilverModel()
-    for batch in [*history.arrivals(), [], []]:
+    for number, batch in enumerate([*history.arrivals(), [], []]):
         before = cents(model)
         for name, passport in model.run(batch).items():
             rows = model.taken[name].rows
@@ -71,6 +117,19 @@ def test_runs_conserve_rows_and_cents__every_file_and_run(history: History) -> N
             assert sum(passport.amounts.values()) == sum(row.image.cents or 0 for row in rows)
             before += passport.effect
         assert cents(model) == before
+        for file in history.decided_after(number) if history.batches else []:
+            if file.name in model.taken:
+                before += model.decide(file.name).effect
+                assert cents(model) == before
+
+
+def test_undo_moves_a_load_below_the_floor__another_load_holds_it() -> None:
+    model = after(replace(OF_TWO_LOADS, decisions=()))
+    newer, floor = OF_TWO_LOADS.decided_after(3)[0], model.floor
+    assert {key: found.order[0] for key, found in model.held().items()} == {1: INSTANTS[4], 2: INSTANTS[4]}
+    model.decide(newer.name)
+    assert model.floor == floor
+    assert {key: found.order[0] for key, found in model.held().items()} == {2: INSTANTS[4]}
 
 
 def test_state_keeps_a_newer_load__one_that_began_earlier_comes_later() -> None:

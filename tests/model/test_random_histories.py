@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from copy import copy
 
 import pytest
-from histories import TWINS, History, histories
+from histories import DATA, TWINS, History, histories
 from hypothesis import Phase, find, given, settings
-from order_model import NEVER, state
+from order_model import NEVER, Name, Version, state
 from run_model import OUTCOMES, SilverModel
 from situations import made_of, situations
 
@@ -26,6 +26,23 @@ def test_histories_hold_every_situation__among_five_hundred() -> None:
     expected = {*OUTCOMES, "missing", "moved", "marker after its files", "marker with its files", "marker waits"}
     expected |= {"key comes back", "tombstone goes", "tombstone moves", "marker refused", "value of equal hash"}
     expected |= set(made_of(History((), ())))
+    assert {name for name in expected if seen[name] < 10} == set()
+
+
+def test_histories_hold_every_decision__among_a_thousand() -> None:
+    seen: Counter[str] = Counter()
+
+    @settings(max_examples=1_000, deadline=None, derandomize=True, database=None)
+    @given(histories(has_decisions=True))
+    def look(history: History) -> None:
+        seen.update(situations(history))
+
+    look()
+    expected = {"tombstone goes with its file"}
+    for action in ("undo", "redo"):
+        expected |= {action, *(f"{action} of a {kind}" for kind in (*DATA, "marker"))}
+        expected |= {f"{action} {what}" for what in ("moves the floor", "keeps a value", "takes a key")}
+        expected |= {f"{action} {what}" for what in ("gives a key back", "changes a value")}
     assert {name for name in expected if seen[name] < 10} == set()
 
 
@@ -75,3 +92,60 @@ def test_histories_refute_easier_rules__what_a_run_leaves_is_spoiled(
     quick = settings(max_examples=2_000, derandomize=True, database=None, phases=[Phase.generate])
     found = find(histories(), ends_elsewhere, settings=quick)
     assert len(found.batches) >= 2
+
+
+def decide_on_effects_only(model: SilverModel, name: Name) -> None:
+    """Settle only keys whose living row the file wrote last, or which it deleted."""
+    held = {key: found for key, found in model.held().items() if found.file.name != name}
+    model.decide(name)
+    keep(model, held)
+
+
+def restore_what_was_there_before(model: SilverModel, name: Name) -> None:
+    """Leave keys as they are where a newer file has written since, though the file held its floor."""
+    places = model.floor, dict(model.starts)
+    model.decide(name)
+    model.floor, model.starts = places
+
+
+def decide_without_moving_loads(model: SilverModel, name: Name) -> None:
+    """Settle only the keys of the file, also where a floor or a load's position moves."""
+    named = {row.key for row in model.taken[name].rows}
+    held = {key: found for key, found in model.held().items() if key not in named}
+    model.decide(name)
+    keep(model, held, {key for key in model.held() if key not in named})
+
+
+def leave_a_tombstone(model: SilverModel, name: Name) -> None:
+    """Keep the tombstone of a delete that is undone."""
+    held = {key: found for key, found in model.tombstones.items() if found.file.name == name}
+    model.decide(name)
+    model.tombstones |= {key: found for key, found in held.items() if key not in model.held()}
+
+
+def keep(model: SilverModel, held: dict[int, Version], also: Iterable[int] = ()) -> None:
+    for key in {*held, *also}:
+        model.living.pop(key, None)
+        model.tombstones.pop(key, None)
+    for key, found in held.items():
+        (model.tombstones if found.row.op == "D" else model.living)[key] = found
+
+
+@pytest.mark.parametrize(
+    "easier",
+    [decide_on_effects_only, restore_what_was_there_before, decide_without_moving_loads, leave_a_tombstone],
+)
+def test_histories_refute_easier_decisions__files_are_undone_and_redone(
+    easier: Callable[[SilverModel, Name], None],
+) -> None:
+    def ends_elsewhere(history: History) -> bool:
+        model = SilverModel()
+        for number, batch in enumerate(history.arrivals()):
+            model.take(batch)
+            for file in history.decided_after(number):
+                if file.name in model.taken and file.subject == "transactions":
+                    easier(model, file.name)
+        return model.held() != state([file for file in history.arrived() if file.name not in model.undone])
+
+    quick = settings(max_examples=2_000, derandomize=True, database=None, phases=[Phase.generate])
+    assert find(histories(has_decisions=True), ends_elsewhere, settings=quick).decisions

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
-from contract.items import AcceptedFile, FileFailure, FileItem, InspectedFile, RangeItem, StatusChange, StatusName
+from contract.items import (
+    AcceptedFile,
+    CalendarsItem,
+    FileFailure,
+    FileItem,
+    InspectedFile,
+    LateItem,
+    RangeItem,
+    StatusChange,
+    StatusName,
+    SweepItem,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
+
+BATCH = 100
+"""BatchGetItem takes no more keys."""
 
 
 RANGE_TRIES = 10
@@ -124,12 +138,115 @@ class Ledger:
                 return True
         return False
 
+    def find_all(self, file_ids: Iterable[str]) -> dict[str, FileItem]:
+        """Read the items of some files, consistently; those that have none are left out."""
+        found: dict[str, FileItem] = {}
+        wanted, client, table = list(dict.fromkeys(file_ids)), self._table.meta.client, self._table.name
+        while wanted:
+            some = [{"file_id": file_id} for file_id in wanted[:BATCH]]
+            answer = client.batch_get_item(RequestItems={table: {"Keys": some, "ConsistentRead": True}})
+            found |= {str(item["file_id"]): cast(FileItem, item) for item in answer["Responses"].get(table, [])}
+            unread = answer.get("UnprocessedKeys") or {}
+            left = [str(key["file_id"]) for key in unread[table]["Keys"]] if table in unread else []
+            wanted = [*wanted[BATCH:], *left]
+        return found
+
+    def resume(self, item: FileItem, execution_arn: str) -> bool:
+        """Note the next execution of a file whose last one died; return False if another call has done so."""
+        return self._if_so(
+            lambda: self._table.update_item(
+                Key={"file_id": item["file_id"]},
+                UpdateExpression="SET execution_arn = :next, resumes = :count",
+                ConditionExpression="execution_arn = :last",
+                ExpressionAttributeValues={
+                    ":next": execution_arn,
+                    ":last": item["execution_arn"],
+                    ":count": int(item.get("resumes", 0)) + 1,
+                },
+            )
+        )
+
+    def begin_sweep(self, holder: str, *, now: datetime, until: datetime) -> SweepItem | None:
+        """Keep other calls from sweeping; return the sweep's item, None if another call is at work."""
+        begun = self._if_so(
+            lambda: self._table.update_item(
+                Key={"file_id": "sweep"},
+                UpdateExpression="SET kind = :kind, holder = :me, held_until = :until",
+                ConditionExpression="attribute_not_exists(holder) OR held_until < :now OR holder = :me",
+                ExpressionAttributeValues={
+                    ":kind": "sweep",
+                    ":me": holder,
+                    ":until": instant(until),
+                    ":now": instant(now),
+                },
+            )
+        )
+        return cast(SweepItem, self._find("sweep")) if begun else None
+
+    def add_calendars(self, keys: Collection[str]) -> None:
+        """Remember calendars; those that are known stay."""
+        if keys:
+            self._table.update_item(
+                Key={"file_id": "calendars"},
+                UpdateExpression="SET kind = :kind ADD #keys :keys",
+                ExpressionAttributeNames={"#keys": "keys"},
+                ExpressionAttributeValues={":kind": "calendars", ":keys": set(keys)},
+            )
+
+    def calendars(self) -> list[str]:
+        """Return the keys of the calendars, in order."""
+        item = cast(CalendarsItem | None, self._find("calendars"))
+        return sorted(item["keys"]) if item else []
+
+    def keep_sweep(self, item: SweepItem) -> None:
+        """Keep how far a sweep has come, if it is still this call's."""
+        self._if_so(
+            lambda: self._table.put_item(
+                Item=cast(dict[str, Any], item),
+                ConditionExpression="holder = :me",
+                ExpressionAttributeValues={":me": item["holder"]},
+            )
+        )
+
+    def end_sweep(self, holder: str) -> None:
+        """Let other calls sweep."""
+        self._if_so(
+            lambda: self._table.update_item(
+                Key={"file_id": "sweep"},
+                UpdateExpression="REMOVE holder, held_until",
+                ConditionExpression="holder = :me",
+                ExpressionAttributeValues={":me": holder},
+            )
+        )
+
+    def claim_notice(self, notice_id: str, text: str, *, now: datetime, abandoned_before: datetime) -> bool:
+        """Claim the mail about an expected file; return False if it was sent, or another call is sending it."""
+        item: LateItem = {"file_id": notice_id, "kind": "notice", "text": text, "claimed_at": instant(now)}
+        return self._put(
+            item,
+            "attribute_not_exists(file_id) OR (attribute_not_exists(sent_at) AND claimed_at < :old)",
+            {":old": instant(abandoned_before)},
+        )
+
+    def mark_noticed(self, notice_id: str, now: datetime) -> None:
+        """Record that the mail about an expected file was sent."""
+        self._table.update_item(
+            Key={"file_id": notice_id},
+            UpdateExpression="SET sent_at = :now",
+            ExpressionAttributeValues={":now": instant(now)},
+        )
+
+    def is_noticed(self, notice_id: str) -> bool:
+        """Return whether a mail about an expected file was sent."""
+        item = cast(LateItem | None, self._find(notice_id))
+        return item is not None and "sent_at" in item
+
     def _find(self, file_id: str) -> object:
         return self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item")
 
     def _put(
         self,
-        item: FileItem | RangeItem,
+        item: FileItem | RangeItem | LateItem,
         condition: str,
         values: Mapping[str, Any] | None = None,
         names: Mapping[str, str] | None = None,

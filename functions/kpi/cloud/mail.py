@@ -4,11 +4,18 @@ Nothing in them acts when it is read or pasted: what others wrote is shown with 
 commands name the file by its id.
 """
 
-from admission import Inspection
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from contract.items import FileFailure, FileItem, Notice
 from contract.limits import NOTICE_WARNINGS
 from reading.rejection import stored_warnings
 from reading.visible import visible
+
+if TYPE_CHECKING:
+    from admission import Inspection
 
 MAXIMUM_SUBJECT = 99
 MAXIMUM_BODY_BYTES = 8_000
@@ -28,6 +35,13 @@ What to do next
   look for: docs/runbook.md, section "File that could not be examined". Then have the same version examined again, in
   its own place; nothing is uploaded:
   assay resume {file_id}
+"""
+_CLOSING_OF_SWEEP = """
+
+What to do next
+  What was left behind goes on by itself; each file still gets its own mail. For a late file, ask its sender. The
+  runbook, docs/runbook.md, section "Sweep", says what each line means.
+  assay status --expected
 """
 
 
@@ -98,6 +112,16 @@ def _quarantined(found: Inspection, file_id: str) -> str:
     rules = "".join(f"\n  {rule:<22} {rows:,}" for rule, rows in found.kpis.broken_rules.most_common())
     query = f'assay query "{_QUARANTINED.format(file_id)}"'
     return f"\n\nQuarantined rows by rule (a row counts for each rule that it breaks){rules}\n  {query}"
+
+
+def sweep_subject(parts: Sequence[str], stage: str) -> str:
+    """Return the subject of the mail about what a sweep found, in so many parts."""
+    return f"[assay {stage}] sweep: {', '.join(parts)}"[:MAXIMUM_SUBJECT]
+
+
+def sweep_body(lines: Sequence[str]) -> str:
+    """Return the text: what was found, and what became of it."""
+    return _shortened("\n".join(lines), MAXIMUM_BODY_BYTES - len(_CLOSING_OF_SWEEP.encode())) + _CLOSING_OF_SWEEP
 
 
 def _shortened(text: str, size: int) -> str:

@@ -1,7 +1,7 @@
 """Read the function's environment as a checked, typed value."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal, InvalidOperation
 
 from contract.limits import FILE_ROWS, WORKER_ROWS
@@ -40,6 +40,23 @@ class Settings:
                 maximum_rows=min(FILE_ROWS, WORKER_ROWS * (_workers(environment.get("GLUE_WORKERS", "2")) - 1)),
             ),
         )
+
+
+@dataclass(frozen=True)
+class SweepSettings:
+    """What the template tells the sweep."""
+
+    ledger_table: str
+    bronze_bucket: str
+    kpi_function: str
+    state_machine_arn: str
+    topic_arn: str
+    stage: str
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> "SweepSettings":
+        """Check the environment; raise SettingsError for a variable that is missing."""
+        return cls(**{field.name: _given(environment, field.name.upper()) for field in fields(cls)})
 
 
 def _given(environment: Mapping[str, str], name: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 SIDE_CAR_ENDING = ".control.json"
 PIN_NAME = "_dialect.json"
+CALENDAR_NAME = "_expect.json"
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Companion:
 COMPANIONS = (
     Companion(f"*{SIDE_CAR_ENDING}", r".*\.control\.json", "the control totals of the file beside it"),
     Companion(PIN_NAME, r"_dialect\.json", "a pin"),
+    Companion(CALENDAR_NAME, r"_expect\.json", "the calendar of the files that are expected in its folder"),
     Companion("_SUCCESS", "_SUCCESS", "says that Hadoop or Spark wrote the folder to its end"),
     Companion("_started_*, _committed_*", r"_(?:started|committed)_[A-Za-z0-9]+", "the commits of Databricks"),
     Companion("*.crc", r".*\.crc", "Hadoop's checksum of the file beside it"),

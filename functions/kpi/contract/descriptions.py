@@ -8,16 +8,23 @@ from contract.subjects import SUBJECTS
 TABLE_COLUMNS: Mapping[str, str] = {
     "content_hash": "xxHash64 of all values but the key, and of which of them are null.",
     "row_order": "The order of the row (section 4).",
-    "file_id": "The file of the row; in `transactions` and `tombstones` the one that wrote it last.",
+    "file_id": (
+        "The file of the row, in `decisions` the one decided on; in `transactions` and `tombstones` the one that wrote "
+        "it last."
+    ),
     "row": "The record's number in that file, from 1.",
     "line": "The physical line on which the record begins; null in Parquet and JSON.",
     "op": "`I` (also for rows of files without operations), `U` or `D`.",
     "outcome": "What became of the row in the run that took it.",
     "effect_amount": "By how much the run changed the money of the key: new minus before.",
     "run_seq": "The run that wrote the row.",
-    "cause": "Why the key changed: `file` or `load`.",
+    "cause": "Why the key changed: `file`, `load`, `undo` or `redo`.",
     "before": "The image before the run without the key; null where the key was not there.",
     "after": "The image after the run without the key; null where it is deleted.",
+    "in_effect": "Whether the file is in effect from then on: `false` of an undo, `true` of a redo.",
+    "who": "Who decided it.",
+    "at": "When it was decided.",
+    "reason": "Why; may be empty.",
     "raw": "The record's text (section 2), of Parquet a JSON object of its known columns.",
     "rules": "The names of all broken rules, in the order of section 3.1.",
     "repaired_by": "Reserved for the file that repairs the row.",

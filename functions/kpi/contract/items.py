@@ -149,7 +149,9 @@ class Notice(TypedDict):
     """What the mails of the workflow say of a file, in words that can be sent as they are."""
 
     name: Annotated[str, "the key, with `<U+XXXX>` for what cannot be seen"]
-    ending: Annotated[Literal["published", "published with warnings"], "for the subject"]
+    ending: Annotated[
+        Literal["published", "published with warnings", "undone", "redone"], "for the subject; the last two of actions"
+    ]
     text: Annotated[str, "warnings, and broken rows by rule with the command that shows them; may be empty"]
 
 
@@ -162,6 +164,12 @@ class SilverOfFile(TypedDict):
     effect_amount: str
     missing: NotRequired[Annotated[int, "markers: living keys that the reload deleted"]]
     moved: NotRequired[Annotated[int, "markers: keys whose value another row of the load now gives"]]
+    settled: NotRequired[
+        Annotated[
+            dict[str, int],
+            "actions: keys `inserted`, `updated` and `deleted`, and those of the file whose value is `unchanged`",
+        ]
+    ]
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
 
 
@@ -192,12 +200,40 @@ class GoldOfFile(TypedDict):
     changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
 
 
-class FileItem(TypedDict):
-    """An item per object version."""
+class Decision(TypedDict):
+    """What an action decides: whether a file is in effect."""
 
-    file_id: Annotated[str, "hex SHA-256 of bucket, key and version id, joined by NUL characters"]
-    kind: Annotated[Literal["file"], "`file`"]
-    subject: Annotated[str, "`transactions`, `cards`, `users`, `mcc_codes`, or `load` for a marker"]
+    file_id: Annotated[str, "of the file"]
+    in_effect: Annotated[bool, "false to undo it, true to redo it"]
+    who: str
+    at: str
+    reason: Annotated[str, "may be empty"]
+    number: Annotated[int, "how many decisions on the file there were before"]
+
+
+class DecisionOfFile(TypedDict):
+    """A decision on a file, once a Silver run has carried it out."""
+
+    action: Annotated[str, "file id of the action"]
+    in_effect: bool
+    who: str
+    at: str
+    reason: str
+    run_seq: Annotated[int, "Silver's"]
+
+
+class FileItem(TypedDict):
+    """An item per object version; and one per action, which has bucket to size of the file that it decides on."""
+
+    file_id: Annotated[
+        str,
+        "hex SHA-256 of bucket, key and version id, joined by NUL characters; of an action, of `action`, the file's id "
+        "and the decision's number",
+    ]
+    kind: Annotated[Literal["file", "action"], "`file`, `action`"]
+    subject: Annotated[
+        str, "`transactions`, `cards`, `users`, `mcc_codes`, `load` for a marker; `undo` or `redo` for an action"
+    ]
     bucket: Annotated[str, "of the object"]
     key: Annotated[str, "of the object"]
     version_id: Annotated[str, "of the object"]
@@ -208,7 +244,9 @@ class FileItem(TypedDict):
     last_modified_at: Annotated[str, "when the object was written: S3's second, the milliseconds of its event"]
     as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]
     status: Annotated[StatusName, "`received → accepted → in_silver → published`, or `rejected`; only forward"]
-    in_effect: Annotated[bool, "false until accepted, then true"]
+    in_effect: Annotated[bool, "false until accepted, then true, unless the newest decision says otherwise"]
+    decisions: NotRequired[Annotated[list[DecisionOfFile], "each undo and redo of the file, in order"]]
+    decides: NotRequired[Annotated[Decision, "actions only"]]
     waiting_for: NotRequired[
         Annotated[
             LayerName,
@@ -257,83 +295,6 @@ class AcceptedFile(InspectedFile):
     notice: Notice
 
 
-class PublishedRun(TypedDict):
-    """What a layer shows its readers."""
-
-    run_seq: int
-    snapshots: Annotated[dict[str, int], "table → snapshot id"]
-    row_count: int
-    total_amount: str
-    floor: NotRequired[Annotated[str, "Silver: start of the newest complete load, absent when none"]]
-    loads: NotRequired[Annotated[dict[str, str], "Silver: marker's file id → start"]]
-    silver_run_seq: NotRequired[Annotated[int, "Gold: the Silver run that it shows"]]
-    silver_snapshots: NotRequired[Annotated[dict[str, int], "Gold: of that Silver run"]]
-
-
-class RunInProgress(TypedDict):
-    """What a run recorded before its first write."""
-
-    run_seq: int
-    token: Annotated[str, "fences out a second writer"]
-    files: list[str]
-    started_at: str
-    attempts: NotRequired[Annotated[int, "Silver: runs that took these files, this one among them"]]
-    start: NotRequired[Annotated[str, "which start of the job by the workflow it was; else it had none"]]
-    silver: NotRequired[Annotated[PublishedRun, "Gold: `published` of the Silver run that it brings over"]]
-
-
-class SuspectFiles(TypedDict):
-    """Files of a run that failed: they are taken again, in a run of their own."""
-
-    files: list[str]
-    attempts: Annotated[int, "runs that took all of them, and failed"]
-    run_seq: Annotated[int, "last committed run when the first of these failed"]
-
-
-class RunIntent(TypedDict):
-    """The commit of a run: what is left to be carried out."""
-
-    run_seq: int
-    branch: str
-    snapshots: Annotated[dict[str, int], "table → snapshot id"]
-    report: Annotated[str, "object key in the lake"]
-
-
-class Cut(TypedDict):
-    """What `current.json` in the lake names: the snapshots that belong together after a Gold run."""
-
-    run_seq: Annotated[int, "Gold's"]
-    silver_run_seq: int
-    at: str
-    snapshots: Annotated[dict[LayerName, dict[str, int]], "layer → table → snapshot id"]
-
-
-class LayerItem(TypedDict):
-    """An item per layer."""
-
-    file_id: Annotated[str, "`layer#silver` or `layer#gold`"]
-    kind: Annotated[Literal["layer"], "`layer`"]
-    run_seq: Annotated[int, "last run that reached its commit point"]
-    in_progress: NotRequired[Annotated[RunInProgress, "while a run works"]]
-    suspects: NotRequired[Annotated[list[SuspectFiles], "Silver: files of failed runs, a run's in halves"]]
-    intent: NotRequired[Annotated[RunIntent, "from the commit point until all is published"]]
-    published: NotRequired[Annotated[PublishedRun, "what readers are shown"]]
-
-
-class BreakerItem(TypedDict):
-    """An item per layer: whether its runs succeed."""
-
-    file_id: Annotated[str, "`breaker#silver` or `breaker#gold`"]
-    kind: Annotated[Literal["breaker"], "`breaker`"]
-    succeeded_at: NotRequired[Annotated[str, "when a run of the job last reached its end, or published something"]]
-    starts: NotRequired[
-        Annotated[set[str], "starts of the job since, each named by its execution: of runs that failed, or go on"]
-    ]
-    failures: NotRequired[Annotated[set[str], "starts since whose executions have seen them fail"]]
-    opened_at: NotRequired[Annotated[str, "only while it is open: no run starts but the probes"]]
-    prober: NotRequired[Annotated[str, "only while it is open: ARN of the execution that makes the probes"]]
-
-
 class PendingFigures(TypedDict):
     """The figures of an accepted file that is outside of the range."""
 
@@ -358,37 +319,33 @@ class RangeItem(TypedDict):
     ]
 
 
-class FileReport(TypedDict):
-    """What a Silver run did with one file, as its report in the lake says."""
+class SweepItem(TypedDict):
+    """The item of the sweep."""
 
-    outcomes: dict[str, int]
-    amounts: dict[str, str]
-    effect: str
-    missing: NotRequired[int]
-    moved: NotRequired[int]
-
-
-class LayerTotals(TypedDict):
-    """The totals of a layer after a run."""
-
-    row_count: int
-    total_amount: str
-    floor: NotRequired[str]
-    loads: NotRequired[dict[str, str]]
-    silver_run_seq: NotRequired[int]
-    silver_snapshots: NotRequired[dict[str, int]]
+    file_id: Annotated[str, "`sweep`"]
+    kind: Annotated[Literal["sweep"], "`sweep`"]
+    holder: NotRequired[Annotated[str, "the call that is at work"]]
+    held_until: NotRequired[Annotated[str, "when another call may take its place"]]
+    began_at: NotRequired[Annotated[str, "when the last walk through Bronze began"]]
+    after_key: NotRequired[Annotated[str, "the last key that the walk has reached; absent when it is through"]]
+    unsent: NotRequired[Annotated[list[str], "lines of what was left behind that no mail has told yet"]]
 
 
-class SilverReport(TypedDict):
-    """A Silver run's report."""
+class CalendarsItem(TypedDict):
+    """The item of the calendars."""
 
-    files: dict[str, FileReport]
-    totals: LayerTotals
+    file_id: Annotated[str, "`calendars`"]
+    kind: Annotated[Literal["calendars"], "`calendars`"]
+    keys: Annotated[set[str], "of those that a walk has seen, or `assay expect` has written"]
 
 
-class GoldReport(TypedDict):
-    """A Gold run's report."""
+class LateItem(TypedDict):
+    """An item per mail about an expected file: that it is late, or that it came."""
 
-    files: list[str]
-    totals: LayerTotals
-    changes: NotRequired[GoldChanges]
+    file_id: Annotated[
+        str, "`late#` or `came#`, and the hex SHA-256 of key and day; `calendar#` and of key and version"
+    ]
+    kind: Annotated[Literal["notice"], "`notice`"]
+    text: Annotated[str, "the line of the mail"]
+    claimed_at: Annotated[str, "when a sweep began to send it"]
+    sent_at: NotRequired[Annotated[str, "when the mail was sent"]]

@@ -42,7 +42,7 @@ MARKER_FILES = 2_000
 """A marker lists at most so many files."""
 RUN_FILES = 2_000
 """A run takes at most so many files: its list lies in one DynamoDB item, which ends at 400 KB."""
-WORKER_ROWS = 60_000_000
+WORKER_ROWS = 40_000_000
 """A run of Silver takes so many rows for each G.1X worker but the driver: two thirds of what its disk holds
 (`docs/limits.md`)."""
 

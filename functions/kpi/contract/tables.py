@@ -60,6 +60,14 @@ QUARANTINE = {
     "run_seq": "bigint",
     "repaired_by": "string",
 }
+DECISIONS = {
+    "run_seq": "bigint",
+    "file_id": "string",
+    "in_effect": "boolean",
+    "who": "string",
+    "at": "timestamp",
+    "reason": "string",
+}
 TOMBSTONES = {"dms_id": "bigint", "row_order": ROW_ORDER, **WRITER}
 OF_A_REFERENCE_ROW = {
     "op": "string",
@@ -95,6 +103,12 @@ SILVER_TABLES: Mapping[str, LakeTable] = {
             amount_of_file="amount",
         ),
         LakeTable(
+            *("decisions", "silver", DECISIONS),
+            "One row per undo or redo, append-only: the newest of a file says whether it is in effect.",
+            key=("file_id", "at"),
+            of_the_run=frozenset({"run_seq"}),
+        ),
+        LakeTable(
             *("transaction_effects", "silver", EFFECTS),
             "One row per key that a run changed, append-only: its image before and after.",
             key=("run_seq", "dms_id"),
@@ -104,7 +118,7 @@ SILVER_TABLES: Mapping[str, LakeTable] = {
         *(
             LakeTable(
                 *(name, "silver", {**reference.image, **OF_A_REFERENCE_ROW}),
-                "One row per accepted input row, append-only: the newest by `row_order` is the state of its key.",
+                "One row per accepted input row, append-only: the newest one of files in effect is its key's state.",
                 key=PLACE_IN_FILE,
                 of_the_run=frozenset({"outcome", "run_seq"}),
                 amount_of_file="0",

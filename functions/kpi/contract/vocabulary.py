@@ -39,7 +39,12 @@ REJECTED = "rejected"
 LAYERS = ("silver", "gold")
 CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"
 """The objects of the lake bucket that name the newest readers' cut, and those that are kept."""
-CAUSES: Mapping[str, str] = {"file": "a row of a file", "load": "the reload that a marker declares"}
+CAUSES: Mapping[str, str] = {
+    "file": "a row of a file",
+    "load": "the reload that a marker declares",
+    "undo": "a file that an operator has undone",
+    "redo": "an undone file that is in effect again",
+}
 """Why a key changed, as `transaction_effects` tells it."""
 
 UPLOAD = "upload"

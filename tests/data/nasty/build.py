@@ -259,6 +259,7 @@ CSV_CASES: dict[str, bytes] = {
     "trailer_behind_a_quote.csv": text(HEADER, f"1,1.00,{DAY},", f'2,2.00,{DAY},"never', " closed", "T,3,1.00,"),
     "trailer_behind_two_lines.csv": text(HEADER, f'1,1.00,{DAY},"two', 'lines"', "T,1,1.00"),
     "trailer_before_the_last.csv": text(HEADER, f"1,1.00,{DAY},", "T,1,1.00", f"2,2.00,{DAY},", "T,3,3.00"),
+    "trailer_before_a_quote.csv": text(HEADER, f"1,1.00,{DAY},", "T,1,1.00", ",,", '""""'),
     "trailer_of_another_case.csv": text(HEADER, f"1,1.00,{DAY},", "t,1,1.00"),
     "trailer_with_a_remark.csv": text(HEADER, f"1,1.00,{DAY},", "T,1,1.00,end"),
     "trailer_without_an_amount.csv": text(HEADER, f"1,1.00,{DAY},", "T,1,,"),

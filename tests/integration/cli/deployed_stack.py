@@ -28,6 +28,7 @@ NAMES = {
     "LakeBucket": "assay-lake",
     "LedgerTable": "assay-ledger",
     "KpiFunction": "assay-kpi",
+    "SweepFunction": "assay-sweep",
     "MailTopic": f"arn:aws:sns:{REGION}:123456789012:assay-mail",
     "Workflow": f"arn:aws:states:{REGION}:123456789012:stateMachine:assay-workflow",
     "SilverJob": "assay-silver",

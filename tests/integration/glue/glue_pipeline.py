@@ -23,6 +23,7 @@ import boto3
 from layer_notebooks import GOLD, SILVER
 from pyspark.sql import DataFrame, SparkSession
 
+from assay.undo.actions import item_of
 from glue.lake.ledger import plain
 from glue.lake.run import Job, arguments, main
 
@@ -198,6 +199,12 @@ class Pipeline:
             finally:
                 self.spark.catalog.clearCache()
 
+    def decide(self, file_id: str) -> str:
+        """Have an operator undo a file, or redo it; return the action, which waits for Silver."""
+        action = item_of(self.item(file_id), who="operator", reason="a test", at=datetime.now(UTC))
+        self.table.put_item(Item=action, ConditionExpression="attribute_not_exists(file_id)")
+        return str(action["file_id"])
+
     def silver(self, file_id: str = "", *, more: Iterable[str] = ()) -> None:
         self.run("silver", file_id, more=more)
 
@@ -268,7 +275,7 @@ class Pipeline:
 
     def passports(self) -> dict[str, Item]:
         """Return what stays of each file's passport when the instants and snapshots of its runs are left out."""
-        return {item["file_id"]: _without_run(item) for item in self.items() if item["kind"] == "file"}
+        return {item["file_id"]: _without_run(item) for item in self.items() if "status" in item}
 
 
 def _without_run(item: Item) -> Item:

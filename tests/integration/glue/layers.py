@@ -75,6 +75,7 @@ def passport_of(pipeline: Pipeline, file_id: str) -> dict[str, Any]:
         "effect": cents(silver.get("effect_amount", "0")),
         "missing": silver.get("missing", 0),
         "moved": silver.get("moved", 0),
+        "settled": {name: count for name, count in silver.get("settled", {}).items() if count},
     }
 
 
@@ -88,6 +89,7 @@ def passport_expected(passport: Passport, status: str) -> dict[str, Any]:
         "effect": passport.effect,
         "missing": passport.missing,
         "moved": passport.moved,
+        "settled": {name: count for name, count in passport.settled.items() if count},
     }
 
 

@@ -19,23 +19,38 @@ def replayed(
 ) -> Pipeline:
     """Make Silver and Gold of a pipeline anew in one of their own; nothing of it is judged again."""
     twin = empty.fork()
-    files = items.in_silver([item for item in pipeline.items() if item["kind"] == "file"])
+    found = items.in_silver([item for item in pipeline.items() if "status" in item])
+    files, decisions = ([item for item in found if item["kind"] == kind] for kind in ("file", "action"))
     for batch in items.batches(files, rng):
         for item in batch:
             twin.table.put_item(Item=items.as_accepted(item))
         twin.silver(more=ANY_SHARE)
+        while rng.getrandbits(1) and decide_one(twin, decisions, rng):
+            pass
     waiting: set[str] = set()
     while (now := still(twin, "accepted")) and now != waiting:
         waiting = now
         twin.silver(more=ANY_SHARE)
+    while decide_one(twin, decisions, rng):
+        pass
     gold(twin)
-    assert still(twin, "published") == {item["file_id"] for item in files}
+    assert decisions == []
+    assert still(twin, "published") == {item["file_id"] for item in found}
     return twin
+
+
+def decide_one(twin: Pipeline, decisions: list[dict[str, Any]], rng: Random) -> bool:
+    """Carry out one of the decisions whose files are there, if there is any."""
+    if due := items.due(decisions, {item["file_id"]: item for item in twin.items()}):
+        decisions.remove(action := rng.choice(due))
+        twin.table.put_item(Item=items.as_accepted(action))
+        twin.silver(more=ANY_SHARE)
+    return bool(due)
 
 
 def still(pipeline: Pipeline, status: str) -> set[str]:
     """Return the files that have come as far as this and wait there."""
-    return {item["file_id"] for item in pipeline.items() if item["kind"] == "file" and item["status"] == status}
+    return {item["file_id"] for item in pipeline.items() if item.get("status") == status}
 
 
 def comparable(pipeline: Pipeline) -> dict[str, list[dict[str, Any]]]:

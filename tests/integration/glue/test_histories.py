@@ -15,13 +15,13 @@ import rendering
 from contract.aggregates import AGGREGATES, MEASURES
 from glue_pipeline import Event, Pipeline
 from gold_model import card_versions, days, facts, members, totals
-from histories import EARLIER_LOAD_COMES_LATER, History, histories
+from histories import EARLIER_LOAD_COMES_LATER, OF_TWO_LOADS, History, histories
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from layers import file_ids, gold_of, lake_of, passport_expected, passport_of, rows_of_state, state_expected, state_of
 from order_model import File, Name, state
 from replaying import ANY_SHARE, comparable, replayed
-from run_model import SilverModel
+from run_model import Passport, SilverModel
 from situations import situations
 
 from assay.explain import cell
@@ -37,7 +37,10 @@ STEPS = {
     "gold": ("begun", "dimensions_written", "proved", "before_intent", "after_intent", "files_advanced", "published"),
 }
 LOOKS = ("after_intent", "fast_forwarded")
-DRAWS: Any = {"history": histories(max_files=8, max_batches=3), "choices": st.integers(0, 2**32 - 1)}
+DRAWS: Any = {
+    "history": histories(max_files=8, max_batches=3, has_decisions=True),
+    "choices": st.integers(0, 2**32 - 1),
+}
 
 
 def drawn() -> list[Any]:
@@ -56,6 +59,7 @@ def drawn() -> list[Any]:
     few = telling([situations(history) for history, _ in found])
     return [
         pytest.param(EARLIER_LOAD_COMES_LATER, 0, id="earlier load comes later"),
+        pytest.param(OF_TWO_LOADS, 0, id="one of two loads is undone"),
         *(
             pytest.param(*case, id=f"drawn {number}", marks=() if number in few else pytest.mark.slow)
             for number, case in enumerate(found)
@@ -75,24 +79,44 @@ def telling(situations_of: list[set[str]]) -> set[int]:
 
 
 def process(
-    pipeline: Pipeline, batches: list[list[tuple[File, Event]]], ids: dict[Name, str], rng: Random
-) -> SilverModel:
+    pipeline: Pipeline,
+    batches: list[list[tuple[File, Event]]],
+    decided: list[list[File]],
+    ids: dict[Name, str],
+    rng: Random,
+) -> tuple[SilverModel, dict[str, Passport]]:
     """Let each batch arrive, some events twice, and run Silver; Gold runs now and then, and at the end.
 
-    Now and then a job is killed at one of its steps, and the next one recovers what it has left.
+    Now and then a job is killed at one of its steps, and the next one recovers what it has left. After a batch somebody
+    undoes and redoes files; return the model, and what each action must report.
     """
-    model = SilverModel()
-    for batch in batches:
+    model, actions = SilverModel(), dict[str, Passport]()
+    for batch, chosen in zip(batches, decided, strict=True):
         for _, event in [*batch, batch[0]]:
             pipeline.arrive(event)
         killed = rng.random() < KILLED and pipeline.is_killed("silver", rng.choice(STEPS["silver"]), more=ANY_SHARE)
         take(pipeline, model, [file for file, _ in batch], ids, repeats=killed)
+        for file in [file for file in chosen if file.name in model.taken]:
+            actions |= decide(pipeline, model, file.name, ids, rng)
         if rng.random() < 0.3:
             run_gold(pipeline, rng)
     while model.is_ready:
         take(pipeline, model, [], ids)
     run_gold(pipeline, rng)
-    return model
+    return model, actions
+
+
+def decide(
+    pipeline: Pipeline, model: SilverModel, name: Name, ids: dict[Name, str], rng: Random
+) -> dict[str, Passport]:
+    """Undo or redo a file, perhaps with a job that is killed; a marker that waits is taken before."""
+    action = pipeline.decide(ids[name])
+    if model.is_ready:
+        model.run([])
+    elif rng.random() < KILLED:
+        pipeline.is_killed("silver", rng.choice(STEPS["silver"]), more=ANY_SHARE)
+    pipeline.silver(action, more=ANY_SHARE)
+    return {action: model.decide(name)}
 
 
 def take(
@@ -129,9 +153,11 @@ def check(empty: Pipeline, history: History, choices: int) -> None:
     stored = rendering.store(history.files, rng)
     batches = [rng.sample([stored[place] for place in batch], len(batch)) for batch in history.batches]
     ids = file_ids(stored)
-    model = process(pipeline, batches, ids, rng)
-    files = [file for batch in batches for file, _ in batch]
-    expected = {ids[name]: passport_expected(passport, "published") for name, passport in model.passports.items()}
+    decided = [[stored[place][0] for place in history.decided_places(number)] for number in range(len(batches))]
+    model, actions = process(pipeline, batches, decided, ids, rng)
+    files = [file for batch in batches for file, _ in batch if file.name not in model.undone]
+    reports = {ids[name]: passport for name, passport in model.passports.items()} | actions
+    expected = {file_id: passport_expected(passport, "published") for file_id, passport in reports.items()}
     assert {file_id: passport_of(pipeline, file_id) for file_id in expected} == expected
     refused = {item["file_id"] for item in pipeline.items() if item.get("status") == "rejected"}
     assert refused == {ids[name] for name in model.rejected | model.refused}

@@ -44,11 +44,13 @@ class Pipeline:
     """How often a task is repeated in place, if not as often as the definition says."""
     ledger: Any = field(init=False)
     topic: str = field(init=False)
+    digest: str = field(init=False)
 
     def __post_init__(self) -> None:
         self.ledger = ledger_table()
         self.topic = boto3.client("sns").create_topic(Name="mail")["TopicArn"]
-        self.substitutions |= {"LedgerTable": "ledger", "MailTopic": self.topic}
+        self.digest = boto3.client("sns").create_topic(Name="digest")["TopicArn"]
+        self.substitutions |= {"LedgerTable": "ledger", "MailTopic": self.topic, "PublishedTopic": self.topic}
 
     def put(self, status: str, **attributes: Any) -> None:
         """Write the file's item as the KPI function leaves it, with what a test adds."""
@@ -69,6 +71,15 @@ class Pipeline:
         """Move the file as the Silver job does."""
         counts = {outcome: number for number, outcome in enumerate(OUTCOMES, start=1)}
         self.put("in_silver", silver={"run_seq": 7, "outcomes": counts, "effect_amount": "-10.05"})
+
+    def to_silver_as_action(self) -> None:
+        """Move an action as the Silver job does."""
+        settled = {"inserted": 1, "updated": 2, "deleted": 3, "unchanged": 4}
+        name = "transactions/day 1/ä+b.csv"
+        notice = {"name": name, "ending": "undone", "text": "By ann: amounts x 10"}
+        silver = {"run_seq": 7, "outcomes": dict.fromkeys(OUTCOMES, 0), "settled": settled, "effect_amount": "-10.05"}
+        self.put("in_silver", kind="action", subject="undo", waiting_for="gold", notice=notice, silver=silver)
+        self.ledger.update_item(Key={"file_id": FILE_ID}, UpdateExpression="REMOVE kpis")
 
     def to_gold(self) -> None:
         """Move the file as the Gold job does."""
@@ -119,9 +130,9 @@ class Pipeline:
     def item(self) -> dict[str, Any]:
         return self.ledger.get_item(Key={"file_id": FILE_ID}).get("Item", {})
 
-    def mails(self) -> list[tuple[str, str]]:
-        """Subject and text of every mail so far."""
-        sent = sns_backends[DEFAULT_ACCOUNT_ID][REGION].topics[self.topic].sent_notifications
+    def mails(self, topic: str | None = None) -> list[tuple[str, str]]:
+        """Subject and text of every mail so far, of the topic that is subscribed if no other is named."""
+        sent = sns_backends[DEFAULT_ACCOUNT_ID][REGION].topics[topic or self.topic].sent_notifications
         return [(subject, message) for _, message, subject, *_ in sent]
 
     def definition(self) -> str:

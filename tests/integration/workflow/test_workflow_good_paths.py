@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from threading import Timer
 
+import pytest
 from pipeline import FILE_ID, Pipeline
 from scripted_glue import fail, refuse, succeed
 
@@ -63,6 +64,40 @@ def test_workflow_mails_key_counts_and_cents__published(pipeline: Pipeline) -> N
     }
     assert "Total of the file: 1234.50\nEffect on Silver and Gold: -10.05\n" in text
     assert f"  assay passport {FILE_ID}\n" in text
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_workflow_leaves_publications_to_the_digest__and_nothing_else(pipeline: Pipeline, fails: bool) -> None:
+    pipeline.substitutions["PublishedTopic"] = pipeline.digest
+    pipeline.put("accepted")
+    if fails:
+        pipeline.mark_failed("silver", "the audit misses 1 cent")
+    pipeline.glue.script = {"silver": [succeed(pipeline.to_silver)], "gold": [succeed(pipeline.to_gold)]}
+
+    pipeline.run()
+
+    told = {name: [subject for subject, _ in pipeline.mails(name)] for name in (pipeline.digest, pipeline.topic)}
+    published, failed = ["[assay test] a file was published"], ["[assay test] a file failed"]
+    assert list(told.values()) == ([[], failed] if fails else [published, []])
+
+
+def test_workflow_mails_keys_and_cents__undone_file(pipeline: Pipeline) -> None:
+    pipeline.put("accepted", subject="undo")
+    pipeline.glue.script = {
+        "silver": [succeed(pipeline.to_silver_as_action)],
+        "gold": [succeed(pipeline.to_gold)],
+    }
+
+    ending = pipeline.run()
+
+    undone = ["Compose the mail: undone or redone", *PUBLISHED[1:-1], "Undone or redone"]
+    assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *SILVER, *GOLD, *undone])
+    [(subject, text)] = pipeline.mails()
+    assert subject == "[assay test] a file was undone"
+    assert text.startswith("The file was undone: transactions/day 1/ä+b.csv\nversion v1\n\nBy ann: amounts x 10\n\n")
+    counts = [line.split() for line in text.splitlines() if line.startswith("  ") and line.split()[-1].isdigit()]
+    assert dict(counts) == {"inserted": "1", "updated": "2", "deleted": "3", "unchanged": "4"}
+    assert "Effect on Silver and Gold: -10.05\n" in text
 
 
 def test_workflow_mails_warnings_and_rules_as_the_item_says_them__published(pipeline: Pipeline) -> None:

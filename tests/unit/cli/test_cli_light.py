@@ -44,10 +44,14 @@ COMMANDS = (
     "query",
     "audit",
     "explain",
+    "undo",
+    "redo",
     "replay",
     "resume",
     "maintain",
     "smoke",
+    "sweep",
+    "expect",
     "demo",
 )
 GROUPS = (("load", "declare"), ("sample", "history"), ("sample", "increment"), ("sample", "broken"))

@@ -160,3 +160,13 @@ def test_prose_has_the_figures_of_the_contract(words: str) -> None:
 def test_prose_is_wrapped__at_120_characters(name: str) -> None:
     prose = re.sub(r"```.*?```", "", (ROOT / "docs" / name).read_text(encoding="utf-8"), flags=re.DOTALL)
     assert [line for line in prose.splitlines() if len(line) > 120 and not line.startswith("|")] == []
+
+
+def test_limits_page_computes_the_contracts_rows__from_the_bytes_that_it_shows() -> None:
+    page = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
+    of_silver = [int(line.split("|")[4]) for line in page.splitlines() if line.startswith("| Silver, ")]
+    held = 44_000_000_000 * 2 // (3 * max(of_silver))
+    assert limits.WORKER_ROWS <= held < limits.WORKER_ROWS + 5_000_000
+    told = " ".join(page.split())
+    assert f"**{limits.WORKER_ROWS // 10**6} million for each worker but the driver**" in told
+    assert f"at most {limits.FILE_ROWS // 10**6} million rows (`FILE_ROWS`)" in told

@@ -9,7 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
-from contract.items import Cut
+from contract.runs import Cut
 from moto import mock_aws
 
 from glue.lake import cuts

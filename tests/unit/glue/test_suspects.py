@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from contract.items import BreakerItem, LayerItem
+from contract.runs import BreakerItem, LayerItem
 from fake_layer import Fake, Killed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

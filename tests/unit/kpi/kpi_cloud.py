@@ -9,7 +9,7 @@ from urllib.parse import quote_plus
 import app
 import boto3
 import pytest
-from contract.items import FileItem, RangeItem
+from contract.items import CalendarsItem, FileItem, LateItem, RangeItem, SweepItem
 from item_types import differences
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -45,7 +45,13 @@ class Cloud:
 
     def differences_from_contract(self) -> list[str]:
         """Say what of the items in the ledger is not as the contract types it."""
-        types = {"file": FileItem, "range": RangeItem}
+        types = {
+            "file": FileItem,
+            "range": RangeItem,
+            "sweep": SweepItem,
+            "notice": LateItem,
+            "calendars": CalendarsItem,
+        }
         return [told for item in self.table.scan()["Items"] for told in differences(item, types[item["kind"]])]
 
     def executions(self) -> list[dict[str, Any]]:
@@ -79,6 +85,9 @@ class Context:
     function_name: str = "kpi"
     memory_limit_in_mb: int = 1024
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:kpi"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 900_000
 
 
 def handle(event: dict[str, Any], request: str = "request-1") -> dict[str, int]:

@@ -106,7 +106,7 @@ def test_file_is_examined_after_all__its_event_is_sent_again(cloud: Cloud) -> No
 def test_what_is_left_is_finished__of_a_file_that_was_decided(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     event = cloud.put(KEY, GOOD)
     with monkeypatch.context() as broken:
-        broken.setattr(app, "_start", lambda *_: (_ for _ in ()).throw(OSError("no connection")))
+        broken.setattr(app, "start_execution", lambda *_: (_ for _ in ()).throw(OSError("no connection")))
         with pytest.raises(ExceptionGroup):
             handle(event)
     handle(dead_letter(event))

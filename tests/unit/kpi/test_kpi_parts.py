@@ -201,7 +201,7 @@ def test_settings_name_the_wrong_variable__each(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("workers", "rows"), [("2", WORKER_ROWS), ("3", FILE_ROWS), ("50", FILE_ROWS)], ids=lambda value: f"{value}"
+    ("workers", "rows"), [("2", WORKER_ROWS), ("3", 2 * WORKER_ROWS), ("50", FILE_ROWS)], ids=lambda value: f"{value}"
 )
 def test_file_has_as_many_rows_as_a_run_and_the_function_take__the_smaller(workers: str, rows: int) -> None:
     assert Settings.of({**ENVIRONMENT, "GLUE_WORKERS": workers}).policy.maximum_rows == rows

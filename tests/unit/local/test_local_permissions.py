@@ -73,6 +73,13 @@ def test_read_of_a_version_takes_the_action_of_versions(operation: str) -> None:
     assert found == [("s3:GetObjectVersion", UPLOAD)]
 
 
+@pytest.mark.parametrize("operation", ["DeleteMessage", "DeleteMessageBatch"])
+def test_messages_take_one_action_on_their_queue(operation: str) -> None:
+    given = {"QueueUrl": "http://localhost:1/123456789012/digest"}
+
+    assert needed("sqs", operation, given=given) == [("sqs:DeleteMessage", f"arn:aws:sqs:{ACCOUNT}:digest")]
+
+
 @pytest.mark.parametrize(("operation", "action"), [("GetObject", "Decrypt"), ("PutObject", "GenerateDataKey")])
 def test_call_on_an_object_under_a_key_takes_the_key_too__through_s3(operation: str, action: str) -> None:
     key = f"arn:aws:kms:{ACCOUNT}:key/of-cards"

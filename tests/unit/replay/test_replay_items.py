@@ -30,9 +30,10 @@ def item(name: str = "a", status: str = "published", **more: Any) -> dict[str, A
 FAILED = {"stage": "silver", "reason": "x", "attempts": 1, "at": "x"}
 
 
-def test_in_silver_takes_what_is_in_effect__all_ended() -> None:
+def test_in_silver_takes_undone_files_too__all_ended() -> None:
     taken = [item("published"), item("in silver", "in_silver", failed=FAILED | {"stage": "gold"})]
-    others = [item("rejected", "rejected"), item("failed", "accepted", failed=FAILED), item("undone", in_effect=False)]
+    taken.append(item("undone", in_effect=False))
+    others = [item("rejected", "rejected"), item("failed", "accepted", failed=FAILED)]
     stuck = item("stuck", "received")
 
     assert choosing.in_silver([*others, stuck, *taken]) == taken
@@ -100,3 +101,20 @@ def test_batches_are_those_of_the_seed__whatever_order_the_ledger_gives() -> Non
     assert order(files, 1) == order(files[::-1], 1)
     assert order(files, 1) != order(files, 2)
     assert [name for part in order(files, 1) for name in part] != [file["file_id"] for file in files]
+
+
+def decision(file_id: str, number: int) -> dict[str, Any]:
+    return {"file_id": f"{file_id}{number}", "decides": {"file_id": file_id, "number": number}}
+
+
+def test_due_is_the_first_decision_of_each_file__that_the_replay_has_in_silver() -> None:
+    decisions = [decision("a", 1), decision("b", 0), decision("a", 0), decision("c", 0)]
+    replayed = {"a": item("a", "in_silver"), "b": item("b", "accepted"), "c": item("c")}
+
+    assert [each["file_id"] for each in choosing.due(decisions, replayed)] == ["a0", "c0"]
+
+
+def test_as_accepted_is_in_effect_and_undecided__file_was_undone() -> None:
+    after = choosing.as_accepted(item(in_effect=False, decisions=[{"in_effect": False}]))
+
+    assert (after["in_effect"], "decisions" in after) == (True, False)

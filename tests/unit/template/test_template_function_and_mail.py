@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 
 import pytest
+from cloud.settings import SweepSettings
 from contract.limits import OBJECT_BYTES
 from moto.events.models import EventPattern
 from sam_template import properties, resources, transformed, written
@@ -29,6 +31,17 @@ def test_function_is_built_by_make_for_its_runtime() -> None:
     assert function["Metadata"] == {"BuildMethod": "makefile"}
     assert (function["Properties"]["CodeUri"], function["Properties"]["Handler"]) == ("functions/kpi", "app.handler")
     assert (shared["Runtime"], shared["Architectures"], shared["Tracing"]) == ("python3.13", ["x86_64"], "Active")
+
+
+def test_sweep_is_of_the_same_package_and_called_every_hour() -> None:
+    function = written()["Resources"]["SweepFunction"]
+
+    assert function["Metadata"] == {"BuildMethod": "makefile"}
+    assert (function["Properties"]["CodeUri"], function["Properties"]["Handler"]) == ("functions/kpi", "sweep.handler")
+    [rule] = [rule for name, rule in resources("AWS::Events::Rule").items() if name.startswith("SweepFunction")]
+    assert rule["Properties"]["ScheduleExpression"] == "rate(1 hour)"
+    given = {field.name.upper() for field in fields(SweepSettings)}
+    assert properties("SweepFunction")["Environment"]["Variables"].keys() - given == {"POWERTOOLS_SERVICE_NAME"}
 
 
 def test_function_gets_its_environment() -> None:

@@ -11,7 +11,7 @@ from samcli.commands._utils.template import move_template
 from samcli.yamlhelper import yaml_parse
 
 OUTPUTS = {
-    *("BronzeBucket", "CardsKey", "LakeBucket", "LedgerTable", "KpiFunction", "MailTopic"),
+    *("BronzeBucket", "CardsKey", "LakeBucket", "LedgerTable", "KpiFunction", "SweepFunction", "MailTopic"),
     *("Workflow", "SilverJob", "GoldJob", "SilverDatabase", "GoldDatabase"),
     "NotebookRole",
     *("ReplayLedgerTable", "ReplaySilverJob", "ReplayGoldJob", "ReplaySilverDatabase", "ReplayGoldDatabase"),

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from layer_notebooks import GOLD, SILVER
-from sam_template import properties
+from sam_template import ROOT, properties, resources
 
 from devcloud.local.spark import catalog_conf
 from glue.lake.run import arguments
@@ -12,7 +13,7 @@ from glue.lake.run import arguments
 JOBS = {"SilverJob": "silver", "GoldJob": "gold", "ReplaySilverJob": "silver", "ReplayGoldJob": "gold"}
 REPLAYS = {"SilverJob": "ReplaySilverJob", "GoldJob": "ReplayGoldJob"}
 # Given by who starts a run: the workflow, or `assay replay`; what the replay's own jobs are given always.
-OF_A_RUN = {"--file_id", "--rebuild_from", "--expected_run_seq", "--maintain"}
+OF_A_RUN = {"--file_id", "--start", "--rebuild_from", "--expected_run_seq", "--maintain"}
 OF_A_REBUILD = {
     "silver": {"--expected_row_count", "--expected_total_amount"},
     "gold": {"--expected_silver_run"},
@@ -133,3 +134,13 @@ def test_database_lies_where_its_role_may_write(database: str, name: str, role: 
     assert declared["CreateTableDefaultPermissions"] == [
         {"Permissions": ["ALL"], "Principal": {"DataLakePrincipalIdentifier": "IAM_ALLOWED_PRINCIPALS"}}
     ]
+
+
+def test_page_grants_lake_formation_on_each_database() -> None:
+    page = (ROOT / "docs" / "aws.md").read_text(encoding="utf-8").partition("## Lake Formation")[2]
+    [listed] = re.findall(r"for database in ([a-z_ ]+); do", page)
+    named = {
+        body["Properties"]["DatabaseInput"]["Name"]["Fn::Sub"] for body in resources("AWS::Glue::Database").values()
+    }
+
+    assert {f"${{Stage}}_{database}" for database in listed.split()} == named

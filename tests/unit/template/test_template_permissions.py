@@ -119,7 +119,8 @@ def test_senders_key_decrypts_uploads__for_those_who_read_them__where_it_is_give
         "StringEquals": {"kms:ViaService": {"Fn::Sub": "s3.${AWS::Region}.${AWS::URLSuffix}"}}
     }
     reads = "s3:GetObjectVersion"
-    assert decrypting == {role for role in resources("AWS::IAM::Role") if "-bronze-" in str(allowed(role).get(reads))}
+    readers = {role for role in resources("AWS::IAM::Role") if "-bronze-" in str(allowed(role).get(reads))}
+    assert decrypting == readers | {"SweepFunctionRole"}, "the sweep reads calendars"
     assert [role for role, each in statements() if "kms" in str(each["Action"])] == []
 
 
@@ -206,7 +207,7 @@ def test_nobody_deletes_but_files_of_tables_and_copies_in_staging() -> None:
         for role in resources("AWS::IAM::Role")
         for action, names in allowed(role).items()
         for resource in names
-        if "Delete" in action and not action.startswith("logs:")
+        if "Delete" in action and not action.startswith(("logs:", "sqs:"))
     }
 
     assert {(role, action) for role, action, _ in deleting} == {(role, "s3:DeleteObject") for role in JOB_ROLES}
@@ -225,6 +226,17 @@ def test_kpi_function_reads_bronze_and_writes_passports_only() -> None:
         assert [name[-len(subject) :] for name, subject in zip(granted[action], subjects, strict=True)] == subjects
     assert granted["s3:PutObject"] == ["{'Fn::Sub': '${LakeBucket.Arn}/passports/*'}"]
     assert granted["sqs:SendMessage"], "without it a lost event would not reach the dead-letter queue"
+
+
+def test_sweep_reads_calendars_of_bronze_and_writes_the_ledger_only() -> None:
+    granted = allowed("SweepFunctionRole")
+
+    assert granted["s3:GetObject"] == ["{'Fn::Sub': '${BronzeBucket.Arn}/*/_expect.json'}"]
+    changing = {
+        action for action in granted if action.startswith(("s3:Put", "s3:Delete", "dynamodb:Put", "dynamodb:Up"))
+    }
+    assert changing == {"dynamodb:PutItem", "dynamodb:UpdateItem"}
+    assert granted["lambda:InvokeFunction"], "what was left behind is handed to the KPI function"
 
 
 def test_notebook_role_reads_packages_and_layers__and_changes_nothing() -> None:

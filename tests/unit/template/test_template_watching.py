@@ -17,14 +17,22 @@ ALARMS = {
     "KpiDurationAlarm": ("AWS/Lambda", "Duration", "Maximum", 720_000),
     "KpiDeadLetterAlarm": ("AWS/SQS", "NumberOfMessagesSent", "Sum", 1),
     "KpiDeadLetterAgeAlarm": ("AWS/SQS", "ApproximateAgeOfOldestMessage", "Maximum", 1800),
+    "SweepErrorsAlarm": ("AWS/Lambda", "Errors", "Sum", 1),
     "WorkflowFailedAlarm": ("AWS/States", "ExecutionsFailed", "Sum", 1),
     "BreakerOpenAlarm": ("Assay", "BreakerOpen", "Sum", 1),
+    "WatchErrorsAlarm": ("AWS/Lambda", "Errors", "Sum", 1),
+    "WaitingAlarm": ("Assay", "WaitingSeconds", "Maximum", 14_400),
 }
 DIMENSIONS = {
     "AWS/Lambda": [{"Name": "FunctionName", "Value": {"Ref": "KpiFunction"}}],
     "AWS/SQS": [{"Name": "QueueName", "Value": {"Fn::GetAtt": ["KpiDeadLetterQueue", "QueueName"]}}],
     "Assay": [{"Name": "stage", "Value": {"Ref": "Stage"}}],
     "AWS/States": [{"Name": "StateMachineArn", "Value": {"Ref": "Workflow"}}],
+}
+OTHER_DIMENSIONS = {
+    "SweepErrorsAlarm": [{"Name": "FunctionName", "Value": {"Ref": "SweepFunction"}}],
+    "WatchErrorsAlarm": [{"Name": "FunctionName", "Value": {"Ref": "WatchFunction"}}],
+    "WaitingAlarm": [{"Name": "service", "Value": "watch"}, {"Name": "stage", "Value": {"Ref": "Stage"}}],
 }
 JOBS = ("SilverJob", "GoldJob", "ReplaySilverJob", "ReplayGoldJob")
 
@@ -40,7 +48,7 @@ def test_alarm_mails_at_the_first_event(name: str) -> None:
     alarm = properties(name)
 
     assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"], alarm["Threshold"]) == ALARMS[name]
-    assert alarm["Dimensions"] == DIMENSIONS[alarm["Namespace"]]
+    assert alarm["Dimensions"] == OTHER_DIMENSIONS.get(name, DIMENSIONS[alarm["Namespace"]])
     assert (alarm["EvaluationPeriods"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
     assert alarm["TreatMissingData"] == "notBreaching"
     assert alarm["AlarmActions"] == [{"Ref": "MailTopic"}]
@@ -57,6 +65,34 @@ def test_breaker_alarm_lasts_from_one_probe_to_the_next() -> None:
     probes = properties("Workflow")["DefinitionSubstitutions"]["ProbeSeconds"]
 
     assert properties("BreakerOpenAlarm")["Period"] > 2 * probes
+
+
+def test_waiting_alarm_leaves_time_for_two_runs__the_one_in_progress_and_the_files_own() -> None:
+    minutes = properties("SilverJob")["Timeout"]
+
+    assert properties("WaitingAlarm")["Threshold"] == 2 * minutes * 60
+
+
+def test_watch_function_is_called_by_the_clock__for_both_tasks() -> None:
+    rules = {
+        rule["ScheduleExpression"]: json.loads(target["Input"])["task"]
+        for rule in (body["Properties"] for body in resources("AWS::Events::Rule").values())
+        if "ScheduleExpression" in rule
+        for target in rule["Targets"]
+    }
+
+    assert rules == {"rate(5 minutes)": "waiting", "rate(1 hour)": "digest"}
+
+
+def test_publications_wait_in_a_queue_that_outlives_a_call_of_the_digest() -> None:
+    queue, [subscription] = properties("DigestQueue"), properties("DigestTopic")["Subscription"]
+    [statement] = properties("DigestQueuePolicy")["PolicyDocument"]["Statement"]
+
+    assert queue["VisibilityTimeout"] > properties("WatchFunction")["Timeout"]
+    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+    # Not raw: the digest reads the subject, too.
+    assert subscription == {"Protocol": "sqs", "Endpoint": {"Fn::GetAtt": ["DigestQueue", "Arn"]}}
+    assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Ref": "DigestTopic"}}}
 
 
 def test_topic_lets_every_alarm_publish() -> None:
@@ -79,7 +115,9 @@ def test_dashboard_shows_the_metrics_of_the_alarms_and_of_the_files() -> None:
     counted = {metric for _, metric, _, _ in ALARMS.values()} - {"ApproximateAgeOfOldestMessage"}
     assert {metric for metric in counted if f'"{metric}"' not in text} == set()
     searched = set(re.findall(r'MetricName=\\"(\w+)', text))
-    assert searched == {f"{unit}{decision}" for unit in ("Rows", "Cents") for decision in ("Accepted", "Rejected")}
+    assert searched == {
+        f"{unit}{decision}" for unit in ("Rows", "Cents") for decision in ("Accepted", "Rejected", "Published")
+    }
     assert "{Assay,service,stage,subject}" in text
 
 

@@ -67,6 +67,18 @@ def test_polls_fit_into_an_executions_history() -> None:
     assert workflow()["DefinitionSubstitutions"]["MaximumPolls"] * 50 < 20_000
 
 
+def test_publications_alone_go_to_the_digest__where_the_stack_says_so() -> None:
+    topics = {
+        name: state["Parameters"]["topic"] for name, state in states().items() if name.startswith("Compose the mail")
+    }
+
+    assert {name for name, topic in topics.items() if topic == "${PublishedTopic}"} == {"Compose the mail: published"}
+    assert set(topics.values()) == {"${PublishedTopic}", "${MailTopic}"}
+    assert states()["Send the mail"]["Parameters"]["TopicArn.$"] == "$.mail.topic"
+    chosen = workflow()["DefinitionSubstitutions"]["PublishedTopic"]
+    assert chosen == {"Fn::If": ["Digests", {"Ref": "DigestTopic"}, {"Ref": "MailTopic"}]}
+
+
 def test_workflow_may_do_what_its_states_call() -> None:
     needed = {"dynamodb:GetItem", "dynamodb:UpdateItem", "glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns"}
     needed |= {"glue:BatchStopJobRun"}
@@ -78,7 +90,7 @@ def test_workflow_may_do_what_its_states_call() -> None:
     assert granted == needed
     assert metrics["Action"] == "cloudwatch:PutMetricData"
     assert metrics["Condition"] == {"StringEquals": {"cloudwatch:namespace": "Assay"}}
-    assert (mails["Action"], mails["Resource"]) == ("sns:Publish", {"Ref": "MailTopic"})
+    assert (mails["Action"], mails["Resource"]) == ("sns:Publish", [{"Ref": "MailTopic"}, {"Ref": "DigestTopic"}])
     assert workflow()["Role"] == {"Fn::GetAtt": ["WorkflowRole", "Arn"]}
 
 

@@ -1,0 +1,139 @@
+"""`assay undo` and `assay redo`: take a file back, and take it up again; each shows first what it would do."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assay.errors import UserError
+from assay.options import CHECK_FAILED, Profile, Region, StackName, open_ledger, open_target
+
+if TYPE_CHECKING:
+    from assay.ledger import Item, Ledger
+    from assay.target import Target
+
+Key = Annotated[str, typer.Argument(help="The key of the file, the end of it, or its file id.")]
+Version = Annotated[str | None, typer.Option(help="The object version, where there are several.")]
+Reason = Annotated[str, typer.Option(help="Why; the ledger, the passport and the mail keep it.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, and change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask: for scripts.")]
+Timeout = Annotated[float, typer.Option(help="The longest time to wait for the end, in minutes.")]
+
+
+def undo(
+    key: Key,
+    version: Version = None,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    timeout: Timeout = 30,
+    stack: StackName = None,
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Take a file back. Silver and Gold are then as if it had never come; redo takes it up again."""
+    target = open_target(stack, region, profile)
+    _decide(target, key, version, reason, in_effect=False, dry_run=dry_run, yes=yes, timeout_s=timeout * 60)
+
+
+def redo(
+    key: Key,
+    version: Version = None,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    timeout: Timeout = 30,
+    stack: StackName = None,
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Take an undone file up again, in its own place in the order: newer values stay."""
+    target = open_target(stack, region, profile)
+    _decide(target, key, version, reason, in_effect=True, dry_run=dry_run, yes=yes, timeout_s=timeout * 60)
+
+
+def _decide(
+    target: Target,
+    key: str,
+    version: str | None,
+    reason: str,
+    *,
+    in_effect: bool,
+    dry_run: bool,
+    yes: bool,
+    timeout_s: float,
+) -> None:
+    from assay import watch
+    from assay.undo import actions
+    from assay.upload import Uploaded
+
+    ledger = open_ledger(target)
+    file = actions.choose(_versions(ledger, key), version, in_effect=in_effect)
+    if not (yes or dry_run or sys.stdin.isatty()):
+        raise UserError("nobody can be asked here", "see what would happen with --dry-run, then add --yes")
+    file = _shown(target, ledger, file, in_effect=in_effect)
+    if dry_run:
+        return
+    if not yes:
+        file = _confirmed(target, ledger, file, in_effect=in_effect)
+    now = datetime.now(UTC)
+    action = actions.item_of(file, who=_who(target), reason=reason, at=now)
+    action = actions.place(target, ledger, action, file)
+    sent = Uploaded(file["key"], file["version_id"], action["file_id"], file["size"], now)
+    raise typer.Exit(watch.follow(target, ledger, [watch.FileProgress(sent)], timeout_s=timeout_s))
+
+
+def _versions(ledger: Ledger, key: str) -> list[Item]:
+    """Return the versions of a file; an action, as mails name it, stands for its file."""
+    found = ledger.versions(key)
+    decided = [item["decides"]["file_id"] for item in found if "decides" in item]
+    return list(ledger.get(decided).values()) if decided else found
+
+
+def _shown(target: Target, ledger: Ledger, file: Item, *, in_effect: bool) -> Item:
+    """Show what would happen at the published cut; return the file as it was read for it."""
+    from assay import console
+    from assay.query import lake
+    from assay.undo import actions, preview
+
+    published = (ledger.layer("gold") or {}).get("published")
+    if published is None:
+        raise UserError("nothing is published yet", "wait for Gold's first run: assay status")
+    file = ledger.get([file["file_id"]])[file["file_id"]]
+    actions.refuse(file, in_effect=in_effect)
+    silver = (ledger.layer("silver") or {})["published"]
+    with console.working("computing what would happen"), lake(target) as tables:
+        found = preview.preview(tables, ledger, silver, published["silver_run_seq"], file)
+    console.out().print(preview.render(found))
+    return file
+
+
+def _confirmed(target: Target, ledger: Ledger, file: Item, *, in_effect: bool) -> Item:
+    """Ask until nothing has come between the question and the answer; end where the answer is no."""
+    from assay import console
+
+    while True:
+        before = _run(ledger)
+        if not typer.confirm(f"{'Redo' if in_effect else 'Undo'} it?", err=True):
+            console.note("Nothing was changed.")
+            raise typer.Exit(CHECK_FAILED)
+        if _run(ledger) == before:
+            return file
+        console.note("Another run has been published meanwhile:", style="yellow")
+        file = _shown(target, ledger, file, in_effect=in_effect)
+
+
+def _run(ledger: Ledger) -> int:
+    return int((ledger.layer("gold") or {})["published"]["run_seq"])
+
+
+def _who(target: Target) -> str:
+    """Name the operator: by the caller's identity in AWS, by the account of this machine in a local cloud."""
+    if target.is_local:
+        from getpass import getuser
+
+        return getuser()
+    return str(target.session.client("sts").get_caller_identity()["Arn"])

@@ -1,0 +1,298 @@
+"""The sweep: what was left behind in the pipeline goes on, and what was expected and did not come is told.
+
+It walks through the versions in Bronze and the ledger beside them. A version without an item, and a file whose event
+died with a call, is handed to the KPI function as the event that it should have had; a dead execution is started anew.
+A call goes on where the last one ended, and one mail tells all that it found.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from cloud.ledger import Ledger, instant, instant_of
+from cloud.listing import Listed, Place, by_key, event_of, listed_versions, places_of
+from cloud.mail import sweep_body, sweep_subject
+from cloud.settings import SweepSettings
+from cloud.workflows import execution_arn, execution_name, goes_on, start_execution
+from contract.companions import CALENDAR_NAME
+from contract.items import FileItem, SweepItem
+from expected import AHEAD, Calendars, Notice, notices_of
+from reading.card_numbers import masked_key
+from reading.visible import visible
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+SETTLED = timedelta(hours=6)
+"""Lambda keeps an event of S3 for so long: the event of a younger version may still come. A walk begins as often."""
+CLAIM_LIFETIME = timedelta(minutes=20)
+"""Longer than the function may run."""
+LAST_MS = 60_000
+"""With less time left a call ends; the next one goes on."""
+KEYS_AT_ONCE = 200
+MOST_LINES = 200
+"""A mail has no room for more."""
+WHAT = {
+    "unheard": "an object without a ledger item: its event was lost",
+    "received": "it was received, and nothing decided on it",
+    "unstarted": "it was accepted, and no workflow was started",
+    "unmailed": "it was rejected, and no mail told so",
+    "died": "its workflow ended before the file did",
+}
+
+logger = Logger()
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the sweep works on."""
+
+    settings: SweepSettings
+    ledger: Ledger
+    s3: S3Client
+    sns: SNSClient
+    workflows: SFNClient
+    functions: LambdaClient
+
+
+@cache
+def services() -> Services:
+    """Check the environment and connect, once per process."""
+    settings = SweepSettings.of(os.environ)
+    return Services(
+        settings=settings,
+        ledger=Ledger(boto3.resource("dynamodb").Table(settings.ledger_table)),
+        s3=boto3.client("s3"),
+        sns=boto3.client("sns"),
+        workflows=boto3.client("stepfunctions"),
+        functions=boto3.client("lambda"),
+    )
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file that was left behind: why, a word of WHAT."""
+
+    why: str
+    listed: Listed
+    place: Place
+    item: FileItem | None
+
+    def as_item(self) -> dict[str, str]:
+        """Return it as `assay sweep` reads it."""
+        told = {"key": masked_key(self.listed.key), "version_id": self.listed.version_id}
+        return {"why": self.why, "what": WHAT[self.why], **told, "file_id": self.listed.file_id}
+
+    def line(self) -> str:
+        """Return its line in the mail."""
+        key = visible(masked_key(self.listed.key))
+        return f"{self.why:<9} {key}, version {self.listed.version_id}: {WHAT[self.why]}"
+
+
+@dataclass
+class Report:
+    """What a call has found, and whether its walk came to the end."""
+
+    found: list[Found] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+    complete: bool = True
+
+    def as_item(self) -> dict[str, Any]:
+        """Return it as `assay sweep` reads it."""
+        told = [{"what": each.what, "text": each.text} for each in self.notices]
+        return {"found": [each.as_item() for each in self.found], "notices": told, "complete": self.complete}
+
+
+def why_left_behind(item: FileItem | None, on: Services) -> str | None:
+    """Return why a file that is old enough does not go on by itself, a word of WHAT; None if it does, or has ended."""
+    if item is None:
+        return "unheard"
+    if "failed" in item or item["status"] == "published":
+        return None
+    if item["status"] == "received":
+        return "received"
+    if item["status"] == "rejected":
+        return None if "sent_at" in item.get("rejection_mail", {}) else "unmailed"
+    if "execution_arn" not in item:
+        return "unstarted"
+    return None if goes_on(on.workflows, item["execution_arn"]) else "died"
+
+
+def resume(item: FileItem, on: Services) -> None:
+    """Start the workflow of a file anew, under the next name; another call that does so at once has the same one."""
+    machine = on.settings.state_machine_arn
+    name = f"{execution_name(item['key'], item['file_id'])}-r{int(item.get('resumes', 0)) + 1}"
+    if on.ledger.resume(item, execution_arn(machine, name)):
+        start_execution(on.workflows, machine, item, name)
+
+
+def hand_on(listed: Listed, place: Place, on: Services) -> None:
+    """Give the KPI function the event of a version; it takes each as often as it comes."""
+    on.functions.invoke(
+        FunctionName=on.settings.kpi_function,
+        InvocationType="Event",
+        Payload=json.dumps(event_of(listed, place)).encode(),
+    )
+
+
+def left_behind(keys: Iterable[list[Listed]], on: Services, *, settled_at: datetime) -> Iterator[Found]:
+    """Yield what was left behind of some keys; the versions of a key come together, the oldest first."""
+    groups = [versions for versions in keys if versions[0].is_data]
+    items = on.ledger.find_all(each.file_id for versions in groups for each in versions)
+    for versions in groups:
+        places = places_of(versions, items)
+        for listed in versions:
+            item = items.get(listed.file_id)
+            if listed.last_modified_at > settled_at or (why := why_left_behind(item, on)) is None:
+                continue
+            yield Found(why, listed, places[listed.file_id], item)
+
+
+def go_on(found: Found, on: Services) -> None:
+    """Have a file go on that was left behind."""
+    if found.why == "died" and found.item is not None:
+        resume(found.item, on)
+    else:
+        hand_on(found.listed, found.place, on)
+
+
+def walk(state: SweepItem, report: Report, on: Services, *, settled_at: datetime, has_time: Callable[[], bool]) -> None:
+    """Walk through Bronze from where the last call ended, and keep how far this one has come."""
+    after = state.get("after_key", "")
+    keys = by_key(listed_versions(on.s3, on.settings.bronze_bucket, after_key=after))
+    while some := list(islice(keys, KEYS_AT_ONCE)):
+        found = list(left_behind(some, on, settled_at=settled_at))
+        # Noted before it is done: a call that dies in between leaves it to the next one's mail.
+        state["unsent"] = [*state.get("unsent", []), *(each.line() for each in found)][:MOST_LINES]
+        on.ledger.keep_sweep(state)
+        for each in found:
+            go_on(each, on)
+        report.found += found
+        seen = {versions[0].key for versions in some if versions[0].key.endswith(f"/{CALENDAR_NAME}")}
+        on.ledger.add_calendars(seen)
+        state["after_key"] = some[-1][0].key
+        on.ledger.keep_sweep(state)
+        if not has_time():
+            report.complete = False
+            return
+    state.pop("after_key", None)
+    on.ledger.keep_sweep(state)
+
+
+def lines_to_send(on: Services, now: datetime) -> list[Notice]:
+    """Return what is to be said of expected files, whether it was said or not."""
+    calendars, keys = Calendars(on.s3, on.ledger, on.settings.bronze_bucket), on.ledger.calendars()
+    return [*calendars.unreadable(keys), *notices_of(calendars.dues(keys, now), on.ledger, now)]
+
+
+def watch_calendars(report: Report, on: Services, now: datetime) -> None:
+    """Claim the lines about expected files that are still to be sent."""
+    report.notices += [
+        each
+        for each in lines_to_send(on, now)
+        if on.ledger.claim_notice(each.notice_id, each.text, now=now, abandoned_before=now - CLAIM_LIFETIME)
+    ]
+
+
+def send(state: SweepItem, report: Report, on: Services, now: datetime) -> None:
+    """Mail what was found; nothing if that is nothing."""
+    whats, unsent = Counter(each.what for each in report.notices), state.get("unsent", [])
+    counts = {
+        "late": whats["late"],
+        "came": whats["came"],
+        "unreadable": whats["calendar"],
+        "left behind": max(len(unsent), len(report.found)),
+    }
+    if parts := [f"{number} {what}" for what, number in counts.items() if number]:
+        lines = [*(each.text for each in report.notices), *unsent]
+        subject = sweep_subject(parts, on.settings.stage)
+        on.sns.publish(TopicArn=on.settings.topic_arn, Subject=subject, Message=sweep_body(lines))
+    for notice in report.notices:
+        on.ledger.mark_noticed(notice.notice_id, now)
+    state["unsent"] = []
+    on.ledger.keep_sweep(state)
+
+
+def sweep(
+    event: Mapping[str, Any], holder: str, on: Services, now: datetime, has_time: Callable[[], bool]
+) -> dict[str, Any]:
+    """Sweep once; return what was found, or that another call is at work.
+
+    A scheduled call walks through Bronze once in six hours. `whole` asks for a walk from the beginning,
+    `older_than_s` says how old a version must be.
+    """
+    state = on.ledger.begin_sweep(holder, now=now, until=now + CLAIM_LIFETIME)
+    if state is None:
+        return {"busy": True}
+    try:
+        report, fresh = Report(), bool(event.get("whole")) or ("after_key" not in state and _is_due(state, now))
+        if fresh:
+            state.pop("after_key", None)
+            state["began_at"] = instant(now)
+        if fresh or "after_key" in state:
+            walk(state, report, on, settled_at=now - _settled(event), has_time=has_time)
+        watch_calendars(report, on, now)
+        send(state, report, on, now)
+    finally:
+        on.ledger.end_sweep(holder)
+    return report.as_item()
+
+
+def look(event: Mapping[str, Any], on: Services, now: datetime) -> dict[str, Any]:
+    """Return what a sweep from the beginning would find, and change nothing."""
+    report, keys = Report(), by_key(listed_versions(on.s3, on.settings.bronze_bucket))
+    while some := list(islice(keys, KEYS_AT_ONCE)):
+        report.found += left_behind(some, on, settled_at=now - _settled(event))
+    report.notices = [each for each in lines_to_send(on, now) if not on.ledger.is_noticed(each.notice_id)]
+    return report.as_item()
+
+
+def _settled(event: Mapping[str, Any]) -> timedelta:
+    return timedelta(seconds=event["older_than_s"]) if "older_than_s" in event else SETTLED
+
+
+def _is_due(state: SweepItem, now: datetime) -> bool:
+    return "began_at" not in state or now - instant_of(state["began_at"]) >= SETTLED
+
+
+def show_calendar(on: Services, now: datetime) -> dict[str, Any]:
+    """Return what is expected, of the last two weeks and the next one."""
+    calendars = Calendars(on.s3, on.ledger, on.settings.bronze_bucket)
+    dues = calendars.dues(on.ledger.calendars(), now, ahead=AHEAD)
+    return {"expected": [due.as_item(now) for due in sorted(dues, key=lambda due: (due.due_at, due.folder, due.name))]}
+
+
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Sweep, or do what the command line asks for: note calendars, show what they expect, look without a change."""
+    now = datetime.now(UTC)
+    if "calendars" in event:
+        services().ledger.add_calendars(event["calendars"])
+        return {"calendars": services().ledger.calendars()}
+    if event.get("show") == "calendar":
+        return show_calendar(services(), now)
+    if event.get("dry_run"):
+        return look(event, services(), now)
+    told = sweep(
+        event,
+        context.aws_request_id,
+        services(),
+        now,
+        lambda: context.get_remaining_time_in_millis() > LAST_MS,
+    )
+    logger.info("swept", extra={"found": len(told.get("found", [])), "complete": told.get("complete")})
+    return told
