@@ -129,7 +129,9 @@ def why_left_behind(item: FileItem | None, on: Services) -> str | None:
         return None if "sent_at" in item.get("rejection_mail", {}) else "unmailed"
     if "execution_arn" not in item:
         return "unstarted"
-    return None if goes_on(on.workflows, item["execution_arn"]) else "died"
+    if goes_on(on.workflows, item["execution_arn"]) or on.ledger.is_parked(item):
+        return None
+    return "died"
 
 
 def resume(item: FileItem, on: Services) -> None:

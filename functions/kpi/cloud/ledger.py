@@ -151,6 +151,11 @@ class Ledger:
             wanted = [*wanted[BATCH:], *left]
         return found
 
+    def is_parked(self, item: FileItem) -> bool:
+        """Tell whether the breaker of the layer for which a file waits is open: a new execution would end at once."""
+        breaker = self._find(f"breaker#{item['waiting_for']}") if "waiting_for" in item else None
+        return "prober" in cast(dict[str, Any], breaker or {})
+
     def resume(self, item: FileItem, execution_arn: str) -> bool:
         """Note the next execution of a file whose last one died; return False if another call has done so."""
         return self._if_so(

@@ -10,6 +10,7 @@ import app
 import boto3
 import pytest
 from contract.items import CalendarsItem, FileItem, LateItem, RangeItem, SweepItem
+from contract.runs import BreakerItem
 from item_types import differences
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -49,6 +50,7 @@ class Cloud:
             "file": FileItem,
             "range": RangeItem,
             "sweep": SweepItem,
+            "breaker": BreakerItem,
             "notice": LateItem,
             "calendars": CalendarsItem,
         }
