@@ -68,4 +68,10 @@ def not_emulated(template: Path) -> list[tuple[str, str, str]]:
         for (kind, name), reason in _PROPERTIES.items()
         if resource["Type"] == kind and name in resource.get("Properties", {})
     ]
-    return types + properties
+    schedules = [
+        (logical_id, f"{resource['Type']}.Events.{name}", "no clock runs, so nothing is called by a schedule")
+        for logical_id, resource in resources.items()
+        for name, event in resource.get("Properties", {}).get("Events", {}).items()
+        if event["Type"] == "Schedule"
+    ]
+    return types + properties + schedules

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from botocore.exceptions import ClientError
 from contract.items import (
@@ -14,6 +14,7 @@ from contract.items import (
     FileItem,
     InspectedFile,
     LateItem,
+    LayerName,
     RangeItem,
     StatusChange,
     StatusName,
@@ -151,11 +152,6 @@ class Ledger:
             wanted = [*wanted[BATCH:], *left]
         return found
 
-    def is_parked(self, item: FileItem) -> bool:
-        """Tell whether the breaker of the layer for which a file waits is open: a new execution would end at once."""
-        breaker = self._find(f"breaker#{item['waiting_for']}") if "waiting_for" in item else None
-        return "prober" in cast(dict[str, Any], breaker or {})
-
     def resume(self, item: FileItem, execution_arn: str) -> bool:
         """Note the next execution of a file whose last one died; return False if another call has done so."""
         return self._if_so(
@@ -187,6 +183,11 @@ class Ledger:
             )
         )
         return cast(SweepItem, self._find("sweep")) if begun else None
+
+    def open_breakers(self) -> set[str]:
+        """Return the layers whose breaker is open: no run of theirs starts."""
+        found = self.find_all(f"breaker#{layer}" for layer in get_args(LayerName))
+        return {key.partition("#")[2] for key, item in found.items() if "prober" in item}
 
     def add_calendars(self, keys: Collection[str]) -> None:
         """Remember calendars; those that are known stay."""

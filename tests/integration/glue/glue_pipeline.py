@@ -121,7 +121,7 @@ class Pipeline:
             "JOB_NAME": layer,
         }
         if layer == "gold":
-            names["gold_database"] = self.database("gold")
+            names |= {"gold_database": self.database("gold"), "stage": "test"}
         return [part for name, value in names.items() for part in (f"--{name}", value)]
 
     def create(self) -> Pipeline:

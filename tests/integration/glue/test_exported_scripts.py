@@ -31,7 +31,7 @@ SECOND = csv(
 def run(pipeline: Pipeline, layer: str) -> None:
     names = {"lake_bucket": pipeline.lake_bucket, "ledger_table": pipeline.ledger_table}
     names |= {"silver_database": pipeline.database("silver")}
-    names |= {"gold_database": pipeline.database("gold")} if layer == "gold" else {}
+    names |= {"gold_database": pipeline.database("gold"), "stage": "test"} if layer == "gold" else {}
     arguments = [part for name, value in names.items() for part in (f"--{name}", value)]
     subprocess.run([sys.executable, str(SCRIPTS / f"{layer}.py"), *arguments], check=True)
 

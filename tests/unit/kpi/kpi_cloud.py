@@ -10,7 +10,6 @@ import app
 import boto3
 import pytest
 from contract.items import CalendarsItem, FileItem, LateItem, RangeItem, SweepItem
-from contract.runs import BreakerItem
 from item_types import differences
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -50,7 +49,6 @@ class Cloud:
             "file": FileItem,
             "range": RangeItem,
             "sweep": SweepItem,
-            "breaker": BreakerItem,
             "notice": LateItem,
             "calendars": CalendarsItem,
         }

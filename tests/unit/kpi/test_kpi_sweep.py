@@ -243,21 +243,6 @@ def test_dead_execution_is_started_anew_under_the_next_name__aborted(cloud: Clou
     assert cloud.item("transactions/a.csv")["execution_arn"] == f"{first}-r2"
 
 
-def test_dead_execution_rests_while_its_breaker_is_open__it_was_parked(cloud: Cloud, sweeper: Sweeper) -> None:
-    handle(cloud.put("transactions/a.csv", GOOD))
-    first = cloud.item("transactions/a.csv")["execution_arn"]
-    cloud.workflows.stop_execution(executionArn=first)
-    breaker = {"file_id": "breaker#silver", "kind": "breaker"}
-    cloud.table.put_item(Item=breaker | {"opened_at": "2024-01-01T00:00:00.000000Z", "prober": "another execution"})
-
-    assert sweeper.whys(LATER + timedelta(hours=6)) == []
-    assert cloud.item("transactions/a.csv")["execution_arn"] == first
-
-    cloud.table.put_item(Item=breaker)  # a probe has succeeded
-    assert sweeper.whys(LATER + timedelta(hours=12)) == ["died"]
-    assert cloud.item("transactions/a.csv")["execution_arn"] == f"{first}-r1"
-
-
 def test_execution_that_was_noted_and_not_started_is_dead__call_died_in_between(
     cloud: Cloud, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,6 +256,18 @@ def test_execution_that_was_noted_and_not_started_is_dead__call_died_in_between(
 
     assert sweeper.whys(whole=True) == ["died"]
     assert cloud.item("transactions/a.csv")["execution_arn"] == f"{first}-r2"
+
+
+def test_file_is_left_to_an_open_breaker__its_execution_has_ended(cloud: Cloud, sweeper: Sweeper) -> None:
+    handle(cloud.put("transactions/a.csv", GOOD))
+    cloud.workflows.stop_execution(executionArn=cloud.item("transactions/a.csv")["execution_arn"])
+    breaker = {"file_id": "breaker#silver", "kind": "breaker", "prober": "arn"}
+    cloud.table.put_item(Item=breaker)
+
+    assert sweeper.whys() == []
+
+    cloud.table.delete_item(Key={"file_id": "breaker#silver"})
+    assert sweeper.whys(whole=True) == ["died"]
 
 
 @pytest.mark.parametrize("ended", [{"status": "published"}, {"failed": {"stage": "gold"}}])
