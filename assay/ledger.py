@@ -131,10 +131,14 @@ class Ledger:
             )
         )
 
+    def breakers(self) -> dict[str, Item]:
+        """Return what is counted of the layers' runs, by layer; the breaker of one with a `prober` is open."""
+        found = self.get(f"breaker#{layer}" for layer in ("silver", "gold"))
+        return {key.partition("#")[2]: item for key, item in found.items()}
+
     def open_breakers(self) -> dict[str, str]:
         """Return the layers whose breaker is open, and since when."""
-        breakers = self.get(f"breaker#{layer}" for layer in ("silver", "gold"))
-        return {key.partition("#")[2]: item["opened_at"] for key, item in breakers.items() if "prober" in item}
+        return {layer: item["opened_at"] for layer, item in self.breakers().items() if "prober" in item}
 
     def layer(self, name: str) -> Item | None:
         """Read the item of a layer, `silver` or `gold`; None before its first run."""

@@ -114,13 +114,13 @@ def expect(
     profile: Profile = None,
 ) -> None:
     """Say which files a folder expects, and until when. It replaces the folder's calendar; late files are mailed."""
-    from contract.companions import CALENDAR_NAME
+    from contract.companions import CALENDAR_NAME, is_calendar
 
     from assay import console, upload
 
     key = f"{folder.strip('/')}/{CALENDAR_NAME}"
-    if not key.startswith(upload.FOLDERS):
-        raise UserError(f"{folder} is no folder of files", f"begin it with {', '.join(upload.FOLDERS)}")
+    if not (key.startswith(upload.FOLDERS) and is_calendar(key)):
+        raise UserError(f"{folder} cannot have a calendar", "begin it with transactions/, users/ or mcc_codes/")
     if (file is None) is not bool(names):
         raise UserError("names and --from exclude each other", "give one of them")
     content = file.read_bytes() if file else calendar(names or [], by=by, zone=zone, days=days)

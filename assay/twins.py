@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,9 +23,11 @@ FIRST_WORD = "To make its rows the newest all the same: --again"
 
 @dataclass(frozen=True)
 class _Version:
-    """A version that has the size and the ETag of a local file."""
+    """A version that has the size of a local file, and what tells whether it has its content."""
 
     source: Source
+    etag: str
+    hashes: set[str]
     version_id: str
     file_id: str
 
@@ -33,7 +36,7 @@ def find_twins(target: Target, ledger: Ledger, sources: Sequence[Source]) -> lis
     """Return the files of which a version with the same bytes is in Bronze, and what to do about each.
 
     A version that was rejected is none: its file may be sent again once a pin or a parameter is settled. Versions are
-    told by S3's ETag, which is a hash of the content but under a KMS key.
+    told by S3's ETag, which is a hash of the content but under a KMS key, or by the checksum that the ledger has.
     """
     bucket = target.stack.bronze_bucket
     with ThreadPoolExecutor(PARALLEL) as pool:
@@ -43,6 +46,9 @@ def find_twins(target: Target, ledger: Ledger, sources: Sequence[Source]) -> lis
     twins: dict[Source, Unsent] = {}
     for version in found:
         item = items.get(version.file_id)
+        checksum = item.get("checksum", {}).get("value") if item else None
+        if not {version.etag, checksum} & version.hashes:
+            continue
         if item is None or ending(item) != "rejected":
             twins.setdefault(version.source, _told(version, item))
     return list(twins.values())
@@ -53,30 +59,33 @@ def _of_data(sources: Sequence[Source]) -> list[Source]:
 
 
 def _versions(target: Target, bucket: str, source: Source) -> Iterator[_Version]:
-    """Yield the versions of a file's key with its bytes, newest first; the file is read if one has its size."""
-    size, etags = source.path.stat().st_size, None
+    """Yield the versions of a file's key with its size, newest first; the file is read if there is one."""
+    size, hashes = source.path.stat().st_size, None
     for page in target.s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=source.key):
         for version in page.get("Versions", []):
             if version["Key"] != source.key or version["Size"] != size:
                 continue
             try:
-                etags = etags or _etags(source.path, size)
+                hashes = hashes or _hashes(source.path, size)
             except OSError:
                 return  # who sends it will say so
-            if version["ETag"].strip('"') in etags:
-                yield _Version(source, version["VersionId"], file_id(bucket, source.key, version["VersionId"]))
+            version_id = version["VersionId"]
+            known_as = file_id(bucket, source.key, version_id)
+            yield _Version(source, version["ETag"].strip('"'), hashes, version_id, known_as)
 
 
-def _etags(path: Path, size: int) -> set[str]:
-    """Return the ETags that S3 gives the content of a file: whole, and in parts of the usual sizes."""
+def _hashes(path: Path, size: int) -> set[str]:
+    """Return the ETags that S3 gives the content of a file, whole and in parts of usual sizes; and its SHA-256."""
+    sha256 = hashlib.sha256()
     whole = hashlib.md5(usedforsecurity=False)
     parts = {part: _Parts(part) for part in (upload.part_size(size), OTHER_PARTS)}
     with path.open("rb") as file:
         while piece := file.read(OTHER_PARTS):
             whole.update(piece)
+            sha256.update(piece)
             for of_parts in parts.values():
                 of_parts.update(piece)
-    return {whole.hexdigest(), *(of_parts.etag() for of_parts in parts.values())}
+    return {whole.hexdigest(), b64encode(sha256.digest()).decode(), *(of_parts.etag() for of_parts in parts.values())}
 
 
 class _Parts:

@@ -109,7 +109,7 @@ def known_to(ledger: Ledger, bucket: str, files: Sequence[LoadFile]) -> dict[str
         named = ", ".join(f"{key} ({end})" for key, end in lost.items())
         raise UserError(
             f"the load has files that were not taken: {named}",
-            "assay resume those that failed, and upload the others corrected",
+            "resume those that failed (assay resume KEY), and upload the others corrected",
         )
     others = [key for key, item in known.items() if item.get("format", {}).get("is_full_load") is False]
     if others:

@@ -60,12 +60,12 @@ class Rebuild:
             scratch.require_own(self._target, self._token)
             scratch.put(self._target, [choosing.as_accepted(item) for item in part])
             self._run("Silver", f"batch {number} of {len(parts)}, {len(part):,} files")
-            self._decide(decisions, share=0.5)
+            self._decide(decisions, are_all=False)
             if number < len(parts) and self._random.getrandbits(1):
                 self._run("Gold", f"after batch {number}")
         file_ids = [item["file_id"] for item in files]
         self._run_until_nothing_waits("Silver", "accepted", file_ids)
-        while self._decide(decisions, share=1):
+        while self._decide(decisions, are_all=True):
             pass
         file_ids += actions
         self._run("Gold", "after the last batch")
@@ -76,10 +76,10 @@ class Rebuild:
         totals = (self._replayed.layer("silver") or {}).get("published", {})
         return Rebuilt(self._seed, len(files), lost, self._token, totals)
 
-    def _decide(self, decisions: list[Item], *, share: float) -> int:
-        """Carry out some of the decisions that are due, in runs of their own; return how many."""
+    def _decide(self, decisions: list[Item], *, are_all: bool) -> int:
+        """Carry out decisions that are due, all or any of them, in runs of their own; return how many."""
         replayed = self._replayed.get(action["decides"]["file_id"] for action in decisions)
-        chosen = [each for each in choosing.due(decisions, replayed) if self._random.random() < share]
+        chosen = [each for each in choosing.due(decisions, replayed) if are_all or self._random.getrandbits(1)]
         if chosen:
             scratch.require_own(self._target, self._token)
             scratch.put(self._target, [choosing.as_accepted(action) for action in chosen])

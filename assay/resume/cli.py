@@ -34,13 +34,13 @@ def resume(
         raise UserError("say which files to resume", "give keys, or --failed, or --layer silver (or gold)")
     target = open_target(stack, region, profile)
     ledger = open_ledger(target)
-    breakers = ledger.open_breakers()
+    closes = None
     if layer:
+        closes = layer if {"starts", "prober"} & ledger.breakers().get(layer, {}).keys() else None
         found = files.waiting_for(layer, ledger, target.stepfunctions)
     else:
         found = files.of_keys(keys, ledger, target.stepfunctions) if keys else files.failed(ledger)
-        files.refuse_open_breaker(found, breakers)
-    closes = layer if layer in breakers else None
+        files.refuse_open_breaker(found, ledger.open_breakers())
     if not found and not closes:
         console.out().print("nothing to resume")
         return
@@ -48,8 +48,8 @@ def resume(
     if dry_run or not agreed(yes=yes):
         return
     resumer = resuming.Resumer(target)
-    if layer:
-        resumer.close_breaker(layer)
+    if closes:
+        resumer.close_breaker(closes)
     lost = [each for each in found if not resumer.resume(each)]
     for each in lost:
         key = console.shown(each.item["key"])

@@ -110,7 +110,7 @@ def render(found: Sequence[Resumable], closes: str | None) -> RenderableType:
     """Draw what would be done."""
     parts: list[RenderableType] = []
     if closes:
-        parts.append(Text(f"The breaker of {closes} is closed: runs start again."))
+        parts.append(Text(f"The failed starts of {closes} are forgotten and its breaker is closed: runs start again."))
     if found:
         columns = ("file", "version", "goes on at", "rows", "amount", "why it stopped")
         grid = console.table(f"Files to resume: {len(found):,}", columns, right=("rows", "amount"))

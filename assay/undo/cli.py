@@ -20,7 +20,7 @@ Version = Annotated[str | None, typer.Option(help="The object version, where the
 Reason = Annotated[str, typer.Option(help="Why; the ledger, the passport and the mail keep it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, and change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask: for scripts.")]
-Timeout = Annotated[float, typer.Option(help="The longest time to wait for the end, in minutes.")]
+Timeout = Annotated[int, typer.Option(min=1, help="The longest time to wait for the end, in minutes.")]
 
 
 def undo(
@@ -50,7 +50,7 @@ def redo(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Take an undone file up again, in its own place in the order: newer values stay."""
+    """Take an undone file up again. It has its own place in the order: newer values stay."""
     target = open_target(stack, region, profile)
     _decide(target, key, version, reason, in_effect=True, dry_run=dry_run, yes=yes, timeout_s=timeout * 60)
 
@@ -64,7 +64,7 @@ def _decide(
     in_effect: bool,
     dry_run: bool,
     yes: bool,
-    timeout_s: float,
+    timeout_s: int,
 ) -> None:
     from assay import watch
     from assay.undo import actions

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -24,7 +24,7 @@ from cloud.listing import Listed, Place, by_key, event_of, listed_versions, plac
 from cloud.mail import sweep_body, sweep_subject
 from cloud.settings import SweepSettings
 from cloud.workflows import execution_arn, execution_name, goes_on, start_execution
-from contract.companions import CALENDAR_NAME
+from contract.companions import is_calendar
 from contract.items import FileItem, SweepItem
 from expected import AHEAD, Calendars, Notice, notices_of
 from reading.card_numbers import masked_key
@@ -117,8 +117,11 @@ class Report:
         return {"found": [each.as_item() for each in self.found], "notices": told, "complete": self.complete}
 
 
-def why_left_behind(item: FileItem | None, on: Services) -> str | None:
-    """Return why a file that is old enough does not go on by itself, a word of WHAT; None if it does, or has ended."""
+def why_left_behind(item: FileItem | None, on: Services, breakers: Collection[str] = ()) -> str | None:
+    """Return why a file that is old enough does not go on by itself, a word of WHAT; None if it does, or has ended.
+
+    Files that wait for a layer whose breaker is open are left to it: it has its own mail, and its end resumes them.
+    """
     if item is None:
         return "unheard"
     if "failed" in item or item["status"] == "published":
@@ -129,6 +132,8 @@ def why_left_behind(item: FileItem | None, on: Services) -> str | None:
         return None if "sent_at" in item.get("rejection_mail", {}) else "unmailed"
     if "execution_arn" not in item:
         return "unstarted"
+    if item.get("waiting_for") in breakers:
+        return None
     return None if goes_on(on.workflows, item["execution_arn"]) else "died"
 
 
@@ -153,11 +158,12 @@ def left_behind(keys: Iterable[list[Listed]], on: Services, *, settled_at: datet
     """Yield what was left behind of some keys; the versions of a key come together, the oldest first."""
     groups = [versions for versions in keys if versions[0].is_data]
     items = on.ledger.find_all(each.file_id for versions in groups for each in versions)
+    breakers = on.ledger.open_breakers()
     for versions in groups:
         places = places_of(versions, items)
         for listed in versions:
             item = items.get(listed.file_id)
-            if listed.last_modified_at > settled_at or (why := why_left_behind(item, on)) is None:
+            if listed.last_modified_at > settled_at or (why := why_left_behind(item, on, breakers)) is None:
                 continue
             yield Found(why, listed, places[listed.file_id], item)
 
@@ -182,8 +188,7 @@ def walk(state: SweepItem, report: Report, on: Services, *, settled_at: datetime
         for each in found:
             go_on(each, on)
         report.found += found
-        seen = {versions[0].key for versions in some if versions[0].key.endswith(f"/{CALENDAR_NAME}")}
-        on.ledger.add_calendars(seen)
+        on.ledger.add_calendars({versions[0].key for versions in some if is_calendar(versions[0].key)})
         state["after_key"] = some[-1][0].key
         on.ledger.keep_sweep(state)
         if not has_time():

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
 
-from contract.items import FileItem
-from pyspark.sql import DataFrame
+from contract.items import Decision, FileItem
+from contract.tables import DECISIONS
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+
+from glue.lake.branches import Branches
+from glue.lake.spark import broadcast_if_small, checkpointed
+from glue.lake.tables import conform, with_gone
+from glue.reading.origin import local_rows
 
 
 def files_and_actions(waiting: Sequence[FileItem]) -> tuple[list[FileItem], list[FileItem]]:
@@ -26,3 +33,42 @@ def undone_files(decisions: DataFrame) -> DataFrame:
 def without(rows: DataFrame, undone: DataFrame) -> DataFrame:
     """Return the rows of files in effect."""
     return rows.join(F.broadcast(undone), on="file_id", how="left_anti")
+
+
+def decision_row(spark: SparkSession, decision: Decision, run_seq: int) -> DataFrame:
+    """Return the row of `decisions` that a run appends."""
+    as_text = {name: "string" if sql_type == "timestamp" else sql_type for name, sql_type in DECISIONS.items()}
+    columns = ", ".join(f"{name} {sql_type}" for name, sql_type in as_text.items())
+    return conform(local_rows(spark, [{**decision, "run_seq": run_seq}], columns), DECISIONS)
+
+
+def counted_changes(moved: DataFrame, keys: DataFrame, named: int) -> dict[str, int]:
+    """Return how many keys an action inserts, updates and deletes, and of how many of its file's the value stays."""
+    changes = moved.where(F.col("change").isNotNull()).join(
+        keys.withColumn("is_named", F.lit(True)), on="dms_id", how="left"
+    )
+    found = changes.groupBy("change").agg(F.count(F.lit(1)).alias("keys"), F.count("is_named").alias("named")).collect()
+    settled = dict.fromkeys(("inserted", "updated", "deleted"), 0) | {row.change: row["keys"] for row in found}
+    return {**settled, "unchanged": named - sum(row.named for row in found)}
+
+
+def members_named(parts: Sequence[DataFrame]) -> DataFrame:
+    """Return each `key` of a member once, computed once; not that of `unknown`."""
+    keys = checkpointed(reduce(DataFrame.unionByName, parts).where("key != 0").distinct())
+    return broadcast_if_small(keys, keys.count())
+
+
+def settle_members(
+    branches: Branches, table: str, schema: Mapping[str, str], fresh: DataFrame, keys: DataFrame
+) -> None:
+    """Put fresh members of a dimension in the place of those under some keys (`key`); others under them go."""
+    own = next(iter(schema))
+    held = (
+        fresh.sparkSession.table(branches.current(table))
+        .select(own)
+        .join(keys.withColumnRenamed("key", own), on=own, how="left_semi")
+    )
+    fresh = checkpointed(fresh)
+    gone = held.join(fresh.select(own), on=own, how="left_anti").withColumn("gone", F.lit(True))
+    source = fresh.withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
+    branches.merge(table, source, on=f"t.{own} = s.{own}", clauses=with_gone(schema))

@@ -1,46 +1,18 @@
-"""Counts what a run of Silver decided, by file and outcome; rows of all tables come into one form for that.
-
-What a reload moves is its marker's, what an undo moves its action's.
-"""
+"""What became of the rows of a run, counted by file and outcome: what passports tell and proofs hold tables to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TypedDict, cast
 
-from contract.runs import FileReport
-from contract.sql_types import EFFECT, MONEY, TOTAL
+from contract.items import SilverOfFile
+from contract.runs import FileReport, RunIntent, SilverReport
 from contract.vocabulary import OUTCOMES
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
 
-from glue.lake.loads import Action, Reload
-from glue.lake.tables import cents, columns_or_null, conform, total
-
-COUNTED = {
-    "file_id": "string", "outcome": "string", "amount": MONEY, "effect_amount": EFFECT, "change": "string",
-    "had": "boolean", "had_tombstone": "boolean", "is_newest": "boolean", "op": "string",
-}  # fmt: skip
-
-
-def decisions(classified: DataFrame, mover: Reload | Action | None) -> DataFrame:
-    """Return what a run decided over its rows, in the form that is counted."""
-    is_input, owner = F.col("is_input"), F.lit(mover.owner_id if mover else None)
-    whose = F.when(is_input, F.col("file_id")).otherwise(owner)
-    known = {"file_id": whose, "outcome": F.when(is_input, F.col("outcome")), "had_tombstone": ~F.col("stored.living")}
-    return conform(classified.withColumns(known), COUNTED)
-
-
-def reference_decisions(classified: DataFrame) -> DataFrame:
-    """Return the outcomes of rows without money."""
-    return columns_or_null(classified.select("file_id", "outcome"), COUNTED)
-
-
-def quarantined(rows: DataFrame) -> DataFrame:
-    """Return quarantine rows in the form that is counted."""
-    found = columns_or_null(rows, {"file_id": "string", "amount": MONEY})
-    return columns_or_null(found.withColumn("outcome", F.lit("quarantined")), COUNTED)
+from glue.lake.run import Job
+from glue.lake.tables import cents
 
 
 class Sums(TypedDict):
@@ -66,29 +38,6 @@ class OutcomeCount(Sums):
     effect: Decimal
 
 
-def by_outcome(rows: DataFrame) -> list[OutcomeCount]:
-    """Count what was decided, by file and outcome."""
-    living, deleted = F.col("is_newest") & (F.col("op") != "D"), F.col("is_newest") & (F.col("op") == "D")
-
-    def number(condition: Column) -> Column:
-        return F.count(F.when(condition, 1))
-
-    counted = rows.groupBy("file_id", "outcome").agg(
-        F.count(F.lit(1)).alias("row_count"),
-        F.sum(F.col("amount").cast(TOTAL)).alias("amount"),
-        total("effect_amount").alias("effect"),
-        number(F.col("change").isNotNull()).alias("changes"),
-        number(living).alias("state_rows"),
-        F.coalesce(F.sum(F.when(living, F.col("amount")).cast(TOTAL)), F.lit(Decimal(0))).alias("state_amount"),
-        number(living & F.col("had")).alias("state_known"),
-        number(F.col("change") == "deleted").alias("deletions"),
-        number(deleted).alias("tombstones"),
-        number(deleted & F.col("had_tombstone")).alias("tombstones_known"),
-        number(living & F.col("had_tombstone")).alias("revived"),
-    )
-    return [cast(OutcomeCount, row.asDict()) for row in counted.collect()]
-
-
 def summed(counted: Sequence[OutcomeCount]) -> Sums:
     """Return the sums over all files and outcomes."""
     whole = {name: sum(cast(Mapping[str, int], row)[name] for row in counted) for name in Sums.__annotations__}
@@ -109,3 +58,25 @@ def of_files(counted: Iterable[OutcomeCount]) -> dict[str, FileReport]:
             found["outcomes"][row["outcome"]] = row["row_count"]
             found["amounts"][row["outcome"]] = cents(row["amount"])
     return report
+
+
+def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
+    """Mark the files of a run as in Silver, each with what became of its rows."""
+
+    def advance_one(file: tuple[str, FileReport]) -> None:
+        file_id, of_file = file
+        if "decides" in of_file:
+            job.ledger.decide(file_id, of_file["decides"], run_seq=intent["run_seq"])
+        counted = {name: value for name, value in of_file.items() if name not in ("effect", "decides")}
+        of_run = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"], "effect_amount": of_file["effect"]}
+        found = cast(SilverOfFile, {**of_run, **counted})
+        job.ledger.advance(file_id, status="in_silver", waiting_for="gold", found=found)
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(advance_one, report["files"].items()))
+
+
+def expected_totals(job: Job) -> dict[str, object]:
+    """Return what rebuilt transactions must hold, as far as it was given."""
+    given = {"row_count": job.arguments.expected_row_count, "total_amount": job.arguments.expected_total_amount}
+    return {name: value for name, value in given.items() if value is not None}

@@ -321,7 +321,7 @@ def work(job: Job) -> None:
         maintain(job)
     else:
         job.layer.take(job)
-    job.ledger.count_success()
+        job.ledger.count_success()
 
 
 def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from botocore.exceptions import ClientError
 from contract.items import (
@@ -14,6 +14,7 @@ from contract.items import (
     FileItem,
     InspectedFile,
     LateItem,
+    LayerName,
     RangeItem,
     StatusChange,
     StatusName,
@@ -182,6 +183,11 @@ class Ledger:
             )
         )
         return cast(SweepItem, self._find("sweep")) if begun else None
+
+    def open_breakers(self) -> set[str]:
+        """Return the layers whose breaker is open: no run of theirs starts."""
+        found = self.find_all(f"breaker#{layer}" for layer in get_args(LayerName))
+        return {key.partition("#")[2] for key, item in found.items() if "prober" in item}
 
     def add_calendars(self, keys: Collection[str]) -> None:
         """Remember calendars; those that are known stay."""

@@ -36,6 +36,11 @@ COMPANIONS = (
 _NAME = re.compile("|".join(companion.name for companion in COMPANIONS), re.DOTALL)
 
 
+def is_calendar(key: str) -> bool:
+    """Return whether an object is a calendar that is read; beside cards nobody reads but who reads cards."""
+    return key.endswith(f"/{CALENDAR_NAME}") and not key.startswith("cards/")
+
+
 def is_companion(key: str) -> bool:
     """Return whether an object only goes with others; a key that ends in a slash stands for a folder."""
     name = key.rpartition("/")[2]

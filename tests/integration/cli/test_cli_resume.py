@@ -122,7 +122,7 @@ def test_resume_closes_the_breaker_and_starts_what_it_parked(stack: DeployedStac
     start(stack, "runs.csv")
 
     shown = stack.assay("resume", "--layer", layer, "--dry-run")
-    assert f"The breaker of {layer} is closed" in shown.output
+    assert f"The failed starts of {layer} are forgotten and its breaker is closed" in shown.output
     assert "prober" in read(stack, {"file_id": f"breaker#{layer}"})
     assert stack.assay("resume", "--layer", layer, "--yes").exit_code == 0
 
@@ -134,6 +134,12 @@ def test_resume_closes_the_breaker_and_starts_what_it_parked(stack: DeployedStac
 def test_resume_says_that_there_is_nothing__no_file_waits_and_no_breaker_is_open(stack: DeployedStack) -> None:
     done = stack.assay("resume", "--layer", "silver", "--yes")
     assert (done.exit_code, done.output.strip()) == (0, "nothing to resume")
+
+
+def test_resume_lets_runs_start__execution_of_the_third_run_was_stopped(stack: DeployedStack) -> None:
+    stack.put({"file_id": "breaker#gold", "kind": "breaker", "starts": {"a", "b", "c"}})
+    assert stack.assay("resume", "--layer", "gold", "--yes").exit_code == 0
+    assert read(stack, {"file_id": "breaker#gold"}) == {"file_id": "breaker#gold", "kind": "breaker"}
 
 
 def test_resume_names_the_command_that_closes_the_breaker__file_would_meet_it(stack: DeployedStack) -> None:

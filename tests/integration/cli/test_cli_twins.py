@@ -1,10 +1,15 @@
 """Content that Bronze has under the same key is not sent twice by accident: its rows would be the newest of all."""
 
 import json
+from base64 import b64encode
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from deployed_stack import NAMES, DeployedStack, file_item
+
+from assay import twins
 
 KEY = "transactions/a.csv"
 CONTENT = "dms_id,amount,date\n1,1.00,2024-03-05\n"
@@ -78,6 +83,19 @@ def test_upload_sends_a_rejected_file_once_more__its_pin_is_settled_now(stack: D
 
     assert stack.assay("upload", "a.csv").exit_code == 0
     assert len(versions(stack)) == 2
+
+
+def test_upload_knows_content_by_the_checksum_of_the_ledger__its_etag_is_none(
+    stack: DeployedStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = first_upload(stack)
+    checksum = {"algorithm": "SHA256", "value": b64encode(sha256(CONTENT.encode()).digest()).decode()}
+    real = twins._versions
+    of_a_key = lambda *given: (replace(each, etag="of a key") for each in real(*given))  # noqa: E731
+    monkeypatch.setattr(twins, "_versions", of_a_key)
+    stack.put(file_item("a.csv", version=version) | {"checksum": checksum})
+
+    assert (stack.assay("upload", "a.csv").exit_code, versions(stack)) == (2, [version])
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from assay.query import Lake
 
 FUZZ = int(os.environ.get("ASSAY_HISTORIES", "0"))
 UNHURRIED: Any = {"database": None, "deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-DRAWN, QUICK = 30, 4
+DRAWN, QUICK = 30, 3
 KILLED = 0.25
 STEPS = {
     "silver": ("begun", "read", "written", "proved", "before_intent", "after_intent", "files_advanced", "published"),

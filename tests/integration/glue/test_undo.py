@@ -83,7 +83,8 @@ def undone(wrong: Pipeline) -> Pipeline:
 def test_undo_leaves_every_cell_as_it_was__transactions_users_and_codes(right: Pipeline, undone: Pipeline) -> None:
     assert shown(undone) == shown(right)
     assert [row["in_effect"] for row in undone.rows("silver.decisions")] == [False] * len(WRONG)
-    (action,) = [item for item in undone.items() if item["kind"] == "action" and "wrong.csv" in item["key"][:22]]
+    actions = {item["key"]: item for item in undone.items() if item["kind"] == "action"}
+    action = actions["transactions/wrong.csv"]
     assert action["status"] == "published"
     assert action["silver"]["effect_amount"] == "-120.00"
     assert action["silver"]["settled"] == {"inserted": 1, "updated": 1, "deleted": 2, "unchanged": 2}

@@ -258,6 +258,18 @@ def test_execution_that_was_noted_and_not_started_is_dead__call_died_in_between(
     assert cloud.item("transactions/a.csv")["execution_arn"] == f"{first}-r2"
 
 
+def test_file_is_left_to_an_open_breaker__its_execution_has_ended(cloud: Cloud, sweeper: Sweeper) -> None:
+    handle(cloud.put("transactions/a.csv", GOOD))
+    cloud.workflows.stop_execution(executionArn=cloud.item("transactions/a.csv")["execution_arn"])
+    breaker = {"file_id": "breaker#silver", "kind": "breaker", "prober": "arn"}
+    cloud.table.put_item(Item=breaker)
+
+    assert sweeper.whys() == []
+
+    cloud.table.delete_item(Key={"file_id": "breaker#silver"})
+    assert sweeper.whys(whole=True) == ["died"]
+
+
 @pytest.mark.parametrize("ended", [{"status": "published"}, {"failed": {"stage": "gold"}}])
 def test_file_that_has_ended_is_left_alone__its_execution_too(
     cloud: Cloud, sweeper: Sweeper, ended: dict[str, Any]

@@ -42,7 +42,8 @@ def test_in_silver_takes_undone_files_too__all_ended() -> None:
 
 def test_up_to_takes_what_silver_held_then__whatever_came_of_it() -> None:
     held = [item("published"), item("failed", "in_silver", failed=FAILED | {"stage": "gold"}, silver={"run_seq": 2})]
-    later = [item("later", silver={"run_seq": 3}), item("undone", in_effect=False)]
+    held.append(item("undone", in_effect=False))
+    later = [item("later", silver={"run_seq": 3})]
     waiting = item("waiting", "accepted")
     del waiting["silver"]
 

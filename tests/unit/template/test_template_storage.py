@@ -79,16 +79,15 @@ def test_template_encrypts_and_closes__bucket(bucket: str) -> None:
 
 def test_template_denies_to_read_cards__all_but_the_function_and_the_silver_jobs() -> None:
     [statement] = [each for each in bucket_statements("BronzeBucket") if each["Sid"] == "CardsAreReadByTheJobs"]
-    roles = ["KpiFunctionRole", "SweepFunctionRole", "SilverRole", "ReplaySilverRole"]
+    roles = ["KpiFunctionRole", "SilverRole", "ReplaySilverRole"]
     readers = [{"Fn::GetAtt": [role, "Arn"]} for role in roles]
 
     assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
     assert statement["Action"] == ["s3:GetObject", "s3:GetObjectVersion"]
     assert statement["Resource"] == {"Fn::Sub": "${BronzeBucket.Arn}/cards/*"}
     assert statement["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": readers}}
-    assert [properties(job)["Role"]["Fn::GetAtt"][0] for job in ("SilverJob", "ReplaySilverJob")] == roles[2:]
-    functions = [transformed()["Resources"][name]["Properties"] for name in ("KpiFunction", "SweepFunction")]
-    assert [function["Role"] for function in functions] == readers[:2]
+    assert [properties(job)["Role"]["Fn::GetAtt"][0] for job in ("SilverJob", "ReplaySilverJob")] == roles[1:]
+    assert transformed()["Resources"]["KpiFunction"]["Properties"]["Role"] == readers[0]
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)

@@ -76,8 +76,8 @@ def test_waiting_alarm_leaves_time_for_two_runs__the_one_in_progress_and_the_fil
 def test_watch_function_is_called_by_the_clock__for_both_tasks() -> None:
     rules = {
         rule["ScheduleExpression"]: json.loads(target["Input"])["task"]
-        for rule in (body["Properties"] for body in resources("AWS::Events::Rule").values())
-        if "ScheduleExpression" in rule
+        for name, rule in ((name, body["Properties"]) for name, body in resources("AWS::Events::Rule").items())
+        if name.startswith("WatchFunction")
         for target in rule["Targets"]
     }
 

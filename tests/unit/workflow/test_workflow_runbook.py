@@ -51,5 +51,5 @@ def test_runbook_lists_each_subject() -> None:
     subjects += [f"a file was {ending}" for ending in get_args(get_type_hints(Notice)["ending"])]
 
     assert "[assay ${Stage}] a file was {}" in text()
-    assert len(subjects) == 9
+    assert len(subjects) == 11
     assert [subject for subject in subjects if f"`… {subject}`" not in RUNBOOK] == []
