@@ -190,6 +190,9 @@ def render(found: Preview) -> RenderableType:
     file, parts = found.file, list[RenderableType]()
     title = f"{verb(in_effect=not file['in_effect']).capitalize()} {console.shown(file['key'])}"
     parts.append(Text.assemble((title, "bold"), f"  version {file['version_id']}, at Silver run {found.silver_run}"))
+    if file["silver"]["run_seq"] > found.silver_run:
+        late = f"Gold does not show Silver's run {file['silver']['run_seq']} yet, nor do these figures."
+        parts.append(Text(late, style="yellow"))
     parts.append(_rows(file))
     for kind, words in CHANGES.items():
         parts.append(Text(f"  {found.changes.get(kind, 0):>9,} keys {words}"))

@@ -86,7 +86,7 @@ def test_undo_leaves_every_cell_as_it_was__transactions_users_and_codes(right: P
     actions = {item["key"]: item for item in undone.items() if item["kind"] == "action"}
     action = actions["transactions/wrong.csv"]
     assert action["status"] == "published"
-    assert action["silver"]["effect_amount"] == "-120.00"
+    assert action["silver"]["effect_amount"] == "-160.00"
     assert action["silver"]["settled"] == {"inserted": 1, "updated": 1, "deleted": 2, "unchanged": 2}
     assert {row["cause"] for row in undone.rows("silver.transaction_effects")} == {"file", "undo"}
 
