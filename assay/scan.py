@@ -151,7 +151,9 @@ class SnapshotScan(ds.Dataset):  # type: ignore[misc]
         if not task.delete_files:
             return None
         in_this_file = ds.field("file_path") == task.file.file_path
-        dead = pa.concat_tables(self._deletes_in(file).filter(in_this_file) for file in task.delete_files)["pos"]
+        # Not tables: of the writers of delete files some declare their columns required, and some do not.
+        found = [self._deletes_in(file).filter(in_this_file)["pos"] for file in task.delete_files]
+        dead = pa.chunked_array([chunk for positions in found for chunk in positions.chunks], pa.int64())
         ends = accumulate(group.num_rows for group in fragment.row_groups)
         places = {group.id: (end - group.num_rows, end) for group, end in zip(fragment.row_groups, ends, strict=True)}
         return pa.chunked_array(

@@ -46,12 +46,13 @@ def facts(day: int) -> pa.Table:
     return pa.table(columns, schema=FACTS)
 
 
-def delete(table: Table, positions: dict[str, list[int]]) -> None:
-    """Commit one file with the deletes in all data files, as the jobs' commits do."""
+def delete(table: Table, positions: dict[str, list[int]], *, declared_required: bool) -> None:
+    """Commit one file with the deletes in all data files, as the jobs do: some by Spark, some by the driver."""
     path = f"{table.location()}/data/{len(table.snapshots())}-deletes.parquet"
     pairs = sorted((file, position) for file, found in positions.items() for position in found)
     with table.io.new_output(path).create() as stream:
-        pq.write_table(pa.Table.from_pylist([{"file_path": f, "pos": p} for f, p in pairs], DELETES), stream)
+        schema = pa.schema([each.with_nullable(not declared_required) for each in DELETES])
+        pq.write_table(pa.Table.from_pylist([{"file_path": f, "pos": p} for f, p in pairs], schema), stream)
     deletes = DataFile.from_args(
         content=DataFileContent.POSITION_DELETES,
         file_path=path,
@@ -75,8 +76,9 @@ def lake(shared_stack: DeployedStack) -> DeployedStack:
         paths.append(
             next(task.file.file_path for task in table.scan().plan_files() if task.file.file_path not in paths)
         )
-    for half in (DELETED[:2], DELETED[2:]):
-        delete(table, {paths[day]: [position for other, position in half if other == day] for day, _ in half})
+    for half, required in ((DELETED[::2], True), (DELETED[1::2], False)):
+        places = {paths[day]: [position for other, position in half if other == day] for day, _ in half}
+        delete(table, places, declared_required=required)
     shared_stack.write("gold.dim_channel", (0, "swipe"), (1, "chip"), (2, "online"))
     return shared_stack
 
