@@ -94,7 +94,8 @@ def render(item: Item, *, short: bool = False) -> RenderableType:
 
 
 def _title(item: Item) -> Text:
-    state = "failed" if item.get("failed") else item["status"]
+    is_undone = bool(item.get("decisions")) and not item["in_effect"]
+    state = "failed" if item.get("failed") else "undone" if is_undone else item["status"]
     style = {"published": "green", "rejected": "red", "failed": "red"}.get(state, "yellow")
     return Text.assemble(("Passport ", "bold"), (console.shown(item["key"]), "bold"), "  ", (state, f"bold {style}"))
 
