@@ -24,18 +24,23 @@ NOW = {
     "transactions": 'SELECT amount, file_id, "row", row_order FROM silver.transactions WHERE dms_id = ?',
     "tombstones": 'SELECT file_id, "row", row_order FROM silver.tombstones WHERE dms_id = ?',
 }
+UNDONE = 'SELECT file_id FROM silver.decisions GROUP BY file_id HAVING NOT arg_max(in_effect, (run_seq, "at"))'
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Biography:
-    """What the tables tell of a key: its rows in all files, its effects by run, and its state (none if it has none)."""
+    """What the tables tell of a key: its rows in all files, its effects by run, and its state (none if it has none).
+
+    `undone` names the files that are not in effect.
+    """
 
     key: int
     rows: list[dict[str, Any]]
     effects: list[dict[str, Any]]
     living: dict[str, Any] | None
     tombstone: dict[str, Any] | None
+    undone: frozenset[str] = frozenset()
 
     @property
     def amount(self) -> Decimal:
@@ -91,6 +96,8 @@ class Biography:
 
     def reason(self, row: Row, names: Mapping[str, str]) -> str:
         """Say why a row did or did not win; `names` are the keys of the files by their id."""
+        if row["file_id"] in self.undone:
+            return "its file is undone"
         if row["outcome"] in MOVES:
             return "the newest row of its key"
         if row["outcome"] == "unchanged":
@@ -116,10 +123,13 @@ def place(row: Row, names: Mapping[str, str]) -> str:
 
 def biography(lake: Lake, key: int) -> Biography:
     """Read what the tables tell of a key; a row in quarantine has none that could be trusted."""
-    for name in ("transaction_history", "transaction_effects", *NOW):
+    has_decisions = "silver.decisions" in lake.tables()  # comes with the first run of a job that knows it
+    for name in ("transaction_history", "transaction_effects", *NOW, *(["decisions"] if has_decisions else [])):
         lake.open("silver", name)
     now = {name: next(iter(lake.rows(statement, [key])), None) for name, statement in NOW.items()}
-    return Biography(key, lake.rows(ROWS, [key]), lake.rows(EFFECTS, [key]), now["transactions"], now["tombstones"])
+    undone = frozenset(row["file_id"] for row in lake.rows(UNDONE)) if has_decisions else frozenset()
+    told = lake.rows(ROWS, [key]), lake.rows(EFFECTS, [key])
+    return Biography(key, *told, now["transactions"], now["tombstones"], undone)
 
 
 def _state(life: Biography, files: Mapping[str, str]) -> str:

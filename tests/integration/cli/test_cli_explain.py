@@ -30,6 +30,7 @@ WITH_STRUCTS: dict[str, list[tuple[str, pa.DataType]]] = {
     ],
     "silver.transactions": [("dms_id", NUMBER), ("amount", MONEY), *WRITER, ("row_order", ORDER)],
     "silver.tombstones": [("dms_id", NUMBER), *WRITER, ("row_order", ORDER)],
+    "silver.decisions": [("run_seq", NUMBER), ("file_id", TEXT), ("in_effect", pa.bool_()), ("at", INSTANT)],
     "gold.monthly_merchant_totals": [("month", pa.date32()), ("merchant_key", NUMBER), *TOTALS],
     "gold.dim_merchant": [("merchant_key", NUMBER), ("merchant_id", NUMBER)],
 }
@@ -149,6 +150,18 @@ def test_life_of_a_key__every_row_says_why_it_did_or_did_not_win(published: Depl
     assert [effect["effect_amount"] for effect in told["effects"]] == ["12.50", "112.50"]
     drawn = published.assay("explain", "1").output
     assert "it lives, as row 1 of transactions/b.csv left it: 125.00 = the sum of its effects, 125.00" in drawn
+
+
+def test_life_of_a_key_says_which_rows_are_of_undone_files__redone_ones_are_not(published: DeployedStack) -> None:
+    published.write(
+        "silver.decisions", (4, WRONG_ID, False, NOON), (5, FIRST_ID, False, NOON), (6, FIRST_ID, True, NOON)
+    )
+
+    told = json.loads(published.assay("explain", "1", "--json").stdout)
+    published.drop("silver.decisions")
+
+    assert [row["reason"] for row in told["rows"] if "undone" in row["reason"]] == ["its file is undone"]
+    assert [row["key"] for row in told["rows"] if "undone" in row["reason"]] == ["transactions/b.csv"]
 
 
 @pytest.mark.parametrize(
