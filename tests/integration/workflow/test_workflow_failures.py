@@ -370,7 +370,7 @@ def test_workflow_ends_in_failure__mail_cannot_be_sent(
     pipeline: Pipeline, situation: Callable[[Pipeline], None]
 ) -> None:
     situation(pipeline)
-    pipeline.substitutions["MailTopic"] = pipeline.topic + "-gone"
+    pipeline.substitutions |= dict.fromkeys(("MailTopic", "PublishedTopic"), pipeline.topic + "-gone")
 
     ending = pipeline.run()
 
