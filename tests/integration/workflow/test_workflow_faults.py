@@ -88,7 +88,8 @@ class Stack:
     def accept(self, *file_ids: str) -> None:
         for file_id in file_ids:
             notice = {"name": file_id, "ending": "published", "text": ""}
-            more = {"version_id": "v1", "key": file_id, "notice": notice, "kpis": {"total_amount": "0.00", "row_count": 1}}
+            kpis = {"total_amount": "0.00", "row_count": 1}
+            more = {"version_id": "v1", "key": file_id, "notice": notice, "kpis": kpis}
             self.jobs.layer.wait(file_id, **more)
         self.arns = self.pipeline.start(*file_ids)
 
