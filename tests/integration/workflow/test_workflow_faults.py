@@ -124,7 +124,7 @@ def until(condition: Callable[[], bool]) -> None:
         pause.wait(0.1)
 
 
-@pytest.mark.parametrize("files", [2, 100])
+@pytest.mark.parametrize("files", [2, pytest.param(100, marks=pytest.mark.slow)])
 def test_three_runs_are_started_and_one_mail_is_sent_and_no_file_fails__every_run_times_out(
     stack: Stack, files: int
 ) -> None:
