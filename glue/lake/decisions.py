@@ -11,9 +11,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from glue.lake.branches import Branches
-from glue.lake.spark import broadcast_if_small, checkpointed
+from glue.lake.spark import broadcast_if_small, checkpointed, local_rows
 from glue.lake.tables import conform, with_gone
-from glue.reading.origin import local_rows
 
 
 def files_and_actions(waiting: Sequence[FileItem]) -> tuple[list[FileItem], list[FileItem]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 ROWS_A_PARTITION = 250_000  # about 50 MB of rows with their images and orders
 ROWS_A_BLOCK = 1_000_000  # of a file, as Spark cuts CSV
@@ -115,3 +117,9 @@ def size_scans(spark: SparkSession) -> None:
     To be called once the run's input is read, whose tasks each become a file of the tables.
     """
     spark.conf.set("spark.sql.files.maxPartitionBytes", str(SCAN_BYTES))
+
+
+def local_rows(spark: SparkSession, rows: Sequence[Mapping[str, object]], schema: str) -> DataFrame:
+    """Return a few rows of the driver as a DataFrame that Spark can broadcast without a Python worker."""
+    rows_of = T.ArrayType(T._parse_datatype_string(schema))
+    return spark.range(1).select(F.inline(F.from_json(F.lit(json.dumps(rows)), rows_of)))

@@ -19,8 +19,8 @@ from contract.writing import COMMA
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from glue.lake.spark import ROWS_A_PARTITION, in_partitions, partitions_for
-from glue.reading.origin import local_rows, origin_of, origin_schema
+from glue.lake.spark import ROWS_A_PARTITION, in_partitions, local_rows, partitions_for
+from glue.reading.origin import origin_of, origin_schema
 from glue.reading.staging import Staging
 
 QUOTE = '"'

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from contract.items import FileItem
 from contract.subjects import SUBJECTS
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from glue.lake.tables import columns
 from glue.reading.fields import column_count
@@ -71,9 +69,3 @@ def positions_of(files: Sequence[FileItem], texts: Sequence[str]) -> dict[str, C
     if all(each == places[0] for each in places):
         return {name: F.lit(place).cast("int") for name, place in places[0].items()}
     return {name: F.col("positions")[name] for name in texts}
-
-
-def local_rows(spark: SparkSession, rows: Sequence[Mapping[str, object]], schema: str) -> DataFrame:
-    """Return a few rows of the driver as a DataFrame that Spark can broadcast without a Python worker."""
-    rows_of = T.ArrayType(T._parse_datatype_string(schema))
-    return spark.range(1).select(F.inline(F.from_json(F.lit(json.dumps(rows)), rows_of)))

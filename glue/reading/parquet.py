@@ -13,8 +13,8 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from glue.lake.spark import jvm
-from glue.reading.origin import ORIGIN, local_rows, origin_of, origin_schema, texts_of
+from glue.lake.spark import jvm, local_rows
+from glue.reading.origin import ORIGIN, origin_of, origin_schema, texts_of
 from glue.reading.staging import Staging
 from glue.reading.texts import with_texts
 

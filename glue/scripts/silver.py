@@ -1860,6 +1860,12 @@ def size_scans(spark: SparkSession) -> None:
     spark.conf.set("spark.sql.files.maxPartitionBytes", str(SCAN_BYTES))
 
 
+def local_rows(spark: SparkSession, rows: Sequence[Mapping[str, object]], schema: str) -> DataFrame:
+    """Return a few rows of the driver as a DataFrame that Spark can broadcast without a Python worker."""
+    rows_of = T.ArrayType(T._parse_datatype_string(schema))
+    return spark.range(1).select(F.inline(F.from_json(F.lit(json.dumps(rows)), rows_of)))
+
+
 # From glue/lake/positions.py
 
 POSITION_DELETES = "file_path string, pos bigint"
@@ -2429,40 +2435,65 @@ class Branches:
         return self._written(table).snapshot(self.name)
 
 
-# From glue/reading/fields.py
+# From glue/lake/decisions.py
 
 
-def column_count(shape: FileFormat) -> int:
-    """Return how many columns a file has: the ledger does not keep the names of all."""
-    return shape.get("column_count", len(shape["columns"]))
+def files_and_actions(waiting: Sequence[FileItem]) -> tuple[list[FileItem], list[FileItem]]:
+    """Tell files from actions: each of these has a run of its own."""
+    return [item for item in waiting if "decides" not in item], [item for item in waiting if "decides" in item]
 
 
-@cache
-def field_form(delimiter: str) -> str:
-    """Return the form of a field as Java takes it: possessive, or long records exhaust its stack."""
-    return csv_field(delimiter).replace("*", "*+")
+def undone_files(decisions: DataFrame) -> DataFrame:
+    """Return `file_id` of the files that are not in effect, by rows of `decisions`.
+
+    A replay that was put in place may have several decisions on a file under one run.
+    """
+    newest = F.max_by("in_effect", F.struct("run_seq", "at")).alias("in_effect")
+    return decisions.groupBy("file_id").agg(newest).where(~F.col("in_effect")).select("file_id")
 
 
-@cache
-def record_form(delimiter: str) -> str:
-    """Return the form of a record whose quotes are all in their places."""
-    field = field_form(delimiter)
-    return f"{field}(?:[{delimiter}]{field})*+"
+def without(rows: DataFrame, undone: DataFrame) -> DataFrame:
+    """Return the rows of files in effect."""
+    return rows.join(F.broadcast(undone), on="file_id", how="left_anti")
 
 
-def split_line(text: str, delimiter: str = COMMA) -> list[str] | None:
-    """Return the fields of a record on one line, without the quotes around them; None if a quote is misused."""
-    if not re.fullmatch(record_form(delimiter), text):
-        return None
-    fields = [match[1] for match in re.finditer(rf"(?:^|[{delimiter}])({field_form(delimiter)})", text)]
-    return [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
+def decision_row(spark: SparkSession, decision: Decision, run_seq: int) -> DataFrame:
+    """Return the row of `decisions` that a run appends."""
+    as_text = {name: "string" if sql_type == "timestamp" else sql_type for name, sql_type in DECISIONS.items()}
+    columns = ", ".join(f"{name} {sql_type}" for name, sql_type in as_text.items())
+    return conform(local_rows(spark, [{**decision, "run_seq": run_seq}], columns), DECISIONS)
 
 
-def join_line(fields: list[str], delimiter: str = COMMA) -> str:
-    """Return a record on one line, quoted where it must be."""
-    return delimiter.join(
-        '"' + field.replace('"', '""') + '"' if re.search(f'["{delimiter}]', field) else field for field in fields
+def counted_changes(moved: DataFrame, keys: DataFrame, named: int) -> dict[str, int]:
+    """Return how many keys an action inserts, updates and deletes, and of how many of its file's the value stays."""
+    changes = moved.where(F.col("change").isNotNull()).join(
+        keys.withColumn("is_named", F.lit(True)), on="dms_id", how="left"
     )
+    found = changes.groupBy("change").agg(F.count(F.lit(1)).alias("keys"), F.count("is_named").alias("named")).collect()
+    settled = dict.fromkeys(("inserted", "updated", "deleted"), 0) | {row.change: row["keys"] for row in found}
+    return {**settled, "unchanged": named - sum(row.named for row in found)}
+
+
+def members_named(parts: Sequence[DataFrame]) -> DataFrame:
+    """Return each `key` of a member once, computed once; not that of `unknown`."""
+    keys = checkpointed(reduce(DataFrame.unionByName, parts).where("key != 0").distinct())
+    return broadcast_if_small(keys, keys.count())
+
+
+def settle_members(
+    branches: Branches, table: str, schema: Mapping[str, str], fresh: DataFrame, keys: DataFrame
+) -> None:
+    """Put fresh members of a dimension in the place of those under some keys (`key`); others under them go."""
+    own = next(iter(schema))
+    held = (
+        fresh.sparkSession.table(branches.current(table))
+        .select(own)
+        .join(keys.withColumnRenamed("key", own), on=own, how="left_semi")
+    )
+    fresh = checkpointed(fresh)
+    gone = held.join(fresh.select(own), on=own, how="left_anti").withColumn("gone", F.lit(True))
+    source = fresh.withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
+    branches.merge(table, source, on=f"t.{own} = s.{own}", clauses=with_gone(schema))
 
 
 # From glue/reading/card_numbers.py
@@ -2637,356 +2668,6 @@ def require_no_card_number(error: Exception) -> None:
     if (shown := masked_text(told)) != told:
         print(shown, file=sys.stderr, flush=True)
         raise JobFailed(root_cause(error)) from None
-
-
-# From glue/reading/masking.py
-
-SECRET_COLUMNS = REFERENCES["cards"].secret
-SECURITY_CODES = tuple(column.name for column in CARD_COLUMNS if column.kind is SECURITY_CODE)
-# Rules read them: their types stay as they are.
-CHECKED_COLUMNS = (*REFERENCES["cards"].ruled, *(column.name for column in CHANGE_COLUMNS))
-WITHHELD = "withheld: a broken record of cards"
-_END = re.compile(rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}*+\n?\Z")
-
-
-class CardKey:
-    """The secret key of a stack, fetched when it is first needed."""
-
-    def __init__(self, secret_id: str) -> None:
-        self._secret_id = secret_id
-
-    @cached_property
-    def _key(self) -> bytes:
-        if not self._secret_id:
-            raise RuntimeError("a file of cards needs the job's argument --card_key_secret")
-        return str(boto3.client("secretsmanager").get_secret_value(SecretId=self._secret_id)["SecretString"]).encode()
-
-    def masked(self, name: str | None, text: str | None) -> str:
-        """Return what may leave Bronze of a value in the column of this name; None is one that the contract lacks."""
-        if name not in (*SECRET_COLUMNS, None):
-            return masked_text(text or "")
-        digits = re.sub("[^0-9]", "", re.sub(r"\.0+$", "", text or ""))
-        if name is None or name in SECURITY_CODES or not digits:
-            return ""
-        return f"{digits[-LAST_DIGITS:]}:{hmac.new(self._key, digits.encode(), hashlib.sha256).hexdigest()}"
-
-
-def names_of(shape: FileFormat) -> list[str | None]:
-    """Return the contract's name of each of a file's columns, None for unknown ones."""
-    names = {place: name for name, place in shape["places"].items()}
-    tables = shape.get("table_places", [])
-    return [names.get(place, "op" if place in tables else None) for place in range(column_count(shape))]
-
-
-def copy_masked(file: FileItem, body: Any, lake: str, path: str, key: CardKey) -> None:
-    """Write the masked copy of a file of cards (`body`: its bytes as a stream) to a path of the lake bucket."""
-    with tempfile.TemporaryFile() as copy:
-        if file["format"]["kind"] == "parquet":
-            _copy_parquet(file, body, copy, key)
-        else:
-            _copy_csv(file, body, copy, key)
-        copy.seek(0)
-        boto3.client("s3").upload_fileobj(copy, lake, path)
-
-
-def _copy_csv(file: FileItem, body: Any, copy: Any, key: CardKey) -> None:
-    zipped = file["format"]["kind"] == "csv.gz"
-    source = gzip.GzipFile(fileobj=body) if zipped else body
-    text = io.TextIOWrapper(io.BufferedReader(_Readable(source)), encoding="utf-8", newline="\n")
-    target = gzip.GzipFile(fileobj=copy, mode="wb", mtime=0) if zipped else copy
-    for line in masked_lines(file, text, key):
-        target.write(line.encode())
-    if zipped:
-        target.close()
-
-
-class _Readable(io.RawIOBase):
-    """Gives a stream that only knows `read` the interface that text needs."""
-
-    def __init__(self, source: Any) -> None:
-        self._source = source
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        piece = self._source.read(len(buffer))
-        buffer[: len(piece)] = piece
-        return len(piece)
-
-
-def masked_lines(file: FileItem, lines: Iterable[str], key: CardKey) -> Iterator[str]:
-    """Yield the lines of a CSV file with its secret columns masked; line breaks and blank lines stay."""
-    shape = file["format"]
-    names, tables, delimiter = names_of(shape), shape.get("table_places", []), shape.get("delimiter", COMMA)
-    header = shape.get("blank_lines_before_header", 0) if shape["has_header"] else -1
-    for number, line in enumerate(lines):
-        text = _END.sub("", line).lstrip("\ufeff")
-        is_kept = number <= header or re.fullmatch(empty_record(delimiter), text)
-        yield line if is_kept else _masked_line(line, names, tables, delimiter, key)
-
-
-def _masked_line(line: str, names: list[str | None], tables: list[int], delimiter: str, key: CardKey) -> str:
-    text = _END.sub("", line)
-    end = line[len(text) :]
-    fields = split_line(text, delimiter)
-    if fields is None:
-        return f'"{WITHHELD}"!{end}'  # still breaks the rule of quotes
-    if len(fields) != len(names):
-        # Still too few or too many, and still of the table that it names.
-        kept = [field if place in tables else "" for place, field in enumerate(fields)]
-        return join_line([WITHHELD, *kept[1:]], delimiter) + end
-    return join_line([key.masked(name, field) for name, field in zip(names, fields, strict=True)], delimiter) + end
-
-
-def _copy_parquet(file: FileItem, body: Any, copy: Any, key: CardKey) -> None:
-    shape = file["format"]
-    names = names_of(shape)
-    with tempfile.TemporaryFile() as whole:
-        while piece := body.read(1 << 20):
-            whole.write(piece)
-        source = pq.ParquetFile(whole)
-        # All but the columns that rules read become text, and of those the ones that hold a card number.
-        typed = [name in CHECKED_COLUMNS and _is_free(source, place) for place, name in enumerate(names)]
-        fields = zip(typed, source.schema_arrow, strict=True)
-        schema = pa.schema([field if is_typed else pa.field(field.name, pa.string()) for is_typed, field in fields])
-        point = shape.get("decimal", ".")
-        with pq.ParquetWriter(copy, schema) as writer:
-            for batch in source.iter_batches():
-                columns = [
-                    column
-                    if is_typed
-                    else pa.array([key.masked(name, _text(value, point)) for value in column.to_pylist()], pa.string())
-                    for is_typed, name, column in zip(typed, names, batch.columns, strict=True)
-                ]
-                writer.write_batch(pa.record_batch(columns, schema=schema))
-
-
-def _is_free(source: pq.ParquetFile, place: int) -> bool:
-    """Tell whether no value of a column holds a card number: instants hold none."""
-    field = source.schema_arrow.field(place)
-    if pa.types.is_temporal(field.type):
-        return True
-    batches = source.iter_batches(columns=[field.name])
-    texts = (_text(value) or "" for batch in batches for value in batch.columns[0].to_pylist())
-    return all(masked_text(text) == text for text in texts)
-
-
-def _text(value: Any, point: str = ".") -> str | None:
-    """Return a value as text, a decimal with the file's own sign."""
-    if isinstance(value, Real) and value == value // 1:
-        return str(trunc(value))
-    if isinstance(value, Decimal):
-        return format(value, "f").replace(".", point)
-    return None if value is None else str(value)
-
-
-# From glue/reading/staging.py
-
-# S3 copies up to 5 GB in one request; boto3 by itself would send hundreds for such an object.
-WHOLE_COPIES = TransferConfig(multipart_threshold=5 << 30, multipart_chunksize=1 << 30)
-DELETED_AT_ONCE = 1_000
-
-
-@dataclass(frozen=True)
-class Staging:
-    """Where a run's copies lie in the lake bucket, and what is needed to read them.
-
-    That is the key under which card numbers are hashed on the way there, and the starts of the loads that list a file.
-    Files that nobody copies, those of a sample, lie in a `folder` of their own.
-    """
-
-    lake: str
-    prefix: str = ""
-    card_key: CardKey = field(default_factory=lambda: CardKey(""))
-    load_starts: Mapping[str, str] = field(default_factory=dict)
-    folder: str = ""
-
-    def name(self, file: FileItem) -> str:
-        return f"{file['file_id']}.{file['format']['kind']}"
-
-    def key(self, file: FileItem) -> str:
-        return f"{self.prefix}staging/{self.name(file)}"
-
-    def path(self, file: FileItem) -> str:
-        return f"{self.folder}/{self.name(file)}" if self.folder else f"s3://{self.lake}/{self.key(file)}"
-
-
-def stage(files: Sequence[FileItem], staging: Staging) -> None:
-    """Copy the exact version of each file to staging; copying again gives the same bytes."""
-    s3 = boto3.client("s3")
-
-    def copy(file: FileItem) -> None:
-        bucket, key, version_id = file["bucket"], file["key"], file["version_id"]
-        try:
-            if file["subject"] == "cards":
-                body = s3.get_object(Bucket=bucket, Key=key, VersionId=version_id)["Body"]
-                copy_masked(file, body, staging.lake, staging.key(file), staging.card_key)
-            elif file["format"]["kind"] == "json":
-                body = s3.get_object(Bucket=bucket, Key=key, VersionId=version_id)["Body"]
-                s3.put_object(Bucket=staging.lake, Key=staging.key(file), Body=csv_of_codes(json.loads(body.read())))
-            else:
-                s3.copy(
-                    {"Bucket": bucket, "Key": key, "VersionId": version_id},
-                    staging.lake,
-                    staging.key(file),
-                    Config=WHOLE_COPIES,
-                )
-        except s3.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchVersion", "405"):
-                raise FileBroken(
-                    file["file_id"], "the object version was deleted from Bronze after it was accepted"
-                ) from error
-            raise
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(copy, [file for file in files if file["subject"] != "load"]))
-
-
-@contextmanager
-def staged(files: Sequence[FileItem], staging: Staging) -> Iterator[None]:
-    """Have copies of files in staging for as long as they are read; those of a killed run expire after a day."""
-    try:
-        stage(files, staging)
-        yield
-    finally:
-        s3, keys = boto3.client("s3"), [staging.key(file) for file in files if file["subject"] != "load"]
-        for first in range(0, len(keys), DELETED_AT_ONCE):
-            some = keys[first : first + DELETED_AT_ONCE]
-            s3.delete_objects(Bucket=staging.lake, Delete={"Objects": [{"Key": key} for key in some], "Quiet": True})
-
-
-def csv_of_codes(codes: dict[str, str]) -> bytes:
-    """Write the JSON object of `mcc_codes` as the CSV file that it stands for."""
-    # A line break may stand in a description; in a code it stays a fault.
-    rows = [[re.sub(r"[\r\n]", "?", code), " ".join(str(name).splitlines())] for code, name in codes.items()]
-    return "".join(f"{join_line(row)}\n" for row in (["mcc", "description"], *rows)).encode()
-
-
-# From glue/reading/origin.py
-
-ORIGIN = {
-    "file_id": "string", "last_modified_at": "timestamp", "object_at": "timestamp", "object_key": "string",
-    "sequencer": "string", "version_id": "string", "is_full_load": "boolean", "load_start": "timestamp",
-    "has_op": "boolean", "has_commit_at": "boolean",
-}  # fmt: skip
-LAYOUT = (
-    "file_name string, header_line bigint, trailer_line bigint, field_count int, null_text string, "
-    "more_null_texts array<string>, decimal string, date_order string, "
-    "other_table struct<name: string, places: array<int>>"
-)
-
-
-def texts_of(subject: str) -> tuple[str, ...]:
-    """Return the columns that are read of a subject's files, as text."""
-    return tuple(SUBJECTS[subject].known)
-
-
-def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[str, Any]:
-    """Return what the rows of a file need to know of it, in the form `origin_schema`."""
-    shape = file["format"]
-    return {
-        "file_id": file["file_id"],
-        "last_modified_at": file["last_modified_at"],
-        "object_at": file.get("as_of_at", file["last_modified_at"]),
-        "object_key": file["key"],
-        "sequencer": file["sequencer"].ljust(32, "0"),
-        "version_id": file["version_id"],
-        "is_full_load": shape["is_full_load"],
-        "load_start": staging.load_starts.get(file["file_id"]),
-        "has_op": "op" in shape["places"],
-        "has_commit_at": "commit_at" in shape["places"],
-        "file_name": staging.name(file),
-        "header_line": shape.get("blank_lines_before_header", 0) + 1 if shape["has_header"] else 0,
-        "trailer_line": shape.get("trailer_line"),
-        "field_count": column_count(shape),
-        "null_text": shape.get("null_text"),
-        "more_null_texts": shape.get("more_null_texts"),
-        "decimal": shape.get("decimal"),
-        "date_order": shape.get("date_order"),
-        "other_table": {"name": shape["table"], "places": shape["table_places"]} if "table" in shape else None,
-        "positions": {name: place for name, place in shape["places"].items() if name in texts},
-    }
-
-
-def origin_schema(texts: Sequence[str]) -> str:
-    positions = "positions struct<" + ", ".join(f"{name}: int" for name in texts) + ">"
-    return f"{columns(ORIGIN)}, {LAYOUT}, {positions}"
-
-
-def positions_of(files: Sequence[FileItem], texts: Sequence[str]) -> dict[str, Column]:
-    """Return where each known column stands: a constant where all files agree, that is twice as fast."""
-    places = [{name: file["format"]["places"].get(name) for name in texts} for file in files]
-    if all(each == places[0] for each in places):
-        return {name: F.lit(place).cast("int") for name, place in places[0].items()}
-    return {name: F.col("positions")[name] for name in texts}
-
-
-def local_rows(spark: SparkSession, rows: Sequence[Mapping[str, object]], schema: str) -> DataFrame:
-    """Return a few rows of the driver as a DataFrame that Spark can broadcast without a Python worker."""
-    rows_of = T.ArrayType(T._parse_datatype_string(schema))
-    return spark.range(1).select(F.inline(F.from_json(F.lit(json.dumps(rows)), rows_of)))
-
-
-# From glue/lake/decisions.py
-
-
-def files_and_actions(waiting: Sequence[FileItem]) -> tuple[list[FileItem], list[FileItem]]:
-    """Tell files from actions: each of these has a run of its own."""
-    return [item for item in waiting if "decides" not in item], [item for item in waiting if "decides" in item]
-
-
-def undone_files(decisions: DataFrame) -> DataFrame:
-    """Return `file_id` of the files that are not in effect, by rows of `decisions`.
-
-    A replay that was put in place may have several decisions on a file under one run.
-    """
-    newest = F.max_by("in_effect", F.struct("run_seq", "at")).alias("in_effect")
-    return decisions.groupBy("file_id").agg(newest).where(~F.col("in_effect")).select("file_id")
-
-
-def without(rows: DataFrame, undone: DataFrame) -> DataFrame:
-    """Return the rows of files in effect."""
-    return rows.join(F.broadcast(undone), on="file_id", how="left_anti")
-
-
-def decision_row(spark: SparkSession, decision: Decision, run_seq: int) -> DataFrame:
-    """Return the row of `decisions` that a run appends."""
-    as_text = {name: "string" if sql_type == "timestamp" else sql_type for name, sql_type in DECISIONS.items()}
-    columns = ", ".join(f"{name} {sql_type}" for name, sql_type in as_text.items())
-    return conform(local_rows(spark, [{**decision, "run_seq": run_seq}], columns), DECISIONS)
-
-
-def counted_changes(moved: DataFrame, keys: DataFrame, named: int) -> dict[str, int]:
-    """Return how many keys an action inserts, updates and deletes, and of how many of its file's the value stays."""
-    changes = moved.where(F.col("change").isNotNull()).join(
-        keys.withColumn("is_named", F.lit(True)), on="dms_id", how="left"
-    )
-    found = changes.groupBy("change").agg(F.count(F.lit(1)).alias("keys"), F.count("is_named").alias("named")).collect()
-    settled = dict.fromkeys(("inserted", "updated", "deleted"), 0) | {row.change: row["keys"] for row in found}
-    return {**settled, "unchanged": named - sum(row.named for row in found)}
-
-
-def members_named(parts: Sequence[DataFrame]) -> DataFrame:
-    """Return each `key` of a member once, computed once; not that of `unknown`."""
-    keys = checkpointed(reduce(DataFrame.unionByName, parts).where("key != 0").distinct())
-    return broadcast_if_small(keys, keys.count())
-
-
-def settle_members(
-    branches: Branches, table: str, schema: Mapping[str, str], fresh: DataFrame, keys: DataFrame
-) -> None:
-    """Put fresh members of a dimension in the place of those under some keys (`key`); others under them go."""
-    own = next(iter(schema))
-    held = (
-        fresh.sparkSession.table(branches.current(table))
-        .select(own)
-        .join(keys.withColumnRenamed("key", own), on=own, how="left_semi")
-    )
-    fresh = checkpointed(fresh)
-    gone = held.join(fresh.select(own), on=own, how="left_anti").withColumn("gone", F.lit(True))
-    source = fresh.withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
-    branches.merge(table, source, on=f"t.{own} = s.{own}", clauses=with_gone(schema))
 
 
 # From glue/lake/ledger.py
@@ -4275,6 +3956,325 @@ def in_key_order(figures: Iterable[FileFigures]) -> bool:
             of_partition.setdefault(found["partition"], []).append(found)
     ranges = sorted(map(key_range, of_partition.values()))
     return all(high < next_low for (_, high), (next_low, _) in pairwise(ranges))
+
+
+# From glue/reading/fields.py
+
+
+def column_count(shape: FileFormat) -> int:
+    """Return how many columns a file has: the ledger does not keep the names of all."""
+    return shape.get("column_count", len(shape["columns"]))
+
+
+@cache
+def field_form(delimiter: str) -> str:
+    """Return the form of a field as Java takes it: possessive, or long records exhaust its stack."""
+    return csv_field(delimiter).replace("*", "*+")
+
+
+@cache
+def record_form(delimiter: str) -> str:
+    """Return the form of a record whose quotes are all in their places."""
+    field = field_form(delimiter)
+    return f"{field}(?:[{delimiter}]{field})*+"
+
+
+def split_line(text: str, delimiter: str = COMMA) -> list[str] | None:
+    """Return the fields of a record on one line, without the quotes around them; None if a quote is misused."""
+    if not re.fullmatch(record_form(delimiter), text):
+        return None
+    fields = [match[1] for match in re.finditer(rf"(?:^|[{delimiter}])({field_form(delimiter)})", text)]
+    return [field[1:-1].replace('""', '"') if field.startswith('"') else field for field in fields]
+
+
+def join_line(fields: list[str], delimiter: str = COMMA) -> str:
+    """Return a record on one line, quoted where it must be."""
+    return delimiter.join(
+        '"' + field.replace('"', '""') + '"' if re.search(f'["{delimiter}]', field) else field for field in fields
+    )
+
+
+# From glue/reading/masking.py
+
+SECRET_COLUMNS = REFERENCES["cards"].secret
+SECURITY_CODES = tuple(column.name for column in CARD_COLUMNS if column.kind is SECURITY_CODE)
+# Rules read them: their types stay as they are.
+CHECKED_COLUMNS = (*REFERENCES["cards"].ruled, *(column.name for column in CHANGE_COLUMNS))
+WITHHELD = "withheld: a broken record of cards"
+_END = re.compile(rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}*+\n?\Z")
+
+
+class CardKey:
+    """The secret key of a stack, fetched when it is first needed."""
+
+    def __init__(self, secret_id: str) -> None:
+        self._secret_id = secret_id
+
+    @cached_property
+    def _key(self) -> bytes:
+        if not self._secret_id:
+            raise RuntimeError("a file of cards needs the job's argument --card_key_secret")
+        return str(boto3.client("secretsmanager").get_secret_value(SecretId=self._secret_id)["SecretString"]).encode()
+
+    def masked(self, name: str | None, text: str | None) -> str:
+        """Return what may leave Bronze of a value in the column of this name; None is one that the contract lacks."""
+        if name not in (*SECRET_COLUMNS, None):
+            return masked_text(text or "")
+        digits = re.sub("[^0-9]", "", re.sub(r"\.0+$", "", text or ""))
+        if name is None or name in SECURITY_CODES or not digits:
+            return ""
+        return f"{digits[-LAST_DIGITS:]}:{hmac.new(self._key, digits.encode(), hashlib.sha256).hexdigest()}"
+
+
+def names_of(shape: FileFormat) -> list[str | None]:
+    """Return the contract's name of each of a file's columns, None for unknown ones."""
+    names = {place: name for name, place in shape["places"].items()}
+    tables = shape.get("table_places", [])
+    return [names.get(place, "op" if place in tables else None) for place in range(column_count(shape))]
+
+
+def copy_masked(file: FileItem, body: Any, lake: str, path: str, key: CardKey) -> None:
+    """Write the masked copy of a file of cards (`body`: its bytes as a stream) to a path of the lake bucket."""
+    with tempfile.TemporaryFile() as copy:
+        if file["format"]["kind"] == "parquet":
+            _copy_parquet(file, body, copy, key)
+        else:
+            _copy_csv(file, body, copy, key)
+        copy.seek(0)
+        boto3.client("s3").upload_fileobj(copy, lake, path)
+
+
+def _copy_csv(file: FileItem, body: Any, copy: Any, key: CardKey) -> None:
+    zipped = file["format"]["kind"] == "csv.gz"
+    source = gzip.GzipFile(fileobj=body) if zipped else body
+    text = io.TextIOWrapper(io.BufferedReader(_Readable(source)), encoding="utf-8", newline="\n")
+    target = gzip.GzipFile(fileobj=copy, mode="wb", mtime=0) if zipped else copy
+    for line in masked_lines(file, text, key):
+        target.write(line.encode())
+    if zipped:
+        target.close()
+
+
+class _Readable(io.RawIOBase):
+    """Gives a stream that only knows `read` the interface that text needs."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._source.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def masked_lines(file: FileItem, lines: Iterable[str], key: CardKey) -> Iterator[str]:
+    """Yield the lines of a CSV file with its secret columns masked; line breaks and blank lines stay."""
+    shape = file["format"]
+    names, tables, delimiter = names_of(shape), shape.get("table_places", []), shape.get("delimiter", COMMA)
+    header = shape.get("blank_lines_before_header", 0) if shape["has_header"] else -1
+    for number, line in enumerate(lines):
+        text = _END.sub("", line).lstrip("\ufeff")
+        is_kept = number <= header or re.fullmatch(empty_record(delimiter), text)
+        yield line if is_kept else _masked_line(line, names, tables, delimiter, key)
+
+
+def _masked_line(line: str, names: list[str | None], tables: list[int], delimiter: str, key: CardKey) -> str:
+    text = _END.sub("", line)
+    end = line[len(text) :]
+    fields = split_line(text, delimiter)
+    if fields is None:
+        return f'"{WITHHELD}"!{end}'  # still breaks the rule of quotes
+    if len(fields) != len(names):
+        # Still too few or too many, and still of the table that it names.
+        kept = [field if place in tables else "" for place, field in enumerate(fields)]
+        return join_line([WITHHELD, *kept[1:]], delimiter) + end
+    return join_line([key.masked(name, field) for name, field in zip(names, fields, strict=True)], delimiter) + end
+
+
+def _copy_parquet(file: FileItem, body: Any, copy: Any, key: CardKey) -> None:
+    shape = file["format"]
+    names = names_of(shape)
+    with tempfile.TemporaryFile() as whole:
+        while piece := body.read(1 << 20):
+            whole.write(piece)
+        source = pq.ParquetFile(whole)
+        # All but the columns that rules read become text, and of those the ones that hold a card number.
+        typed = [name in CHECKED_COLUMNS and _is_free(source, place) for place, name in enumerate(names)]
+        fields = zip(typed, source.schema_arrow, strict=True)
+        schema = pa.schema([field if is_typed else pa.field(field.name, pa.string()) for is_typed, field in fields])
+        point = shape.get("decimal", ".")
+        with pq.ParquetWriter(copy, schema) as writer:
+            for batch in source.iter_batches():
+                columns = [
+                    column
+                    if is_typed
+                    else pa.array([key.masked(name, _text(value, point)) for value in column.to_pylist()], pa.string())
+                    for is_typed, name, column in zip(typed, names, batch.columns, strict=True)
+                ]
+                writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _is_free(source: pq.ParquetFile, place: int) -> bool:
+    """Tell whether no value of a column holds a card number: instants hold none."""
+    field = source.schema_arrow.field(place)
+    if pa.types.is_temporal(field.type):
+        return True
+    batches = source.iter_batches(columns=[field.name])
+    texts = (_text(value) or "" for batch in batches for value in batch.columns[0].to_pylist())
+    return all(masked_text(text) == text for text in texts)
+
+
+def _text(value: Any, point: str = ".") -> str | None:
+    """Return a value as text, a decimal with the file's own sign."""
+    if isinstance(value, Real) and value == value // 1:
+        return str(trunc(value))
+    if isinstance(value, Decimal):
+        return format(value, "f").replace(".", point)
+    return None if value is None else str(value)
+
+
+# From glue/reading/staging.py
+
+# S3 copies up to 5 GB in one request; boto3 by itself would send hundreds for such an object.
+WHOLE_COPIES = TransferConfig(multipart_threshold=5 << 30, multipart_chunksize=1 << 30)
+DELETED_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Where a run's copies lie in the lake bucket, and what is needed to read them.
+
+    That is the key under which card numbers are hashed on the way there, and the starts of the loads that list a file.
+    Files that nobody copies, those of a sample, lie in a `folder` of their own.
+    """
+
+    lake: str
+    prefix: str = ""
+    card_key: CardKey = field(default_factory=lambda: CardKey(""))
+    load_starts: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
+
+    def name(self, file: FileItem) -> str:
+        return f"{file['file_id']}.{file['format']['kind']}"
+
+    def key(self, file: FileItem) -> str:
+        return f"{self.prefix}staging/{self.name(file)}"
+
+    def path(self, file: FileItem) -> str:
+        return f"{self.folder}/{self.name(file)}" if self.folder else f"s3://{self.lake}/{self.key(file)}"
+
+
+def stage(files: Sequence[FileItem], staging: Staging) -> None:
+    """Copy the exact version of each file to staging; copying again gives the same bytes."""
+    s3 = boto3.client("s3")
+
+    def copy(file: FileItem) -> None:
+        bucket, key, version_id = file["bucket"], file["key"], file["version_id"]
+        try:
+            if file["subject"] == "cards":
+                body = s3.get_object(Bucket=bucket, Key=key, VersionId=version_id)["Body"]
+                copy_masked(file, body, staging.lake, staging.key(file), staging.card_key)
+            elif file["format"]["kind"] == "json":
+                body = s3.get_object(Bucket=bucket, Key=key, VersionId=version_id)["Body"]
+                s3.put_object(Bucket=staging.lake, Key=staging.key(file), Body=csv_of_codes(json.loads(body.read())))
+            else:
+                s3.copy(
+                    {"Bucket": bucket, "Key": key, "VersionId": version_id},
+                    staging.lake,
+                    staging.key(file),
+                    Config=WHOLE_COPIES,
+                )
+        except s3.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchVersion", "405"):
+                raise FileBroken(
+                    file["file_id"], "the object version was deleted from Bronze after it was accepted"
+                ) from error
+            raise
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(copy, [file for file in files if file["subject"] != "load"]))
+
+
+@contextmanager
+def staged(files: Sequence[FileItem], staging: Staging) -> Iterator[None]:
+    """Have copies of files in staging for as long as they are read; those of a killed run expire after a day."""
+    try:
+        stage(files, staging)
+        yield
+    finally:
+        s3, keys = boto3.client("s3"), [staging.key(file) for file in files if file["subject"] != "load"]
+        for first in range(0, len(keys), DELETED_AT_ONCE):
+            some = keys[first : first + DELETED_AT_ONCE]
+            s3.delete_objects(Bucket=staging.lake, Delete={"Objects": [{"Key": key} for key in some], "Quiet": True})
+
+
+def csv_of_codes(codes: dict[str, str]) -> bytes:
+    """Write the JSON object of `mcc_codes` as the CSV file that it stands for."""
+    # A line break may stand in a description; in a code it stays a fault.
+    rows = [[re.sub(r"[\r\n]", "?", code), " ".join(str(name).splitlines())] for code, name in codes.items()]
+    return "".join(f"{join_line(row)}\n" for row in (["mcc", "description"], *rows)).encode()
+
+
+# From glue/reading/origin.py
+
+ORIGIN = {
+    "file_id": "string", "last_modified_at": "timestamp", "object_at": "timestamp", "object_key": "string",
+    "sequencer": "string", "version_id": "string", "is_full_load": "boolean", "load_start": "timestamp",
+    "has_op": "boolean", "has_commit_at": "boolean",
+}  # fmt: skip
+LAYOUT = (
+    "file_name string, header_line bigint, trailer_line bigint, field_count int, null_text string, "
+    "more_null_texts array<string>, decimal string, date_order string, "
+    "other_table struct<name: string, places: array<int>>"
+)
+
+
+def texts_of(subject: str) -> tuple[str, ...]:
+    """Return the columns that are read of a subject's files, as text."""
+    return tuple(SUBJECTS[subject].known)
+
+
+def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[str, Any]:
+    """Return what the rows of a file need to know of it, in the form `origin_schema`."""
+    shape = file["format"]
+    return {
+        "file_id": file["file_id"],
+        "last_modified_at": file["last_modified_at"],
+        "object_at": file.get("as_of_at", file["last_modified_at"]),
+        "object_key": file["key"],
+        "sequencer": file["sequencer"].ljust(32, "0"),
+        "version_id": file["version_id"],
+        "is_full_load": shape["is_full_load"],
+        "load_start": staging.load_starts.get(file["file_id"]),
+        "has_op": "op" in shape["places"],
+        "has_commit_at": "commit_at" in shape["places"],
+        "file_name": staging.name(file),
+        "header_line": shape.get("blank_lines_before_header", 0) + 1 if shape["has_header"] else 0,
+        "trailer_line": shape.get("trailer_line"),
+        "field_count": column_count(shape),
+        "null_text": shape.get("null_text"),
+        "more_null_texts": shape.get("more_null_texts"),
+        "decimal": shape.get("decimal"),
+        "date_order": shape.get("date_order"),
+        "other_table": {"name": shape["table"], "places": shape["table_places"]} if "table" in shape else None,
+        "positions": {name: place for name, place in shape["places"].items() if name in texts},
+    }
+
+
+def origin_schema(texts: Sequence[str]) -> str:
+    positions = "positions struct<" + ", ".join(f"{name}: int" for name in texts) + ">"
+    return f"{columns(ORIGIN)}, {LAYOUT}, {positions}"
+
+
+def positions_of(files: Sequence[FileItem], texts: Sequence[str]) -> dict[str, Column]:
+    """Return where each known column stands: a constant where all files agree, that is twice as fast."""
+    places = [{name: file["format"]["places"].get(name) for name in texts} for file in files]
+    if all(each == places[0] for each in places):
+        return {name: F.lit(place).cast("int") for name, place in places[0].items()}
+    return {name: F.col("positions")[name] for name in texts}
 
 
 # From glue/reading/texts.py
