@@ -21,7 +21,7 @@ from assay.resume import cli as resume
 from assay.undo import cli as undo
 
 if TYPE_CHECKING:
-    from assay.ledger import Item
+    pass
 
 
 class Group(TyperGroup):
@@ -130,6 +130,7 @@ def show_passport(
 ) -> None:
     """Show what became of a file's rows and cents. Exits 1 if they do not add up."""
     from assay import console, passport
+    from assay.ledger import choose_version
 
     item = choose_version(open_ledger(open_target(stack, region, profile)).versions(key), version)
     if as_json:
@@ -138,17 +139,6 @@ def show_passport(
         console.out().print(passport.render(item))
     if not all(check.good for check in passport.checks(item)):
         raise typer.Exit(CHECK_FAILED)
-
-
-def choose_version(items: list[Item], version: str | None) -> Item:
-    """Return the item of a version, the newest by default; raise UserError if there is no such version."""
-    if version is None:
-        return items[0]
-    found = [item for item in items if item["version_id"] == version]
-    if not found:
-        known = ", ".join(item["version_id"] for item in items)
-        raise UserError(f"{items[0]['key']} has no version {version}", f"its versions, newest first: {known}")
-    return found[0]
 
 
 @app.command("query")

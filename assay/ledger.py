@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Item = dict[str, Any]
 
 STATUSES = ("received", "accepted", "in_silver", "published")
+IN_SILVER = ("in_silver", "published")
 OUTCOMES = ("quarantined", "unchanged", "stale", "superseded", "inserted", "updated", "deleted")
 LISTED = (
     "file_id",
@@ -152,6 +153,17 @@ class Ledger:
 def file_id(bucket: str, key: str, version_id: str) -> str:
     """Return the identity of an object version."""
     return hashlib.sha256(f"{bucket}\0{key}\0{version_id}".encode()).hexdigest()
+
+
+def choose_version(items: Sequence[Item], version: str | None) -> Item:
+    """Return the item of a version, the newest by default; raise UserError if there is no such version."""
+    if version is None:
+        return items[0]
+    found = [item for item in items if item["version_id"] == version]
+    if not found:
+        known = ", ".join(item["version_id"] for item in items)
+        raise UserError(f"{items[0]['key']} has no version {version}", f"its versions, newest first: {known}")
+    return found[0]
 
 
 def newest(item: Item) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from assay import console
+from assay.audit import UNDONE
 from assay.query import Lake
 
 MOVES = ("inserted", "updated", "deleted")
@@ -24,7 +25,6 @@ NOW = {
     "transactions": 'SELECT amount, file_id, "row", row_order FROM silver.transactions WHERE dms_id = ?',
     "tombstones": 'SELECT file_id, "row", row_order FROM silver.tombstones WHERE dms_id = ?',
 }
-UNDONE = 'SELECT file_id FROM silver.decisions GROUP BY file_id HAVING NOT arg_max(in_effect, (run_seq, "at"))'
 Row = Mapping[str, Any]
 
 

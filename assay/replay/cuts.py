@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from assay.errors import NothingPublishedError, UserError
 from assay.ledger import Item
+from assay.query import kept_cuts
 from assay.replay.items import undone
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ STATES = {"silver": "transactions", "gold": "fact_transactions"}
 
 def kept_cut(target: Target, silver_run: int | None, gold_run: int | None) -> Cut:
     """Return the newest of the kept cuts of these runs; None stands for any."""
-    cuts = _kept_cuts(target)
+    cuts = kept_cuts(target)
     if not cuts:
         raise NothingPublishedError("no cut is named yet")
     wanted = (silver_run, gold_run)
@@ -56,12 +56,3 @@ def _totals(tables: Lake, layer: str) -> Item:
         return {"row_count": 0, "total_amount": "0.00"}
     amount = "coalesce(sum(amount), 0)::DECIMAL(38, 2)::VARCHAR"
     return tables.one(f"SELECT count(*) AS row_count, {amount} AS total_amount FROM {table}")  # noqa: S608
-
-
-def _kept_cuts(target: Target) -> list[Cut]:
-    try:
-        body = target.s3.get_object(Bucket=target.stack.lake_bucket, Key="cuts.json")["Body"].read()
-    except target.s3.exceptions.NoSuchKey:
-        return []
-    cuts: list[Cut] = json.loads(body)
-    return cuts

@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 from assay.errors import UserError
-from assay.ledger import Item
+from assay.ledger import IN_SILVER, Item
 
 MOST_A_BATCH = 2_000  # no run takes more files
 AFTER_ACCEPTANCE = frozenset({"silver", "gold", "failed", "reasons", "execution_arn", "decisions"})
-IN_SILVER = ("in_silver", "published")
 SHOWN = 3
 
 

@@ -13,12 +13,11 @@ from boto3.dynamodb.types import TypeSerializer
 from reading.visible import visible
 
 from assay.errors import UserError
-from assay.ledger import Item, Ledger
+from assay.ledger import IN_SILVER, Item, Ledger, choose_version
 from assay.target import Target
 from assay.upload import instant_text
 
 OF_THE_FILE = ("bucket", "key", "version_id", "sequencer", "etag", "size", "last_modified_at")
-IN_SILVER = ("in_silver", "published")
 MOST_CHARACTERS = 300  # of who and why, in mails and tables
 
 
@@ -34,12 +33,9 @@ def action_id(file_id: str, number: int) -> str:
 def choose(versions: Sequence[Item], version: str | None, *, in_effect: bool) -> Item:
     """Return the version to undo or redo; raise UserError where it is not clear, or cannot be."""
     if version is not None:
-        found = [item for item in versions if item["version_id"] == version]
-        if not found:
-            known = ", ".join(item["version_id"] for item in versions)
-            raise UserError(f"{versions[0]['key']} has no version {version}", f"its versions, newest first: {known}")
-        refuse(found[0], in_effect=in_effect)
-        return found[0]
+        found = choose_version(versions, version)
+        refuse(found, in_effect=in_effect)
+        return found
     possible = [item for item in versions if item["status"] in IN_SILVER and item["in_effect"] is not in_effect]
     if len(possible) > 1:
         listed = ", ".join(f"{item['version_id']} (of {item['last_modified_at'][:19]})" for item in possible)
