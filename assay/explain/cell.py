@@ -20,19 +20,19 @@ from assay.query import Lake
 
 MOST_LINES = 20
 MOVED = """
+    CREATE OR REPLACE TEMP TABLE moved AS
     SELECT run_seq, cause, file_id, "row", dms_id,
         CASE WHEN {before} THEN "before".amount END AS old, CASE WHEN {after} THEN "after".amount END AS new
-    FROM silver.transaction_effects WHERE run_seq {runs} AND (({before}) OR ({after}))
-"""
-SUMS = """count(*) AS changes, count(new) - count(old) AS facts,
-    (coalesce(sum(new), 0) - coalesce(sum(old), 0))::DECIMAL(38, 2) AS amount"""
-EARLIER = "SELECT {sums} FROM ({moved})"
-BY_FILE = """
-    SELECT run_seq, cause, file_id, {sums} FROM ({moved})
-    GROUP BY run_seq, cause, file_id ORDER BY abs(amount) DESC, run_seq, file_id"""
-BY_ROW = """
-    SELECT *, (coalesce(new, 0) - coalesce(old, 0))::DECIMAL(38, 2) AS amount FROM ({moved})
-    ORDER BY abs(amount) DESC, run_seq, dms_id LIMIT {most}"""
+    FROM silver.transaction_effects WHERE ({before}) OR ({after})"""
+AMOUNT = "(coalesce({new}, 0) - coalesce({old}, 0))::DECIMAL(38, 2) AS amount"
+SUMS = f"count(*) AS changes, count(new) - count(old) AS facts, {AMOUNT.format(new='sum(new)', old='sum(old)')}"
+EARLIER = f"SELECT {SUMS} FROM moved WHERE run_seq <= ?"  # noqa: S608
+BY_FILE = f"""
+    SELECT run_seq, cause, file_id, {SUMS} FROM moved WHERE run_seq > ?
+    GROUP BY run_seq, cause, file_id ORDER BY abs(amount) DESC, run_seq, file_id"""  # noqa: S608
+BY_ROW = f"""
+    SELECT *, {AMOUNT.format(new="new", old="old")} FROM moved WHERE run_seq > ?
+    ORDER BY abs(amount) DESC, run_seq, dms_id LIMIT ?"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -201,13 +201,10 @@ def explain(lake: Lake, cell: Cell, *, since: int = 0, most_rows: int = 10) -> E
     """Read all effects that moved facts into the group of a cell or out of it; those up to run `since` as one sum."""
     lake.open("silver", "transaction_effects")
     sides = {side: _is_in(cell, f'"{side}"') for side in ("before", "after")}  # words of SQL, so they are quoted
-
-    def ask(statement: str, runs: str, most: int = 0) -> list[dict[str, Any]]:
-        asked = statement.format(sums=SUMS, moved=MOVED.format(runs=runs, **sides), most=most)
-        return lake.rows(asked, [*cell.members, *([cell.first_day] if cell.first_day else [])])
-
-    (earlier,) = ask(EARLIER, f"<= {since}")
-    lines, rows = ask(BY_FILE, f"> {since}"), ask(BY_ROW, f"> {since}", most_rows)
+    # Once: the effects of all time are looked through for it.
+    lake.rows(MOVED.format(**sides), [*cell.members, *([cell.first_day] if cell.first_day else [])])
+    (earlier,) = lake.rows(EARLIER, [since])
+    lines, rows = lake.rows(BY_FILE, [since]), lake.rows(BY_ROW, [since, most_rows])
     return Explained(cell, since, earlier["facts"], earlier["amount"], lines, rows)
 
 
