@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.errors import UserError
-from assay.options import CHECK_FAILED, AsJson, Profile, Region, StackName, open_target
+from assay.options import CHECK_FAILED, AsJson, DryRun, Profile, Region, StackName, Yes, open_target
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from assay.target import Target
 
-Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")]
 STYLES = {"came": "green", "late": "bold red", "due": ""}
 
 

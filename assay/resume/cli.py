@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from assay.errors import UserError
-from assay.options import CHECK_FAILED, Profile, Region, StackName, open_ledger, open_target
+from assay.options import CHECK_FAILED, DryRun, Profile, Region, StackName, Yes, open_ledger, open_target
 
 
 def resume(
@@ -20,8 +20,8 @@ def resume(
         Literal["silver", "gold"] | None,
         typer.Option(help="Close the layer's breaker, and resume all files that wait there without an execution."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
     stack: StackName = None,
     region: Region = None,
     profile: Profile = None,

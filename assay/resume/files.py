@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
+from cloud.workflows import goes_on
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -84,15 +84,8 @@ def _waits_alone(item: Item, workflows: SFNClient) -> bool:
 
 
 def _is_running(item: Item, workflows: SFNClient) -> bool:
-    """Tell whether the execution of a file goes on; one that was never started, or is forgotten by AWS, does not."""
-    if "execution_arn" not in item:
-        return False
-    try:
-        return workflows.describe_execution(executionArn=item["execution_arn"])["status"] == "RUNNING"
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "ExecutionDoesNotExist":
-            raise
-        return False
+    """Tell whether the execution of a file goes on; one that was never started does not."""
+    return "execution_arn" in item and goes_on(workflows, item["execution_arn"])
 
 
 def _state(item: Item) -> str:

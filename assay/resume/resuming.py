@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from urllib.parse import quote_plus
 
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
+from cloud.workflows import next_execution_arn, start_execution
 
 from assay.upload import instant_text
 
@@ -36,10 +36,11 @@ class Resumer:
             self._examine(file.item)
             return True
         resumes = file.item.get("resumes", 0)
-        arn = self._execution_arn(file.item, resumes + 1)
+        arn = next_execution_arn(self.target.stack.workflow, file.item)
         if not self._take_place(file, resumes, arn):
             return False
-        self._start(file.item, arn)
+        name = arn.rpartition(":")[2]
+        start_execution(self.target.stepfunctions, self.target.stack.workflow, file.item, name)
         return True
 
     def _take_place(self, file: Resumable, resumes: int, arn: str) -> bool:
@@ -58,20 +59,6 @@ class Resumer:
             values[":now"] = instant_text(datetime.now(UTC))
             update += ", waiting_since = :now REMOVE #failed, last_error"
         return self._update(item["file_id"], update, " AND ".join(conditions), values, names)
-
-    def _start(self, item: Item, arn: str) -> None:
-        given = {name: item[name] for name in ("file_id", "bucket", "key", "version_id")}
-        self.target.stepfunctions.start_execution(
-            stateMachineArn=self.target.stack.workflow,
-            name=arn.rpartition(":")[2],
-            input=json.dumps(given, sort_keys=True),
-        )
-
-    def _execution_arn(self, item: Item, number: int) -> str:
-        """Return the ARN of a file's execution, by the name of its first one and how often it was resumed."""
-        first = re.sub(r"-r\d+$", "", item.get("execution_arn", "").rpartition(":")[2])
-        executions = self.target.stack.workflow.replace(":stateMachine:", ":execution:")
-        return f"{executions}:{first or 'file-' + item['file_id'][:32]}-r{number}"
 
     def _examine(self, item: Item) -> None:
         """Send the event of a file to the KPI function once more: its version takes the place that it had."""

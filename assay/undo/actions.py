@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
+from cloud.workflows import execution_arn, start_execution
 from reading.visible import visible
 
 from assay.errors import UserError
@@ -95,17 +95,18 @@ def place(target: Target, ledger: Ledger, action: Item, file: Item) -> Item:
 
     An action that failed is taken up again. Of two operators one is told of the other, and nothing is done twice.
     """
-    name = f"{action['subject']}-{action['file_id'][:32]}"
+    name, machine = f"{action['subject']}-{action['file_id'][:32]}", target.stack.workflow
     try:
         target.dynamodb.put_item(
             TableName=target.stack.ledger_table,
-            Item=_stored({**action, "execution_arn": _execution(target, name)}),
+            Item=_stored({**action, "execution_arn": execution_arn(machine, name)}),
             ConditionExpression="attribute_not_exists(file_id)",
         )
     except target.dynamodb.exceptions.ConditionalCheckFailedException:
         held = ledger.get([action["file_id"]])[action["file_id"]]
         if "failed" not in held:
-            _start(target, held, held["execution_arn"].rpartition(":")[2])  # it may have been stopped before this
+            # Who decided may have been stopped before this.
+            start_execution(target.stepfunctions, machine, held, held["execution_arn"].rpartition(":")[2])
             by = held["decides"]
             raise UserError(
                 f"{by['who']} has decided to {held['subject']} {file['key']} at {by['at'][:19]}Z",
@@ -113,7 +114,7 @@ def place(target: Target, ledger: Ledger, action: Item, file: Item) -> Item:
             ) from None
         name = _take_up(target, held, name)
         action = held
-    _start(target, action, name)
+    start_execution(target.stepfunctions, machine, action, name)
     return action
 
 
@@ -125,27 +126,12 @@ def _take_up(target: Target, action: Item, name: str) -> str:
     waits = {"waiting_for": "silver" if action["status"] == "accepted" else "gold", "waiting_since": failed_at}
     target.dynamodb.put_item(
         TableName=target.stack.ledger_table,
-        Item=_stored({**kept, **waits, "execution_arn": _execution(target, name)}),
+        Item=_stored({**kept, **waits, "execution_arn": execution_arn(target.stack.workflow, name)}),
         ConditionExpression="failed.#at = :at",
         ExpressionAttributeNames={"#at": "at"},
         ExpressionAttributeValues=_stored({":at": failed_at}),
     )
     return name
-
-
-def _execution(target: Target, name: str) -> str:
-    return f"{target.stack.workflow.replace(':stateMachine:', ':execution:')}:{name}"
-
-
-def _start(target: Target, action: Item, name: str) -> None:
-    """Start an execution, unless there is one of this name: it stands for the action."""
-    given = {each: action[each] for each in ("file_id", "bucket", "key", "version_id")}
-    try:
-        target.stepfunctions.start_execution(
-            stateMachineArn=target.stack.workflow, name=name, input=json.dumps(given, sort_keys=True)
-        )
-    except target.stepfunctions.exceptions.ExecutionAlreadyExists:
-        return
 
 
 def _stored(item: Item) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assay.errors import UserError
-from assay.options import CHECK_FAILED, Profile, Region, StackName, open_ledger, open_target
+from assay.options import CHECK_FAILED, DryRun, Profile, Region, StackName, Yes, open_ledger, open_target
 
 if TYPE_CHECKING:
     from assay.ledger import Item, Ledger
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 Key = Annotated[str, typer.Argument(help="The key of the file, the end of it, or its file id.")]
 Version = Annotated[str | None, typer.Option(help="The object version, where there are several.")]
 Reason = Annotated[str, typer.Option(help="Why; the ledger, the passport and the mail keep it.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would happen, and change nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask: for scripts.")]
 Timeout = Annotated[int, typer.Option(min=1, help="The longest time to wait for the end, in minutes.")]
 
 

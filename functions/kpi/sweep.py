@@ -23,7 +23,7 @@ from cloud.ledger import Ledger, instant, instant_of
 from cloud.listing import Listed, Place, by_key, event_of, listed_versions, places_of
 from cloud.mail import sweep_body, sweep_subject
 from cloud.settings import SweepSettings
-from cloud.workflows import execution_arn, execution_name, goes_on, start_execution
+from cloud.workflows import goes_on, next_execution_arn, start_execution
 from contract.companions import is_calendar
 from contract.items import FileItem, SweepItem
 from expected import AHEAD, Calendars, Notice, notices_of
@@ -140,9 +140,9 @@ def why_left_behind(item: FileItem | None, on: Services, breakers: Collection[st
 def resume(item: FileItem, on: Services) -> None:
     """Start the workflow of a file anew, under the next name; another call that does so at once has the same one."""
     machine = on.settings.state_machine_arn
-    name = f"{execution_name(item['key'], item['file_id'])}-r{int(item.get('resumes', 0)) + 1}"
-    if on.ledger.resume(item, execution_arn(machine, name)):
-        start_execution(on.workflows, machine, item, name)
+    arn = next_execution_arn(machine, item)
+    if on.ledger.resume(item, arn):
+        start_execution(on.workflows, machine, item, arn.rpartition(":")[2])
 
 
 def hand_on(listed: Listed, place: Place, on: Services) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from contract.items import FileItem
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -29,9 +29,16 @@ def execution_arn(machine: str, name: str) -> str:
     return f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
 
 
-def start_execution(workflows: SFNClient, machine: str, item: FileItem, name: str) -> str:
+def next_execution_arn(machine: str, item: Mapping[str, Any]) -> str:
+    """Return the ARN of a file's execution after the last one: the first one's name, and how often it is resumed."""
+    last = str(item.get("execution_arn", "")).rpartition(":")[2]
+    first = re.sub(r"-r\d+$", "", last) or execution_name(item["key"], item["file_id"])
+    return execution_arn(machine, f"{first}-r{int(item.get('resumes', 0)) + 1}")
+
+
+def start_execution(workflows: SFNClient, machine: str, item: Mapping[str, Any], name: str) -> str:
     """Start a file's workflow unless an execution of this name was started before; return the execution's ARN."""
-    given = {"file_id": item["file_id"], "bucket": item["bucket"], "key": item["key"], "version_id": item["version_id"]}
+    given = {each: item[each] for each in ("file_id", "bucket", "key", "version_id")}
     try:
         return workflows.start_execution(stateMachineArn=machine, name=name, input=json.dumps(given, sort_keys=True))[
             "executionArn"

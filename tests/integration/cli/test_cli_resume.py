@@ -14,6 +14,7 @@ from deployed_stack import NAMES, REGION, DeployedStack, file_item
 from iam import allows, statements
 
 from assay.ledger import plain
+from assay.resume import resuming
 from assay.resume.resuming import Resumer
 from assay.target import LOCAL_STACK, Target
 from devcloud.local.permissions import Request, permissions
@@ -215,7 +216,7 @@ def test_resume_can_be_repeated__killed_before_the_execution_was_started(
     item = item_of("a.csv", failed=FAILED)
     stack.put(item)
     with monkeypatch.context() as patch:
-        patch.setattr(Resumer, "_start", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(resuming, "start_execution", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         stack.assay("resume", "a.csv", "--yes")
     assert started(stack) == set()
     assert stack.assay("resume", "a.csv", "--yes").exit_code == 0
