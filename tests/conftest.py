@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import gc
 import os
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -21,6 +23,17 @@ def pytest_configure() -> None:
     """Print as wide as into a pipe: a worker inherits the terminal's width, which readline has put there."""
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)
+    _refuse_doubled_names(Path(__file__).parent)
+
+
+def _refuse_doubled_names(tests: Path) -> None:
+    """Refuse two test files of one name at once: pytest itself passes over the second, and says so after the last test.
+
+    Raises: pytest.UsageError.
+    """
+    counted = Counter(file.name for file in tests.rglob("test_*.py"))
+    if doubled := sorted(name for name, times in counted.items() if times > 1):
+        raise pytest.UsageError(f"Rename one of the test files that share a name: {', '.join(doubled)}")
 
 
 @pytest.fixture(scope="session", autouse=True)
