@@ -21,7 +21,7 @@ from assay.resume import cli as resume
 from assay.undo import cli as undo
 
 if TYPE_CHECKING:
-    pass
+    from assay.ledger import Ledger
 
 
 class Group(TyperGroup):
@@ -93,6 +93,9 @@ def show_status(
     key: Annotated[str | None, typer.Argument(help="One file, by key or file id: list its versions.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many files to list.")] = 20,
     expected: Annotated[bool, typer.Option("--expected", help="List the expected files instead.")] = False,
+    of_kafka: Annotated[
+        bool, typer.Option("--offsets", help="Show which offsets of Kafka topics came, and which are missing.")
+    ] = False,
     as_json: AsJson = False,
     stack: StackName = None,
     region: Region = None,
@@ -106,6 +109,9 @@ def show_status(
         sweeping.show_expected(target, as_json=as_json)
         return
     ledger = open_ledger(target)
+    if of_kafka:
+        show_offsets(ledger, as_json=as_json)
+        return
     items = ledger.versions(key) if key else ledger.files()
     if as_json:
         console.print_json(items[:limit])
@@ -117,6 +123,17 @@ def show_status(
             console.note(status.breaker_line(layer, since), style="bold red")
     else:
         console.out().print("The ledger is empty. Next: assay upload FILE --wait")
+
+
+def show_offsets(ledger: Ledger, *, as_json: bool) -> None:
+    """Print the coverage of all partitions."""
+    from assay import console, offsets
+
+    found = offsets.partitions(ledger.files())
+    if as_json:
+        console.print_json([each.as_json() for each in found])
+    else:
+        console.out().print(offsets.render(found) if found else "No file names offsets of Kafka: docs/kafka.md")
 
 
 @app.command("passport")

@@ -7,7 +7,7 @@ from contract.writing import COMMA, DAY_FIRST, DELIMITERS
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from assay import console
+from assay import console, offsets
 from assay.ledger import OUTCOMES, Item
 
 MEANINGS = {
@@ -76,6 +76,8 @@ def render(item: Item, *, short: bool = False) -> RenderableType:
         parts += [_load(item)]
     elif item.get("kpis"):
         parts += [_kpis(item)]
+    if item.get("offsets"):
+        parts += [_facts([("offsets", console.shown(offsets.in_words(item["offsets"])))])]
     if item.get("silver") and not (item.get("load") or item.get("decides")):
         parts += [_outcomes(item)]
     parts += [_check_line(check) for check in checks(item)]

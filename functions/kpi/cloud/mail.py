@@ -39,9 +39,10 @@ What to do next
 _CLOSING_OF_SWEEP = """
 
 What to do next
-  What was left behind goes on by itself; each file still gets its own mail. For a late file, ask its sender. The
-  runbook, docs/runbook.md, section "Sweep", says what each line means.
+  What was left behind goes on by itself; each file still gets its own mail. For a late file, ask its sender; for a gap,
+  have its offsets sent again. The runbook, docs/runbook.md, section "Sweep", says what each line means.
   assay status --expected
+  assay status --offsets
 """
 
 
