@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from assay import notebooks, sending, sweeping, workshop
 from assay.errors import UserError
 from assay.explain import cli as explanation
+from assay.kafka import cli as kafka
 from assay.load import cli as load
 from assay.options import CHECK_FAILED, UNUSABLE, AsJson, Profile, Region, StackName, open_ledger, open_target
 from assay.replay import cli as replay
@@ -84,6 +85,7 @@ app.command("down")(workshop.down)
 app.command("deploy")(workshop.deploy)
 app.command("upload")(sending.upload_files)
 app.command("check")(sending.check_files)
+app.command("kafka")(kafka.kafka)
 app.command("sweep")(sweeping.sweep)
 app.command("expect")(sweeping.expect)
 

@@ -21,6 +21,7 @@ HEAVY = (
     "pyiceberg",
     "moto",
     "pyspark",
+    "confluent_kafka",
 )
 RUN = """
 import sys
@@ -52,6 +53,7 @@ COMMANDS = (
     "smoke",
     "sweep",
     "expect",
+    "kafka",
     "demo",
 )
 GROUPS = (("load", "declare"), ("sample", "history"), ("sample", "increment"), ("sample", "broken"))
@@ -97,6 +99,14 @@ def test_check_says_how_to_get_its_package__operators_part_alone() -> None:
     assert done.returncode == 2
     assert "assay check needs polars, which is not installed" in done.stderr
     assert "pip install '.[check]'" in done.stderr
+
+
+def test_kafka_says_how_to_get_its_package__operators_part_alone() -> None:
+    words = ("kafka", "--bootstrap", "127.0.0.1:1", "--topic", "t")
+    done = run(words, heavy=(), before=WITHOUT.format(absent=("confluent_kafka",)))
+    assert done.returncode == 2
+    assert "assay kafka needs confluent-kafka, which is not installed" in done.stderr
+    assert "pip install '.[kafka]'" in done.stderr
 
 
 def test_help_names_every_command__operators_part_alone() -> None:
