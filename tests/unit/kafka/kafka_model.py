@@ -100,12 +100,14 @@ class Reader:
     now: float = 0.0
     position: int = 0
     told: list[str] = field(default_factory=list)
+    folder: str = "transactions"
+    limits: Limits = LIMITS
     bridge: Bridge = field(init=False)
 
     def __post_init__(self) -> None:
-        place = Place(Bronze(self.bucket, "bronze", ""), "transactions", "orders")  # type: ignore[arg-type]
+        place = Place(Bronze(self.bucket, "bronze", ""), self.folder, "orders")  # type: ignore[arg-type]
         member = self.partition.as_seen_by(id(self))
-        self.bridge = Bridge(member, place, LIMITS, QUIET_S, tell=self.told.append, clock=lambda: self.now)
+        self.bridge = Bridge(member, place, self.limits, QUIET_S, tell=self.told.append, clock=lambda: self.now)
 
     def join(self) -> None:
         """Take the partition over from whoever has it."""

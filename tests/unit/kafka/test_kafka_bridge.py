@@ -272,3 +272,26 @@ def test_object_ends_at_its_size__record_that_is_larger_stands_alone() -> None:
     batch.add(large)
     assert not batch.has_room_for(Record.of(1, 0, b""), limits)
     assert LIMITS.records > 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 60))
+def test_newest_row_wins__every_range_came_twice_by_two_writers_that_cut_otherwise(seed: int, count: int) -> None:
+    draw = random.Random(seed)
+    partition = Partition()
+    for number in range(count):
+        partition.append(draw.randrange(300), b"%d %d" % (draw.randrange(5), number))
+    bucket, orders = Bucket(), {}
+    for folder, records in (("transactions/a", draw.randrange(1, 9)), ("transactions/b", draw.randrange(1, 9))):
+        partition.committed_at = (None, "")
+        reader = Reader(partition, bucket, folder=folder, limits=replace(LIMITS, records=records))
+        reader.join()
+        reader.finish()
+    for key, found in bucket.objects.items():
+        for row, line in enumerate(found["Body"].split(b"\n")[:-1]):
+            name, _, number = line.partition(b" ")
+            # The order of rows without a commit timestamp: never that in which they are taken.
+            order = found["Metadata"]["as-of"], key, row
+            orders[name] = max(orders.get(name, (("", "", 0), 0)), (order, int(number)))
+    newest = {each.line.partition(b" ")[0]: int(each.line.partition(b" ")[2]) for each in partition.records}
+    assert {name: number for name, (_, number) in orders.items()} == newest
