@@ -76,8 +76,8 @@ def render(item: Item, *, short: bool = False) -> RenderableType:
         parts += [_load(item)]
     elif item.get("kpis"):
         parts += [_kpis(item)]
-    if item.get("offsets"):
-        parts += [_facts([("offsets", console.shown(offsets.in_words(item["offsets"])))])]
+    elif item.get("offsets"):
+        parts += [_facts([("offsets", _offsets(item))])]
     if item.get("silver") and not (item.get("load") or item.get("decides")):
         parts += [_outcomes(item)]
     parts += [_check_line(check) for check in checks(item)]
@@ -147,6 +147,7 @@ def _kpis(item: Item) -> RenderableType:
     control = item.get("control", {})
     rows = [
         ("subject", item.get("subject", "")),
+        ("offsets", _offsets(item)),
         ("dialect", item.get("format", {}).get("dialect", "")),
         ("written with", _writing(item.get("format", {}))),
         ("ordered by", _order(item)),
@@ -164,12 +165,18 @@ def _kpis(item: Item) -> RenderableType:
     return _facts([(name, value) for name, value in rows if value])
 
 
+def _offsets(item: Item) -> str:
+    """Say which offsets of Kafka the file holds."""
+    return console.shown(offsets.in_words(item["offsets"])) if item.get("offsets") else ""
+
+
 def _writing(shape: Item) -> str:
     """Say how the file is written, as its values or its pin decided; what is no text is not written."""
     if shape.get("kind") == "parquet" and "string" not in shape.get("types", []):
         return ""
     delimiter = shape.get("delimiter", COMMA)
-    fields = [] if shape.get("kind") == "parquet" else [f"fields separated by {DELIMITERS[delimiter]}"]
+    is_csv = str(shape.get("kind", "csv")).startswith("csv")
+    fields = [f"fields separated by {DELIMITERS[delimiter]}"] if is_csv else []
     amount = "1.234,56" if shape.get("decimal") == "," else "1,234.56"
     first = "day" if shape.get("date_order") == DAY_FIRST else "month"
     return ", ".join([*fields, f"amounts as {amount}", f"the {first} first in dates with slashes"])

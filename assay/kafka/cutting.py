@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+NO_VALUE = b"null"
+"""How a record without a value is written."""
 NO_TIME = -1
 """What Kafka says of a record without a time."""
 RECORD_BYTES = 200
@@ -35,7 +37,7 @@ class Record:
     @classmethod
     def of(cls, offset: int, at_ms: int, value: bytes | None) -> Record:
         """Write a value on one line, as it came: in JSON, line ends mean what blanks do. No value is `null`."""
-        line = b"null" if value is None else value.replace(b"\r", b" ").replace(b"\n", b" ")
+        line = NO_VALUE if value is None else value.replace(b"\r", b" ").replace(b"\n", b" ")
         return cls(offset, at_ms, line)
 
     @property

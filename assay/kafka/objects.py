@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from reading.offsets import LAST_OFFSET, key_of
 
 from assay.errors import UserError
-from assay.kafka.cutting import NO_TIME, Batch, is_part_of
+from assay.kafka.cutting import NO_TIME, NO_VALUE, Batch, is_part_of
 from assay.upload import CHECKSUM, Bronze, instant_text
 
 if TYPE_CHECKING:
@@ -95,8 +95,10 @@ class Place:
 
 def _metadata(batch: Batch, now: datetime) -> dict[str, str]:
     """Return what goes with an object: how far it reaches, its rows, and the instant that orders them."""
-    rows = sum(1 for each in batch.records if each.line.strip())
-    told = {LAST_OFFSET: str(batch.last), LATEST: str(batch.latest), "row-count": str(rows)}
+    told = {LAST_OFFSET: str(batch.last), LATEST: str(batch.latest)}
+    lines = [each.line for each in batch.records]
+    if NO_VALUE not in lines:  # whether that is a row depends on what the others are
+        told["row-count"] = str(sum(1 for line in lines if line.strip()))
     if batch.latest != NO_TIME:
         # A clock that goes ahead orders nothing behind what comes now.
         latest = datetime.fromtimestamp(min(batch.latest, _ms(now)) // 1000, UTC)

@@ -68,14 +68,20 @@ class Bench:
 
     def produce(self, count: int, *, key: Callable[[int], str] = str) -> None:
         """Send records to the partitions in turn."""
-        producer = Producer({"bootstrap.servers": self.broker.bootstrap, "log_level": 0, "enable.idempotence": True})
+        settings = {"log_level": 0, "enable.idempotence": True, "batch.size": 50_000}
+        failed: list[object] = []
+        producer = Producer({"bootstrap.servers": self.broker.bootstrap, **settings})
         for _ in range(count):
             number = sum(map(len, self.sent))
             partition, value = number % self.partitions, b'{"dms_id": %d}' % number
-            producer.produce(self.topic, value, key=key(number), partition=partition)
+            producer.produce(
+                *(self.topic, value, key(number)),
+                partition=partition,
+                on_delivery=lambda error, _: failed.append(error) if error else None,
+            )
             producer.poll(0)
             self.sent[partition].append(value)
-        assert producer.flush(60) == 0
+        assert (producer.flush(60), failed) == (0, [])
 
     def bridge(self, *options: str, records: int = 500, quiet: float = 1.0) -> subprocess.Popen[bytes]:
         """Start a bridge; its output goes to a file of its own."""
