@@ -147,7 +147,11 @@ class KafkaTopic:
         self._consumer.close()
 
     def _require_topic(self) -> None:
-        found = self._patiently(lambda: self._consumer.list_topics(self.name, timeout=10)).topics[self.name]
+        def ask() -> Any:
+            self._consumer.poll(0)  # hears why a broker cannot be reached
+            return self._consumer.list_topics(self.name, timeout=10)
+
+        found = self._patiently(ask).topics[self.name]
         if found.error:
             raise _for_a_person(found.error, self.name) or KafkaException(found.error)
 
@@ -168,7 +172,8 @@ class KafkaTopic:
                 if told := _for_a_person(reason, self.name) or self._failure:
                     raise told from error
                 if not (reason.retriable() or reason.code() < 0) or monotonic() > until:
-                    raise UserError(f"no broker answers: {reason.str()}", "check --bootstrap and --config") from error
+                    why = self.trouble or reason.str()
+                    raise UserError(f"no broker answers: {why}", "check --bootstrap and --config") from error
                 sleep(0.5)
 
 
