@@ -1,4 +1,6 @@
-"""The `assay` command line. Exit codes: 0 success, 1 a check failed, 2 usage or environment, 130 interrupted.
+"""The `assay` command line.
+
+Exit codes: 0 success, 1 a check failed or you said no, 2 usage or environment, 130 interrupted.
 
 Each command imports what it needs when it runs, so that help and usage errors answer at once.
 """
@@ -51,7 +53,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Upload files of transactions, follow them to Gold, and account for every row and every cent.",
-    epilog="Exit codes: 0 success, 1 a check failed, 2 usage or environment, 130 interrupted.",
+    epilog="Exit codes: 0 success, 1 a check failed or you said no, 2 usage or environment, 130 interrupted.",
 )
 
 app.add_typer(load.app, name="load")
@@ -204,8 +206,8 @@ def run_audit(
 
 
 app.command("explain")(explanation.explain)
-app.command("undo")(undo.undo)
-app.command("redo")(undo.redo)
+app.command("undo", help=undo.UNDO)(undo.command(in_effect=False))
+app.command("redo", help=undo.REDO)(undo.command(in_effect=True))
 app.command("replay")(replay.replay)
 app.command("resume")(resume.resume)
 
