@@ -758,6 +758,52 @@ AGGREGATES: Mapping[str, AggregateTable] = {
 }
 
 
+# From functions/kpi/contract/closings.py
+
+CLOSED = "closed#"
+"""What the ledger's keys of closed months begin with; the month follows, as `2026-06`."""
+TOTALS_TABLE = "daily_totals"
+"""The aggregate of Gold by day and channel, from which months are added up."""
+
+
+class ChannelTotals(TypedDict):
+    """Facts and money of a channel in a month."""
+
+    row_count: int
+    total_amount: str
+
+
+class Closing(TypedDict):
+    """With what a month was closed, at which cut, by whom."""
+
+    run_seq: Annotated[int, "Gold's, which the totals show"]
+    silver_run_seq: Annotated[int, "of that Gold run"]
+    channels: Annotated[dict[str, ChannelTotals], "channel → `row_count` N, `total_amount` S; those with facts"]
+    who: Annotated[str, "who closed it"]
+    at: Annotated[str, "when it was closed"]
+    reason: Annotated[str, "may be empty where it was closed for the first time"]
+
+
+class ClosedItem(Closing):
+    """An item per closed month (UTC)."""
+
+    file_id: Annotated[str, "`closed#<month>`"]
+    kind: Annotated[Literal["closed"], "`closed`"]
+    month: Annotated[str, "`2026-06`"]
+    snapshots: Annotated[dict[str, dict[str, int]], "the cut: layer → table → snapshot id; the totals outlive it"]
+    earlier: NotRequired[Annotated[list[Closing], "with what it was closed before, the first first"]]
+
+
+class MonthMoved(TypedDict):
+    """A channel of a closed month that a Gold run has changed."""
+
+    month: str
+    channel: str
+    closed: Annotated[ChannelTotals, "as it was closed"]
+    before: ChannelTotals
+    after: ChannelTotals
+
+
 # From functions/kpi/contract/items.py
 
 StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
@@ -946,12 +992,23 @@ class GoldChanges(TypedDict):
     largest: Annotated[list[GroupMovement], "the ten largest movements of one aggregate"]
 
 
+class GoldNotice(TypedDict):
+    """What the mails say of the Gold run that published a file, in words that can be sent as they are."""
+
+    ending: Annotated[str, "for the subject; empty, or that a closed month was changed"]
+    text: str
+
+
 class GoldOfFile(TypedDict):
     """Which Gold run published a file."""
 
     run_seq: int
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
     changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
+    closed: NotRequired[
+        Annotated[list[MonthMoved], "closed months that the run has changed, by channel: the 20 largest movements"]
+    ]
+    notice: NotRequired[GoldNotice]
 
 
 class Decision(TypedDict):
@@ -1028,6 +1085,9 @@ class FileItem(TypedDict):
     silver: NotRequired[Annotated[SilverOfFile, "what Silver did with it"]]
     gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
     execution_arn: NotRequired[Annotated[str, "of the workflow, the last one"]]
+    parked: NotRequired[
+        Annotated[str, "ARN of the execution that met an open breaker last; where it is the last one, no mail was sent"]
+    ]
     resumes: NotRequired[Annotated[int, "how often it was resumed; its execution is then `<name>-r<resumes>`"]]
     changes: Annotated[list[StatusChange], "each status change"]
 
@@ -1091,6 +1151,14 @@ class CalendarsItem(TypedDict):
     file_id: Annotated[str, "`calendars`"]
     kind: Annotated[Literal["calendars"], "`calendars`"]
     keys: Annotated[set[str], "of those that a walk has seen, or `assay expect` has written"]
+
+
+class ActionsItem(TypedDict):
+    """The item of the actions that may lack their mail."""
+
+    file_id: Annotated[str, "`actions`"]
+    kind: Annotated[Literal["actions"], "`actions`"]
+    ids: NotRequired[Annotated[set[str], "file ids of actions; the sweep drops one once its execution has ended"]]
 
 
 class LateItem(TypedDict):
@@ -1225,6 +1293,7 @@ class GoldReport(TypedDict):
     files: list[str]
     totals: LayerTotals
     changes: NotRequired[GoldChanges]
+    months: NotRequired[Annotated[list[str], "in which changed facts lie or lay"]]
 
 
 # From functions/kpi/contract/limits.py
@@ -2476,6 +2545,7 @@ def require_no_card_number(error: Exception) -> None:
 # From glue/lake/changes.py
 
 MOST_MOVEMENTS = 10
+MOST_CLOSED = 20  # of channels of closed months, in a mail and in an item
 
 
 class Change(TypedDict):
@@ -2578,12 +2648,35 @@ def changes_told(changes: RunChanges) -> GoldChanges:
     return told if moved is None else {**told, "table": moved["table"]}
 
 
-def of_run(intent: RunIntent, report: GoldReport) -> GoldOfFile:
-    """Return what the items of the files that a run published say of it."""
-    found: GoldOfFile = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"]}
-    if "changes" in report:  # a rebuild's does not say
-        found["changes"] = report["changes"]
-    return found
+def months_of(change: Change) -> list[str]:
+    """Return the months in which changed facts lie or lay, as `2026-06`."""
+    return sorted({f"{day:%Y-%m}" for day in change["days"]})
+
+
+def notice_of(changes: GoldChanges, closed: Sequence[MonthMoved]) -> GoldNotice:
+    """Return what the mails say of a run: its changes, and the closed months among them."""
+    facts = ", ".join(f"{count:,} {outcome}" for outcome, count in changes["facts"].items() if count)
+    lines = ["", "", f"Gold, by all files of the run: facts {facts or 'unchanged'}, on {changes['days']:,} days"]
+    for moved in changes["largest"]:
+        before, after = (f"{Decimal(amount):,.2f}" for amount in (moved["before"], moved["after"]))
+        lines.append(f"  {moved['group'].replace(' ', ', ')}: {before} → {after}")
+    if closed:
+        lines += [
+            "",
+            "Closed months were changed (docs/runbook.md, section Closed month); nothing is held back",
+            *map(_of_closed_month, closed[:MOST_CLOSED]),
+        ]
+        lines += [f"  and {len(closed) - MOST_CLOSED:,} more"] if len(closed) > MOST_CLOSED else []
+        lines.append("  assay status --closed")
+    return {"ending": ", and changed a closed month" if closed else "", "text": "\n".join(lines)}
+
+
+def _of_closed_month(moved: MonthMoved) -> str:
+    """Return what became of a channel of a closed month, and how it differs from its closing."""
+    closed, before, after = (Decimal(moved[side]["total_amount"]) for side in ("closed", "before", "after"))
+    rows = moved["after"]["row_count"] - moved["closed"]["row_count"]
+    now = f"{after - closed:+,.2f} in {rows:+,} facts" if moved["after"] != moved["closed"] else "as closed"
+    return f"  {moved['month']}, {moved['channel']}: {before:,.2f} → {after:,.2f}; closed with {closed:,.2f}, now {now}"
 
 
 # From glue/lake/decisions.py
@@ -2887,6 +2980,10 @@ class Ledger:
 
         with ThreadPoolExecutor(16) as pool:
             return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
+
+    def closings(self, months: Iterable[str]) -> list[ClosedItem]:
+        """Return the items of those of some months that are closed, read consistently."""
+        return cast(list[ClosedItem], self.files(f"{CLOSED}{month}" for month in months))
 
     def waiting(self, also: str | None) -> list[FileItem]:
         """Return the files that wait for this layer, those first that have waited longest.
@@ -3580,12 +3677,75 @@ def near_facts(stored_facts: DataFrame, days: Iterable[date], names: Collection[
     return stored_facts.where(" OR ".join(within("transacted_on", *span) for span in spans))
 
 
+# From glue/lake/closings.py
+
+NOTHING: ChannelTotals = {"row_count": 0, "total_amount": "0.00"}
+Group = tuple[str, str, str]  # side, month, channel
+
+
+def moved_months(job: Job, intent: RunIntent, report: GoldReport) -> list[MonthMoved]:
+    """Return the closed months that a committed run has changed, by channel, the largest movement first.
+
+    Only those that it touches are read. The items are read after the commit: a month that is closed later is closed
+    with what this run has made of it.
+    """
+    after = intent["snapshots"].get(TOTALS_TABLE)
+    closed = {item["month"]: item["channels"] for item in job.ledger.closings(report.get("months", []))}
+    if after is None or not closed:
+        return []
+    before = job.ledger.state()["published"]["snapshots"].get(TOTALS_TABLE)
+    snapshots = {"after": after} | ({} if before is None else {"before": before})
+    found = _totals(job, snapshots, closed)
+    moved: list[MonthMoved] = [
+        {
+            "month": month,
+            "channel": channel,
+            "closed": closed[month].get(channel, NOTHING),
+            "before": found.get(("before", month, channel), NOTHING),
+            "after": found.get(("after", month, channel), NOTHING),
+        }
+        for month, channel in {(month, channel) for _, month, channel in found}
+    ]
+    return sorted((each for each in moved if each["before"] != each["after"]), key=_largest_first)
+
+
+def _largest_first(moved: MonthMoved) -> tuple[Decimal, str, str]:
+    before, after = (Decimal(moved[side]["total_amount"]) for side in ("before", "after"))
+    return -abs(after - before), moved["month"], moved["channel"]
+
+
+def _totals(job: Job, snapshots: Mapping[str, int], months: Iterable[str]) -> dict[Group, ChannelTotals]:
+    """Return the totals of months by channel at snapshots; Iceberg passes over the files of other days."""
+    spans = [span_of(Period.MONTH, date.fromisoformat(f"{month}-01")) for month in months]
+    in_months = " OR ".join(within("transacted_on", *span) for span in spans)
+    month = F.col("transacted_on").cast("string").substr(1, 7).alias("month")
+    sides = []
+    for side, snapshot_id in snapshots.items():
+        table = job.spark.read.option("snapshot-id", snapshot_id).table(job.branches("").table(TOTALS_TABLE))
+        sides.append(table.where(in_months).select(F.lit(side).alias("side"), month, "channel", *MEASURES))
+    rows = reduce(DataFrame.unionByName, sides).groupBy("side", "month", "channel").agg(*added_up()).collect()
+    return {
+        (row.side, row.month, row.channel): {"row_count": row.row_count, "total_amount": cents(row.total_amount)}
+        for row in rows
+    }
+
+
 # From glue/lake/publication.py
 
 
 def rows_of(file: FileItem) -> int:
     """Return how many rows a file has, or how many keys an action has settled."""
     return file["kpis"]["row_count"] if "kpis" in file else sum(file["silver"]["settled"].values())
+
+
+def of_run(job: Job, intent: RunIntent, report: GoldReport) -> GoldOfFile:
+    """Return what the items of the files that a run published say of it."""
+    found: GoldOfFile = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"]}
+    if "changes" in report:  # a rebuild's does not say
+        closed = moved_months(job, intent, report)
+        found |= {"changes": report["changes"], "notice": notice_of(report["changes"], closed)}
+        found |= {"closed": closed[:MOST_CLOSED]} if closed else {}
+    return found
 
 
 def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
@@ -4315,7 +4475,12 @@ def prove(run: Run, written: RunChanges) -> GoldReport:
         carried = {"assay.row-count": str(row_count), "assay.total-amount": cents(total_amount)}
         branches.note("fact_transactions", carried)
     totals: LayerTotals = {"row_count": row_count, "total_amount": cents(total_amount)}
-    return {"files": list(run.record["files"]), "totals": showing(silver, totals), "changes": changes_told(written)}
+    told: GoldReport = {
+        "files": list(run.record["files"]),
+        "totals": showing(silver, totals),
+        "changes": changes_told(written),
+    }
+    return {**told, "months": months_of(change)}
 
 
 # ## The job
@@ -4325,7 +4490,7 @@ def prove(run: Run, written: RunChanges) -> GoldReport:
 
 def advance(job: Job, intent: RunIntent, report: GoldReport) -> None:
     """Mark the files of a run as published."""
-    mark_published(job, report["files"], of_run(intent, report))
+    mark_published(job, report["files"], of_run(job, intent, report))
 
 
 def take(job: Job) -> None:

@@ -138,12 +138,20 @@ def test_each_mail_has_an_ending_of_its_own() -> None:
     assert len(others) == len(composed) - len(good) - 2
 
 
+LONGEST = {
+    "notice.M.ending.S": "published with warnings",
+    "gold.M.notice.M.ending.S": ", and changed a closed month",
+    "subject.S": "undo",
+}
+
+
 def subject_of(mail: dict[str, Any]) -> str:
     """Return a mail's subject, with the longest ending where it has one."""
-    computed = re.fullmatch(
-        r"States\.Format\('([^']*)', \$\.ledger\.Item\.notice\.M\.ending\.S\)", mail.get("subject.$", "")
-    )
-    return computed[1].replace("{}", "published with warnings") if computed else str(mail["subject"])
+    computed = re.fullmatch(r"States\.Format\('([^']*)'((?:, [$.\w]+)+)\)", mail.get("subject.$", ""))
+    if not computed:
+        return str(mail["subject"])
+    longest = [LONGEST[path.removeprefix("$.ledger.Item.")] for path in computed[2].strip(", ").split(", ")]
+    return computed[1].replace("{}", "%s") % tuple(longest)
 
 
 def values_of(message: str) -> list[str]:
