@@ -5209,7 +5209,7 @@ def stored_of(run: SilverRun, table: str, keys: DataFrame) -> DataFrame:
         rows = run.branches.published_rows(table)
         return moved_up(run.spark, rows, run.reload) if run.reload else rows
     of_state = STATE if run.action else (*IMAGE, "row_order")
-    names = of_state if table == "transactions" else TOMBSTONES
+    names = {"transactions": of_state, "tombstones": TOMBSTONES, "transaction_history": (*STATE, "op")}[table]
     return run.branches.published_rows_of(table, keys, names, between=(run.low, run.high), most=run.row_count)
 
 
@@ -5367,12 +5367,12 @@ def missing_effects(missing: DataFrame, mover: Reload | Action, *, run_seq: int)
 # all keys are.
 
 
-def rows_in_effect(run: SilverRun, action: Action) -> DataFrame:
-    """Return the accepted rows of the files that are in effect after an action, each in its place."""
+def rows_in_effect(run: SilverRun, action: Action, keys: DataFrame) -> DataFrame:
+    """Return the rows under these keys, or all, of the files that are in effect after an action, each in its place."""
     undone = undone_files(run.spark.table(run.branches.table("decisions"))).where(F.col("file_id") != action.file_id)
     if not action.decision["in_effect"]:
         undone = undone.unionByName(local_rows(run.spark, [{"file_id": action.file_id}], "file_id string"))
-    history = run.spark.table(run.branches.table("transaction_history")).select(*STATE, "op")
+    history = stored_of(run, "transaction_history", keys).select(*STATE, "op")
     return moved_up(run.spark, without(history, undone), action)
 
 
@@ -5389,9 +5389,7 @@ def newest_rows(rows: DataFrame, floor: str | None) -> DataFrame:
 
 def settle(run: SilverRun, action: Action, keys: DataFrame) -> DataFrame:
     """Return the keys that do not stay as they are: with their newest row, if there is one, and what is `stored`."""
-    rows = rows_in_effect(run, action)
-    if not action.moves_loads:
-        rows = rows.join(broadcast_if_small(keys, run.row_count), on="dms_id", how="left_semi")
+    rows = rows_in_effect(run, action, keys)
     stored = stored_rows(run, keys).select(
         "dms_id", F.struct(*[name for name in STORED if name != "dms_id"]).alias("stored")
     )
