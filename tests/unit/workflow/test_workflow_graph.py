@@ -179,13 +179,15 @@ def test_subject_is_what_sns_takes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MAILS)
-def test_mail_has_a_value_for_each_gap_and_says_what_to_do(name: str) -> None:
+def test_mail_has_a_value_for_each_gap_and_says_whether_money_moved_and_what_to_do__by_one_command(name: str) -> None:
     message = MAILS[name]["message.$"]
 
     [template] = re.findall(r"^States\.Format\('([^']*)', ", message)
     assert template.count("{}") == len(values_of(message))
     assert "What to do next: " in template
     assert len(template) < 1_000
+    assert template.count("\n  assay ") == 1, "one command"
+    assert "money moved" in template or "Effect on Silver and Gold" in template
 
 
 def linted(machine: dict[str, Any]) -> list[str]:
