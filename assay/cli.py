@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from assay import notebooks, sending, sweeping, workshop
 from assay.errors import UserError
+from assay.evidence import cli as evidence
 from assay.explain import cli as explanation
 from assay.load import cli as load
 from assay.options import CHECK_FAILED, UNUSABLE, AsJson, Profile, Region, StackName, open_ledger, open_target
@@ -203,6 +204,8 @@ def run_audit(
         raise typer.Exit(CHECK_FAILED)
 
 
+app.command("verify")(evidence.verify)
+app.command("evidence")(evidence.evidence)
 app.command("explain")(explanation.explain)
 app.command("undo")(undo.undo)
 app.command("redo")(undo.redo)

@@ -14,6 +14,7 @@ from contract.runs import GoldReport, RunIntent
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from glue.lake.evidence import report_hash
 from glue.lake.failures import require
 from glue.lake.tables import cents, total
 
@@ -122,7 +123,8 @@ def changes_told(changes: RunChanges) -> GoldChanges:
 
 def of_run(intent: RunIntent, report: GoldReport) -> GoldOfFile:
     """Return what the items of the files that a run published say of it."""
-    found: GoldOfFile = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"]}
+    of_run = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"], **report_hash(intent)}
+    found = cast(GoldOfFile, of_run)
     if "changes" in report:  # a rebuild's does not say
         found["changes"] = report["changes"]
     return found

@@ -36,9 +36,20 @@ def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
     tell_published(moved, job.arguments)
 
 
+def published_by(gold: PublishedRun) -> GoldOfFile:
+    """Return what the item of a file says whose rows an earlier run has published without knowing of the file."""
+    found = GoldOfFile(run_seq=gold["run_seq"], snapshots={})
+    if "report_sha256" in gold:
+        found["report_sha256"] = gold["report_sha256"]
+    return found
+
+
 def showing(silver: PublishedRun, totals: LayerTotals) -> LayerTotals:
     """Add to Gold's totals which Silver run it shows."""
-    return {**totals, "silver_run_seq": silver["run_seq"], "silver_snapshots": silver["snapshots"]}
+    shown: LayerTotals = {**totals, "silver_run_seq": silver["run_seq"], "silver_snapshots": silver["snapshots"]}
+    if "report_sha256" in silver:
+        shown["silver_report_sha256"] = silver["report_sha256"]
+    return shown
 
 
 def expected_totals(job: Job) -> dict[str, object]:
