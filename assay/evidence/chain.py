@@ -28,7 +28,8 @@ class Evidence:
     """What there is to check, as it was found.
 
     `layers` and `items` are of the ledger, `reports` by object key, `passports` by file id. `bronze` is what S3 says of
-    object versions by file id, nothing of one that is gone. `tables` are rows and money at the readers' `cut`. `keys`
+    object versions by file id, nothing of one that is gone. `tables` are rows
+    and money of the state tables, and the effects by run; `cut` is the readers'. `keys`
     are public keys by ARN; heads are signed with `signing_key` if there is one. A pack is of one `month`.
     """
 

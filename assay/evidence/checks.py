@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
 
 from contract.evidence import item_sha256
 
@@ -15,6 +14,7 @@ from assay.evidence.chain import Chain, Evidence, Facts, Fault, Run, walk
 LAYERS = ("silver", "gold")
 ENDED = ("published", "rejected")
 COUNTED = ("outcomes", "amounts", "missing", "moved", "settled")
+STATES = {"silver": "silver.transactions", "gold": "gold.fact_transactions"}
 LAGGING = {"decisions", "in_effect", "rejection_mail"}
 """What the ledger may say of a file that its passport, written at its end, does not say yet."""
 
@@ -135,8 +135,13 @@ def _read(passport: bytes) -> Facts | None:
         said: Facts = json.loads(passport)
     except ValueError:
         return None
-    forms: tuple[dict[str, Any], ...] = ({"indent": 1}, {"indent": 2, "ensure_ascii": False})
-    return said if passport in (json.dumps(said, sort_keys=True, **form).encode() for form in forms) else None
+    rejected = json.dumps(said, sort_keys=True, indent=2, ensure_ascii=False).encode()  # as the KPI function writes it
+    return said if passport in (passport_of(said), rejected) else None
+
+
+def passport_of(item: Facts) -> bytes:
+    """Return the passport as a job writes it."""
+    return json.dumps(item, sort_keys=True, indent=1).encode()
 
 
 def faults_of_bronze(silver: Chain, evidence: Evidence) -> Iterator[Fault]:
@@ -159,53 +164,46 @@ def faults_of_bronze(silver: Chain, evidence: Evidence) -> Iterator[Fault]:
 
 
 def faults_of_tables(silver: Chain, gold: Chain, evidence: Evidence) -> Iterator[Fault]:
-    """Hold the tables at the readers' cut, and what the ledger says of them, to the chains."""
-    for chain in (silver, gold):
-        yield from _faults_of_published(chain, evidence)
-    published, tables = evidence.layers.get("gold", {}).get("published", {}), evidence.tables
+    """Hold the tables, the readers' cut, and what the ledger says of both, to the chains; not while a run publishes."""
+    published = evidence.layers.get("gold", {}).get("published")
     if published and "intent" not in evidence.layers["gold"]:
         named = {"silver": published.get("silver_snapshots"), "gold": published["snapshots"]}
-        runs = (published.get("silver_run_seq"), published["run_seq"])
-        if (evidence.cut.get("silver_run_seq"), evidence.cut.get("run_seq"), evidence.cut.get("snapshots")) != (
-            *runs,
-            named,
-        ):
+        runs = {"silver_run_seq": published.get("silver_run_seq"), "run_seq": published["run_seq"]}
+        if any(evidence.cut.get(name) != said for name, said in {**runs, "snapshots": named}.items()):
             yield Fault("current.json", "it does not name the runs and snapshots that are published")
-    for chain, run_seq in ((silver, evidence.cut.get("silver_run_seq")), (gold, evidence.cut.get("run_seq"))):
-        run = next((run for run in chain.runs if run.number == run_seq), None)
-        for figure, found in tables.get(chain.layer, {}).items() if run else ():
-            if run and found != run.report["totals"][figure]:
-                yield Fault(
-                    f"table of {chain.layer}", f"{figure} is {found}, the chain says {run.report['totals'][figure]}"
-                )
-    yield from _faults_of_effects(silver, evidence)
+    for chain in (silver, gold):
+        item = evidence.layers.get(chain.layer, {})
+        run = next((run for run in chain.runs if run.number == item.get("published", {}).get("run_seq")), None)
+        if run is not None and "intent" not in item:
+            yield from _faults_of_layer(run, item["published"], evidence)
 
 
-def _faults_of_published(chain: Chain, evidence: Evidence) -> Iterator[Fault]:
-    published = evidence.layers.get(chain.layer, {}).get("published", {})
-    run = next((run for run in chain.runs if run.number == published.get("run_seq")), None)
-    totals = run.report["totals"] if run else {}
-    differs = sorted(name for name in totals if published.get(name) != totals[name])
-    if differs:
-        yield Fault(f"ledger item layer#{chain.layer}", f"its {', '.join(differs)} is not what the last run reported")
+def _faults_of_layer(run: Run, published: Facts, evidence: Evidence) -> Iterator[Fault]:
+    """Hold what the ledger and the tables say of a layer to its last run."""
+    layer, totals = run.report["layer"], run.report["totals"]
+    if differs := sorted(name for name in totals if published.get(name) != totals[name]):
+        yield Fault(f"ledger item layer#{layer}", f"its {', '.join(differs)} is not what the last run reported")
+    for figure, found in evidence.tables.get(layer, {}).items():
+        if found != totals[figure]:
+            yield Fault(STATES[layer], f"its {figure} is {found}, the chain says {totals[figure]}")
 
 
-def _faults_of_effects(silver: Chain, evidence: Evidence) -> Iterator[Fault]:
+def faults_of_effects(silver: Chain, evidence: Evidence) -> Iterator[Fault]:
     """Hold the effects in the table to the runs; those up to a rebuild, or the chain's first run, only to their sum."""
+    table = "silver.transaction_effects"
     effects = {int(number): Decimal(amount) for number, amount in evidence.tables.get("effects", {}).items()}
-    runs = [run for run in silver.runs if run.number <= evidence.cut.get("silver_run_seq", 0)]
+    unfinished = evidence.layers.get("silver", {}).get("intent", {}).get("run_seq")
+    runs = [run for run in silver.runs if run.number != unfinished]
     rebuilt = max((place for place, run in enumerate(runs) if not run.report["files"]), default=0)
-    for run in runs[rebuilt : rebuilt + 1] if effects else ():
+    for run in runs[rebuilt : rebuilt + 1]:
         summed = sum((amount for number, amount in effects.items() if number <= run.number), Decimal(0))
-        if summed != Decimal(run.report["totals"]["total_amount"]):
-            total = run.report["totals"]["total_amount"]
-            yield Fault("silver.transaction_effects", f"up to run {run.number} they sum to {summed:,}, not {total}")
-    for run in runs[rebuilt + 1 :] if effects else ():
-        if effects.get(run.number, Decimal(0)) != run.effect():
-            found = effects.get(run.number, Decimal(0))
-            yield Fault(
-                "silver.transaction_effects", f"those of run {run.number} sum to {found:,}, not {run.effect():,}"
-            )
+        total = Decimal(run.report["totals"]["total_amount"])
+        if summed != total:
+            yield Fault(table, f"up to run {run.number} they sum to {summed:,}, not {total:,}")
+    for run in runs[rebuilt + 1 :]:
+        found = effects.get(run.number, Decimal(0))
+        if found != run.effect():
+            yield Fault(table, f"those of run {run.number} sum to {found:,}, not {run.effect():,}")
 
 
 def _item_name(file_id: str, said: Facts) -> str:
@@ -219,4 +217,5 @@ def check(evidence: Evidence) -> tuple[list[Chain], list[Fault]]:
     faults += [*faults_of_files(silver, evidence), *faults_of_files(gold, evidence)]
     faults += [*faults_of_decisions(silver, evidence), *faults_of_passports(evidence)]
     faults += [*faults_of_bronze(silver, evidence), *faults_of_tables(silver, gold, evidence)]
+    faults += faults_of_effects(silver, evidence)
     return chains, faults

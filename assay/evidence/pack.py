@@ -35,7 +35,7 @@ passports/              what became of each of these files, written at its end
 reports/                the report of each run since the chain began: it names the run before it by its hash
 bronze.json             what S3 says of each object version: ETag, size, checksums
 current.json            the readers' cut: the runs, and the snapshots of all tables that belong together
-tables.json             rows and money of the tables at that cut, and the effects by run
+tables.json             rows and money of the tables, and the effects by run
 keys.json               public keys, if heads are signed
 contract/               the data contract
 pack.json               the hash of every file here

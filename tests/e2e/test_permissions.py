@@ -77,6 +77,7 @@ UNUSED = {
     Grant(OPERATOR, "dynamodb:UpdateItem", "*"): "`assay resume` puts a file back into the queue; none fails here",
     Grant(OPERATOR, "states:StartExecution", "*"): "`assay resume` starts its execution; none fails here",
     Grant(OPERATOR, "lambda:InvokeFunction", "*"): "`assay resume` has it examined again; none fails here",
+    Grant(OPERATOR, "kms:GetPublicKey", "*"): "`assay verify` checks signed heads with it; none is signed here",
     Grant(OPERATOR, "glue:GetJobRuns", "*"): "`assay replay` and `maintain` ask whether a job is busy",
     Grant(OPERATOR, "glue:BatchStopJobRun", "*"): "`assay replay` and `maintain`, interrupted, stop the job",
 }
