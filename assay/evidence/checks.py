@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import pairwise
 
-from contract.evidence import item_sha256
+from contract.evidence import item_sha256, passport_of
 
 from assay.evidence.chain import Chain, Evidence, Facts, Fault, Run, walk
 
@@ -137,11 +137,6 @@ def _read(passport: bytes) -> Facts | None:
         return None
     rejected = json.dumps(said, sort_keys=True, indent=2, ensure_ascii=False).encode()  # as the KPI function writes it
     return said if passport in (passport_of(said), rejected) else None
-
-
-def passport_of(item: Facts) -> bytes:
-    """Return the passport as a job writes it."""
-    return json.dumps(item, sort_keys=True, indent=1).encode()
 
 
 def faults_of_bronze(silver: Chain, evidence: Evidence) -> Iterator[Fault]:

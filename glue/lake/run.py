@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 import boto3
-from contract.evidence import sha256
+from contract.evidence import passport_of, sha256
 from contract.items import FileItem, LayerName
 from contract.limits import WORKER_ROWS
 from contract.runs import Cut, GoldReport, LayerItem, LayerTotals, PublishedRun, RunInProgress, RunIntent, SilverReport
@@ -256,9 +256,8 @@ def totals_of(report: SilverReport | GoldReport) -> dict[str, object]:
 
 def put_passport(job: Job, item: FileItem) -> None:
     """Leave the ledger item of a file at its end in the lake."""
-    body = json.dumps(item, sort_keys=True, indent=1).encode()
     key = f"{job.arguments.prefix}passports/{item['file_id']}.json"
-    boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=body)
+    boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=passport_of(item))
 
 
 def recover(job: Job) -> None:

@@ -3230,6 +3230,11 @@ def item_sha256(item: Mapping[str, object]) -> str:
     return sha256(canonical({name: item[name] for name in FIXED if name in item}))
 
 
+def passport_of(item: Mapping[str, object]) -> bytes:
+    """Return the passport that a job leaves in the lake of a ledger item."""
+    return json.dumps(item, sort_keys=True, indent=1).encode()
+
+
 def came_at(item: Mapping[str, Any]) -> str:
     """Return when a file's object was written, or an action was decided."""
     return str(item["decides"]["at"] if "decides" in item else item["last_modified_at"])
@@ -3684,9 +3689,8 @@ def totals_of(report: SilverReport | GoldReport) -> dict[str, object]:
 
 def put_passport(job: Job, item: FileItem) -> None:
     """Leave the ledger item of a file at its end in the lake."""
-    body = json.dumps(item, sort_keys=True, indent=1).encode()
     key = f"{job.arguments.prefix}passports/{item['file_id']}.json"
-    boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=body)
+    boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=passport_of(item))
 
 
 def recover(job: Job) -> None:

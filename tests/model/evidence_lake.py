@@ -122,8 +122,7 @@ class EvidenceLake:
 
     @property
     def passports(self) -> dict[str, bytes]:
-        written = {name: json.dumps(item, sort_keys=True, indent=1) for name, item in self.items.items()}
-        return {name: text.encode() for name, text in written.items()}
+        return {name: json.dumps(item, sort_keys=True, indent=1).encode() for name, item in self.items.items()}
 
     def evidence(self, **more: Any) -> Evidence:
         """Return it as `assay verify` collects it."""

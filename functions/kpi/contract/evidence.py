@@ -53,6 +53,11 @@ def item_sha256(item: Mapping[str, object]) -> str:
     return sha256(canonical({name: item[name] for name in FIXED if name in item}))
 
 
+def passport_of(item: Mapping[str, object]) -> bytes:
+    """Return the passport that a job leaves in the lake of a ledger item."""
+    return json.dumps(item, sort_keys=True, indent=1).encode()
+
+
 def came_at(item: Mapping[str, Any]) -> str:
     """Return when a file's object was written, or an action was decided."""
     return str(item["decides"]["at"] if "decides" in item else item["last_modified_at"])
