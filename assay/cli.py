@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from assay import closing, notebooks, sending, sweeping, workshop
 from assay.errors import UserError
+from assay.evidence import cli as evidence
 from assay.explain import cli as explanation
 from assay.load import cli as load
 from assay.options import CHECK_FAILED, UNUSABLE, AsJson, Profile, Region, StackName, open_ledger, open_target
@@ -211,6 +212,8 @@ def run_audit(
         raise typer.Exit(CHECK_FAILED)
 
 
+app.command("verify")(evidence.verify)
+app.command("evidence")(evidence.evidence)
 app.command("explain")(explanation.explain)
 app.command("undo", help=undo.UNDO)(undo.command(in_effect=False))
 app.command("redo", help=undo.REDO)(undo.command(in_effect=True))

@@ -52,6 +52,7 @@ class Stack:
     replay_gold_job: str
     replay_silver_database: str
     replay_gold_database: str
+    signing_key: str
 
 
 OUTPUTS = {

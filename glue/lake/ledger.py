@@ -129,11 +129,14 @@ class Ledger:
         self._token = run["token"]
 
     def commit(self, intent: RunIntent, *, token: str) -> None:
-        """Put the one intent item: the commit point. Fails when another run has begun since."""
+        """Put the one intent item: the commit point, and with it the head of the chain of evidence.
+
+        Fails when another run has begun since.
+        """
         self._conditional(
-            "SET intent = :intent, run_seq = :run_seq",
+            "SET intent = :intent, run_seq = :run_seq, head = :head",
             Attr("intent").not_exists() & Attr("in_progress.token").eq(token),
-            {":intent": intent, ":run_seq": intent["run_seq"]},
+            {":intent": intent, ":run_seq": intent["run_seq"], ":head": intent["head"]},
         )
 
     def finish(self, published: PublishedRun) -> None:

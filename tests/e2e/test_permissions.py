@@ -76,6 +76,7 @@ UNUSED = {
     Grant(OPERATOR, "s3:AbortMultipartUpload", "*-bronze-*"): "`assay upload` gives up a large file that failed",
     Grant(OPERATOR, "states:StartExecution", "*"): "`assay resume` starts its execution; none fails here",
     Grant(OPERATOR, "lambda:InvokeFunction", "*"): "`assay resume` has it examined again; none fails here",
+    Grant(OPERATOR, "kms:GetPublicKey", "*"): "`assay verify` checks signed heads with it; none is signed here",
     Grant(OPERATOR, "glue:GetJobRuns", "*"): "`assay replay` and `maintain` ask whether a job is busy",
     Grant(OPERATOR, "glue:BatchStopJobRun", "*"): "`assay replay` and `maintain`, interrupted, stop the job",
 }

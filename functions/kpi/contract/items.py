@@ -173,6 +173,7 @@ class SilverOfFile(TypedDict):
         ]
     ]
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report_sha256: NotRequired[Annotated[str, "of the run's report"]]
 
 
 class GroupMovement(TypedDict):
@@ -206,6 +207,7 @@ class GoldOfFile(TypedDict):
 
     run_seq: int
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report_sha256: NotRequired[Annotated[str, "of the run's report"]]
     changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
     closed: NotRequired[
         Annotated[list[MonthMoved], "closed months that the run has changed, by channel: the 20 largest movements"]

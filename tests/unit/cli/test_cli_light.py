@@ -43,6 +43,8 @@ COMMANDS = (
     "passport",
     "query",
     "audit",
+    "verify",
+    "evidence",
     "explain",
     "undo",
     "redo",
