@@ -38,8 +38,8 @@ What to do next
 _CLOSING_OF_SWEEP = """
 
 What to do next
-  No money moved yet: what was left behind goes on by itself, and each file still gets its own mail. For a late file, ask
-  its sender. The runbook, docs/runbook.md, section "Sweep", says what each line means.
+  No money moved yet: what was left behind goes on by itself, and each file still gets its own mail. For a late file,
+  ask its sender. The runbook, docs/runbook.md, section "Sweep", says what each line means.
   assay status --expected
 """
 
