@@ -762,6 +762,7 @@ AGGREGATES: Mapping[str, AggregateTable] = {
 
 # From functions/kpi/contract/closings.py
 
+CLOSED_MONTHS = "closed"
 CLOSED = "closed#"
 """What the ledger's keys of closed months begin with; the month follows, as `2026-06`."""
 TOTALS_TABLE = "daily_totals"
@@ -794,6 +795,14 @@ class ClosedItem(Closing):
     month: Annotated[str, "`2026-06`"]
     snapshots: Annotated[dict[str, dict[str, int]], "the cut: layer → table → snapshot id; the totals outlive it"]
     earlier: NotRequired[Annotated[list[Closing], "with what it was closed before, the first first"]]
+
+
+class ClosedMonthsItem(TypedDict):
+    """The item that names the closed months: one look tells which of those that a run touches have an item."""
+
+    file_id: Annotated[str, "`closed`"]
+    kind: Annotated[Literal["closed months"], "`closed months`"]
+    months: Annotated[set[str], "those that were ever closed"]
 
 
 class MonthMoved(TypedDict):
@@ -3139,7 +3148,9 @@ class Ledger:
 
     def closings(self, months: Iterable[str]) -> list[ClosedItem]:
         """Return the items of those of some months that are closed, read consistently."""
-        return cast(list[ClosedItem], self.files(f"{CLOSED}{month}" for month in months))
+        item = self._table.get_item(Key={"file_id": CLOSED_MONTHS}, ConsistentRead=True).get("Item", {})
+        closed = cast(set[str], item.get("months", set())).intersection(months)
+        return cast(list[ClosedItem], self.files(f"{CLOSED}{month}" for month in sorted(closed)))
 
     def waiting(self, also: str | None) -> list[FileItem]:
         """Return the files that wait for this layer, those first that have waited longest.
