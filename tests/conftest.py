@@ -16,11 +16,16 @@ import pytest
 from botocore.loaders import create_loader
 from moto.core import serialize
 from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 # Under these folders a file takes minutes or many seconds: they are handed out first, so that all workers end together.
 SLOWEST_FIRST = ("tests/e2e", "tests/integration/glue", "tests/notebooks", "tests/integration")
+
+
+# The quick compiler alone: what the other one makes of a job's code in minutes pays off after these tests have ended.
+os.environ.setdefault("ASSAY_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 
 def pytest_configure() -> None:
@@ -64,6 +69,14 @@ _AS_SENT: dict[str, Any] = {
     "L": _all_as_sent,
     "M": lambda held: {name: _as_sent(each) for name, each in held.items()},
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _services_are_found_once() -> Iterator[None]:
+    """Let moto's servers remember whose requests they get; each would list moto's folders and try all addresses."""
+    found = DomainDispatcherApplication.get_backend_for_host
+    with patch.object(DomainDispatcherApplication, "get_backend_for_host", functools.cache(found)):
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -22,8 +22,6 @@ from devcloud.local import spark as local_spark
 from glue.lake.spark import session
 from glue.lake.tables import create_tables
 
-# The quick compiler alone: what the other one makes of a job's code in minutes pays off after these tests have ended.
-JAVA_OPTIONS = ["-XX:TieredStopAtLevel=1"]
 UNCLOSED = "ignore:unclosed <socket:ResourceWarning"  # boto3 and py4j leave their sockets to the garbage collector
 
 
@@ -45,9 +43,7 @@ def environment(endpoint: str, scratch: Path) -> Iterator[dict[str, str]]:
     """Point this process at the server for a while; yield the variables that do."""
     before = dict(os.environ)
     with patch.dict(os.environ):
-        local_spark.configure_environment(
-            endpoint=endpoint, warehouse="s3://lake/warehouse/", scratch=scratch, java_options=JAVA_OPTIONS
-        )
+        local_spark.configure_environment(endpoint=endpoint, warehouse="s3://lake/warehouse/", scratch=scratch)
         yield {name: value for name, value in os.environ.items() if before.get(name) != value}
 
 
