@@ -70,7 +70,7 @@ def whole(pipeline: Pipeline) -> dict[str, list[dict[str, object]]]:
     return {name: pipeline.rows(f"silver.{name}") for name in ("transactions", "tombstones")}
 
 
-@pytest.mark.parametrize("files_first", [True, False])
+@pytest.mark.parametrize("files_first", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_reload_replaces_what_is_older__files_before_or_with_the_marker(allowing: Pipeline, files_first: bool) -> None:
     pipeline = allowing
     rows = ("1,1.50,2023-01-01", "3,3.00,2023-01-01", "5,5.00,2023-01-01", "x,7.00,2023-01-01")
