@@ -179,7 +179,7 @@ def ask(
         return
     with query.lake(target) as lake:
         if statement is None:
-            console.out().print("\n".join(lake.tables()) or "nothing published yet")
+            console.out().print("\n".join(lake.listed()) or "nothing published yet")
         else:
             query_output.print_answer(lake.ask(statement), form, excel_safe=excel_safe)
 

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 from contract.runs import Cut
+from contract.views import FACTS, VIEWS
 from contract.vocabulary import CURRENT_CUT, KEPT_CUTS
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
@@ -80,7 +81,7 @@ class Lake:
     def ask(self, statement: str) -> pa.RecordBatchReader:
         """Run one SELECT, and give its result as a stream."""
         for schema, name in sorted(tables_in(self._connection, statement, self._databases)):
-            self.open(schema, name)
+            self.open_view(name) if schema == "gold" and name in VIEWS else self.open(schema, name)
         try:
             return self._connection.sql(statement).to_arrow_reader()
         except duckdb.PermissionException as error:
@@ -96,14 +97,20 @@ class Lake:
     def tables(self) -> list[str]:
         """Name all tables there are; where snapshots are named, those that had one then."""
         try:
-            return sorted(
+            found = {
                 f"{schema}.{name}"
                 for schema, database in self._databases.items()
                 for _, name in self._catalog.list_tables(database)
                 if name in self._named.get(schema, [name])
-            )
+            }
         except NoSuchNamespaceError as error:
             raise UserError(first_line(error), "is the stack complete? deploy it again: assay deploy") from None
+        return sorted(found)
+
+    def listed(self) -> list[str]:
+        """Name all tables there are, and the views over them."""
+        tables = self.tables()
+        return sorted([*tables, *(f"gold.{name}" for name in VIEWS if f"gold.{FACTS}" in tables)])
 
     def summary(self, schema: str, name: str) -> dict[str, str]:
         """Return what Iceberg says of a table's published snapshot, in the words of its specification."""
@@ -116,6 +123,13 @@ class Lake:
         # A statement that asks nothing gives no relation.
         found: list[dict[str, Any]] = relation.to_arrow_table().to_pylist() if relation is not None else []
         return found
+
+    def open_view(self, name: str) -> None:
+        """Let statements read a view of Gold, as the catalog has it for Athena, over its tables at the cut."""
+        view = VIEWS[name]
+        for table in view.tables:
+            self.open("gold", table)
+        self._connection.execute(f"CREATE OR REPLACE VIEW gold.{name} AS {view.sql('gold')}")
 
     def open(self, schema: str, name: str, snapshot_id: int | None = None) -> list[str]:
         """Let statements read a table, as it is or was at a snapshot; give its columns."""
