@@ -17,6 +17,7 @@ from assay.explain import cli as explanation
 from assay.load import cli as load
 from assay.options import CHECK_FAILED, UNUSABLE, AsJson, Profile, Region, StackName, open_ledger, open_target
 from assay.replay import cli as replay
+from assay.report import cli as reporting
 from assay.resume import cli as resume
 from assay.undo import cli as undo
 
@@ -207,6 +208,7 @@ app.command("explain")(explanation.explain)
 app.command("undo")(undo.undo)
 app.command("redo")(undo.redo)
 app.command("replay")(replay.replay)
+app.command("report")(reporting.report)
 app.command("resume")(resume.resume)
 
 
