@@ -15,6 +15,7 @@ from assay.report.plots import Plot, Series, Unit
 from assay.report.summary import NOTHING, REJECTED, Broken, File, GoldCell, Sum, Summary, add_up
 
 MOST_FILE_BARS = 60
+MOST_NAMES, NAME_CHARACTERS = 5, 17
 MOST_RULES = 7
 OTHERS = "other rules"
 STACKED = (*OUTCOMES[4:], *OUTCOMES[:4])
@@ -59,10 +60,9 @@ def by_outcome(summary: Summary, over: Sequence[Interval]) -> list[Plot]:
     taken = summary.taken
     if len(taken) <= MOST_FILE_BARS:
         bars = [[file] for file in taken]
-        one_day = len({file.arrived_at[:DAY] for file in taken}) == 1
-        labels = [file.arrived_at[DAY + 1 : DAY + 6] if one_day else file.arrived_at[:DAY] for file in taken]
-        names = [f"{file.key}, {label}" for file, label in zip(taken, labels, strict=True)]
-        what = f"each bar is a file, in the order of arrival ({'UTC' if one_day else 'days in UTC'})"
+        labels = _labels(taken)
+        names = [f"{file.key}, {file.arrived_at[:16]}" for file in taken]
+        what = "each bar is a file, in the order of arrival (UTC)"
     else:
         bars = [[file for file in each.files if file.outcomes] for each in over]
         labels = names = [shown_interval(each.name) for each in over]
@@ -80,6 +80,15 @@ def by_outcome(summary: Summary, over: Sequence[Interval]) -> list[Plot]:
         Plot(f"{title} by outcome; {what}", _told(series, unit), unit, labels, series, names)
         for title, unit, series in (("Rows", Unit.ROWS, rows), ("Money", Unit.CENTS, money))
     ]
+
+
+def _labels(files: Sequence[File]) -> list[str]:
+    """Name a few files by the end of their keys, more of them by the time or the day on which they arrived."""
+    if len(files) <= MOST_NAMES:
+        names = [file.key.rpartition("/")[2] for file in files]
+        return [name if len(name) <= NAME_CHARACTERS else f"…{name[1 - NAME_CHARACTERS :]}" for name in names]
+    is_one_day = len({file.arrived_at[:DAY] for file in files}) == 1
+    return [file.arrived_at[DAY + 1 : DAY + 6] if is_one_day else file.arrived_at[:DAY] for file in files]
 
 
 def by_rule(summary: Summary, broken: Sequence[Broken], over: Sequence[Interval]) -> Plot:

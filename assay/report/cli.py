@@ -29,9 +29,10 @@ def report(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Write a page about a month: what came in, what became of it, what is open. Exits 1 if it is not in order.
+    """Write a month on one page of HTML. Exits 1 if a file failed or a figure does not add up.
 
-    One file for any browser, which needs nothing else. For instance: assay report --month 2026-06 -o june.html
+    It shows what came in, what became of it and what is open, and needs nothing but a browser. For instance:
+    assay report --month 2026-06 -o june.html
     """
     from assay import console
 

@@ -42,7 +42,12 @@ def summarise(target: Target, ledger: Ledger, period: Period, *, now: str) -> Su
         groups_moved=folded.groups_moved,
         expected=_expected(target, period),
         breakers=ledger.open_breakers(),
-        heads={name: str(item["head"]) for name, item in layers.items() if "head" in item},
+        moved_months=folded.months_moved,
+        heads={
+            name: f"run {item['head']['run_seq']:,}, {item['head']['sha256']}"
+            for name, item in layers.items()
+            if "head" in item
+        },
         totals_checks=_checks(folded, lake, cut, layers["gold"]),
     )
 

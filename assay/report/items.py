@@ -11,7 +11,18 @@ from contract.runs import Cut
 from assay import console, passport
 from assay.ledger import Item
 from assay.report.period import Period
-from assay.report.summary import FAILED, NOTHING, PUBLISHED, REJECTED, UNDONE, WAITING, Action, File, GroupMoved
+from assay.report.summary import (
+    FAILED,
+    NOTHING,
+    PUBLISHED,
+    REJECTED,
+    UNDONE,
+    WAITING,
+    Action,
+    File,
+    GroupMoved,
+    MovedMonth,
+)
 
 READ = (
     *("file_id", "kind", "subject", "key", "version_id", "size", "checksum", "last_modified_at", "as_of_at"),
@@ -34,6 +45,7 @@ class Folded:
     effects_before: Decimal = NOTHING
     effects_after: Decimal = NOTHING
     movements: dict[int, list[GroupMoved]] = field(default_factory=dict)
+    months: dict[int, list[MovedMonth]] = field(default_factory=dict)
     days: set[str] = field(default_factory=set)
 
     @property
@@ -55,6 +67,12 @@ class Folded:
         moved.sort(key=lambda each: (-abs(each.after - each.before), each.run, each.group))
         return moved[:MOST_MOVEMENTS]
 
+    @property
+    def months_moved(self) -> list[MovedMonth]:
+        """What the same runs moved in closed months, in the order of the months."""
+        moved = [each for of_run in self.months.values() for each in of_run]
+        return sorted(moved, key=lambda each: (each.month, each.channel, each.run))
+
 
 def fold(items: Iterable[Item], period: Period, cut: Cut | None) -> Folded:
     """Go through all items once; only those of the period are kept."""
@@ -69,6 +87,7 @@ def fold(items: Iterable[Item], period: Period, cut: Cut | None) -> Folded:
                 found.effects_before += effect
         elif "decides" in item:
             found.actions.append(_action(item, effect, silver_run))
+            _note_movements(found, item, gold_run)
         else:
             found.files.append(file_of(item, silver_run=silver_run, gold_run=gold_run))
             _note_movements(found, item, gold_run)
@@ -154,6 +173,7 @@ def _identity(item: Item) -> list[tuple[str, str]]:
         ),
         ("control totals", passport.control_totals(item.get("control", {}))),
         ("execution", item.get("execution_arn", "")),
+        *((f"report of {layer}", item.get(layer, {}).get("report_sha256", "")) for layer in ("silver", "gold")),
     ]
     return [(name, value) for name, value in told if value]
 
@@ -166,7 +186,7 @@ def _action(item: Item, effect: Decimal, silver_run: int) -> Action:
 
 
 def _note_movements(found: Folded, item: Item, gold_run: int) -> None:
-    """Keep what the run that published a file moved; each of its files tells the same."""
+    """Keep what the run that published a file or a decision moved; each of its files tells the same."""
     gold = item.get("gold", {})
     if not _is_in(item, "gold", gold_run) or gold["run_seq"] in found.movements:
         return
@@ -174,4 +194,13 @@ def _note_movements(found: Folded, item: Item, gold_run: int) -> None:
     found.movements[run] = [
         GroupMoved(run, moved["group"], Decimal(moved["before"]), Decimal(moved["after"]))
         for moved in gold.get("changes", {}).get("largest", [])
+    ]
+    found.months[run] = [
+        MovedMonth(
+            run,
+            moved["month"],
+            moved["channel"],
+            **{side: Decimal(moved[side]["total_amount"]) for side in ("closed", "before", "after")},
+        )
+        for moved in gold.get("closed", [])
     ]

@@ -22,6 +22,11 @@ class Period:
     first_at: str
     end_at: str | None = None
 
+    @property
+    def told(self) -> str:
+        """The period in a sentence."""
+        return f"in {self.name}" if self.end_at else self.name
+
     def holds(self, at: str) -> bool:
         return self.first_at <= at and not self.is_before(at)
 

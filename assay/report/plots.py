@@ -1,6 +1,6 @@
 """Draws stacked bars as inline SVG: whole numbers from the figure to the pixel, and colours from the page's own style.
 
-Money stays in cents, so that no figure passes through binary floating point (`docs/adr/0014-report.md`).
+Money stays in cents, so that no figure passes through binary floating point (`docs/adr/0016-report.md`).
 """
 
 from __future__ import annotations
@@ -147,4 +147,4 @@ def _labels(plot: Plot) -> Iterator[Markup]:
     each = max(-(-LABEL_WIDTH * len(plot.labels) // INNER_WIDTH), 1)
     for number in range(0, len(plot.labels), each):
         x, width = _place(plot, number)
-        yield text.format(x + width // 2, HEIGHT - 8, plot.labels[number])
+        yield text.format(x + width // 2, HEIGHT - 8, shown(plot.labels[number]))

@@ -172,10 +172,12 @@ class Expected:
 
 @dataclass(frozen=True)
 class MovedMonth:
-    """A closed month whose totals differ from those that it was closed with."""
+    """A channel of a closed month that a run of Gold has moved; `closed` is the amount that it was closed with."""
 
+    run: int
     month: str
-    closed_at: str
+    channel: str
+    closed: Decimal
     before: Decimal
     after: Decimal
 
@@ -185,8 +187,8 @@ class Summary:
     """A period as a whole.
 
     `effects_before` and `effects_after` are the money that files and decisions moved which came before the period and
-    after it. `expected` is none where the calendar could not be asked, `heads` the hash at the end of each layer's
-    chain of run reports.
+    after it. `expected` is none where the calendar could not be asked, `heads` the newest run in each layer's chain
+    of run reports, with its hash.
     """
 
     stack: str
@@ -220,9 +222,19 @@ class Summary:
 
     @property
     def effects(self) -> Mapping[str, Decimal]:
-        """The effect of the files by outcome; nothing where the tables do not tell the runs that the ledger tells."""
+        """The effect of the files by outcome."""
+        return self.lake.effects if self.lake and self._tells_these_runs else {}
+
+    @property
+    def rows_moved(self) -> Sequence[RowMoved]:
+        """The transactions that moved most."""
+        return self.lake.rows_moved if self.lake and self._tells_these_runs else ()
+
+    @property
+    def _tells_these_runs(self) -> bool:
+        """Whether the tables tell the runs that the ledger tells, and not those of a replay that was put in place."""
         found = self.lake.effects if self.lake else {}
-        return found if sum(found.values(), self.effect_of_loads) == self.effect_of_files else {}
+        return sum(found.values(), self.effect_of_loads) == self.effect_of_files
 
     @property
     def effect_of_loads(self) -> Decimal:

@@ -10,7 +10,7 @@ from assay import query
 from assay.report.summary import Broken, Example, GoldCell, Lake, RowMoved
 
 MOST_DAYS, MOST_MONTHS = 92, 60
-EXAMPLES = 3  # of each rule
+EXAMPLES = 2  # of each rule
 MOST_ROWS = 10
 RAW_CHARACTERS = 300
 

@@ -44,7 +44,7 @@ def judge(summary: Summary) -> Verdict:
     if wrong:
         return Verdict(WRONG, f"Not in order: {_several(wrong)}.", problems)
     if not summary.files and not summary.actions:
-        return Verdict(OPEN, f"No file arrived in {summary.period.name}.", problems)
+        return Verdict(OPEN, f"No file arrived {summary.period.told}.", problems)
     if problems:
         return Verdict(OPEN, f"Every figure adds up to the cent; still open: {_several(problems)}.", problems)
     return Verdict(GREEN, "All in order: every file is published, and every figure adds up to the cent.", problems)

@@ -47,6 +47,7 @@ COMMANDS = (
     "undo",
     "redo",
     "replay",
+    "report",
     "resume",
     "maintain",
     "smoke",

@@ -77,6 +77,17 @@ def test_movements_are_told_once_a_run__by_all_of_its_files(made: Month) -> None
     assert [moved.run for moved in found] == sorted({moved.run for moved in found}, reverse=True)
 
 
+def test_closed_months_are_told_once_a_run__by_its_decision_too(made: Month) -> None:
+    totals = {side: {"row_count": 1, "total_amount": f"{amount}.00"} for side, amount in (("closed", 1), ("before", 2))}
+    moved = {"month": "2026-05", "channel": "chip", **totals, "after": {"row_count": 0, "total_amount": "0.00"}}
+    for item in made.items[-2:]:  # a file that waits, and the decision
+        item["gold"] = {"run_seq": 10, "closed": [moved]}
+    (found,) = fold(made.items[-2:], JUNE, made.cut).months_moved
+    assert (found.run, found.month, found.channel) == (10, "2026-05", "chip")
+    assert (found.closed, found.before, found.after) == (Decimal("1.00"), Decimal("2.00"), Decimal("0.00"))
+    assert fold(made.items[-2:], JUNE, cut_at(9)).months_moved == []
+
+
 @pytest.mark.parametrize(
     ("instants", "width", "names"),
     [

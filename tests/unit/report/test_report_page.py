@@ -182,8 +182,8 @@ def test_passport_names_figures_that_differ__of_a_file(made: Month) -> None:
 
 
 def test_page_shows_closed_months_that_moved__and_heads_of_the_chains(made: Month) -> None:
-    moved = MovedMonth("2026-05", "2026-06-02T08:00:00.000000Z", Decimal("1000.00"), Decimal("-500.00"))
-    page = write(made.summary(moved_months=[moved], heads={"silver": "ab" * 32}))
+    moved = MovedMonth(2, "2026-05", "chip", Decimal("900.00"), Decimal("1000.00"), Decimal("-500.00"))
+    page = write(made.summary(moved_months=[moved], heads={"silver": f"run 4, {'ab' * 32}"}))
     closed = page[page.index('id="closed"') : page.index('id="files"')]
-    assert all(figure in closed for figure in ("2026-05", "1,000.00", "-500.00", "-1,500.00"))
+    assert all(figure in closed for figure in ("2026-05", "900.00", "1,000.00", "-500.00", "-1,500.00"))
     assert "ab" * 32 in page[page.index('id="evidence"') :]
