@@ -20,6 +20,7 @@ from assay.explain import cli as explanation
 from assay.load import cli as load
 from assay.options import CHECK_FAILED, UNUSABLE, AsJson, Profile, Region, StackName, open_ledger, open_target
 from assay.replay import cli as replay
+from assay.report import cli as reporting
 from assay.resume import cli as resume
 from assay.undo import cli as undo
 
@@ -219,6 +220,7 @@ app.command("undo", help=undo.UNDO)(undo.command(in_effect=False))
 app.command("redo", help=undo.REDO)(undo.command(in_effect=True))
 app.command("close")(closing.close)
 app.command("replay")(replay.replay)
+app.command("report")(reporting.report)
 app.command("resume")(resume.resume)
 
 

@@ -44,8 +44,7 @@ def lake(
     The databases (schema in statements to name in the catalog) are the two layers, if no others are given: these are
     read at the snapshots that belong together now. A schema whose snapshots are `named` is read at these alone.
     """
-    current = None if databases else current_cut(target)
-    cut: Snapshots = dict(current["snapshots"].items()) if current else {}
+    cut = None if databases else current_cut(target)
     databases = databases or dict(zip(SCHEMAS, _databases(target), strict=True))
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
         connection = duckdb.connect(config={**CLOSED, "temp_directory": folder})
@@ -56,7 +55,7 @@ def lake(
             connection.execute("SET lock_configuration = true")
             for schema in databases:
                 connection.execute(f"CREATE SCHEMA {schema}")
-            yield Lake(connection, _catalog(target), databases, cut, named or {})
+            yield Lake(connection, _catalog(target), databases, snapshots_of(cut), named or {})
         finally:
             connection.close()
 
@@ -185,9 +184,14 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def current_cut(target: Target) -> Cut | None:
-    """Return the cut at which tables are read; None before Gold's first run."""
+    """Return which snapshots belong together now; None before Gold's first run."""
     cut: Cut | None = _read_json(target, CURRENT_CUT)
     return cut
+
+
+def snapshots_of(cut: Cut | None) -> Snapshots:
+    """Return the snapshots of a cut by schema; none if there is no cut."""
+    return dict(cut["snapshots"].items()) if cut else {}
 
 
 def kept_cuts(target: Target) -> list[Cut]:
