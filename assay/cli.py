@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from assay import notebooks, sending, sweeping, workshop
+from assay import notebooks, sending, sweeping, watching, workshop
 from assay.errors import UserError
 from assay.explain import cli as explanation
 from assay.load import cli as load
-from assay.options import CHECK_FAILED, UNUSABLE, AsJson, Profile, Region, StackName, open_ledger, open_target
+from assay.options import CHECK_FAILED, UNUSABLE, WHICH, AsJson, Profile, Region, StackName, open_ledger, open_target
 from assay.replay import cli as replay
 from assay.resume import cli as resume
 from assay.undo import cli as undo
@@ -84,13 +84,14 @@ app.command("down")(workshop.down)
 app.command("deploy")(workshop.deploy)
 app.command("upload")(sending.upload_files)
 app.command("check")(sending.check_files)
+app.command("watch")(watching.watch)
 app.command("sweep")(sweeping.sweep)
 app.command("expect")(sweeping.expect)
 
 
 @app.command("status")
 def show_status(
-    key: Annotated[str | None, typer.Argument(help="One file, by key or file id: list its versions.")] = None,
+    key: Annotated[str | None, typer.Argument(help=f"{WHICH} List its versions.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many files to list.")] = 20,
     expected: Annotated[bool, typer.Option("--expected", help="List the expected files instead.")] = False,
     as_json: AsJson = False,
@@ -121,7 +122,7 @@ def show_status(
 
 @app.command("passport")
 def show_passport(
-    key: Annotated[str, typer.Argument(help="The key of the file, the end of it, or its file id.")],
+    key: Annotated[str, typer.Argument(help=WHICH)],
     version: Annotated[str | None, typer.Option(help="The object version; the newest one by default.")] = None,
     as_json: AsJson = False,
     stack: StackName = None,
@@ -144,9 +145,15 @@ def show_passport(
 @app.command("query")
 def ask(
     statement: Annotated[
-        str | None, typer.Argument(metavar="SQL", help="One SELECT; without it, list the tables.")
+        str | None,
+        typer.Argument(metavar="SQL", help="One SELECT, SHOW TABLES or DESCRIBE; without it, list the tables."),
     ] = None,
     form: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="How to print the rows.")] = "table",
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    vertical: Annotated[
+        bool,
+        typer.Option("--vertical", "-x", help="Print a line for each value, as of a row that is too wide."),
+    ] = False,
     excel_safe: Annotated[
         bool, typer.Option("--excel-safe", help="With csv: put an apostrophe before text that looks like a formula.")
     ] = False,
@@ -162,17 +169,22 @@ def ask(
     """Run SQL over the published tables. They are silver.* and gold.*; instants are UTC."""
     from assay import athena, console, query, query_output
 
+    form = "json" if as_json else form
     if excel_safe and form != "csv":
         raise UserError("--excel-safe is for CSV", "add --format csv")
     target = open_target(stack, region, profile)
     if engine == "athena" and statement is not None:
-        query_output.print_answer(athena.ask(target, statement, work_group), form, excel_safe=excel_safe)
+        query_output.print_answer(
+            athena.ask(target, statement, work_group), form, excel_safe=excel_safe, vertical=vertical
+        )
         return
     with query.lake(target) as lake:
-        if statement is None:
+        if statement is None and form == "table":
             console.out().print("\n".join(lake.tables()) or "nothing published yet")
         else:
-            query_output.print_answer(lake.ask(statement), form, excel_safe=excel_safe)
+            query_output.print_answer(
+                lake.ask(statement or "SHOW TABLES"), form, excel_safe=excel_safe, vertical=vertical
+            )
 
 
 @app.command("audit")

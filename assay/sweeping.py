@@ -84,7 +84,12 @@ def render(told: dict[str, Any]) -> RenderableType:
 
     parts: list[RenderableType] = [Text(console.shown(notice["text"])) for notice in told["notices"]]
     if told["found"]:
-        grid = console.table(f"Left behind: {len(told['found']):,}", ("file", "version", "why"))
+        grid = console.table(
+            f"Left behind: {len(told['found']):,}",
+            ("file", "version", "why"),
+            keys=("file", "version"),
+            spare=("version",),
+        )
         for found in told["found"]:
             grid.add_row(console.shown(found["key"]), found["version_id"], found["what"])
         parts.append(grid)
@@ -168,7 +173,7 @@ def render_calendar(key: str, content: bytes) -> RenderableType:
         expected = calendar_of(content)
     except CalendarError as error:
         raise UserError(f"this is no calendar: {error}", "see docs/data-contract.md, Expected files") from error
-    grid = console.table("Expected in the next week", ("file", "by (UTC)"))
+    grid = console.table("Expected in the next week", ("file", "by (UTC)"), keys=("file",), lines=("by (UTC)",))
     dues = [(due, each.name_on(day)) for each in expected for day, due in each.dues(now, now + timedelta(days=7))]
     for due, name in sorted(dues):
         grid.add_row(console.shown(folder_of(key) + name), f"{due:%Y-%m-%d %H:%M}")
@@ -187,7 +192,13 @@ def show_expected(target: Target, *, as_json: bool) -> None:
     elif not expected:
         console.out().print("Nothing is expected. Say what is: assay expect")
     else:
-        grid = console.table("Expected files", ("file", "by (UTC)", "state", "came (UTC)"))
+        grid = console.table(
+            "Expected files",
+            ("file", "by (UTC)", "state", "came (UTC)"),
+            keys=("file",),
+            lines=("by (UTC)", "state", "came (UTC)"),
+            spare=("came (UTC)",),
+        )
         for each in expected:
             state = Text(each["state"], style=STYLES[each["state"]])
             name = console.shown(each["folder"] + each["name"])

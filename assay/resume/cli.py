@@ -13,7 +13,10 @@ from assay.options import CHECK_FAILED, DryRun, Profile, Region, StackName, Yes,
 
 def resume(
     keys: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY", help="Files, by key, the end of it, or file id.")
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY", help="Files, each by its key, a part of it that no other key has, or its file id."
+        ),
     ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="All files that failed.")] = False,
     layer: Annotated[
@@ -39,7 +42,7 @@ def resume(
         closes = layer if {"starts", "prober"} & ledger.breakers().get(layer, {}).keys() else None
         found = files.waiting_for(layer, ledger, target.stepfunctions)
     else:
-        found = files.of_keys(keys, ledger, target.stepfunctions) if keys else files.failed(ledger)
+        found = files.of_keys(keys, ledger, target.stepfunctions, parts=not yes) if keys else files.failed(ledger)
         files.refuse_open_breaker(found, ledger.open_breakers())
     if not found and not closes:
         console.out().print("nothing to resume")

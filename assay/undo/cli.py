@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assay.errors import UserError
-from assay.options import CHECK_FAILED, DryRun, Profile, Region, StackName, Yes, open_ledger, open_target
+from assay.options import CHECK_FAILED, WHICH, DryRun, Profile, Region, StackName, Yes, open_ledger, open_target
 
 if TYPE_CHECKING:
     from assay.ledger import Item, Ledger
     from assay.target import Target
 
-Key = Annotated[str, typer.Argument(help="The key of the file, the end of it, or its file id.")]
+Key = Annotated[str, typer.Argument(help=f"{WHICH} With --yes: the key, with or without its folders, or its file id.")]
 Version = Annotated[str | None, typer.Option(help="The object version, where there are several.")]
 Reason = Annotated[str, typer.Option(help="Why; the ledger, the passport and the mail keep it.")]
 Timeout = Annotated[int, typer.Option(min=1, help="The longest time to wait for the end, in minutes.")]
@@ -69,7 +69,7 @@ def _decide(
     from assay.upload import Uploaded
 
     ledger = open_ledger(target)
-    file = actions.choose(_versions(ledger, key), version, in_effect=in_effect)
+    file = actions.choose(_versions(ledger, key, parts=not yes), version, in_effect=in_effect)
     if not (yes or dry_run or sys.stdin.isatty()):
         raise UserError("nobody can be asked here", "see what would happen with --dry-run, then add --yes")
     file = _shown(target, ledger, file, in_effect=in_effect)
@@ -84,9 +84,9 @@ def _decide(
     raise typer.Exit(watch.follow(target, ledger, [watch.FileProgress(sent)], timeout_s=timeout_s))
 
 
-def _versions(ledger: Ledger, key: str) -> list[Item]:
+def _versions(ledger: Ledger, key: str, *, parts: bool) -> list[Item]:
     """Return the versions of a file; an action, as mails name it, stands for its file."""
-    found = ledger.versions(key)
+    found = ledger.versions(key, parts=parts)
     decided = [item["decides"]["file_id"] for item in found if "decides" in item]
     return list(ledger.get(decided).values()) if decided else found
 

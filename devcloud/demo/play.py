@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
-from assay import audit, console, passport, upload, watch
+from assay import audit, console, passport, stages, upload, watch
 from assay.control import control_metadata
 from assay.errors import UserError
 from assay.ledger import OUTCOMES, Item, Ledger, ending
@@ -135,7 +135,7 @@ def send(stage: Stage, file: DemoFile) -> Item:
     source = upload.Source(file.path, file.key)
     sent = upload.upload(upload.bronze(stage.target), [source], metadata)
     progress = watch.FileProgress(sent[0])
-    with watch.showing() as show:
+    with watch.showing(stages.Pipeline(stage.target, stage.ledger)) as show:
         watch.wait([progress], stage.ledger, stage.target.stepfunctions, show, timeout_s=TIMEOUT_S, poll_s=POLL_S)
     must = "rejected" if file.rejected else "published"
     if progress.end != must:

@@ -50,6 +50,7 @@ COMMANDS = (
     "resume",
     "maintain",
     "smoke",
+    "watch",
     "sweep",
     "expect",
     "demo",
