@@ -1,4 +1,6 @@
-"""The `assay` command line. Exit codes: 0 success, 1 a check failed, 2 usage or environment, 130 interrupted.
+"""The `assay` command line.
+
+Exit codes: 0 success, 1 a check failed or you said no, 2 usage or environment, 130 interrupted.
 
 Each command imports what it needs when it runs, so that help and usage errors answer at once.
 """
@@ -6,22 +8,21 @@ Each command imports what it needs when it runs, so that help and usage errors a
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from contextlib import nullcontext, redirect_stdout
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
 from assay import notebooks, sending, sweeping, watching, workshop
 from assay.errors import UserError
+from assay.examples import epilog
 from assay.explain import cli as explanation
 from assay.load import cli as load
 from assay.options import CHECK_FAILED, UNUSABLE, WHICH, AsJson, Profile, Region, StackName, open_ledger, open_target
 from assay.replay import cli as replay
 from assay.resume import cli as resume
 from assay.undo import cli as undo
-
-if TYPE_CHECKING:
-    pass
 
 
 class Group(TyperGroup):
@@ -31,7 +32,8 @@ class Group(TyperGroup):
         return [*super().list_commands(ctx), workshop.SAMPLE]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        return workshop.sample_command() if cmd_name == workshop.SAMPLE else super().get_command(ctx, cmd_name)
+        is_sample = cmd_name == workshop.SAMPLE
+        return with_examples(workshop.sample_command() if is_sample else super().get_command(ctx, cmd_name), cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -44,6 +46,15 @@ class Group(TyperGroup):
         raise typer.Exit(UNUSABLE)
 
 
+def with_examples(command: Any, name: str) -> Any:
+    """End the help of a command, and of those below it, with its examples."""
+    if command is not None:
+        command.epilog = epilog(name)
+        for inner, below in getattr(command, "commands", {}).items():
+            with_examples(below, f"{name} {inner}")
+    return command
+
+
 app = typer.Typer(
     cls=Group,
     no_args_is_help=True,
@@ -51,11 +62,31 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Upload files of transactions, follow them to Gold, and account for every row and every cent.",
-    epilog="Exit codes: 0 success, 1 a check failed, 2 usage or environment, 130 interrupted.",
+    epilog=epilog(
+        "", "Exit codes: 0 success, 1 a check failed or you said no, 2 usage or environment, 130 interrupted."
+    ),
 )
 
 app.add_typer(load.app, name="load")
 app.add_typer(notebooks.app, name="notebooks")
+
+
+def tell_version(asked: bool) -> None:
+    """Print the version of the installed package, and end."""
+    if asked:
+        from importlib.metadata import version
+
+        print(f"assay {version('assay')}")
+        raise typer.Exit
+
+
+@app.callback()
+def assay(
+    version: Annotated[
+        bool, typer.Option("--version", callback=tell_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Hold the options of the command line itself."""
 
 
 def expected(error: Exception) -> UserError | None:
@@ -216,8 +247,8 @@ def run_audit(
 
 
 app.command("explain")(explanation.explain)
-app.command("undo")(undo.undo)
-app.command("redo")(undo.redo)
+app.command("undo", help=undo.UNDO)(undo.command(in_effect=False))
+app.command("redo", help=undo.REDO)(undo.command(in_effect=True))
 app.command("replay")(replay.replay)
 app.command("resume")(resume.resume)
 
@@ -245,6 +276,7 @@ def maintain_tables(
 @app.command("smoke")
 def try_stack(
     timeout: Annotated[float, typer.Option(help="The longest time to wait for each file, in minutes.")] = 30,
+    as_json: AsJson = False,
     stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
@@ -257,10 +289,14 @@ def try_stack(
     from assay import audit, console, smoke
 
     target = open_target(stack, region, profile)
-    tried = smoke.smoke(target, open_ledger(target), timeout_s=timeout * 60)
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        tried = smoke.smoke(target, open_ledger(target), timeout_s=timeout * 60)
+    if as_json:
+        console.print_json(smoke.as_json(tried))
     if tried.code:
         raise typer.Exit(tried.code)
-    console.out().print(smoke.render(tried))
+    if not as_json:
+        console.out().print(smoke.render(tried))
     local = " in AWS; here they are free" if target.is_local else ""
     console.note(f"The job runs took {tried.dpu_hours:.2f} DPU hours, about ${tried.dollars}{local}.")
     wrong = audit.differences(list(tried.checks))

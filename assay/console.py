@@ -53,11 +53,11 @@ def working(what: str) -> Iterator[None]:
     with _waiting(what, durations.usual(what), screen):
         yield
     seconds = time.monotonic() - began
-    durations.remember(what, seconds)
+    durations.remember(what, round(seconds))
     note(f"{seconds:7.1f} s  {what}")
 
 
-def _waiting(what: str, usual_s: float | None, screen: Console) -> AbstractContextManager[object]:
+def _waiting(what: str, usual_s: int | None, screen: Console) -> AbstractContextManager[object]:
     if usual_s is None:
         return screen.status(Text(f"{what} …"))
     from rich.live import Live
@@ -65,7 +65,7 @@ def _waiting(what: str, usual_s: float | None, screen: Console) -> AbstractConte
     began = time.monotonic()
 
     def line() -> RenderableType:
-        seconds = time.monotonic() - began
+        seconds = int(time.monotonic() - began)
         left = f"about {duration(usual_s - seconds)} left" if seconds < usual_s else "longer than usual"
         grid = Table.grid(padding=(0, 2, 0, 0))
         grid.add_row(Text(f"{what} …"), bar(seconds, usual_s), Text(f"{duration(seconds)}, {left}", style="dim"))
@@ -74,15 +74,14 @@ def _waiting(what: str, usual_s: float | None, screen: Console) -> AbstractConte
     return Live(get_renderable=line, console=screen, refresh_per_second=4, transient=True)
 
 
-def bar(done: float, total: float) -> RenderableType:
-    """Draw how much of something is done; full only when it has ended, so never here."""
-    return ProgressBar(total=total, completed=min(done, total * 0.99), width=24)
+def bar(done: int, total: int) -> RenderableType:
+    """Draw how much of something is done; not full before it has ended."""
+    return ProgressBar(total=total, completed=min(done, total - 1), width=24)
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: int) -> str:
     """Write how long something takes: seconds up to two minutes, then minutes."""
-    whole = max(0, round(seconds))
-    return f"{whole} s" if whole < 120 else f"{whole // 60} min {whole % 60} s"
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min {seconds % 60} s"
 
 
 def page(what: RenderableType) -> None:

@@ -19,15 +19,15 @@ class Sample:
     """What a step took: seconds for an amount (of rows, say), 1 where nothing is counted."""
 
     amount: int
-    seconds: float
+    seconds: int
 
 
-def file() -> Path:
+def path() -> Path:
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "assay" / "durations.json"
 
 
-def usual(step: str, amount: int = 1) -> float | None:
+def usual(step: str, amount: int = 1) -> int | None:
     """Return about how many seconds a step takes; None if it was never seen.
 
     It is what the sample of the nearest amount took, and more in proportion where this amount is larger: a smaller one
@@ -37,28 +37,28 @@ def usual(step: str, amount: int = 1) -> float | None:
     if not samples:
         return None
     nearest = min(samples, key=lambda sample: (abs(sample.amount - amount), sample.seconds))
-    return nearest.seconds * max(1.0, amount / max(nearest.amount, 1))
+    return nearest.seconds * max(amount, nearest.amount) // max(nearest.amount, 1)
 
 
-def remember(step: str, seconds: float, amount: int = 1) -> None:
+def remember(step: str, seconds: int, amount: int = 1) -> None:
     """Keep what a step took; where the cache cannot be written, it is forgotten."""
     kept = [*_samples(step), Sample(amount, seconds)][-KEPT:]
-    every = {**_read(), step: [[sample.amount, round(sample.seconds, 1)] for sample in kept]}
+    every = {**_read(), step: [[sample.amount, sample.seconds] for sample in kept]}
     with contextlib.suppress(OSError):
-        file().parent.mkdir(parents=True, exist_ok=True)
-        written = file().with_suffix(f".{os.getpid()}")
+        path().parent.mkdir(parents=True, exist_ok=True)
+        written = path().with_suffix(f".{os.getpid()}")
         written.write_text(json.dumps(every, indent=1, sort_keys=True))
-        written.replace(file())
+        written.replace(path())
 
 
 def _samples(step: str) -> list[Sample]:
     with contextlib.suppress(TypeError, ValueError):
-        return [Sample(int(amount), float(seconds)) for amount, seconds in _read().get(step, [])]
+        return [Sample(int(amount), int(seconds)) for amount, seconds in _read().get(step, [])]
     return []
 
 
-def _read() -> dict[str, list[list[float]]]:
+def _read() -> dict[str, list[list[int]]]:
     with contextlib.suppress(OSError, ValueError):
-        found = json.loads(file().read_text())
+        found = json.loads(path().read_text())
         return found if isinstance(found, dict) else {}
     return {}

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 Item = dict[str, Any]
 
 STATUSES = ("received", "accepted", "in_silver", "published")
-IN_SILVER = ("in_silver", "published")
 OUTCOMES = ("quarantined", "unchanged", "stale", "superseded", "inserted", "updated", "deleted")
 LISTED = (
     "file_id",

@@ -30,11 +30,11 @@ class Stage:
     layer: str
     words: str
     began_at: datetime
-    usual_s: float | None = None
+    usual_s: int | None = None
 
     def told(self, now: datetime) -> str:
         """Return the stage in one line, with the time left as earlier runs have it."""
-        seconds = max(0.0, (now - self.began_at).total_seconds())
+        seconds = max(0, int((now - self.began_at).total_seconds()))
         if self.usual_s is None:
             return f"{self.layer.capitalize()}: {self.words}, for {duration(seconds)}"
         left = f"about {duration(self.usual_s - seconds)} left" if seconds < self.usual_s else "longer than usual"
@@ -47,7 +47,7 @@ class Pipeline:
 
     target: Target
     ledger: Ledger
-    pause_s: float = 1.0
+    pause_s: int = 1
     _stages: list[Stage] = field(default_factory=list)
     _asked_at: datetime | None = None
     _runs: dict[str, tuple[str, datetime, int]] = field(default_factory=dict)  # layer → token, start, rows
@@ -95,7 +95,7 @@ class Pipeline:
         seen = self._runs.get(layer)
         if seen and item.get("in_progress", {}).get("token") != seen[0]:
             del self._runs[layer]
-            durations.remember(self._step(layer), (now - seen[1]).total_seconds(), seen[2])
+            durations.remember(self._step(layer), int((now - seen[1]).total_seconds()), seen[2])
 
     def _step(self, layer: str) -> str:
         return f"{'local' if self.target.is_local else 'aws'} {self.target.stack_name} {layer}"
@@ -108,7 +108,7 @@ def drawn(stages: Sequence[Stage], now: datetime, width: int) -> Table:
 
     grid = Table.grid(padding=(0, GAP, 0, 0))
     for stage in stages:
-        seconds = (now - stage.began_at).total_seconds()
+        seconds = int((now - stage.began_at).total_seconds())
         shown = bar(seconds, stage.usual_s) if stage.usual_s and width >= 100 else Text("")
         grid.add_row(Text(stage.told(now), style="dim"), shown)
     return grid

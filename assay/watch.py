@@ -262,20 +262,20 @@ def follow(
     files: Sequence[FileProgress],
     *,
     timeout_s: float,
-    as_json: bool = False,
     show: Show | None = None,
 ) -> int:
-    """Show files until all have ended, or print then how they did; return the exit code."""
+    """Show files until all have ended, in a way of one's own if it is given; return the exit code."""
     poll_s, began = 0.5 if target.is_local else 2.0, datetime.now(UTC)
-    shown = _silent if as_json else show
     try:
-        with nullcontext(shown) if shown else showing(Pipeline(target, ledger, pause_s=2 * poll_s)) as show:
-            in_time = wait(files, ledger, target.stepfunctions, show, timeout_s=timeout_s, poll_s=poll_s)
+        with (
+            nullcontext(show)
+            if show
+            else showing(Pipeline(target, ledger, pause_s=1 if target.is_local else 4)) as shown
+        ):
+            in_time = wait(files, ledger, target.stepfunctions, shown, timeout_s=timeout_s, poll_s=poll_s)
     except KeyboardInterrupt:
         console.note("Stopped waiting; the files are still being processed: assay status", style="yellow")
         return INTERRUPTED
-    if as_json:
-        console.print_json([progress.as_json() for progress in files])
     for progress in files:
         _report_failure(progress)
         _report_warnings(progress)
@@ -300,10 +300,10 @@ def closing_line(files: Sequence[FileProgress], took: timedelta) -> str:
     told = ", ".join(f"{console.count(ends[end])} {end}" for end in order if ends[end])
     rows = sum((progress.item or {}).get("kpis", {}).get("row_count", 0) for progress in files)
     good = console.mark(ends["published"] == len(files)).plain
-    return f"{good} {told or 'no file'}: {console.count(rows)} rows in {console.duration(took.total_seconds())}"
+    return f"{good} {told or 'no file'}: {console.count(rows)} rows in {console.duration(int(took.total_seconds()))}"
 
 
-def _silent(files: Sequence[FileProgress], now: datetime) -> None:
+def silent(files: Sequence[FileProgress], now: datetime) -> None:
     """Show nothing: what is printed at the end is for programs."""
 
 

@@ -26,7 +26,7 @@ def watch(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print an object per line for each change, for programs.")
     ] = False,
-    timeout: Annotated[float, typer.Option(help="With KEY: the longest time to wait, in minutes.")] = 30,
+    timeout: Annotated[int, typer.Option(min=1, help="With KEY: the longest time to wait, in minutes.")] = 30,
     stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
@@ -53,7 +53,7 @@ def showing(target: Target, ledger: Ledger, *, as_json: bool) -> Iterator[Show]:
     if as_json:
         yield JsonLines()
         return
-    with progress.showing(stages.Pipeline(target, ledger, pause_s=1.0 if target.is_local else 4.0)) as show:
+    with progress.showing(stages.Pipeline(target, ledger, pause_s=1 if target.is_local else 4)) as show:
         yield show
 
 
@@ -118,7 +118,7 @@ def follow_all(target: Target, ledger: Ledger, show: Show) -> int:
     from assay import console
     from assay import watch as progress
 
-    poll_s, began = 0.5 if target.is_local else 2.0, datetime.now(UTC)
+    poll_s, began = 1 if target.is_local else 2, datetime.now(UTC)
     following = Following(ledger, scan_every=timedelta(seconds=2 if target.is_local else 30))
     console.note("Following all files until Ctrl-C …")
     try:

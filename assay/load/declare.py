@@ -133,6 +133,12 @@ def put_marker(to: Bronze, folder: str, declared: Declaration) -> Uploaded:
     return send_bytes(to, folder + MARKER, body, {}, size=len(body))
 
 
+def as_json(declared: Declaration) -> dict[str, object]:
+    """Return what was declared for programs."""
+    files = [{"key": file.key, "version_id": file.version_id} for file in declared.files]
+    return {"load": declared.name, "start_at": declared.start_at, "files": files}
+
+
 def render(declared: Declaration, known: dict[str, Item]) -> Table:
     title = (
         f"Load {console.shown(declared.name)}, begun {instant_text(declared.start_at)}: {len(declared.files):,} files"

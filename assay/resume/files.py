@@ -99,6 +99,22 @@ def _advice(item: Item) -> str:
     return f"see how far it is: assay status {item['file_id']}"
 
 
+def as_json(found: Sequence[Resumable], closes: str | None, resumed: Collection[str]) -> dict[str, object]:
+    """Return what was done for programs; `resumed` are the file ids of those that go on."""
+    files = [
+        {
+            "file_id": each.item["file_id"],
+            "key": each.item["key"],
+            "version_id": each.item["version_id"],
+            "stage": each.stage,
+            "why": each.why,
+            "resumed": each.item["file_id"] in resumed,
+        }
+        for each in found
+    ]
+    return {"closes_breaker": closes, "files": files}
+
+
 def render(found: Sequence[Resumable], closes: str | None) -> RenderableType:
     """Draw what would be done."""
     parts: list[RenderableType] = []

@@ -10,10 +10,11 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
 from cloud.workflows import execution_arn, start_execution
+from contract.vocabulary import IN_SILVER
 from reading.visible import visible
 
 from assay.errors import UserError
-from assay.ledger import IN_SILVER, Item, Ledger, choose_version
+from assay.ledger import Item, Ledger, choose_version
 from assay.target import Target
 from assay.upload import instant_text
 

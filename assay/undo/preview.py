@@ -41,6 +41,22 @@ class Preview:
     all_keys: bool
     members: int
 
+    def as_json(self) -> dict[str, object]:
+        """Return everything for programs; money as text."""
+        return {
+            "file_id": self.file["file_id"],
+            "key": self.file["key"],
+            "version_id": self.file["version_id"],
+            "silver_run": self.silver_run,
+            "keys": {kind: self.changes.get(kind, 0) for kind in CHANGES} | {"unchanged": self.unchanged},
+            "kept_through": [{"key": key, "keys": keys} for key, keys in self.givers],
+            "all_keys": self.all_keys,
+            "members": self.members,
+            "effect_amount": self.after - self.before,
+            "groups": self.groups,
+            "largest_movements": self.movements,
+        }
+
 
 @dataclass(frozen=True)
 class Loads:

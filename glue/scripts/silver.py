@@ -1599,6 +1599,7 @@ OUTCOMES: Mapping[str, str] = {
 """What becomes of a row: exactly one of these, the first that applies."""
 STATUSES = ("received", "accepted", "in_silver", "published")
 """A file's status moves along these and never back; or it ends `rejected`."""
+IN_SILVER = ("in_silver", "published")
 REJECTED = "rejected"
 LAYERS = ("silver", "gold")
 CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"
@@ -3071,7 +3072,7 @@ def with_ready_marker(ledger: Ledger, files: Sequence[FileItem], run_rows: int) 
         listed = {file["file_id"]: file for file in ledger.files(marker["load"]["files"])}
         refuse_broken(marker, listed.values())
         arriving = {file_id: file for file_id, file in listed.items() if file.get("waiting_for") == "silver"}
-        there = [file for file in listed.values() if file["status"] in ("in_silver", "published")]
+        there = [file for file in listed.values() if file["status"] in IN_SILVER]
         run = [*{**others, **arriving}.values()]
         fits = len(run) == len(others) or up_to_rows(run, run_rows) == run
         if fits and len(arriving) + len(there) == len(set(marker["load"]["files"])):
@@ -3109,7 +3110,7 @@ def action_of(ledger: Ledger, item: FileItem, before: Loads) -> Action:
     """Return what an action decides, and where loads stand after it; raise FileBroken if it comes too late."""
     decision = item["decides"]
     (file,) = ledger.files([decision["file_id"]])
-    place = file["status"] in ("in_silver", "published"), file["in_effect"], len(file.get("decisions", []))
+    place = file["status"] in IN_SILVER, file["in_effect"], len(file.get("decisions", []))
     if place != (True, not decision["in_effect"], decision["number"]):
         raise FileBroken(item["file_id"], f"{file['key']} is not in Silver, or somebody else has decided on it")
     after = before

@@ -66,12 +66,6 @@ def test_undo_refuses__unknown_version(stack: DeployedStack) -> None:
     assert (result.exit_code, "has no version v9" in result.stderr) == (2, True)
 
 
-def test_undo_asks_nobody__no_terminal_and_no_yes(stack: DeployedStack) -> None:
-    in_ledger(stack)
-    result = stack.assay("undo", "a.csv")
-    assert (result.exit_code, "--dry-run" in result.stderr) == (2, True)
-
-
 @pytest.fixture
 def target(stack: DeployedStack, tmp_path: Any) -> Target:
     role = "arn:aws:iam::123456789012:role/workflow"

@@ -107,8 +107,9 @@ def test_changes_are_objects_of_a_line_each__json(capsys: pytest.CaptureFixture[
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    return tmp_path / "assay" / "durations.json"
+    file = tmp_path / "assay" / "durations.json"
+    monkeypatch.setattr("assay.durations.path", lambda: file)
+    return file
 
 
 class FakeGlue:
@@ -147,8 +148,8 @@ def test_layer_tells_what_is_waited_for__before_the_run(
     assert lines(watched.doing(["accepted"], NOON)) == line
 
 
-def running(ledger: FakeLedger, run_token: str = "t1", **more: Any) -> None:
-    run = {"run_seq": 4, "token": run_token, "files": ["a", "b"], "started_at": text(-20)}
+def running(ledger: FakeLedger, holder: str = "t1", **more: Any) -> None:
+    run = {"run_seq": 4, "token": holder, "files": ["a", "b"], "started_at": text(-20)}
     ledger.layers["silver"] = {"run_seq": 3, "in_progress": run, **more}
 
 
@@ -166,9 +167,9 @@ def test_layer_tells_the_time_left__as_long_as_an_earlier_run_took(cache: Path) 
     running(ledger)
     watched = pipeline(ledger)
     watched.doing(["accepted"], NOON)
-    running(ledger, run_token="t2")
+    running(ledger, holder="t2")
     assert lines(watched.doing(["accepted"], at(10)), at(10))[0].endswith("for 30 s, longer than usual")
-    running(ledger, run_token="t3")
+    running(ledger, holder="t3")
     assert lines(watched.doing(["accepted"], at(10)), at(0))[0].endswith("for 20 s, about 10 s left")
 
 
