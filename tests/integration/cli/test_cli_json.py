@@ -82,7 +82,7 @@ def test_status_passport_and_watch__a_published_and_a_rejected_file(stack: Deplo
     }
     assert all(check["equal"] for check in conform("passport", told(stack, "passport", "a.csv"))["checks"])
     lines = told(stack, "watch", "a.csv", "b.csv", code=1).splitlines()
-    assert [conform("watch", line)["result"] for line in lines] == ["2 inserted", "no rows"]
+    assert [conform("watch", line)["result"] for line in lines] == ["2 inserted; 1 warning", "no rows"]
 
 
 def test_query_and_audit__small_tables(stack: DeployedStack) -> None:
