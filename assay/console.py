@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -55,6 +55,18 @@ def working(what: str) -> Iterator[None]:
     seconds = time.monotonic() - began
     durations.remember(what, round(seconds))
     note(f"{seconds:7.1f} s  {what}")
+
+
+@contextmanager
+def transferring(what: str, size: int) -> Iterator[Callable[[int], None]]:
+    """Show on a terminal how many bytes of `size` have gone, how fast, and for how long yet; give the counter."""
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    screen, counted = err(), (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), *counted)
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
+        task = progress.add_task(what, total=size)
+        yield lambda sent: progress.advance(task, sent)
 
 
 def _waiting(what: str, usual_s: int | None, screen: Console) -> AbstractContextManager[object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -72,7 +73,8 @@ def upload_files(
         stopped = {each.source for each in known}
         new = [source for source in sources if source not in stopped]
         new += [each for source, each in side_cars if source not in stopped]
-        sent, unsent = upload.send_all(upload.bronze(target), new, metadata)
+        with console.transferring("uploading", upload.bytes_of(new)) as on_sent:
+            sent, unsent = upload.send_all(replace(upload.bronze(target), on_sent=on_sent), new, metadata)
     unsent = [*known, *unsent]
     for each in unsent:
         console.note(f"not sent: {': '.join(map(console.shown, each.told))}", style="red")

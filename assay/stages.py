@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from assay import durations
 from assay.console import bar, count, duration
 from assay.grid import GAP
 
 if TYPE_CHECKING:
+    from mypy_boto3_glue.type_defs import JobRunTypeDef
     from rich.table import Table
 
     from assay.ledger import Item, Ledger
@@ -65,13 +68,21 @@ class Pipeline:
         self._remember_ended(layer, item, now)
         if running := item.get("in_progress"):
             return self._of_run(layer, item, running)
+        run = self._job_run(layer)
+        if run is None or run["JobRunState"] not in ACTIVE:
+            return None
+        words = "AWS Glue is starting the job" if self._is_queued(run["JobRunState"]) else "Spark is starting"
+        return Stage(layer, words, run["StartedOn"].astimezone(UTC))
+
+    def _job_run(self, layer: str) -> JobRunTypeDef | None:
+        """Return the newest run of a layer's job; None if there is none, or one may not look: files are shown then."""
         stack = self.target.stack
         job = stack.silver_job if layer == "silver" else stack.gold_job
-        runs = self.target.glue.get_job_runs(JobName=job, MaxResults=1)["JobRuns"]
-        if not runs or runs[0]["JobRunState"] not in ACTIVE:
+        try:
+            runs = self.target.glue.get_job_runs(JobName=job, MaxResults=1)["JobRuns"]
+        except ClientError:
             return None
-        words = "AWS Glue is starting the job" if self._is_queued(runs[0]["JobRunState"]) else "Spark is starting"
-        return Stage(layer, words, runs[0]["StartedOn"].astimezone(UTC))
+        return runs[0] if runs else None
 
     def _is_queued(self, state: str) -> bool:
         return state in STARTING and not self.target.is_local

@@ -2,6 +2,7 @@
 
 import errno
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +36,8 @@ def test_upload_sends_large_files_in_parts__same_bytes(
     monkeypatch.setattr("assay.upload.PART", 5 * 1024**2)
     content = bytes(range(256)) * (6 * 1024**2 // 256)
     (tmp_path / "large.csv").write_bytes(content)
+    counted: list[int] = []
+    monkeypatch.setattr("assay.console.transferring", lambda what, size: nullcontext(counted.append))
 
     result = stack.assay("upload", "large.csv", "--control", "10:5.5")
 
@@ -42,6 +45,7 @@ def test_upload_sends_large_files_in_parts__same_bytes(
     assert found["Body"].read() == content
     assert found["Metadata"] == {"row-count": "10", "total-amount": "5.50"}
     assert found["VersionId"] in result.stdout
+    assert counted == [5 * 1024**2, 1024**2]
 
 
 def test_upload_refuses__bucket_without_versions(stack: DeployedStack, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,8 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+from rich.console import Console
+from rich.text import Text
 
-from assay import durations
+from assay import console, durations
 from assay.stages import Pipeline, Stage
 from assay.upload import Uploaded
 from assay.watch import FileProgress, closing_line
@@ -148,6 +152,15 @@ def test_layer_tells_what_is_waited_for__before_the_run(
     assert lines(watched.doing(["accepted"], NOON)) == line
 
 
+def test_layer_is_silent__caller_may_not_look_at_jobs(cache: Path) -> None:
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetJobRuns")
+
+    watched = pipeline(FakeLedger(item("a")))
+    watched.target.glue.get_job_runs = refuse  # type: ignore[method-assign,assignment]
+    assert watched.doing(["accepted"], NOON) == []
+
+
 def running(ledger: FakeLedger, holder: str = "t1", **more: Any) -> None:
     run = {"run_seq": 4, "token": holder, "files": ["a", "b"], "started_at": text(-20)}
     ledger.layers["silver"] = {"run_seq": 3, "in_progress": run, **more}
@@ -204,3 +217,43 @@ def test_closing_line_counts_ends_and_rows() -> None:
     assert closing_line(files, timedelta(seconds=130)) == (
         "✗ 2 published, 1 rejected, 1 still under way: 4,000 rows in 2 min 10 s"
     )
+
+
+@pytest.mark.parametrize(("usual_s", "words"), [(None, "replaying …"), (600, "about 10 min 0 s left")])
+def test_long_step_shows_a_bar_where_it_was_seen_before__terminal(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, usual_s: int | None, words: str
+) -> None:
+    written = io.StringIO()
+    screen = Console(file=written, force_terminal=True, width=100, markup=False, highlight=False)
+    monkeypatch.setattr(console, "err", lambda: screen)
+    if usual_s:
+        durations.remember("replaying", usual_s)
+    with console.working("replaying"):
+        pass
+    assert words in written.getvalue()
+    assert ("━" in written.getvalue()) == bool(usual_s)
+    assert written.getvalue().rstrip().endswith("s  replaying\x1b[0m")
+
+
+def test_transfer_counts_bytes__terminal_and_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    for is_terminal in (True, False):
+        written = io.StringIO()
+        screen = Console(file=written, force_terminal=is_terminal, width=100)
+        monkeypatch.setattr(console, "err", lambda screen=screen: screen)
+        with console.transferring("uploading", 2_000_000) as on_sent:
+            on_sent(1_000_000)
+        assert ("1.0/2.0 MB" in written.getvalue()) == is_terminal
+
+
+def test_answer_goes_through_the_pager__longer_than_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    paged: list[str] = []
+    written = io.StringIO()
+    screen = Console(file=written, force_terminal=True, width=80, height=10)
+    monkeypatch.setattr(console, "out", lambda: screen)
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setenv("PAGER", "cat -u")
+    monkeypatch.setattr(console.subprocess, "run", lambda command, **given: paged.append(given["input"].decode()))
+    for lines in (5, 50):
+        console.page(Text("\n".join(map(str, range(lines)))))
+    assert written.getvalue().splitlines() == [str(line) for line in range(5)]
+    assert [text.splitlines()[-1] for text in paged] == ["49"]
