@@ -54,6 +54,7 @@ COMMANDS = (
     "resume",
     "maintain",
     "smoke",
+    "watch",
     "sweep",
     "expect",
     "demo",
@@ -116,3 +117,11 @@ def test_help_is_whole_sentences_and_names_the_exit_codes() -> None:
         "Exit codes: 0 success, 1 a check failed or you said no, 2 usage or environment, 130 interrupted."
         in " ".join(done.stdout.split())
     )
+
+
+def test_demo_says_something_before_it_loads_what_takes_seconds() -> None:
+    stop = "import sys\nsys.modules.update(dict.fromkeys(('devcloud.demo.play', 'devcloud.local.lifecycle')))\n"
+    done = run(("demo",), heavy=(), before=stop)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Five generated files go from Bronze to Gold on this machine")
+    assert "ModuleNotFoundError: import of devcloud.demo.play" in done.stderr
