@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, NotRequired, TypedDict
 
-from contract.items import Decision, GoldChanges, LayerName
+from contract.items import Decision, GoldChanges, LayerName, RepairsOfFile
 
 
 class PublishedRun(TypedDict):
@@ -17,6 +17,7 @@ class PublishedRun(TypedDict):
     incomplete_loads: NotRequired[
         Annotated[dict[str, str], "Silver: the same of markers that are undone, or list a file that is"]
     ]
+    last_repair: NotRequired[Annotated[int, "Silver: the last run that took a repair, absent when none"]]
     silver_run_seq: NotRequired[Annotated[int, "Gold: the Silver run that it shows"]]
     silver_snapshots: NotRequired[Annotated[dict[str, int], "Gold: of that Silver run"]]
 
@@ -95,6 +96,7 @@ class FileReport(TypedDict):
     moved: NotRequired[int]
     settled: NotRequired[dict[str, int]]
     decides: NotRequired[Decision]
+    repairs: NotRequired[Annotated[dict[str, RepairsOfFile], "file id → its quarantined rows after the run"]]
 
 
 class LayerTotals(TypedDict):
@@ -105,6 +107,7 @@ class LayerTotals(TypedDict):
     floor: NotRequired[str]
     loads: NotRequired[dict[str, str]]
     incomplete_loads: NotRequired[dict[str, str]]
+    last_repair: NotRequired[int]
     silver_run_seq: NotRequired[int]
     silver_snapshots: NotRequired[dict[str, int]]
 
