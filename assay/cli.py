@@ -16,6 +16,7 @@ from assay.errors import UserError
 from assay.explain import cli as explanation
 from assay.load import cli as load
 from assay.options import CHECK_FAILED, UNUSABLE, AsJson, Profile, Region, StackName, open_ledger, open_target
+from assay.quarantine import cli as quarantine
 from assay.replay import cli as replay
 from assay.resume import cli as resume
 from assay.undo import cli as undo
@@ -56,6 +57,7 @@ app = typer.Typer(
 
 app.add_typer(load.app, name="load")
 app.add_typer(notebooks.app, name="notebooks")
+app.add_typer(quarantine.app, name="quarantine")
 
 
 def expected(error: Exception) -> UserError | None:

@@ -95,6 +95,10 @@ class Ledger:
             )
         )
 
+    def repairs(self) -> list[Item]:
+        """Scan for the whole items of all repairs and waivers."""
+        return list(self._scan(FilterExpression="attribute_exists(repairs)", ConsistentRead=True))
+
     def published(self) -> list[Item]:
         """Scan for the whole items of all files that have been published."""
         return list(

@@ -30,6 +30,15 @@ def action_id(file_id: str, number: int) -> str:
     return hashlib.sha256(f"action\0{file_id}\0{number}".encode()).hexdigest()
 
 
+def operator(target: Target) -> str:
+    """Name who decides: the caller's identity in AWS, the account of this machine in a local cloud."""
+    if target.is_local:
+        from getpass import getuser
+
+        return getuser()
+    return str(target.session.client("sts").get_caller_identity()["Arn"])
+
+
 def choose(versions: Sequence[Item], version: str | None, *, in_effect: bool) -> Item:
     """Return the version to undo or redo; raise UserError where it is not clear, or cannot be."""
     if version is not None:

@@ -78,7 +78,7 @@ def _decide(
     if not yes:
         file = _confirmed(target, ledger, file, in_effect=in_effect)
     now = datetime.now(UTC)
-    action = actions.item_of(file, who=_who(target), reason=reason, at=now)
+    action = actions.item_of(file, who=actions.operator(target), reason=reason, at=now)
     action = actions.place(target, ledger, action, file)
     sent = Uploaded(file["key"], file["version_id"], action["file_id"], file["size"], now)
     raise typer.Exit(watch.follow(target, ledger, [watch.FileProgress(sent)], timeout_s=timeout_s))
@@ -126,12 +126,3 @@ def _confirmed(target: Target, ledger: Ledger, file: Item, *, in_effect: bool) -
 
 def _run(ledger: Ledger) -> int:
     return int((ledger.layer("gold") or {})["published"]["run_seq"])
-
-
-def _who(target: Target) -> str:
-    """Name the operator: by the caller's identity in AWS, by the account of this machine in a local cloud."""
-    if target.is_local:
-        from getpass import getuser
-
-        return getuser()
-    return str(target.session.client("sts").get_caller_identity()["Arn"])

@@ -16,8 +16,15 @@ from glue.lake.tables import conform, with_gone
 
 
 def files_and_actions(waiting: Sequence[FileItem]) -> tuple[list[FileItem], list[FileItem]]:
-    """Tell files from actions: each of these has a run of its own."""
-    return [item for item in waiting if "decides" not in item], [item for item in waiting if "decides" in item]
+    """Tell files from actions, repairs and waivers: each of these has a run of its own."""
+    found: tuple[list[FileItem], list[FileItem]] = [], []
+    for item in waiting:
+        found[has_own_run(item)].append(item)
+    return found
+
+
+def has_own_run(item: FileItem) -> bool:
+    return "decides" in item or "repairs" in item
 
 
 def undone_files(decisions: DataFrame) -> DataFrame:
@@ -32,6 +39,20 @@ def undone_files(decisions: DataFrame) -> DataFrame:
 def without(rows: DataFrame, undone: DataFrame) -> DataFrame:
     """Return the rows of files in effect."""
     return rows.join(F.broadcast(undone), on="file_id", how="left_anti")
+
+
+def in_effect(history: DataFrame, undone: DataFrame) -> DataFrame:
+    """Return the rows that count: of files in effect, of repairs with their originals, and the newest one of each row.
+
+    Hardly a file of the table has a row of a repair; its statistics tell, so that the others are read once.
+    """
+    rows = without(history, undone)
+    originals = undone.withColumnRenamed("file_id", "repairs")
+    repairs = rows.where("repairs IS NOT NULL").join(F.broadcast(originals), on="repairs", how="left_anti")
+    newest = F.max_by(F.struct("file_id", "row"), "row_order.repair").alias("newest")
+    named = repairs.groupBy("repairs", F.col("row_order.row").alias("of")).agg(newest).select("newest.*")
+    kept = repairs.join(named, on=["file_id", "row"], how="left_semi").select(*rows.columns)
+    return rows.where("repairs IS NULL").unionByName(kept)
 
 
 def decision_row(spark: SparkSession, decision: Decision, run_seq: int) -> DataFrame:

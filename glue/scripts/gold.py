@@ -14,7 +14,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -37,6 +37,22 @@ MONEY = "decimal(18,2)"
 EFFECT = "decimal(19,2)"
 """New minus before may need a digit more than either."""
 TOTAL = "decimal(38,2)"
+REPAIR_FIELDS: Mapping[str, str] = {
+    "file_id": "string",
+    "instant": "timestamp",
+    "object_key": "string",
+    "sequencer": "string",
+    "version_id": "string",
+    "row": "bigint",
+}
+"""The order of a repair's own object and row; before it the file that it repairs, which is the same for all rivals."""
+
+
+def struct_of(fields: Mapping[str, str]) -> str:
+    """Return the type of a struct with these fields."""
+    return "struct<" + ", ".join(f"{name}: {sql_type}" for name, sql_type in fields.items()) + ">"
+
+
 ORDER_FIELDS: Mapping[str, str] = {
     "position": "timestamp",
     "phase": "int",
@@ -45,14 +61,8 @@ ORDER_FIELDS: Mapping[str, str] = {
     "sequencer": "string",
     "version_id": "string",
     "row": "bigint",
+    "repair": struct_of(REPAIR_FIELDS),
 }
-
-
-def struct_of(fields: Mapping[str, str]) -> str:
-    """Return the type of a struct with these fields."""
-    return "struct<" + ", ".join(f"{name}: {sql_type}" for name, sql_type in fields.items()) + ">"
-
-
 ROW_ORDER = struct_of(ORDER_FIELDS)
 """The order of a row (section 4 of the data contract), compared field by field from the left."""
 
@@ -109,8 +119,8 @@ CARD_NUMBER_RUN = 200
 """A longer run is nothing that a person writes: it is masked without a look at what is in it."""
 DATE_AHEAD = r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 """How the digits of a timestamp begin, and those of no card: no issuer has these numbers."""
-GIVEN_NAME = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|tid-[0-9]+"
-"""What programs call files by: a UUID, and the id of a transaction of Databricks."""
+GIVEN_NAME = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|tid-[0-9]+|(?<=/repairs/)[0-9a-f]{64}"
+"""What programs call files by: a UUID, the id of a transaction of Databricks, and that of a repaired file."""
 SECURITY_CODE_FORM = r"[0-9]{3,4}(?:\.0)?"
 
 CSV_FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",]*)'
@@ -394,6 +404,11 @@ TRANSACTION_COLUMNS = (
     SourceColumn("mcc", MCC, "The merchant category code, a row of `mcc_codes`."),
     SourceColumn("errors", NAMES, "What went wrong at the terminal."),
 )
+REPAIRED_ROW = SourceColumn(
+    *("repaired_row", INTEGER, "The number of the quarantined row that a row of a repair stands for."),
+    aliases=("row",),
+    required=True,
+)
 SECURITY_CODE_NAMES = ("cvc", "cvv2", "cvc2", "security_code", "card_security_code")
 CARD_COLUMNS = (
     SourceColumn("card_id", INTEGER, "The card's key.", aliases=("id",), required=True),
@@ -552,6 +567,9 @@ TRANSACTIONS = Subject(
     has_money=True,
 )
 
+REPAIR = replace(TRANSACTIONS, columns=(*TRANSACTIONS.columns, REPAIRED_ROW))
+"""What a repair is read as: rows of transactions, each with the number of the row that it repairs."""
+
 
 def reference_subject(name: str, description: str, columns: tuple[SourceColumn, ...], first: int) -> Subject:
     """Return the subject of a reference table, whose first version had the first so many of its columns."""
@@ -572,10 +590,18 @@ SUBJECTS: Mapping[str, Subject] = {TRANSACTIONS.name: TRANSACTIONS, **REFERENCES
 LOAD = "load"
 """The subject of a marker, which has no columns."""
 MARKER_NAME = "_load.json"
+WAIVER = "waiver"
+"""The subject of an object that closes quarantined rows of a file without values for them."""
+REPAIRS_FOLDER = f"{TRANSACTIONS.name}/repairs/"
+"""Below it each file that is repaired has a folder, which is called by its file id."""
+WAIVER_ENDING = ".waiver.json"
+_REPAIR = re.compile(rf"{REPAIRS_FOLDER}([0-9a-f]{{64}})/[^/]+(?:\.csv|{re.escape(WAIVER_ENDING)})")
 
 
 def subject_of(key: str) -> Subject:
-    """Return the subject of a data file, told by the first folder of its key."""
+    """Return the subject of a data file, told by the first folder of its key; of a repair what it is read as."""
+    if repaired_file(key) is not None:
+        return REPAIR
     return SUBJECTS.get(key.partition("/")[0], TRANSACTIONS)
 
 
@@ -583,6 +609,17 @@ def is_marker(key: str) -> bool:
     """Return whether an object declares a reload instead of holding data."""
     first, _, rest = key.partition("/")
     return first == TRANSACTIONS.name and rest.rpartition("/")[2] == MARKER_NAME
+
+
+def repaired_file(key: str) -> str | None:
+    """Return the id of the file whose quarantined rows an object repairs or waives; None of any other object."""
+    found = _REPAIR.fullmatch(key)
+    return found[1] if found else None
+
+
+def is_waiver(key: str) -> bool:
+    """Return whether an object waives a rule for a file instead of holding data."""
+    return repaired_file(key) is not None and key.endswith(WAIVER_ENDING)
 
 
 # From functions/kpi/contract/dimensions.py
@@ -860,6 +897,22 @@ class DeclaredLoad(TypedDict):
     files: Annotated[list[str], "file ids"]
 
 
+class Waiver(TypedDict):
+    """What a waiver says: rows of its file that break a rule need no repair."""
+
+    rule: str
+    who: str
+    reason: str
+
+
+class RepairsOfFile(TypedDict):
+    """What became of a file's quarantined rows; those that are neither repaired nor waived are open."""
+
+    by: Annotated[list[str], "file ids of the repairs and waivers that Silver has taken, in effect or not"]
+    repaired: int
+    waived: int
+
+
 class FileKpis(TypedDict):
     """The figures of a file."""
 
@@ -916,8 +969,8 @@ class SilverOfFile(TypedDict):
     outcomes: Annotated[dict[str, int], "all seven"]
     amounts: Annotated[dict[str, str], "sum of the rows' amounts per outcome that occurs"]
     effect_amount: str
-    missing: NotRequired[Annotated[int, "markers: living keys that the reload deleted"]]
-    moved: NotRequired[Annotated[int, "markers: keys whose value another row of the load now gives"]]
+    missing: NotRequired[Annotated[int, "markers and repairs: living keys that they deleted, as nothing names them"]]
+    moved: NotRequired[Annotated[int, "markers and repairs: keys whose value another row now gives"]]
     settled: NotRequired[
         Annotated[
             dict[str, int],
@@ -986,7 +1039,8 @@ class FileItem(TypedDict):
     ]
     kind: Annotated[Literal["file", "action"], "`file`, `action`"]
     subject: Annotated[
-        str, "`transactions`, `cards`, `users`, `mcc_codes`, `load` for a marker; `undo` or `redo` for an action"
+        str,
+        "`transactions`, `cards`, `users`, `mcc_codes`, `load` for a marker, `waiver`; `undo` or `redo` for an action",
     ]
     bucket: Annotated[str, "of the object"]
     key: Annotated[str, "of the object"]
@@ -1001,6 +1055,9 @@ class FileItem(TypedDict):
     in_effect: Annotated[bool, "false until accepted, then true, unless the newest decision says otherwise"]
     decisions: NotRequired[Annotated[list[DecisionOfFile], "each undo and redo of the file, in order"]]
     decides: NotRequired[Annotated[Decision, "actions only"]]
+    repairs: NotRequired[Annotated[str, "repairs and waivers only: the file whose rows they close"]]
+    waives: NotRequired[Annotated[Waiver, "waivers only"]]
+    repaired: NotRequired[Annotated[RepairsOfFile, "only once a repair or a waiver of its rows was taken"]]
     waiting_for: NotRequired[
         Annotated[
             LayerName,
@@ -1039,6 +1096,7 @@ class InspectedFile(TypedDict):
     control: ControlTotals
     warnings: list[str]
     load: NotRequired[DeclaredLoad]
+    waives: NotRequired[Waiver]
     kpis: NotRequired[FileKpis]
     reasons: NotRequired[list[RejectionReason]]
 
@@ -1120,6 +1178,7 @@ class PublishedRun(TypedDict):
     incomplete_loads: NotRequired[
         Annotated[dict[str, str], "Silver: the same of markers that are undone, or list a file that is"]
     ]
+    last_repair: NotRequired[Annotated[int, "Silver: the last run that took a repair, absent when none"]]
     silver_run_seq: NotRequired[Annotated[int, "Gold: the Silver run that it shows"]]
     silver_snapshots: NotRequired[Annotated[dict[str, int], "Gold: of that Silver run"]]
 
@@ -1198,6 +1257,7 @@ class FileReport(TypedDict):
     moved: NotRequired[int]
     settled: NotRequired[dict[str, int]]
     decides: NotRequired[Decision]
+    repairs: NotRequired[Annotated[dict[str, RepairsOfFile], "file id → its quarantined rows after the run"]]
 
 
 class LayerTotals(TypedDict):
@@ -1208,6 +1268,7 @@ class LayerTotals(TypedDict):
     floor: NotRequired[str]
     loads: NotRequired[dict[str, str]]
     incomplete_loads: NotRequired[dict[str, str]]
+    last_repair: NotRequired[int]
     silver_run_seq: NotRequired[int]
     silver_snapshots: NotRequired[dict[str, int]]
 
@@ -1333,7 +1394,15 @@ IMAGE = TRANSACTIONS.image
 VALUES = TRANSACTIONS.values
 WRITER = {"file_id": "string", "row": "bigint"}
 STATE = {**IMAGE, "content_hash": "bigint", "row_order": ROW_ORDER, **WRITER}
-HISTORY = {**STATE, "op": "string", "line": "bigint", "outcome": "string", "effect_amount": EFFECT, "run_seq": "bigint"}
+HISTORY = {
+    **STATE,
+    "op": "string",
+    "line": "bigint",
+    "outcome": "string",
+    "effect_amount": EFFECT,
+    "run_seq": "bigint",
+    "repairs": "string",
+}
 BEFORE_AFTER = struct_of(VALUES)
 EFFECTS = {
     "run_seq": "bigint",
@@ -1521,6 +1590,7 @@ CAUSES: Mapping[str, str] = {
     "load": "the reload that a marker declares",
     "undo": "a file that an operator has undone",
     "redo": "an undone file that is in effect again",
+    "repair": "a repair of quarantined rows",
 }
 """Why a key changed, as `transaction_effects` tells it."""
 
@@ -1603,6 +1673,13 @@ REASON_CODES: Mapping[str, str] = {
     ),
     "unreadable_load": "a marker is not JSON, or not of the form of section 9",
     "load_file_missing": "a marker lists an object version that is not in Bronze, that was rejected, or that failed",
+    "unknown_original": "a repair or a waiver is of a file that was not accepted, or that cannot be repaired",
+    "broken_repair": "a row of a repair breaks a rule: a repair is taken whole or not at all",
+    "unreadable_waiver": "a waiver is not JSON, or not of the form of section 11",
+    "not_in_quarantine": (
+        "a repair names a row twice, or one that is not in quarantine; or a waiver a rule that no row of its file "
+        "breaks; Silver decides this"
+    ),
     "would_delete": (
         "a reload would delete a larger share of the living rows than the parameter `MaximumMissingShare`; Silver "
         "decides this"
@@ -2589,8 +2666,15 @@ def of_run(intent: RunIntent, report: GoldReport) -> GoldOfFile:
 
 
 def files_and_actions(waiting: Sequence[FileItem]) -> tuple[list[FileItem], list[FileItem]]:
-    """Tell files from actions: each of these has a run of its own."""
-    return [item for item in waiting if "decides" not in item], [item for item in waiting if "decides" in item]
+    """Tell files from actions, repairs and waivers: each of these has a run of its own."""
+    found: tuple[list[FileItem], list[FileItem]] = [], []
+    for item in waiting:
+        found[has_own_run(item)].append(item)
+    return found
+
+
+def has_own_run(item: FileItem) -> bool:
+    return "decides" in item or "repairs" in item
 
 
 def undone_files(decisions: DataFrame) -> DataFrame:
@@ -2605,6 +2689,20 @@ def undone_files(decisions: DataFrame) -> DataFrame:
 def without(rows: DataFrame, undone: DataFrame) -> DataFrame:
     """Return the rows of files in effect."""
     return rows.join(F.broadcast(undone), on="file_id", how="left_anti")
+
+
+def in_effect(history: DataFrame, undone: DataFrame) -> DataFrame:
+    """Return the rows that count: of files in effect, of repairs with their originals, and the newest one of each row.
+
+    Hardly a file of the table has a row of a repair; its statistics tell, so that the others are read once.
+    """
+    rows = without(history, undone)
+    originals = undone.withColumnRenamed("file_id", "repairs")
+    repairs = rows.where("repairs IS NOT NULL").join(F.broadcast(originals), on="repairs", how="left_anti")
+    newest = F.max_by(F.struct("file_id", "row"), "row_order.repair").alias("newest")
+    named = repairs.groupBy("repairs", F.col("row_order.row").alias("of")).agg(newest).select("newest.*")
+    kept = repairs.join(named, on=["file_id", "row"], how="left_semi").select(*rows.columns)
+    return rows.where("repairs IS NULL").unionByName(kept)
 
 
 def decision_row(spark: SparkSession, decision: Decision, run_seq: int) -> DataFrame:
@@ -2644,179 +2742,6 @@ def settle_members(
     gone = held.join(fresh.select(own), on=own, how="left_anti").withColumn("gone", F.lit(True))
     source = fresh.withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
     branches.merge(table, source, on=f"t.{own} = s.{own}", clauses=with_gone(schema))
-
-
-# From glue/lake/compaction.py
-
-CROWD = 10  # small data files, or delete files; each costs a reader some requests
-SMALL_FILE_BYTES = 4 << 20
-DEAD_SHARE = 10  # percent of the rows; until then a reader is quicker in passing over them than a job in rewriting
-KEPT_SNAPSHOTS = 100
-ORPHAN_DAYS = 3
-Snapshots = Callable[[], set[int]]
-# Files that are well sized stay as they are, so the cost follows what has come since.
-OF_SIZE = (
-    f"'min-input-files', '2', 'min-file-size-bytes', '{SMALL_FILE_BYTES}', 'target-file-size-bytes', '{128 << 20}'"
-)
-SMALL_FILES = f"map({OF_SIZE})"
-FILES_WITH_DEAD_ROWS = f"map('delete-file-threshold', '1', {OF_SIZE})"
-
-
-def compact(spark: SparkSession, database: str, tables: Iterable[str], *, named: Snapshots) -> list[str]:
-    """Rewrite the small files and the deletes of tables that have gathered too many; return their names.
-
-    Snapshots that are `named` elsewhere do not expire.
-    """
-    return _compact_each(spark, database, tables, CROWD, DEAD_SHARE, named)
-
-
-def compact_all(spark: SparkSession, database: str, tables: Iterable[str], *, named: Snapshots) -> list[str]:
-    """Merge the small files of tables and free their dead rows, however few there are; return their names."""
-    return _compact_each(spark, database, tables, 1, 0, named)
-
-
-def _compact_each(
-    spark: SparkSession, database: str, tables: Iterable[str], crowd: int, dead_share: int, named: Snapshots
-) -> list[str]:
-    names = {table: f"{CATALOG}.{database}.{table}" for table in tables}
-    tasks = {table: partial(_compact_one, spark, name, crowd, dead_share, named) for table, name in names.items()}
-    return [table for table, is_compacted in in_parallel(tasks).items() if is_compacted]
-
-
-def _compact_one(spark: SparkSession, name: str, crowd: int, dead_share: int, named: Snapshots) -> bool:
-    iceberg = loaded_table(spark, name)  # after a run, that is what it has published
-    if iceberg.currentSnapshot() is None:
-        return False
-    summary = iceberg.currentSnapshot().summary()
-    rows, dead, deletes = (
-        int(summary.get(f"total-{kind}") or 0) for kind in ("records", "position-deletes", "delete-files")
-    )
-    if not rows:
-        return False
-    if deletes >= crowd and 100 * dead > dead_share * rows:
-        _rewrite_data_files(spark, name, FILES_WITH_DEAD_ROWS)
-    elif small_files(iceberg) >= max(crowd, 2):
-        _rewrite_data_files(spark, name, SMALL_FILES)
-    elif deletes < crowd:
-        return False
-    if deletes:
-        merge_deletes(spark, iceberg_table(spark, name))
-    expire(iceberg_table(spark, name), named)
-    return True
-
-
-def small_files(iceberg: Any) -> int:
-    """Return how many small files have come since data files were last rewritten, from the snapshots' summaries.
-
-    A compaction of delete files alone replaces no data file, so it does not end the count.
-    """
-    files = 0
-    for snapshot in ancestry(iceberg, iceberg.currentSnapshot()):
-        summary = snapshot.summary()
-        if int(summary.get("deleted-data-files") or 0):
-            break
-        added = int(summary.get("added-data-files") or 0)
-        if int(summary.get("added-files-size") or 0) < added * SMALL_FILE_BYTES:
-            files += added
-    return files
-
-
-def _rewrite_data_files(spark: SparkSession, name: str, options: str) -> None:
-    spark.sql(f"CALL {CATALOG}.system.rewrite_data_files(table => '{name}', options => {options})")
-
-
-def expire(iceberg: Any, named: Snapshots) -> None:
-    """Forget old snapshots, but for those that are named: by a branch, as the last run's, or by a cut."""
-    snapshots = sorted((snapshot.timestampMillis(), snapshot.snapshotId()) for snapshot in iceberg.snapshots())
-    if len(snapshots) <= 2 * KEPT_SNAPSHOTS:
-        return
-    kept = {*named(), *(iceberg.refs()[name].snapshotId() for name in iceberg.refs())}
-    # By its own rule, Iceberg would forget all that is older than five days.
-    forgotten = iceberg.expireSnapshots().expireOlderThan(0)
-    for _, snapshot_id in snapshots[:-KEPT_SNAPSHOTS]:
-        if snapshot_id not in kept:
-            forgotten = forgotten.expireSnapshotId(snapshot_id)
-    forgotten.commit()
-
-
-def remove_orphans(spark: SparkSession, database: str, tables: Iterable[str], *, now: datetime) -> dict[str, int]:
-    """Remove the files of tables that no snapshot names: of killed runs. Return how many, by table.
-
-    A run that is at work writes files before it names them, so younger ones stay.
-    """
-    before, found = f"{now - timedelta(days=ORPHAN_DAYS):%Y-%m-%d %H:%M:%S}", {}
-    for table in tables:
-        # Listed by Iceberg's own access to S3, as the files were written.
-        arguments = f"table => '{database}.{table}', older_than => TIMESTAMP '{before}', prefix_listing => true"
-        found[table] = spark.sql(f"CALL {CATALOG}.system.remove_orphan_files({arguments})").count()
-    return {table: count for table, count in found.items() if count}
-
-
-# From glue/lake/cuts.py
-
-MOST_CUTS = 100
-KEPT_DAYS = 7
-CHANGED = ("PreconditionFailed", "ConditionalRequestConflict")
-
-
-def put_cut(bucket: str, prefix: str, cut: Cut) -> None:
-    """Name a cut as the current one, unless a later one is there; a run that is finished by the next names it again."""
-    if not _replace(bucket, f"{prefix}{CURRENT_CUT}", lambda before: _newer(before, cut)):
-        return
-    _replace(bucket, f"{prefix}{KEPT_CUTS}", lambda before: kept([*(before or []), cut]))
-
-
-def kept(cuts: Sequence[Cut]) -> list[Cut]:
-    """Return the cuts that readers may still ask for: the last 100, and the last one of each hour of seven days."""
-    by_run = sorted({cut["run_seq"]: cut for cut in cuts}.values(), key=lambda cut: cut["run_seq"])
-    oldest = datetime.fromisoformat(by_run[-1]["at"]) - timedelta(days=KEPT_DAYS)
-    last_of_hour = {cut["at"][:13]: cut["run_seq"] for cut in by_run if datetime.fromisoformat(cut["at"]) >= oldest}
-    wanted = {*last_of_hour.values(), *(cut["run_seq"] for cut in by_run[-MOST_CUTS:])}
-    return [cut for cut in by_run if cut["run_seq"] in wanted]
-
-
-def snapshots_named(bucket: str, prefix: str, layer: LayerName) -> set[int]:
-    """Return the snapshots of a layer's tables that kept cuts name."""
-    cuts, _ = _read(bucket, f"{prefix}{KEPT_CUTS}")
-    return {snapshot_id for cut in cuts or [] for snapshot_id in cut["snapshots"][layer].values()}
-
-
-def _newer(before: Cut | None, cut: Cut) -> Cut | None:
-    return None if before is not None and before["run_seq"] > cut["run_seq"] else cut
-
-
-def _replace(bucket: str, key: str, change: Callable[[Any], Any]) -> bool:
-    """Write what `change` makes of an object's content, unless it is nothing; again if somebody else was quicker."""
-    while True:
-        before, etag = _read(bucket, key)
-        if (after := change(before)) is None:
-            return False
-        s3 = boto3.client("s3")
-        # As a header: the boto3 of a Glue job may be older than the parameters IfMatch and IfNoneMatch (1.35.69).
-        condition = {"If-Match": etag} if etag else {"If-None-Match": "*"}
-        s3.meta.events.register("before-call.s3.PutObject", partial(_add_headers, condition))
-        try:
-            s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(after, sort_keys=True).encode())
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in CHANGED:
-                raise
-        else:
-            return True
-
-
-def _add_headers(headers: dict[str, str], params: dict[str, Any], **_: object) -> None:
-    params["headers"] |= headers
-
-
-def _read(bucket: str, key: str) -> tuple[Any, str]:
-    """Return the content of an object and its ETag; nothing if there is none."""
-    try:
-        found = boto3.client("s3").get_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
-            raise
-        return None, ""
-    return json.loads(found["Body"].read()), found["ETag"]
 
 
 # From glue/lake/ledger.py
@@ -3023,8 +2948,16 @@ class Ledger:
             if not is_refused(error):
                 raise
 
+    def note_repairs(self, file_id: str, found: RepairsOfFile) -> None:
+        """Keep what became of a file's quarantined rows; doing it twice does nothing."""
+        self._table.update_item(
+            Key={"file_id": file_id},
+            UpdateExpression="SET repaired = :found",
+            ExpressionAttributeValues={":found": cast(dict[str, Any], found)},
+        )
+
     def reject(self, file_id: str, reasons: list[RejectionReason]) -> None:
-        """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
+        """Reject a file that was accepted and is not in Silver: a declared reload, a repair or a waiver."""
         at, found = now_text(), self.files([file_id])
         change = [{"status": "rejected", "at": at}]
         # Its workflow, if it has one, mails it: the function, should its event come again, need not.
@@ -3096,6 +3029,547 @@ class Ledger:
             if is_refused(error):
                 raise FencedOut(f"another run works on layer {self.layer}; this one publishes nothing") from error
             raise
+
+
+# From glue/lake/loads.py
+
+IN_SILVER = ("in_silver", "published")
+
+
+class Refused(Exception):  # noqa: N818 - a decision, not an error of the program
+    """A reload that would delete too much, or lists a file that was rejected; a repair of what is not in quarantine."""
+
+    def __init__(self, file_id: str, reason: str, code: str = "would_delete") -> None:
+        super().__init__(reason)
+        self.file_id = file_id
+        self.reason: RejectionReason = {"code": code, "text": reason}
+
+
+@dataclass(frozen=True)
+class Loads:
+    """The markers that were taken, each with its load's start: of complete loads, and of the others."""
+
+    complete: Mapping[str, str]
+    incomplete: Mapping[str, str]
+
+    @classmethod
+    def of(cls, totals: LayerTotals) -> Loads:
+        return cls(totals.get("loads", {}), totals.get("incomplete_loads", {}))
+
+    @property
+    def floor(self) -> str | None:
+        """Return the start of the newest complete load."""
+        return max(self.complete.values(), default=None)
+
+    def starts(self, ledger: Ledger) -> dict[str, str]:
+        """Return where the files of complete loads begin: with the newest load that lists them."""
+        return starts_of(ledger.files(self.complete))
+
+    def having(self, marker: FileItem, *, is_complete: bool) -> Loads:
+        """Return these loads and one more, or one of them as it is now."""
+        file_id, start = marker["file_id"], marker["load"]["start_at"]
+        others = [
+            {key: each for key, each in kind.items() if key != file_id} for kind in (self.complete, self.incomplete)
+        ]
+        others[0 if is_complete else 1][file_id] = start
+        return Loads(*others)
+
+    def in_totals(self, totals: LayerTotals) -> LayerTotals:
+        """Add the loads to a layer's totals."""
+        found: LayerTotals = {**totals}
+        if self.floor is not None:
+            found["floor"] = self.floor
+        if self.complete:
+            found["loads"] = dict(self.complete)
+        if self.incomplete:
+            found["incomplete_loads"] = dict(self.incomplete)
+        return found
+
+
+@dataclass(frozen=True)
+class Reload:
+    """A declared reload that this run completes: its marker, the floor after it, and where its files now begin."""
+
+    marker: FileItem
+    floor: str
+    starts: dict[str, str]
+    cause = "load"
+    moves_loads = True
+
+    @property
+    def owner_id(self) -> str:
+        """Return the item to whose account its effects go."""
+        return self.marker["file_id"]
+
+    @property
+    def file_id(self) -> str:
+        """Return the file that takes away the keys which nothing names any more."""
+        return self.owner_id
+
+    @property
+    def load_starts(self) -> dict[str, str]:
+        """Return where the files begin that the run reads."""
+        return self.starts
+
+
+@dataclass(frozen=True)
+class Action:
+    """An undo or redo: its item, what it decides, and where loads stand after it."""
+
+    item: FileItem
+    decision: Decision
+    loads: Loads
+    starts: dict[str, str]
+    moves_loads: bool
+
+    @property
+    def cause(self) -> str:
+        return "redo" if self.decision["in_effect"] else "undo"
+
+    @property
+    def floor(self) -> str | None:
+        return self.loads.floor
+
+    @property
+    def owner_id(self) -> str:
+        """Return the item to whose account its effects go."""
+        return self.item["file_id"]
+
+    @property
+    def file_id(self) -> str:
+        """Return the file that it decides on."""
+        return self.decision["file_id"]
+
+
+def starts_of(markers: Iterable[FileItem]) -> dict[str, str]:
+    starts: dict[str, str] = {}
+    for marker in markers:
+        for listed in marker["load"]["files"]:
+            starts[listed] = max(starts.get(listed, ""), marker["load"]["start_at"])
+    return starts
+
+
+def with_ready_marker(ledger: Ledger, files: Sequence[FileItem], run_rows: int) -> list[FileItem]:
+    """Return the files of the next run: all but the markers, and the oldest marker whose files are all there.
+
+    Listed files that the index of waiting files does not show yet come along, as far as the rows of a run allow. A
+    repair comes once its original is in Silver.
+    """
+    originals = ledger.files(file["repairs"] for file in files if "repairs" in file)
+    known = {file["file_id"] for file in originals if file["status"] in IN_SILVER}
+    files = [file for file in files if "repairs" not in file or file["repairs"] in known]
+    markers = [file for file in files if file["subject"] == "load"]
+    others = {file["file_id"]: file for file in files if file["subject"] != "load"}
+    for marker in markers:
+        listed = {file["file_id"]: file for file in ledger.files(marker["load"]["files"])}
+        refuse_broken(marker, listed.values())
+        arriving = {file_id: file for file_id, file in listed.items() if file.get("waiting_for") == "silver"}
+        there = [file for file in listed.values() if file["status"] in IN_SILVER]
+        run = [*{**others, **arriving}.values()]
+        fits = len(run) == len(others) or up_to_rows(run, run_rows) == run
+        if fits and len(arriving) + len(there) == len(set(marker["load"]["files"])):
+            return [*run, marker]
+    return list(others.values())
+
+
+def refuse_broken(marker: FileItem, listed: Iterable[FileItem]) -> None:
+    """Refuse a marker that lists a file which will never be in Silver as it is."""
+    for file in listed:
+        is_failed = file["status"] == "accepted" and "failed" in file
+        if file["status"] == "rejected" or is_failed:
+            reason = f"The reload lists {file['key']}, which {'failed' if is_failed else 'was rejected'}."
+            raise Refused(marker["file_id"], reason, "load_file_missing")
+
+
+def loads_after(ledger: Ledger, files: Sequence[FileItem], before: Loads) -> Loads:
+    """Return the loads after a run takes these files; one that lists an undone file is taken, and not complete."""
+    marker = next((file for file in files if file["subject"] == "load"), None)
+    if marker is None:
+        return before
+    return before.having(marker, is_complete=all(file["in_effect"] for file in ledger.files(marker["load"]["files"])))
+
+
+def reload_of(ledger: Ledger, files: Sequence[FileItem], after: Loads) -> Reload | None:
+    """Return the reload that this run completes; a file that several loads list begins with the newest of them."""
+    marker = next((file for file in files if file["file_id"] in after.complete), None)
+    if marker is None or after.floor is None:
+        return None
+    starts = after.starts(ledger)
+    return Reload(marker, after.floor, {file: starts[file] for file in marker["load"]["files"]})
+
+
+def action_of(ledger: Ledger, item: FileItem, before: Loads) -> Action:
+    """Return what an action decides, and where loads stand after it; raise FileBroken if it comes too late."""
+    decision = item["decides"]
+    (file,) = ledger.files([decision["file_id"]])
+    place = file["status"] in IN_SILVER, file["in_effect"], len(file.get("decisions", []))
+    if place != (True, not decision["in_effect"], decision["number"]):
+        raise FileBroken(item["file_id"], f"{file['key']} is not in Silver, or somebody else has decided on it")
+    after = before
+    for marker in ledger.files([*before.complete, *before.incomplete]):
+        members = {marker["file_id"], *marker["load"]["files"]}
+        if decision["file_id"] in members:
+            others = ledger.files(members - {decision["file_id"]})
+            is_complete = decision["in_effect"] and all(file["in_effect"] for file in others)
+            after = after.having(marker, is_complete=is_complete)
+    starts = after.starts(ledger)
+    moves_loads = (after.floor, starts) != (before.floor, before.starts(ledger))
+    return Action(item, decision, after, starts, moves_loads)
+
+
+def limit_missing(reload: Reload, missing_rows: int, living: int, maximum_share: Decimal) -> None:
+    """Refuse a reload that would delete too large a share of the living rows."""
+    if missing_rows > maximum_share * living:
+        raise Refused(
+            reload.owner_id,
+            f"The reload would delete {missing_rows:,} rows of {living:,} "
+            f"({100 * Decimal(missing_rows) / living:.1f} %), the maximum is {100 * maximum_share:f} %.",
+        )
+
+
+# From glue/lake/repairs.py
+
+PLACE_OF_OBJECT = ("last_modified_at", "as_of_at", "key", "sequencer", "version_id")
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A repair or a waiver that a run takes: its item, the file that it repairs, and where loads stand."""
+
+    item: FileItem
+    original: FileItem
+    loads: Loads
+    starts: dict[str, str]
+    cause = "repair"
+    moves_loads = False
+
+    @property
+    def floor(self) -> str | None:
+        return self.loads.floor
+
+    @property
+    def owner_id(self) -> str:
+        """Return the item to whose account its effects go."""
+        return self.item["file_id"]
+
+    @property
+    def file_id(self) -> str:
+        return self.owner_id
+
+    @property
+    def load_starts(self) -> dict[str, str]:
+        """Return where its rows begin: with the file that it repairs."""
+        start = self.starts.get(self.item["repairs"])
+        return {} if start is None else {self.file_id: start}
+
+    @property
+    def placed(self) -> FileItem:
+        """Return its item with the original's place in the order: as which its rows are read."""
+        place = {name: value for name, value in self.original.items() if name in PLACE_OF_OBJECT}
+        kept = {name: value for name, value in self.item.items() if name not in PLACE_OF_OBJECT}
+        return cast(FileItem, {**kept, **place})
+
+    def order(self, row: Column) -> Column:
+        """Return the last field of the order of its rows, of which `row` is the number in its own object."""
+        item = self.item
+        own = {
+            "file_id": item["repairs"],
+            "instant": item["last_modified_at"],
+            "object_key": item["key"],
+            "sequencer": item["sequencer"].ljust(32, "0"),
+            "version_id": item["version_id"],
+        }
+        values = {**{name: F.lit(value) for name, value in own.items()}, "row": row}
+        return F.struct(*[values[name].cast(kind).alias(name) for name, kind in REPAIR_FIELDS.items()])
+
+
+Mover = Reload | Action | Repair
+"""What may change keys that no row of a run's files names."""
+
+
+def repair_of(ledger: Ledger, item: FileItem, loads: Loads) -> Repair:
+    """Return what a run needs to know of a repair."""
+    (original,) = ledger.files([item["repairs"]])
+    return Repair(item, original, loads, loads.starts(ledger))
+
+
+def has_repairs(totals: LayerTotals | PublishedRun) -> bool:
+    """Tell whether rows of the history may repair others."""
+    return "last_repair" in totals
+
+
+def with_last_repair(totals: LayerTotals, before: LayerTotals, run_seq: int, files: Sequence[FileItem]) -> LayerTotals:
+    """Add to the totals of a run which run has taken a repair last."""
+    last = run_seq if any("repairs" in file for file in files) else before.get("last_repair")
+    return totals if last is None else {**totals, "last_repair": last}
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The quarantined rows of a file, what closes each after a run, and what the ledger keeps of that."""
+
+    file_id: str
+    rows: DataFrame
+    found: RepairsOfFile
+
+
+def mark(
+    spark: SparkSession, branches: Branches, ledger: Ledger, mover: Repair | Action, own: DataFrame | None = None
+) -> Marks | None:
+    """Return what closes the rows in quarantine after a run that takes a repair (`own` rows), or decides on one.
+
+    Nothing for a decision on another file. The newest repair in effect that names a row closes it, else the newest
+    waiver. Raises Refused for one that closes nothing, or names rows that are not there.
+    """
+    item = mover.item if isinstance(mover, Repair) else ledger.files([mover.file_id])[0]
+    if "repairs" not in item:
+        return None
+    (original,) = ledger.files([item["repairs"]])
+    by = [*original.get("repaired", {}).get("by", []), *([item["file_id"]] if isinstance(mover, Repair) else [])]
+    decided = {} if isinstance(mover, Repair) else {mover.file_id: mover.decision["in_effect"]}
+    counting = [each for each in ledger.files(by) if decided.get(each["file_id"], each["in_effect"])]
+    quarantined = spark.table(branches.table("quarantine")).where(F.col("file_id") == original["file_id"])
+    if isinstance(mover, Repair):
+        refuse_strangers(mover, quarantined, own)
+    history = spark.table(branches.table("transaction_history")).where(F.col("repairs") == original["file_id"])
+    named = history.select("file_id", "row_order")
+    named = named if own is None else named.unionByName(own.select("file_id", "row_order"))
+    newest = F.max_by("file_id", "row_order.repair").alias("repair")
+    repaired = (
+        named.where(F.col("file_id").isin([each["file_id"] for each in counting]))
+        .groupBy(F.col("row_order.row").alias("row"))
+        .agg(newest)
+    )
+    marked = quarantined.select("row", "rules", F.col("repaired_by").alias("held")).join(repaired, on="row", how="left")
+    rows = checkpointed(marked.withColumn("closed_by", F.coalesce("repair", waived_by(counting))))
+    ((closed, of_repairs),) = rows.agg(F.count("closed_by"), F.count("repair")).collect()
+    return Marks(original["file_id"], rows, {"by": by, "repaired": of_repairs, "waived": closed - of_repairs})
+
+
+def waived_by(items: Sequence[FileItem]) -> Column:
+    """Return the newest waiver of one of a row's rules, null where there is none."""
+    waivers = [item for item in items if "waives" in item]
+    waivers.sort(key=lambda item: (item["last_modified_at"], item["key"], item["sequencer"]), reverse=True)
+    found = [F.when(F.array_contains("rules", each["waives"]["rule"]), F.lit(each["file_id"])) for each in waivers]
+    return F.coalesce(*found, F.lit(None).cast("string"))
+
+
+def refuse_strangers(repair: Repair, quarantined: DataFrame, own: DataFrame | None) -> None:
+    """Raise Refused for a repair that names a row twice, or one that is not in quarantine; or a waiver of no row."""
+    if "waives" in repair.item:
+        rule = repair.item["waives"]["rule"]
+        if quarantined.where(F.array_contains("rules", rule)).isEmpty():
+            text = f"No quarantined row of {repair.original['key']} breaks the rule {rule}."
+            raise Refused(repair.owner_id, text, "not_in_quarantine")
+    elif own is not None:
+        named = own.select(F.col("row_order.row").alias("row"))
+        known = named.distinct().join(quarantined.select("row"), on="row", how="left_semi")
+        ((rows,),), ((there,),) = (found.agg(F.count(F.lit(1))).collect() for found in (named, known))
+        if rows != there:
+            text = f"{rows - there:,} rows of the repair are named twice, or are no quarantined rows of its original."
+            raise Refused(repair.owner_id, text, "not_in_quarantine")
+
+
+def write_marks(branches: Branches, marks: Marks | None) -> dict[str, RepairsOfFile]:
+    """Mark the quarantined rows that something else closes than before; return what the ledger keeps."""
+    if marks is None:
+        return {}
+    changed = marks.rows.where(~F.col("closed_by").eqNullSafe(F.col("held"))).select("row", "closed_by")
+    if not changed.isEmpty():
+        same_row = f"t.file_id = '{marks.file_id}' AND t.row = s.row"
+        set_it = "WHEN MATCHED THEN UPDATE SET t.repaired_by = s.closed_by"
+        branches.merge("quarantine", changed, on=same_row, clauses=set_it)
+        require("quarantined rows", found=branches.rows_moved("quarantine"), expected=0)
+    return {marks.file_id: marks.found}
+
+
+def repaired_keys(history: DataFrame, file: FileItem) -> DataFrame:
+    """Return the keys of the repairs of a file's rows; of a repair those of others of the same rows."""
+    of_file = history.where(F.col("repairs") == file["file_id"])
+    if "repairs" not in file:
+        return of_file.select("dms_id")
+    own = history.where(F.col("file_id") == file["file_id"])
+    return own.select("dms_id").unionByName(outdated_keys(history, file["repairs"], own))
+
+
+def outdated_keys(history: DataFrame, original_id: str, own: DataFrame) -> DataFrame:
+    """Return the keys that repairs in the history give to the rows that some rows repair."""
+    named = own.select(F.col("row_order.row").alias("of")).distinct()
+    same = history.where(F.col("repairs") == original_id).select("dms_id", F.col("row_order.row").alias("of"))
+    return same.join(named, on="of", how="left_semi").select("dms_id")
+
+
+# From glue/lake/compaction.py
+
+CROWD = 10  # small data files, or delete files; each costs a reader some requests
+SMALL_FILE_BYTES = 4 << 20
+DEAD_SHARE = 10  # percent of the rows; until then a reader is quicker in passing over them than a job in rewriting
+KEPT_SNAPSHOTS = 100
+ORPHAN_DAYS = 3
+Snapshots = Callable[[], set[int]]
+# Files that are well sized stay as they are, so the cost follows what has come since.
+OF_SIZE = (
+    f"'min-input-files', '2', 'min-file-size-bytes', '{SMALL_FILE_BYTES}', 'target-file-size-bytes', '{128 << 20}'"
+)
+SMALL_FILES = f"map({OF_SIZE})"
+FILES_WITH_DEAD_ROWS = f"map('delete-file-threshold', '1', {OF_SIZE})"
+
+
+def compact(spark: SparkSession, database: str, tables: Iterable[str], *, named: Snapshots) -> list[str]:
+    """Rewrite the small files and the deletes of tables that have gathered too many; return their names.
+
+    Snapshots that are `named` elsewhere do not expire.
+    """
+    return _compact_each(spark, database, tables, CROWD, DEAD_SHARE, named)
+
+
+def compact_all(spark: SparkSession, database: str, tables: Iterable[str], *, named: Snapshots) -> list[str]:
+    """Merge the small files of tables and free their dead rows, however few there are; return their names."""
+    return _compact_each(spark, database, tables, 1, 0, named)
+
+
+def _compact_each(
+    spark: SparkSession, database: str, tables: Iterable[str], crowd: int, dead_share: int, named: Snapshots
+) -> list[str]:
+    names = {table: f"{CATALOG}.{database}.{table}" for table in tables}
+    tasks = {table: partial(_compact_one, spark, name, crowd, dead_share, named) for table, name in names.items()}
+    return [table for table, is_compacted in in_parallel(tasks).items() if is_compacted]
+
+
+def _compact_one(spark: SparkSession, name: str, crowd: int, dead_share: int, named: Snapshots) -> bool:
+    iceberg = loaded_table(spark, name)  # after a run, that is what it has published
+    if iceberg.currentSnapshot() is None:
+        return False
+    summary = iceberg.currentSnapshot().summary()
+    rows, dead, deletes = (
+        int(summary.get(f"total-{kind}") or 0) for kind in ("records", "position-deletes", "delete-files")
+    )
+    if not rows:
+        return False
+    if deletes >= crowd and 100 * dead > dead_share * rows:
+        _rewrite_data_files(spark, name, FILES_WITH_DEAD_ROWS)
+    elif small_files(iceberg) >= max(crowd, 2):
+        _rewrite_data_files(spark, name, SMALL_FILES)
+    elif deletes < crowd:
+        return False
+    if deletes:
+        merge_deletes(spark, iceberg_table(spark, name))
+    expire(iceberg_table(spark, name), named)
+    return True
+
+
+def small_files(iceberg: Any) -> int:
+    """Return how many small files have come since data files were last rewritten, from the snapshots' summaries.
+
+    A compaction of delete files alone replaces no data file, so it does not end the count.
+    """
+    files = 0
+    for snapshot in ancestry(iceberg, iceberg.currentSnapshot()):
+        summary = snapshot.summary()
+        if int(summary.get("deleted-data-files") or 0):
+            break
+        added = int(summary.get("added-data-files") or 0)
+        if int(summary.get("added-files-size") or 0) < added * SMALL_FILE_BYTES:
+            files += added
+    return files
+
+
+def _rewrite_data_files(spark: SparkSession, name: str, options: str) -> None:
+    spark.sql(f"CALL {CATALOG}.system.rewrite_data_files(table => '{name}', options => {options})")
+
+
+def expire(iceberg: Any, named: Snapshots) -> None:
+    """Forget old snapshots, but for those that are named: by a branch, as the last run's, or by a cut."""
+    snapshots = sorted((snapshot.timestampMillis(), snapshot.snapshotId()) for snapshot in iceberg.snapshots())
+    if len(snapshots) <= 2 * KEPT_SNAPSHOTS:
+        return
+    kept = {*named(), *(iceberg.refs()[name].snapshotId() for name in iceberg.refs())}
+    # By its own rule, Iceberg would forget all that is older than five days.
+    forgotten = iceberg.expireSnapshots().expireOlderThan(0)
+    for _, snapshot_id in snapshots[:-KEPT_SNAPSHOTS]:
+        if snapshot_id not in kept:
+            forgotten = forgotten.expireSnapshotId(snapshot_id)
+    forgotten.commit()
+
+
+def remove_orphans(spark: SparkSession, database: str, tables: Iterable[str], *, now: datetime) -> dict[str, int]:
+    """Remove the files of tables that no snapshot names: of killed runs. Return how many, by table.
+
+    A run that is at work writes files before it names them, so younger ones stay.
+    """
+    before, found = f"{now - timedelta(days=ORPHAN_DAYS):%Y-%m-%d %H:%M:%S}", {}
+    for table in tables:
+        # Listed by Iceberg's own access to S3, as the files were written.
+        arguments = f"table => '{database}.{table}', older_than => TIMESTAMP '{before}', prefix_listing => true"
+        found[table] = spark.sql(f"CALL {CATALOG}.system.remove_orphan_files({arguments})").count()
+    return {table: count for table, count in found.items() if count}
+
+
+# From glue/lake/cuts.py
+
+MOST_CUTS = 100
+KEPT_DAYS = 7
+CHANGED = ("PreconditionFailed", "ConditionalRequestConflict")
+
+
+def put_cut(bucket: str, prefix: str, cut: Cut) -> None:
+    """Name a cut as the current one, unless a later one is there; a run that is finished by the next names it again."""
+    if not _replace(bucket, f"{prefix}{CURRENT_CUT}", lambda before: _newer(before, cut)):
+        return
+    _replace(bucket, f"{prefix}{KEPT_CUTS}", lambda before: kept([*(before or []), cut]))
+
+
+def kept(cuts: Sequence[Cut]) -> list[Cut]:
+    """Return the cuts that readers may still ask for: the last 100, and the last one of each hour of seven days."""
+    by_run = sorted({cut["run_seq"]: cut for cut in cuts}.values(), key=lambda cut: cut["run_seq"])
+    oldest = datetime.fromisoformat(by_run[-1]["at"]) - timedelta(days=KEPT_DAYS)
+    last_of_hour = {cut["at"][:13]: cut["run_seq"] for cut in by_run if datetime.fromisoformat(cut["at"]) >= oldest}
+    wanted = {*last_of_hour.values(), *(cut["run_seq"] for cut in by_run[-MOST_CUTS:])}
+    return [cut for cut in by_run if cut["run_seq"] in wanted]
+
+
+def snapshots_named(bucket: str, prefix: str, layer: LayerName) -> set[int]:
+    """Return the snapshots of a layer's tables that kept cuts name."""
+    cuts, _ = _read(bucket, f"{prefix}{KEPT_CUTS}")
+    return {snapshot_id for cut in cuts or [] for snapshot_id in cut["snapshots"][layer].values()}
+
+
+def _newer(before: Cut | None, cut: Cut) -> Cut | None:
+    return None if before is not None and before["run_seq"] > cut["run_seq"] else cut
+
+
+def _replace(bucket: str, key: str, change: Callable[[Any], Any]) -> bool:
+    """Write what `change` makes of an object's content, unless it is nothing; again if somebody else was quicker."""
+    while True:
+        before, etag = _read(bucket, key)
+        if (after := change(before)) is None:
+            return False
+        s3 = boto3.client("s3")
+        # As a header: the boto3 of a Glue job may be older than the parameters IfMatch and IfNoneMatch (1.35.69).
+        condition = {"If-Match": etag} if etag else {"If-None-Match": "*"}
+        s3.meta.events.register("before-call.s3.PutObject", partial(_add_headers, condition))
+        try:
+            s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(after, sort_keys=True).encode())
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in CHANGED:
+                raise
+        else:
+            return True
+
+
+def _add_headers(headers: dict[str, str], params: dict[str, Any], **_: object) -> None:
+    params["headers"] |= headers
+
+
+def _read(bucket: str, key: str) -> tuple[Any, str]:
+    """Return the content of an object and its ETag; nothing if there is none."""
+    try:
+        found = boto3.client("s3").get_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        return None, ""
+    return json.loads(found["Body"].read()), found["ETag"]
 
 
 # From glue/lake/run.py
@@ -3414,7 +3888,8 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
 
 # From glue/lake/feeds.py
 
-OF_FILES = ("transaction_history", *REFERENCES)
+HISTORY_TABLE = "transaction_history"
+OF_FILES = (HISTORY_TABLE, *REFERENCES)
 """The tables of which only the rows of files in effect count."""
 
 
@@ -3442,6 +3917,9 @@ class SilverFeed:
     def whole(self, table: str) -> DataFrame:
         """Return the rows of files in effect that were appended to a table up to the named run; all of other tables."""
         rows = self._appended(table)
+        if table == HISTORY_TABLE and has_repairs(self.run):
+            undone = [{"file_id": file_id} for file_id in self._undone]
+            return in_effect(rows, local_rows(self.spark, undone, "file_id string"))
         return rows.where(~F.col("file_id").isin(*self._undone)) if table in OF_FILES and self._undone else rows
 
     def _appended(self, table: str) -> DataFrame:
@@ -3470,22 +3948,39 @@ class SilverFeed:
     @cached_property
     def _decided(self) -> dict[str, list[str]]:
         """Return, by the table that holds their rows, the files decided on since the run that Gold shows."""
-        if not self._has_grown("decisions"):
-            return {}
-        file_ids = [row.file_id for row in self.feed("decisions").select("file_id").distinct().collect()]
         found: dict[str, list[str]] = {}
-        for file in self.job.ledger.files(file_ids):
-            table = "transaction_history" if file["subject"] == TRANSACTIONS.name else file["subject"]
+        for file in self._decided_files:
+            table = HISTORY_TABLE if file["subject"] == TRANSACTIONS.name else file["subject"]
             found.setdefault(table, []).append(file["file_id"])
         return found
 
+    @cached_property
+    def _decided_files(self) -> list[FileItem]:
+        if not self._has_grown("decisions"):
+            return []
+        file_ids = [row.file_id for row in self.feed("decisions").select("file_id").distinct().collect()]
+        return self.job.ledger.files(file_ids)
+
+    @cached_property
+    def _repaired(self) -> list[str]:
+        """Return the files whose repairs count otherwise than in the run that Gold shows: repaired or decided since."""
+        shown = self.taken.get("silver_run_seq", 0)
+        found = [file.get("repairs", file["file_id"]) for file in self._decided_files] if has_repairs(self.run) else []
+        if self.run.get("last_repair", 0) > shown:
+            fresh = self._appended(HISTORY_TABLE).where((F.col("run_seq") > shown) & F.col("repairs").isNotNull())
+            found += [row.repairs for row in fresh.select("repairs").distinct().collect()]
+        return found
+
     def is_decided(self, table: str) -> bool:
-        """Tell whether files with rows in a table were undone or redone since the run that Gold shows."""
-        return table in self._decided
+        """Tell whether files with rows in a table were undone, redone or repaired since the run that Gold shows."""
+        return table in self._decided or (table == HISTORY_TABLE and bool(self._repaired))
 
     def decided(self, table: str) -> DataFrame:
-        """Return the rows of these files, in effect or not."""
-        return self._appended(table).where(F.col("file_id").isin(*self._decided.get(table, [])))
+        """Return the rows of these files, in effect or not; of repaired ones those of all their repairs."""
+        chosen = F.col("file_id").isin(*self._decided.get(table, []))
+        if table == HISTORY_TABLE and self._repaired:
+            chosen = chosen | F.coalesce(F.col("repairs").isin(*self._repaired), F.lit(False))
+        return self._appended(table).where(chosen)
 
     def touched(self, table: str, key: str) -> DataFrame:
         """Return the keys that rows name that are new to Gold, or whose files were decided on."""
@@ -3588,7 +4083,7 @@ def rows_of(file: FileItem) -> int:
 
 
 def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
-    """Mark files and actions as published; leave their passports in the lake, and those of files decided on.
+    """Mark files and actions as published; leave their passports in the lake, and those of files that they change.
 
     Files that were not published before are counted.
     """
@@ -3596,8 +4091,9 @@ def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
     def mark(published_id: str) -> list[FileItem]:
         is_moved = job.ledger.advance(published_id, status="published", waiting_for=None, found=run)
         (item,) = job.ledger.files([published_id])
-        decided = [item["decides"]["file_id"]] if "decides" in item else []
-        for each in [item, *job.ledger.files(decided)]:
+        decided = job.ledger.files([item["decides"]["file_id"]] if "decides" in item else [])
+        repaired = job.ledger.files(each["repairs"] for each in (item, *decided) if "repairs" in each)
+        for each in (item, *decided, *repaired):
             put_passport(job, each)
         return [item] if is_moved and not decided else []
 

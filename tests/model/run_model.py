@@ -132,42 +132,30 @@ class SilverModel:
         """
         assert file.original is not None
         self.repairs = [other for other in self.repairs if other is not file]
-        is_in_effect = file.original.name in self.taken.keys() - self.undone
-        keys = self._keys_named(file) if is_in_effect else {row.key for row in file.rows}
+        keys = self._keys_named(file)
         passport = self.passports[file.name] = Passport()
         self.taken[file.name] = file
         rows = self._rows_in_effect()
         for key in keys:
             own = [version(file, row, start_of(file, self.starts)) for row in file.rows if row.key == key]
-            newest = max(rows.get(key, []), default=None)
-            others = max((found for found in rows.get(key, []) if found.file is not file), default=None)
-            self._repair_key(key, own, newest, others, passport, is_in_effect=is_in_effect)
+            self._repair_key(key, own, rows.get(key, []), passport)
         return passport
 
-    def _repair_key(
-        self,
-        key: int,
-        own: list[Version],
-        newest: Version | None,
-        others: Version | None,
-        passport: Passport,
-        *,
-        is_in_effect: bool,
-    ) -> None:
-        """Decide one key of a repair; what others name there counts as stored, but for repairs that it outdates."""
-        before = self.living.get(key)
-        stored = max([self.floor, *([others.order] if others else [])])
+    def _repair_key(self, key: int, own: list[Version], rows: list[Version], passport: Passport) -> None:
+        """Decide one key of a repair, by the rows in effect; what others name there counts as stored.
+
+        A row that is not among them is stale: its original is undone, or a newer repair has its place.
+        """
+        before, newest = self.living.pop(key, None), max(rows, default=None)
+        self.tombstones.pop(key, None)
+        stored = max([self.floor, *(found.order for found in rows if found not in own)])
         for found in own:
-            is_late = not is_in_effect and _value(found) != _value(before)
+            is_late = found not in rows and _value(found) != _value(before)
             outcome = "stale" if is_late else _outcome(found, before, stored, newest)
             wins = outcome in ("inserted", "updated", "deleted")
             passport.count(found.row, outcome, _cents(found) - _cents(before) if wins else 0)
-        if not is_in_effect:
-            return
         if newest not in own:
             self._count_reload(passport, before, newest)
-        self.living.pop(key, None)
-        self.tombstones.pop(key, None)
         if newest is not None:
             (self.tombstones if newest.row.op == "D" else self.living)[key] = newest
 

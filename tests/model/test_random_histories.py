@@ -152,7 +152,7 @@ def test_histories_refute_easier_decisions__files_are_undone_and_redone(
         return model.held() != state([file for file in history.arrived() if file.name not in model.undone])
 
     quick = settings(max_examples=2_000, derandomize=True, database=None, phases=[Phase.generate])
-    assert find(histories(has_decisions=True), ends_elsewhere, settings=quick).decisions
+    assert find(histories(has_decisions=True, max_files=8), ends_elsewhere, settings=quick).decisions
 
 
 def repair_as_an_upload(model: SilverModel, file: File) -> None:
@@ -195,7 +195,8 @@ def test_histories_refute_easier_repairs__files_are_undone_and_redone(
         return values(model.held()) != values(expected)
 
     quick = settings(max_examples=2_000, derandomize=True, database=None, phases=[Phase.generate])
-    assert any(file.original for file in find(histories(has_decisions=True), ends_elsewhere, settings=quick).files)
+    found = find(histories(has_decisions=True, max_files=8), ends_elsewhere, settings=quick)
+    assert any(file.original for file in found.files)
 
 
 def values(held: dict[int, Version]) -> dict[int, object]:

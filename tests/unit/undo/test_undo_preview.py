@@ -31,22 +31,43 @@ class Tables:
     def tables(self) -> list[str]:
         return ["silver.decisions"]
 
-    def open(self, schema: str, name: str) -> None:
-        """Nothing: every table is there."""
+    def open(self, schema: str, name: str) -> list[str]:
+        """Give the columns of a table; every one is there."""
+        return list((SILVER_TABLES if schema == "silver" else GOLD_TABLES)[name].schema)
 
     def rows(self, statement: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         relation = self._connection.sql(statement, params=list(values))
         return relation.to_arrow_table().to_pylist() if relation is not None else []
 
-    def add(self, file_id: str, key: int, amount: str, day: int, *, op: str = "I", load: bool = False) -> None:
-        """Add a row of a file: of an instant in March, or of a full load."""
-        at = "1800-01-01" if load else f"2024-03-{day:02}"
+    def add(
+        self,
+        file_id: str,
+        key: int,
+        amount: str,
+        day: int,
+        *,
+        op: str = "I",
+        load: bool = False,
+        row: int | None = None,
+        repairs: str | None = None,
+        at: int = 0,
+    ) -> None:
+        """Add a row of a file: of an instant in March, or of a full load; or of a repair, itself of a day of April."""
+        own = (
+            f"{{'file_id': '{repairs}', 'instant': TIMESTAMP '2024-04-{at:02}', 'object_key': 'r', 'sequencer': '1', "
+            f"'version_id': 'v', 'row': {key}}}"
+            if repairs
+            else "NULL"
+        )
+        begins = "1800-01-01" if load else f"2024-03-{day:02}"
         order = (
-            f"{{'position': TIMESTAMP '{at}', 'phase': {int(not load)}, 'instant': TIMESTAMP '2024-03-{day:02}', "
-            f"'object_key': '{file_id[0]}', 'sequencer': '1', 'version_id': 'v', 'row': {key}}}"
+            f"{{'position': TIMESTAMP '{begins}', 'phase': {int(not load)}, 'instant': TIMESTAMP '2024-03-{day:02}', "
+            f"'object_key': '{(repairs or file_id)[0]}', 'sequencer': '1', 'version_id': 'v', 'row': {row or key}, "
+            f"'repair': {own}}}"
         )
         given = {"dms_id": key, "amount": amount, "transacted_at": "TIMESTAMP '2024-01-02'", "channel": "'chip'"}
-        given |= {"row_order": order, "file_id": f"'{file_id}'", "op": f"'{op}'"}
+        given |= {"row_order": order, "file_id": f"'{file_id}'", "row": key, "op": f"'{op}'"}
+        given |= {"repairs": f"'{repairs}'"} if repairs else {}
         self.rows(_insert("silver.transaction_history", given))
 
     def hold(self, file_id: str, key: int, amount: str) -> None:
@@ -69,8 +90,8 @@ class Items:
 
 
 def _in_duckdb(kind: str) -> str:
-    named = kind.replace("string", "VARCHAR").replace("array<VARCHAR>", "VARCHAR[]")
-    return f"STRUCT({named[7:-1].replace(': ', ' ')})" if kind.startswith("struct<") else named
+    named = kind.replace("string", "VARCHAR").replace("array<VARCHAR>", "VARCHAR[]").replace(": ", " ")
+    return named.replace("struct<", "STRUCT(").replace(">", ")")
 
 
 def _insert(table: str, given: dict[str, Any]) -> str:
@@ -133,3 +154,29 @@ def test_preview_brings_back_what_a_reload_had_deleted__its_marker_undone(tables
     assert (found.changes, found.unchanged, found.all_keys) == ({"inserted": 1}, 0, True)
     again = seen(tables, marker | {"in_effect": False}, file(RIGHT), file(WRONG), incomplete_loads={MARKER: start})
     assert (again.changes, again.all_keys) == ({}, True)
+
+
+REPAIR, NEWER = "d" * 64, "e" * 64
+
+
+def test_preview_takes_repairs_along__their_original_undone(tables: Tables) -> None:
+    tables.add(WRONG, 1, "10.00", 2)
+    tables.add(RIGHT, 2, "2.00", 1)
+    tables.add(REPAIR, 2, "20.00", 2, row=7, repairs=WRONG, at=1)
+    tables.hold(WRONG, 1, "10.00")
+    tables.hold(REPAIR, 2, "20.00")
+    found = seen(tables, file(WRONG), file(RIGHT))
+    assert (found.changes, found.unchanged) == ({"deleted": 1, "updated": 1}, 0)
+    assert found.after - found.before == Decimal("-28.00")
+
+
+def test_preview_brings_back_an_older_repair__the_newest_of_the_row_undone(tables: Tables) -> None:
+    tables.add(REPAIR, 2, "20.00", 2, row=7, repairs=WRONG, at=1)
+    tables.add(NEWER, 3, "30.00", 2, row=7, repairs=WRONG, at=2)
+    tables.hold(NEWER, 3, "30.00")
+    found = seen(tables, file(NEWER), file(WRONG), file(REPAIR))
+    assert found.changes == {"deleted": 1, "inserted": 1}
+    assert found.after - found.before == Decimal("-10.00")
+    tables.rows(f"INSERT INTO silver.decisions VALUES (2, '{REPAIR}', false, 'ann', TIMESTAMP '2024-03-04', '')")
+    again = seen(tables, file(NEWER), file(WRONG), file(REPAIR, in_effect=False))
+    assert again.changes == {"deleted": 1}
