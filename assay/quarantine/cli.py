@@ -28,7 +28,7 @@ Timeout = Annotated[int, typer.Option(min=1, help="The longest time to wait for 
 app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="List the rows that break rules; take them back corrected; close those that need no repair.",
+    help="List quarantined rows; take them back corrected.",
 )
 
 
@@ -102,20 +102,23 @@ def fix(
 ) -> None:
     """Take corrected rows back. Each stands where the row that it repairs stood in its file: newer values stay."""
     from assay import console
-    from assay.quarantine import fixing
+    from assay.sending import require_polars
     from assay.upload import bronze, send_bytes
+
+    require_polars("assay quarantine fix")
+    from assay.quarantine import fixing, objects
 
     rows = fixing.read_corrected(file)
     target = open_target(stack, region, profile)
     ledger = open_ledger(target)
     repairs, known = fixing.corrected(rows, ledger), ledger.repairs()
-    sent = {repair.key: item for repair in repairs if (item := fixing.sent_before(repair.key, known))}
+    sent = {repair.key: item for repair in repairs if (item := objects.sent_before(repair.key, known))}
     left = [repair for repair in repairs if repair.key not in sent]
     for key in sent:
         console.note(f"sent before: {console.shown(key)}")
     _refuse_broken(left)
     for repair in left:
-        fixing.refuse_under_way(repair.original, known)
+        objects.refuse_under_way(repair.original, known)
     followed = [_uploaded(item) for item in sent.values()]
     if left and _is_agreed(target, ledger, left, dry_run=dry_run, yes=yes):
         to = bronze(target)
@@ -140,7 +143,7 @@ def waive(
     """Close the open rows of a file that break a rule, without values for them. Undo opens them again."""
     from assay import console
     from assay.ledger import choose_version
-    from assay.quarantine import fixing, rows
+    from assay.quarantine import objects, rows
     from assay.query import lake
     from assay.undo.actions import MOST_CHARACTERS, operator
     from assay.upload import bronze, send_bytes
@@ -154,13 +157,13 @@ def waive(
         found = [each for each in rows.broken(tables, ledger, [original]) if each.rule == rule]
     if not found or not found[0].open:
         raise UserError(f"no open row of {original['key']} breaks {rule!r}", "see which do: assay quarantine")
-    fixing.refuse_under_way(original, ledger.repairs())
+    objects.refuse_under_way(original, ledger.repairs())
     console.out().print(rows.render(found))
     if dry_run:
         return
     if not yes and not _asked(f"Close {found[0].open:,} rows without a repair?"):
         raise typer.Exit(CHECK_FAILED)
-    name, body = fixing.waiver_of(original, rule=rule, who=operator(target), reason=reason)
+    name, body = objects.waiver_of(original, rule=rule, who=operator(target), reason=reason)
     _follow(target, ledger, [send_bytes(bronze(target), name, body, {}, size=len(body))], timeout)
 
 

@@ -1,15 +1,12 @@
 """Takes corrected rows back: ties each to its quarantined row, has the contract judge them, and makes repairs of them.
 
-All rows of one file become one object, which the pipeline takes whole or not at all. Its key is made of its content:
-the same rows sent again are the same repair, so a command that was interrupted can be given again.
+All rows of one file become one object, which the pipeline takes whole or not at all.
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +16,7 @@ from typing import cast
 
 from admission import Inspection, broken_rows_of
 from contract.items import FileItem
-from contract.subjects import REPAIR, REPAIRS_FOLDER, TRANSACTIONS, WAIVER_ENDING
+from contract.subjects import REPAIR, TRANSACTIONS
 from judging.broken_rows import BrokenRow
 from judging.kpis import money_text
 from judging.reconcile import Policy
@@ -29,12 +26,12 @@ from reading.file_name import Name
 from repairs import inspect_repair, pin_of_original
 
 from assay.errors import UserError
-from assay.ledger import IN_SILVER, Item, Ledger, ending
+from assay.ledger import IN_SILVER, Item, Ledger
+from assay.quarantine.objects import repair_key
 from assay.quarantine.rows import PLACE, TOLD
 
 EXPORT = "begin with the file that `assay quarantine export` writes"
 POLICY = Policy(Decimal(0), 1)
-NAME_CHARACTERS = 12  # of a hash: fewer digits than a card number has
 
 
 @dataclass(frozen=True)
@@ -82,17 +79,6 @@ class Corrected:
         name = Name(self.key, REPAIR, pin_of(pin_of_original(self.original["format"])))
         limits = Limits.of(datetime.fromisoformat(self.original["last_modified_at"]))
         return list(broken_rows_of(name, io.BytesIO(self.body), limits))
-
-
-def repair_key(original: Item, body: bytes, end: str) -> str:
-    """Return the key of a repair or a waiver: the same content has the same key."""
-    return f"{REPAIRS_FOLDER}{original['file_id']}/{hashlib.sha256(body).hexdigest()[:NAME_CHARACTERS]}{end}"
-
-
-def waiver_of(original: Item, *, rule: str, who: str, reason: str) -> tuple[str, bytes]:
-    """Return key and content of a waiver."""
-    body = json.dumps({"rule": rule, "who": who, "reason": reason}, ensure_ascii=False).encode()
-    return repair_key(original, body, WAIVER_ENDING), body
 
 
 def read_corrected(path: Path) -> list[dict[str, str]]:
@@ -154,19 +140,3 @@ def refuse_closed(repair: Corrected, closed_by: Mapping[tuple[str, int], str | N
             raise UserError(f"row {number} of {key} is not in quarantine", "see which are: assay quarantine export")
         if closer := closed_by[file_id, number]:
             raise UserError(f"row {number} of {key} is closed already, by {closer}", f"first: assay undo {closer}")
-
-
-def sent_before(key: str, repairs: Sequence[Item]) -> Item | None:
-    """Return the same repair, if it was sent before and was not rejected; raise UserError if it is undone."""
-    found = next((item for item in repairs if item["key"] == key and item["status"] != "rejected"), None)
-    if found is not None and found["status"] in IN_SILVER and not found["in_effect"]:
-        raise UserError(f"{key} was sent before, and is undone", f"take it up again: assay redo {found['file_id']}")
-    return found
-
-
-def refuse_under_way(original: Item, repairs: Sequence[Item]) -> None:
-    """Raise UserError while another repair of the file is on its way: what it closes is not known yet."""
-    for item in repairs:
-        if item["repairs"] == original["file_id"] and ending(item) is None:
-            what = f"another repair of {original['key']} is on its way: {item['file_id']}"
-            raise UserError(what, "wait until it has ended, and look again: assay quarantine")

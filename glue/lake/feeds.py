@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 from contract.items import FileItem
 from contract.runs import LayerTotals, PublishedRun
@@ -11,12 +12,13 @@ from contract.subjects import REFERENCES, TRANSACTIONS
 from contract.tables import SILVER_TABLES
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from glue.lake.decisions import in_effect, undone_files
 from glue.lake.repairs import has_repairs
 from glue.lake.run import Job
 from glue.lake.spark import local_rows
-from glue.lake.tables import CATALOG, columns_or_null
+from glue.lake.tables import CATALOG, widened
 
 HISTORY_TABLE = "transaction_history"
 OF_FILES = (HISTORY_TABLE, *REFERENCES)
@@ -41,8 +43,8 @@ class SilverFeed:
         if table not in self.run["snapshots"]:
             return self.spark.table(name).limit(0)
         rows = self.spark.read.option("snapshot-id", self.run["snapshots"][table]).table(name)
-        schema = SILVER_TABLES[table].schema
-        return rows if rows.columns == list(schema) else columns_or_null(rows, schema)
+        wanted = cast(T.StructType, T._parse_datatype_string(SILVER_TABLES[table].column_list))
+        return widened(rows, wanted)
 
     def whole(self, table: str) -> DataFrame:
         """Return the rows of files in effect that were appended to a table up to the named run; all of other tables."""

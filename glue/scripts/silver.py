@@ -1762,7 +1762,7 @@ REASON_CODES: Mapping[str, str] = {
     "load_file_missing": "a marker lists an object version that is not in Bronze, that was rejected, or that failed",
     "unknown_original": "a repair or a waiver is of a file that was not accepted, or that cannot be repaired",
     "broken_repair": "a row of a repair breaks a rule: a repair is taken whole or not at all",
-    "unreadable_waiver": "a waiver is not JSON, or not of the form of section 11",
+    "unreadable_waiver": "a waiver is not JSON, or not of the form of section 10",
     "not_in_quarantine": (
         "a repair names a row twice, or one that is not in quarantine; or a waiver a rule that no row of its file "
         "breaks; Silver decides this"
@@ -2276,6 +2276,15 @@ def missing_columns(held: T.DataType, wanted: T.DataType, within: str = "") -> I
                 yield from missing_columns(held[column.name].dataType, column.dataType, f"{path}.")
 
 
+def widened(rows: DataFrame, wanted: T.StructType) -> DataFrame:
+    """Return rows with the columns and fields that they lack, null: those of a snapshot from before these came."""
+    for path, sql_type in missing_columns(rows.schema, wanted):
+        column, _, within = path.partition(".")
+        nothing = F.lit(None).cast(sql_type)
+        rows = rows.withColumn(column, F.col(column).withField(within, nothing) if within else nothing)
+    return rows.select(*wanted.names)
+
+
 def total(amount: str) -> Column:
     """Return the exact sum of a money column, 0 for no rows."""
     return F.coalesce(F.sum(F.col(amount).cast(TOTAL)), F.lit(Decimal(0))).cast(TOTAL)
@@ -2379,7 +2388,8 @@ class Branches:
         if snapshot is not None:
             self._seen[table] = snapshot.snapshotId()
             rows = rows.option("snapshot-id", self._seen[table])
-        return rows.table(self.table(table)).select("*", place_of_row())
+        held = rows.table(self.table(table)).select("*", place_of_row())
+        return widened(held, T.StructType([*self._spark.table(self.table(table)).schema, held.schema["place"]]))
 
     def published_rows_of(
         self, table: str, keys: DataFrame, names: Iterable[str], *, between: tuple[int, int], most: int

@@ -129,7 +129,7 @@ REASON_CODES: Mapping[str, str] = {
     "load_file_missing": "a marker lists an object version that is not in Bronze, that was rejected, or that failed",
     "unknown_original": "a repair or a waiver is of a file that was not accepted, or that cannot be repaired",
     "broken_repair": "a row of a repair breaks a rule: a repair is taken whole or not at all",
-    "unreadable_waiver": "a waiver is not JSON, or not of the form of section 11",
+    "unreadable_waiver": "a waiver is not JSON, or not of the form of section 10",
     "not_in_quarantine": (
         "a repair names a row twice, or one that is not in quarantine; or a waiver a rule that no row of its file "
         "breaks; Silver decides this"
