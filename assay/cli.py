@@ -1,4 +1,6 @@
-"""The `assay` command line. Exit codes: 0 success, 1 a check failed, 2 usage or environment, 130 interrupted.
+"""The `assay` command line.
+
+Exit codes: 0 success, 1 a check failed or you said no, 2 usage or environment, 130 interrupted.
 
 Each command imports what it needs when it runs, so that help and usage errors answer at once.
 """
@@ -11,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from assay import notebooks, sending, sweeping, workshop
+from assay import closing, notebooks, sending, sweeping, workshop
 from assay.errors import UserError
+from assay.evidence import cli as evidence
 from assay.explain import cli as explanation
 from assay.load import cli as load
 from assay.options import CHECK_FAILED, UNUSABLE, AsJson, Profile, Region, StackName, open_ledger, open_target
@@ -52,7 +55,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Upload files of transactions, follow them to Gold, and account for every row and every cent.",
-    epilog="Exit codes: 0 success, 1 a check failed, 2 usage or environment, 130 interrupted.",
+    epilog="Exit codes: 0 success, 1 a check failed or you said no, 2 usage or environment, 130 interrupted.",
 )
 
 app.add_typer(load.app, name="load")
@@ -95,6 +98,7 @@ def show_status(
     key: Annotated[str | None, typer.Argument(help="One file, by key or file id: list its versions.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many files to list.")] = 20,
     expected: Annotated[bool, typer.Option("--expected", help="List the expected files instead.")] = False,
+    closed: Annotated[bool, typer.Option("--closed", help="List the closed months, then and now, instead.")] = False,
     as_json: AsJson = False,
     stack: StackName = None,
     region: Region = None,
@@ -108,6 +112,9 @@ def show_status(
         sweeping.show_expected(target, as_json=as_json)
         return
     ledger = open_ledger(target)
+    if closed:
+        closing.show_closed(target, ledger, as_json=as_json)
+        return
     items = ledger.versions(key) if key else ledger.files()
     if as_json:
         console.print_json(items[:limit])
@@ -115,6 +122,8 @@ def show_status(
         console.out().print(status.render_versions(items[:limit], target.logs()))
     elif items:
         console.out().print(status.render_list(items[:limit], len(items)))
+        if actions := ledger.open_actions():
+            console.out().print(status.render_actions(actions))
         for layer, since in ledger.open_breakers().items():
             console.note(status.breaker_line(layer, since), style="bold red")
     else:
@@ -205,9 +214,12 @@ def run_audit(
         raise typer.Exit(CHECK_FAILED)
 
 
+app.command("verify")(evidence.verify)
+app.command("evidence")(evidence.evidence)
 app.command("explain")(explanation.explain)
-app.command("undo")(undo.undo)
-app.command("redo")(undo.redo)
+app.command("undo", help=undo.UNDO)(undo.command(in_effect=False))
+app.command("redo", help=undo.REDO)(undo.command(in_effect=True))
+app.command("close")(closing.close)
 app.command("replay")(replay.replay)
 app.command("resume")(resume.resume)
 

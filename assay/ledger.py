@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 Item = dict[str, Any]
 
 STATUSES = ("received", "accepted", "in_silver", "published")
-IN_SILVER = ("in_silver", "published")
 OUTCOMES = ("quarantined", "unchanged", "stale", "superseded", "inserted", "updated", "deleted")
 LISTED = (
     "file_id",
@@ -59,6 +58,16 @@ class Ledger:
             ExpressionAttributeValues={":file": {"S": "file"}},
         )
         return sorted(items, key=newest, reverse=True)
+
+    def open_actions(self) -> list[Item]:
+        """Scan for the whole items of undos and redos that are not through: in progress, or failed; newest first."""
+        items = self._scan(
+            FilterExpression="#kind = :action AND #status <> :published",
+            ExpressionAttributeNames={"#kind": "kind", "#status": "status"},
+            ExpressionAttributeValues={":action": {"S": "action"}, ":published": {"S": "published"}},
+            ConsistentRead=True,
+        )
+        return sorted(items, key=lambda item: str(item["decides"]["at"]), reverse=True)
 
     def versions(self, key: str) -> list[Item]:
         """Return the versions of one key, newest first; the key may lack its folder if it is clear without.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from assay.errors import UserError
-from assay.options import CHECK_FAILED, AsJson, DryRun, Profile, Region, StackName, Yes, open_target
+from assay.options import AsJson, DryRun, Profile, Region, StackName, Yes, agree, open_target
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -44,7 +43,7 @@ def sweep(
             if as_json:
                 console.print_json(seen)
             return
-        confirm("Have these go on?")
+        agree("Have these go on?", yes=yes)
     done = ask(target, {**given, "whole": True})
     while not done["complete"]:
         more = ask(target, given)
@@ -65,14 +64,6 @@ def ask(target: Target, event: dict[str, Any]) -> dict[str, Any]:
     if told.get("busy"):
         raise UserError("another sweep is at work", "wait until it has ended; its mail says what it found")
     return told
-
-
-def confirm(question: str) -> None:
-    """Ask on a terminal; elsewhere nobody can answer."""
-    if not sys.stdin.isatty():
-        raise UserError("nobody can be asked here", "add --yes, or --dry-run to look")
-    if not typer.confirm(question):
-        raise typer.Exit(CHECK_FAILED)
 
 
 def render(told: dict[str, Any]) -> RenderableType:
@@ -125,8 +116,7 @@ def expect(
     console.out().print(render_calendar(key, content))
     if dry_run:
         return
-    if not yes:
-        confirm(f"Write {key}?")
+    agree(f"Write {key}?", yes=yes)
     target = open_target(stack, region, profile)
     upload.send_bytes(upload.bronze(target), key, content, {}, size=len(content))
     ask(target, {"calendars": [key]})

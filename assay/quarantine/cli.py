@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assay.errors import UserError
-from assay.options import CHECK_FAILED, AsJson, DryRun, Profile, Region, StackName, Yes, open_ledger, open_target
+from assay.options import CHECK_FAILED, AsJson, DryRun, Profile, Region, StackName, Yes, agree, open_ledger, open_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -145,7 +145,7 @@ def waive(
     from assay.ledger import choose_version
     from assay.quarantine import objects, rows
     from assay.query import lake
-    from assay.undo.actions import MOST_CHARACTERS, operator
+    from assay.undo.actions import MOST_CHARACTERS
     from assay.upload import bronze, send_bytes
 
     if not reason.strip() or len(reason) > MOST_CHARACTERS:
@@ -161,9 +161,8 @@ def waive(
     console.out().print(rows.render(found))
     if dry_run:
         return
-    if not yes and not _asked(f"Close {found[0].open:,} rows without a repair?"):
-        raise typer.Exit(CHECK_FAILED)
-    name, body = objects.waiver_of(original, rule=rule, who=operator(target), reason=reason)
+    agree(f"Close {found[0].open:,} rows without a repair?", yes=yes)
+    name, body = objects.waiver_of(original, rule=rule, who=target.operator(), reason=reason)
     _follow(target, ledger, [send_bytes(bronze(target), name, body, {}, size=len(body))], timeout)
 
 
@@ -190,16 +189,13 @@ def _is_agreed(target: Target, ledger: Ledger, repairs: Sequence[Corrected], *, 
     """Show what repairs would do, and ask, until nothing has come between the question and the answer."""
     from assay import console
 
-    if not (yes or dry_run or sys.stdin.isatty()):
-        raise UserError("nobody can be asked here", "see what would happen with --dry-run, then add --yes")
     while True:
         before = _run(ledger)
         _show(target, ledger, repairs)
-        if dry_run or yes:
-            return not dry_run
-        if not _asked("Repair them?"):
-            raise typer.Exit(CHECK_FAILED)
-        if _run(ledger) == before:
+        if dry_run:
+            return False
+        agree("Repair them?", yes=yes)
+        if yes or _run(ledger) == before:
             return True
         console.note("Another run has been published meanwhile:", style="yellow")
 
@@ -221,17 +217,6 @@ def _show(target: Target, ledger: Ledger, repairs: Sequence[Corrected]) -> None:
         run = published["published"]["silver_run_seq"]
         found = preview.preview(tables, ledger, silver["published"], run, repairs)
     console.out().print(preview.render(found))
-
-
-def _asked(question: str) -> bool:
-    from assay import console
-
-    if not sys.stdin.isatty():
-        raise UserError("nobody can be asked here", "see what would happen with --dry-run, then add --yes")
-    if typer.confirm(question, err=True):
-        return True
-    console.note("Nothing was changed.")
-    return False
 
 
 def _run(ledger: Ledger) -> int:

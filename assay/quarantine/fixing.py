@@ -17,6 +17,7 @@ from typing import cast
 from admission import Inspection, broken_rows_of
 from contract.items import FileItem
 from contract.subjects import REPAIR, TRANSACTIONS
+from contract.vocabulary import IN_SILVER
 from judging.broken_rows import BrokenRow
 from judging.kpis import money_text
 from judging.reconcile import Policy
@@ -26,7 +27,7 @@ from reading.file_name import Name
 from repairs import inspect_repair, pin_of_original
 
 from assay.errors import UserError
-from assay.ledger import IN_SILVER, Item, Ledger
+from assay.ledger import Item, Ledger
 from assay.quarantine.objects import repair_key
 from assay.quarantine.rows import PLACE, TOLD
 

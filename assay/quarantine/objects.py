@@ -10,9 +10,10 @@ import json
 from collections.abc import Sequence
 
 from contract.subjects import REPAIRS_FOLDER, WAIVER_ENDING
+from contract.vocabulary import IN_SILVER
 
 from assay.errors import UserError
-from assay.ledger import IN_SILVER, Item, ending
+from assay.ledger import Item, ending
 
 NAME_CHARACTERS = 12  # of a hash: fewer digits than a card number has
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Literal
 
 import typer
 
 from assay.errors import UserError
-from assay.options import CHECK_FAILED, DryRun, Profile, Region, StackName, Yes, open_ledger, open_target
+from assay.options import CHECK_FAILED, DryRun, Profile, Region, StackName, Yes, agree, open_ledger, open_target
 
 
 def resume(
@@ -45,8 +44,9 @@ def resume(
         console.out().print("nothing to resume")
         return
     console.out().print(files.render(found, closes))
-    if dry_run or not agreed(yes=yes):
+    if dry_run:
         return
+    agree("Resume?", yes=yes)
     resumer = resuming.Resumer(target)
     if closes:
         resumer.close_breaker(closes)
@@ -57,12 +57,3 @@ def resume(
     console.note(f"{len(found) - len(lost):,} of {len(found):,} files go on. Follow them: assay status")
     if lost:
         raise typer.Exit(CHECK_FAILED)
-
-
-def agreed(*, yes: bool) -> bool:
-    """Ask on a terminal; raise UserError where nobody can answer."""
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise UserError("resume asks before it does anything", "add --yes, or look first: --dry-run")
-    return typer.confirm("Resume?")

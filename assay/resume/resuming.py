@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote_plus
 
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
+from cloud.listing import Listed, Place, event_of
 from cloud.workflows import next_execution_arn, start_execution
 
 from assay.upload import instant_text
@@ -62,19 +62,11 @@ class Resumer:
 
     def _examine(self, item: Item) -> None:
         """Send the event of a file to the KPI function once more: its version takes the place that it had."""
-        described = {"key": quote_plus(item["key"], safe="/"), "versionId": item["version_id"]}
-        described |= {"size": item["size"], "eTag": item["etag"], "sequencer": item["sequencer"]}
-        record = {
-            "eventVersion": "2.1",
-            "eventSource": "aws:s3",
-            "eventName": "ObjectCreated:Put",
-            "eventTime": item["last_modified_at"],
-            "s3": {"bucket": {"name": item["bucket"]}, "object": described},
-        }
+        listed = Listed.of_item(item)
         self.target.functions.invoke(
             FunctionName=self.target.stack.kpi_function,
             InvocationType="Event",
-            Payload=json.dumps({"Records": [record]}).encode(),
+            Payload=json.dumps(event_of(listed, Place.of_item(item))).encode(),
         )
 
     def _update(self, file_id: str, update: str, condition: str, values: dict[str, Any], names: dict[str, str]) -> bool:

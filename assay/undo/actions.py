@@ -10,10 +10,11 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
 from cloud.workflows import execution_arn, start_execution
+from contract.vocabulary import IN_SILVER
 from reading.visible import visible
 
 from assay.errors import UserError
-from assay.ledger import IN_SILVER, Item, Ledger, choose_version
+from assay.ledger import Item, Ledger, choose_version
 from assay.target import Target
 from assay.upload import instant_text
 
@@ -28,15 +29,6 @@ def verb(*, in_effect: bool) -> str:
 def action_id(file_id: str, number: int) -> str:
     """Return the identity of a decision: of the file and of how many there were before, so that two become one."""
     return hashlib.sha256(f"action\0{file_id}\0{number}".encode()).hexdigest()
-
-
-def operator(target: Target) -> str:
-    """Name who decides: the caller's identity in AWS, the account of this machine in a local cloud."""
-    if target.is_local:
-        from getpass import getuser
-
-        return getuser()
-    return str(target.session.client("sts").get_caller_identity()["Arn"])
 
 
 def choose(versions: Sequence[Item], version: str | None, *, in_effect: bool) -> Item:
@@ -105,6 +97,7 @@ def place(target: Target, ledger: Ledger, action: Item, file: Item) -> Item:
     An action that failed is taken up again. Of two operators one is told of the other, and nothing is done twice.
     """
     name, machine = f"{action['subject']}-{action['file_id'][:32]}", target.stack.workflow
+    _announce(target, action)
     try:
         target.dynamodb.put_item(
             TableName=target.stack.ledger_table,
@@ -125,6 +118,16 @@ def place(target: Target, ledger: Ledger, action: Item, file: Item) -> Item:
         action = held
     start_execution(target.stepfunctions, machine, action, name)
     return action
+
+
+def _announce(target: Target, action: Item) -> None:
+    """Tell the sweep of an action first: it sees that each has its mail, whenever this command is stopped."""
+    target.dynamodb.update_item(
+        TableName=target.stack.ledger_table,
+        Key=_stored({"file_id": "actions"}),
+        UpdateExpression="SET kind = :kind ADD ids :ids",
+        ExpressionAttributeValues=_stored({":kind": "actions", ":ids": {action["file_id"]}}),
+    )
 
 
 def _take_up(target: Target, action: Item, name: str) -> str:

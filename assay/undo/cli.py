@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from assay.errors import UserError
-from assay.options import CHECK_FAILED, DryRun, Profile, Region, StackName, Yes, open_ledger, open_target
+from assay.options import DryRun, Profile, Region, StackName, Yes, agree, open_ledger, open_target
 
 if TYPE_CHECKING:
     from assay.ledger import Item, Ledger
@@ -20,37 +20,28 @@ Version = Annotated[str | None, typer.Option(help="The object version, where the
 Reason = Annotated[str, typer.Option(help="Why; the ledger, the passport and the mail keep it.")]
 Timeout = Annotated[int, typer.Option(min=1, help="The longest time to wait for the end, in minutes.")]
 
-
-def undo(
-    key: Key,
-    version: Version = None,
-    reason: Reason = "",
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    timeout: Timeout = 30,
-    stack: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
-) -> None:
-    """Take a file back. Silver and Gold are then as if it had never come; redo takes it up again."""
-    target = open_target(stack, region, profile)
-    _decide(target, key, version, reason, in_effect=False, dry_run=dry_run, yes=yes, timeout_s=timeout * 60)
+UNDO = "Take a file back. Silver and Gold are then as if it had never come; redo takes it up again."
+REDO = "Take an undone file up again. It has its own place in the order: newer values stay."
 
 
-def redo(
-    key: Key,
-    version: Version = None,
-    reason: Reason = "",
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    timeout: Timeout = 30,
-    stack: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
-) -> None:
-    """Take an undone file up again. It has its own place in the order: newer values stay."""
-    target = open_target(stack, region, profile)
-    _decide(target, key, version, reason, in_effect=True, dry_run=dry_run, yes=yes, timeout_s=timeout * 60)
+def command(*, in_effect: bool) -> Callable[..., None]:
+    """Return `undo`, or `redo`: they differ in what they decide."""
+
+    def decide(
+        key: Key,
+        version: Version = None,
+        reason: Reason = "",
+        dry_run: DryRun = False,
+        yes: Yes = False,
+        timeout: Timeout = 30,
+        stack: StackName = None,
+        region: Region = None,
+        profile: Profile = None,
+    ) -> None:
+        target = open_target(stack, region, profile)
+        _decide(target, key, version, reason, in_effect=in_effect, dry_run=dry_run, yes=yes, timeout_s=timeout * 60)
+
+    return decide
 
 
 def _decide(
@@ -70,15 +61,13 @@ def _decide(
 
     ledger = open_ledger(target)
     file = actions.choose(_versions(ledger, key), version, in_effect=in_effect)
-    if not (yes or dry_run or sys.stdin.isatty()):
-        raise UserError("nobody can be asked here", "see what would happen with --dry-run, then add --yes")
     file = _shown(target, ledger, file, in_effect=in_effect)
     if dry_run:
         return
     if not yes:
         file = _confirmed(target, ledger, file, in_effect=in_effect)
     now = datetime.now(UTC)
-    action = actions.item_of(file, who=actions.operator(target), reason=reason, at=now)
+    action = actions.item_of(file, who=target.operator(), reason=reason, at=now)
     action = actions.place(target, ledger, action, file)
     sent = Uploaded(file["key"], file["version_id"], action["file_id"], file["size"], now)
     raise typer.Exit(watch.follow(target, ledger, [watch.FileProgress(sent)], timeout_s=timeout_s))
@@ -115,9 +104,7 @@ def _confirmed(target: Target, ledger: Ledger, file: Item, *, in_effect: bool) -
 
     while True:
         before = _run(ledger)
-        if not typer.confirm(f"{'Redo' if in_effect else 'Undo'} it?", err=True):
-            console.note("Nothing was changed.")
-            raise typer.Exit(CHECK_FAILED)
+        agree(f"{'Redo' if in_effect else 'Undo'} it?", yes=False)
         if _run(ledger) == before:
             return file
         console.note("Another run has been published meanwhile:", style="yellow")

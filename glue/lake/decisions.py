@@ -41,18 +41,19 @@ def without(rows: DataFrame, undone: DataFrame) -> DataFrame:
     return rows.join(F.broadcast(undone), on="file_id", how="left_anti")
 
 
-def in_effect(history: DataFrame, undone: DataFrame) -> DataFrame:
+def in_effect(rows: DataFrame, undone: DataFrame, repairs: DataFrame) -> DataFrame:
     """Return the rows that count: of files in effect, of repairs with their originals, and the newest one of each row.
 
-    Hardly a file of the table has a row of a repair; its statistics tell, so that the others are read once.
+    `repairs` are all rows of the history: which repair of a row is the newest, some of them alone do not tell. Hardly a
+    file of the table has a row of a repair, and its statistics say so.
     """
-    rows = without(history, undone)
     originals = undone.withColumnRenamed("file_id", "repairs")
-    repairs = rows.where("repairs IS NOT NULL").join(F.broadcast(originals), on="repairs", how="left_anti")
+    there = without(repairs.where("repairs IS NOT NULL"), undone)
+    there = there.join(F.broadcast(originals), on="repairs", how="left_anti")
     newest = F.max_by(F.struct("file_id", "row"), "row_order.repair").alias("newest")
-    named = repairs.groupBy("repairs", F.col("row_order.row").alias("of")).agg(newest).select("newest.*")
-    kept = repairs.join(named, on=["file_id", "row"], how="left_semi").select(*rows.columns)
-    return rows.where("repairs IS NULL").unionByName(kept)
+    named = there.groupBy("repairs", F.col("row_order.row").alias("of")).agg(newest).select("newest.*")
+    kept = rows.where("repairs IS NOT NULL").join(named, on=["file_id", "row"], how="left_semi").select(*rows.columns)
+    return without(rows.where("repairs IS NULL"), undone).select(*rows.columns).unionByName(kept)
 
 
 def decision_row(spark: SparkSession, decision: Decision, run_seq: int) -> DataFrame:

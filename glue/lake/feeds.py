@@ -51,7 +51,7 @@ class SilverFeed:
         rows = self._appended(table)
         if table == HISTORY_TABLE and has_repairs(self.run):
             undone = [{"file_id": file_id} for file_id in self._undone]
-            return in_effect(rows, local_rows(self.spark, undone, "file_id string"))
+            return in_effect(rows, local_rows(self.spark, undone, "file_id string"), rows)
         return rows.where(~F.col("file_id").isin(*self._undone)) if table in OF_FILES and self._undone else rows
 
     def _appended(self, table: str) -> DataFrame:

@@ -12,11 +12,10 @@ from decimal import Decimal
 
 from contract.items import Decision, FileItem, RejectionReason
 from contract.runs import LayerTotals
+from contract.vocabulary import IN_SILVER
 
 from glue.lake.failures import FileBroken
 from glue.lake.ledger import Ledger, up_to_rows
-
-IN_SILVER = ("in_silver", "published")
 
 
 class Refused(Exception):  # noqa: N818 - a decision, not an error of the program

@@ -18,6 +18,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from glue.lake.branches import Branches
+from glue.lake.evidence import report_hash
 from glue.lake.failures import require
 from glue.lake.repairs import Mover
 from glue.lake.run import Job
@@ -162,8 +163,8 @@ def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
         for original_id, repaired in of_file.get("repairs", {}).items():
             job.ledger.note_repairs(original_id, repaired)
         counted = {name: value for name, value in of_file.items() if name not in ("effect", "decides", "repairs")}
-        of_run = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"], "effect_amount": of_file["effect"]}
-        found = cast(SilverOfFile, {**of_run, **counted})
+        of_run = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"], **report_hash(intent)}
+        found = cast(SilverOfFile, {**of_run, "effect_amount": of_file["effect"], **counted})
         job.ledger.advance(file_id, status="in_silver", waiting_for="gold", found=found)
 
     with ThreadPoolExecutor(16) as pool:

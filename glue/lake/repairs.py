@@ -16,7 +16,7 @@ from glue.lake.branches import Branches
 from glue.lake.failures import require
 from glue.lake.ledger import Ledger
 from glue.lake.loads import Action, Loads, Refused, Reload
-from glue.lake.spark import checkpointed
+from glue.lake.spark import checkpointed, local_rows
 
 PLACE_OF_OBJECT = ("last_modified_at", "as_of_at", "key", "sequencer", "version_id")
 
@@ -74,6 +74,18 @@ class Repair:
 
 Mover = Reload | Action | Repair
 """What may change keys that no row of a run's files names."""
+
+
+def moved_up(spark: SparkSession, rows: DataFrame, mover: Mover) -> DataFrame:
+    """Give the rows (`file_id`, `row_order`) of files of complete loads, and of their repairs, their position."""
+    starts = [{"listed_id": file, "start": start} for file, start in mover.starts.items()]
+    listed = F.broadcast(local_rows(spark, starts, "listed_id string, start timestamp"))
+    rows = rows.withColumn("listed_id", F.coalesce("row_order.repair.file_id", "file_id"))
+    # A file that is no full load keeps its own instants, wherever it is listed.
+    is_full_load, own = F.col("row_order.phase") == 0, F.col("row_order.position")
+    position = F.when(is_full_load, F.greatest(own, "start")).otherwise(own)
+    moved = F.col("row_order").withField("position", position)
+    return rows.join(listed, on="listed_id", how="left").withColumn("row_order", moved).drop("start", "listed_id")
 
 
 def repair_of(ledger: Ledger, item: FileItem, loads: Loads) -> Repair:

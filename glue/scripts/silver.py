@@ -6,6 +6,7 @@ Exported from glue/notebooks/silver.ipynb by tools/export_notebooks.py; edit the
 from __future__ import annotations
 
 import argparse
+import base64
 import gzip
 import hashlib
 import hmac
@@ -459,6 +460,52 @@ CODE_COLUMNS = (
 )
 
 
+# From functions/kpi/contract/closings.py
+
+CLOSED = "closed#"
+"""What the ledger's keys of closed months begin with; the month follows, as `2026-06`."""
+TOTALS_TABLE = "daily_totals"
+"""The aggregate of Gold by day and channel, from which months are added up."""
+
+
+class ChannelTotals(TypedDict):
+    """Facts and money of a channel in a month."""
+
+    row_count: int
+    total_amount: str
+
+
+class Closing(TypedDict):
+    """With what a month was closed, at which cut, by whom."""
+
+    run_seq: Annotated[int, "Gold's, which the totals show"]
+    silver_run_seq: Annotated[int, "of that Gold run"]
+    channels: Annotated[dict[str, ChannelTotals], "channel → `row_count` N, `total_amount` S; those with facts"]
+    who: Annotated[str, "who closed it"]
+    at: Annotated[str, "when it was closed"]
+    reason: Annotated[str, "may be empty where it was closed for the first time"]
+
+
+class ClosedItem(Closing):
+    """An item per closed month (UTC)."""
+
+    file_id: Annotated[str, "`closed#<month>`"]
+    kind: Annotated[Literal["closed"], "`closed`"]
+    month: Annotated[str, "`2026-06`"]
+    snapshots: Annotated[dict[str, dict[str, int]], "the cut: layer → table → snapshot id; the totals outlive it"]
+    earlier: NotRequired[Annotated[list[Closing], "with what it was closed before, the first first"]]
+
+
+class MonthMoved(TypedDict):
+    """A channel of a closed month that a Gold run has changed."""
+
+    month: str
+    channel: str
+    closed: Annotated[ChannelTotals, "as it was closed"]
+    before: ChannelTotals
+    after: ChannelTotals
+
+
 # From functions/kpi/contract/items.py
 
 StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
@@ -642,6 +689,7 @@ class SilverOfFile(TypedDict):
         ]
     ]
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report_sha256: NotRequired[Annotated[str, "of the run's report"]]
 
 
 class GroupMovement(TypedDict):
@@ -663,12 +711,24 @@ class GoldChanges(TypedDict):
     largest: Annotated[list[GroupMovement], "the ten largest movements of one aggregate"]
 
 
+class GoldNotice(TypedDict):
+    """What the mails say of the Gold run that published a file, in words that can be sent as they are."""
+
+    ending: Annotated[str, "for the subject; empty, or that a closed month was changed"]
+    text: str
+
+
 class GoldOfFile(TypedDict):
     """Which Gold run published a file."""
 
     run_seq: int
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report_sha256: NotRequired[Annotated[str, "of the run's report"]]
     changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
+    closed: NotRequired[
+        Annotated[list[MonthMoved], "closed months that the run has changed, by channel: the 20 largest movements"]
+    ]
+    notice: NotRequired[GoldNotice]
 
 
 class Decision(TypedDict):
@@ -749,6 +809,9 @@ class FileItem(TypedDict):
     silver: NotRequired[Annotated[SilverOfFile, "what Silver did with it"]]
     gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
     execution_arn: NotRequired[Annotated[str, "of the workflow, the last one"]]
+    parked: NotRequired[
+        Annotated[str, "ARN of the execution that met an open breaker last; where it is the last one, no mail was sent"]
+    ]
     resumes: NotRequired[Annotated[int, "how often it was resumed; its execution is then `<name>-r<resumes>`"]]
     changes: Annotated[list[StatusChange], "each status change"]
 
@@ -815,6 +878,14 @@ class CalendarsItem(TypedDict):
     keys: Annotated[set[str], "of those that a walk has seen, or `assay expect` has written"]
 
 
+class ActionsItem(TypedDict):
+    """The item of the actions that may lack their mail."""
+
+    file_id: Annotated[str, "`actions`"]
+    kind: Annotated[Literal["actions"], "`actions`"]
+    ids: NotRequired[Annotated[set[str], "file ids of actions; the sweep drops one once its execution has ended"]]
+
+
 class LateItem(TypedDict):
     """An item per mail about an expected file: that it is late, or that it came."""
 
@@ -835,6 +906,7 @@ class PublishedRun(TypedDict):
 
     run_seq: int
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report_sha256: NotRequired[Annotated[str, "of the run's report; absent of runs before the chain began"]]
     row_count: int
     total_amount: str
     floor: NotRequired[Annotated[str, "Silver: start of the newest complete load, absent when none"]]
@@ -845,6 +917,23 @@ class PublishedRun(TypedDict):
     last_repair: NotRequired[Annotated[int, "Silver: the last run that took a repair, absent when none"]]
     silver_run_seq: NotRequired[Annotated[int, "Gold: the Silver run that it shows"]]
     silver_snapshots: NotRequired[Annotated[dict[str, int], "Gold: of that Silver run"]]
+    silver_report_sha256: NotRequired[Annotated[str, "Gold: of that Silver run"]]
+
+
+class Signature(TypedDict):
+    """Who vouches for the head of a chain."""
+
+    key: Annotated[str, "ARN of the KMS key"]
+    algorithm: Annotated[str, "`RSASSA_PKCS1_V1_5_SHA_256`"]
+    value: Annotated[str, "base64"]
+
+
+class ChainHead(TypedDict):
+    """The newest run of a layer in its chain of evidence: whoever knows it can check all runs before it."""
+
+    run_seq: int
+    sha256: Annotated[str, "of the run's report"]
+    signature: NotRequired[Annotated[Signature, "over layer, run and hash; only with the parameter `SigningKeyArn`"]]
 
 
 class RunInProgress(TypedDict):
@@ -874,6 +963,7 @@ class RunIntent(TypedDict):
     branch: str
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
     report: Annotated[str, "object key in the lake"]
+    head: NotRequired[Annotated[ChainHead, "absent of a run that an earlier version committed"]]
 
 
 class Cut(TypedDict):
@@ -891,6 +981,7 @@ class LayerItem(TypedDict):
     file_id: Annotated[str, "`layer#silver` or `layer#gold`"]
     kind: Annotated[Literal["layer"], "`layer`"]
     run_seq: Annotated[int, "last run that reached its commit point"]
+    head: NotRequired[Annotated[ChainHead, "that run in the chain of evidence; absent until the chain begins"]]
     in_progress: NotRequired[Annotated[RunInProgress, "while a run works"]]
     suspects: NotRequired[Annotated[list[SuspectFiles], "Silver: files of failed runs, a run's in halves"]]
     intent: NotRequired[Annotated[RunIntent, "from the commit point until all is published"]]
@@ -935,6 +1026,7 @@ class LayerTotals(TypedDict):
     last_repair: NotRequired[int]
     silver_run_seq: NotRequired[int]
     silver_snapshots: NotRequired[dict[str, int]]
+    silver_report_sha256: NotRequired[str]
 
 
 class SilverReport(TypedDict):
@@ -950,6 +1042,29 @@ class GoldReport(TypedDict):
     files: list[str]
     totals: LayerTotals
     changes: NotRequired[GoldChanges]
+    months: NotRequired[Annotated[list[str], "in which changed facts lie or lay"]]
+
+
+class TakenFile(TypedDict):
+    """What the report of a run says of a file or an action that it took, so that it can be held to Bronze."""
+
+    bucket: str
+    key: str
+    version_id: str
+    etag: str
+    checksum: NotRequired[Checksum]
+    size: int
+    came_at: Annotated[str, "when the object was written, or the action decided"]
+    item_sha256: Annotated[str, "of what of its ledger item never changes"]
+
+
+class Link(TypedDict):
+    """What makes a run's report a link of the chain; the report of its layer stands beside it."""
+
+    layer: LayerName
+    run_seq: int
+    previous: NotRequired[Annotated[ChainHead, "the run before; absent where the chain begins"]]
+    taken: Annotated[dict[str, TakenFile], "file id → what was taken"]
 
 
 # From functions/kpi/contract/limits.py
@@ -1668,6 +1783,7 @@ OUTCOMES: Mapping[str, str] = {
 """What becomes of a row: exactly one of these, the first that applies."""
 STATUSES = ("received", "accepted", "in_silver", "published")
 """A file's status moves along these and never back; or it ends `rejected`."""
+IN_SILVER = ("in_silver", "published")
 REJECTED = "rejected"
 LAYERS = ("silver", "gold")
 CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"
@@ -1762,7 +1878,7 @@ REASON_CODES: Mapping[str, str] = {
     "load_file_missing": "a marker lists an object version that is not in Bronze, that was rejected, or that failed",
     "unknown_original": "a repair or a waiver is of a file that was not accepted, or that cannot be repaired",
     "broken_repair": "a row of a repair breaks a rule: a repair is taken whole or not at all",
-    "unreadable_waiver": "a waiver is not JSON, or not of the form of section 10",
+    "unreadable_waiver": "a waiver is not JSON, or not of the form of section 11",
     "not_in_quarantine": (
         "a repair names a row twice, or one that is not in quarantine; or a waiver a rule that no row of its file "
         "breaks; Silver decides this"
@@ -2551,18 +2667,19 @@ def without(rows: DataFrame, undone: DataFrame) -> DataFrame:
     return rows.join(F.broadcast(undone), on="file_id", how="left_anti")
 
 
-def in_effect(history: DataFrame, undone: DataFrame) -> DataFrame:
+def in_effect(rows: DataFrame, undone: DataFrame, repairs: DataFrame) -> DataFrame:
     """Return the rows that count: of files in effect, of repairs with their originals, and the newest one of each row.
 
-    Hardly a file of the table has a row of a repair; its statistics tell, so that the others are read once.
+    `repairs` are all rows of the history: which repair of a row is the newest, some of them alone do not tell. Hardly a
+    file of the table has a row of a repair, and its statistics say so.
     """
-    rows = without(history, undone)
     originals = undone.withColumnRenamed("file_id", "repairs")
-    repairs = rows.where("repairs IS NOT NULL").join(F.broadcast(originals), on="repairs", how="left_anti")
+    there = without(repairs.where("repairs IS NOT NULL"), undone)
+    there = there.join(F.broadcast(originals), on="repairs", how="left_anti")
     newest = F.max_by(F.struct("file_id", "row"), "row_order.repair").alias("newest")
-    named = repairs.groupBy("repairs", F.col("row_order.row").alias("of")).agg(newest).select("newest.*")
-    kept = repairs.join(named, on=["file_id", "row"], how="left_semi").select(*rows.columns)
-    return rows.where("repairs IS NULL").unionByName(kept)
+    named = there.groupBy("repairs", F.col("row_order.row").alias("of")).agg(newest).select("newest.*")
+    kept = rows.where("repairs IS NOT NULL").join(named, on=["file_id", "row"], how="left_semi").select(*rows.columns)
+    return without(rows.where("repairs IS NULL"), undone).select(*rows.columns).unionByName(kept)
 
 
 def decision_row(spark: SparkSession, decision: Decision, run_seq: int) -> DataFrame:
@@ -2846,6 +2963,10 @@ class Ledger:
         with ThreadPoolExecutor(16) as pool:
             return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
 
+    def closings(self, months: Iterable[str]) -> list[ClosedItem]:
+        """Return the items of those of some months that are closed, read consistently."""
+        return cast(list[ClosedItem], self.files(f"{CLOSED}{month}" for month in months))
+
     def waiting(self, also: str | None) -> list[FileItem]:
         """Return the files that wait for this layer, those first that have waited longest.
 
@@ -2873,11 +2994,14 @@ class Ledger:
         self._token = run["token"]
 
     def commit(self, intent: RunIntent, *, token: str) -> None:
-        """Put the one intent item: the commit point. Fails when another run has begun since."""
+        """Put the one intent item: the commit point, and with it the head of the chain of evidence.
+
+        Fails when another run has begun since.
+        """
         self._conditional(
-            "SET intent = :intent, run_seq = :run_seq",
+            "SET intent = :intent, run_seq = :run_seq, head = :head",
             Attr("intent").not_exists() & Attr("in_progress.token").eq(token),
-            {":intent": intent, ":run_seq": intent["run_seq"]},
+            {":intent": intent, ":run_seq": intent["run_seq"], ":head": intent["head"]},
         )
 
     def finish(self, published: PublishedRun) -> None:
@@ -3066,8 +3190,6 @@ class Ledger:
 
 
 # From glue/lake/loads.py
-
-IN_SILVER = ("in_silver", "published")
 
 
 class Refused(Exception):  # noqa: N818 - a decision, not an error of the program
@@ -3261,6 +3383,70 @@ def limit_missing(reload: Reload, missing_rows: int, living: int, maximum_share:
         )
 
 
+# From functions/kpi/contract/evidence.py
+
+FIXED = (
+    "file_id",
+    "kind",
+    "subject",
+    "bucket",
+    "key",
+    "version_id",
+    "sequencer",
+    "etag",
+    "checksum",
+    "size",
+    "last_modified_at",
+    "as_of_at",
+    "format",
+    "load",
+    "kpis",
+    "control",
+    "warnings",
+    "notice",
+    "decides",
+    "repairs",
+    "waives",
+)
+"""The attributes of a file's or an action's item that stay as they are once it is accepted."""
+
+IDENTITY = ("bucket", "key", "version_id", "etag", "checksum", "size")
+"""Those of them that a run's report repeats, so that they are known without the ledger."""
+
+SIGNING_ALGORITHM = "RSASSA_PKCS1_V1_5_SHA_256"
+"""How KMS signs a head; anybody can check it with the public key and a few lines of arithmetic."""
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def canonical(value: object) -> bytes:
+    """Return the one form in which a value is hashed or signed: JSON with sorted keys, no blanks, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def item_sha256(item: Mapping[str, object]) -> str:
+    """Return the hash of what of an item never changes."""
+    return sha256(canonical({name: item[name] for name in FIXED if name in item}))
+
+
+def passport_of(item: Mapping[str, object]) -> bytes:
+    """Return the passport that a job leaves in the lake of a ledger item."""
+    return json.dumps(item, sort_keys=True, indent=1).encode()
+
+
+def came_at(item: Mapping[str, Any]) -> str:
+    """Return when a file's object was written, or an action was decided."""
+    return str(item["decides"]["at"] if "decides" in item else item["last_modified_at"])
+
+
+def signed_text(layer: str, run_seq: int, report_sha256: str) -> bytes:
+    """Return what the signature of a head is made over."""
+    return canonical({"layer": layer, "run_seq": run_seq, "sha256": report_sha256})
+
+
 # From glue/lake/compaction.py
 
 CROWD = 10  # small data files, or delete files; each costs a reader some requests
@@ -3434,6 +3620,53 @@ def _read(bucket: str, key: str) -> tuple[Any, str]:
     return json.loads(found["Body"].read()), found["ETag"]
 
 
+# From glue/lake/evidence.py
+
+UNSIGNED = "none"  # Glue refuses an argument without a value
+
+
+class ReportHash(TypedDict, total=False):
+    """The hash of a run's report; nothing if an earlier version committed the run."""
+
+    report_sha256: str
+
+
+def taken(file: FileItem) -> TakenFile:
+    """Return what the report of a run says of a file that it takes."""
+    known = {name: value for name, value in file.items() if name in IDENTITY}
+    return cast(TakenFile, {**known, "came_at": came_at(file), "item_sha256": item_sha256(file)})
+
+
+def chained(
+    layer: LayerName, run_seq: int, before: LayerItem, files: Iterable[FileItem], report: SilverReport | GoldReport
+) -> bytes:
+    """Return the report of a run as a link of the layer's chain, whose head is in the layer's item from `before` it."""
+    link: Link = {"layer": layer, "run_seq": run_seq, "taken": {file["file_id"]: taken(file) for file in files}}
+    if "head" in before:
+        link["previous"] = before["head"]
+    return json.dumps({**link, **report}, sort_keys=True).encode()
+
+
+def head_of(layer: LayerName, run_seq: int, report: bytes, *, signing_key: str) -> ChainHead:
+    """Return the head that a run's report makes, signed if there is a key for it."""
+    head: ChainHead = {"run_seq": run_seq, "sha256": sha256(report)}
+    if signing_key != UNSIGNED:
+        signed = boto3.client("kms").sign(
+            KeyId=signing_key,
+            Message=signed_text(layer, run_seq, head["sha256"]),
+            MessageType="RAW",
+            SigningAlgorithm=SIGNING_ALGORITHM,
+        )
+        value = base64.b64encode(signed["Signature"]).decode()
+        head["signature"] = {"key": signing_key, "algorithm": SIGNING_ALGORITHM, "value": value}
+    return head
+
+
+def report_hash(intent: RunIntent) -> ReportHash:
+    """Return what items say of the report of a committed run."""
+    return {"report_sha256": intent["head"]["sha256"]} if "head" in intent else {}
+
+
 # From glue/lake/run.py
 
 Written = TypeVar("Written")
@@ -3575,37 +3808,46 @@ def process_waiting(job: Job, files: Sequence[FileItem], **note: object) -> None
 
 def commit(run: Run, report: SilverReport | GoldReport) -> None:
     """Put the intent, the commit point, and carry it out."""
+    job, snapshots = run.job, run.branches.snapshots()
+    body = chained(job.layer.name, run.run_seq, run.before, run.files, report)
     intent: RunIntent = {
         "run_seq": run.run_seq,
         "branch": run.branches.name,
-        "snapshots": run.branches.snapshots(),
-        "report": put_report(run, report),
+        "snapshots": snapshots,
+        "report": put_report(run, body),
+        "head": head_of(job.layer.name, run.run_seq, body, signing_key=job.arguments.signing_key),
     }
-    run.job.step("before_intent")
-    run.job.ledger.commit(intent, token=run.record["token"])
+    job.step("before_intent")
+    job.ledger.commit(intent, token=run.record["token"])
     try:
-        run.job.step("after_intent")
-        published = publish(run.job, intent)
+        job.step("after_intent")
+        published = publish(job, intent)
     except Exception as error:
         raise Unfinished(f"run {run.run_seq} is committed, the next one finishes it: {root_cause(error)}") from error
-    compact_published(run.job, published)
+    compact_published(job, published)
 
 
-def put_report(run: Run, report: SilverReport | GoldReport) -> str:
-    """Keep what a run did, for its publication, under the name of its branches; return where."""
+def put_report(run: Run, body: bytes) -> str:
+    """Keep what a run did, for its publication and as a link of the chain, under the name of its branches."""
     job = run.job
     key = f"{job.arguments.prefix}reports/{job.layer.name}/{run.branches.name}.json"
-    body = json.dumps(report, sort_keys=True).encode()
     boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=body)
     return key
+
+
+def read_report(job: Job, intent: RunIntent) -> SilverReport | GoldReport:
+    """Read what a committed run did; refuse what is not what it wrote."""
+    body = boto3.client("s3").get_object(Bucket=job.arguments.lake_bucket, Key=intent["report"])["Body"].read()
+    if "head" in intent:
+        require(f"SHA-256 of {intent['report']}", found=sha256(body), expected=intent["head"]["sha256"])
+    return cast(SilverReport | GoldReport, json.loads(body))
 
 
 def publish(job: Job, intent: RunIntent) -> list[str]:
     """Carry out a committed intent; return its tables. Each step may be done twice: the next run finishes a kill's."""
     branches, ledger = job.branches(intent["branch"]), job.ledger
     promised = {table: intent["snapshots"][table] for table in job.layer.tables if table in intent["snapshots"]}
-    body = boto3.client("s3").get_object(Bucket=job.arguments.lake_bucket, Key=intent["report"])["Body"]
-    report, state = json.loads(body.read()), ledger.state()
+    report, state = read_report(job, intent), ledger.state()
     snapshots = {**(state["published"]["snapshots"] if "published" in state else {}), **promised}
     totals: LayerTotals = report["totals"]
     if "silver_snapshots" in totals:
@@ -3615,7 +3857,8 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
         job.step("fast_forwarded", table=table)
     job.layer.advance(job, {**intent, "snapshots": promised}, report)
     job.step("files_advanced")
-    published = cast(PublishedRun, {"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
+    of_run = {"run_seq": intent["run_seq"], "snapshots": snapshots, **report_hash(intent)}
+    published = cast(PublishedRun, {**of_run, **totals})
     ledger.finish(published)
     ledger.count_success()
     job.step("published", run_seq=intent["run_seq"], **totals_of(report))
@@ -3648,9 +3891,8 @@ def totals_of(report: SilverReport | GoldReport) -> dict[str, object]:
 
 def put_passport(job: Job, item: FileItem) -> None:
     """Leave the ledger item of a file at its end in the lake."""
-    body = json.dumps(item, sort_keys=True, indent=1).encode()
     key = f"{job.arguments.prefix}passports/{item['file_id']}.json"
-    boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=body)
+    boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=passport_of(item))
 
 
 def recover(job: Job) -> None:
@@ -3691,7 +3933,8 @@ def rebuild(job: Job) -> None:
 def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace:
     """Read a job's arguments; Glue adds some of its own, which are passed over."""
     parser = argparse.ArgumentParser(prog=layer.name, allow_abbrev=False)
-    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", **layer.options}
+    common = {**dict.fromkeys(layer.required, ""), "prefix": "", "signing_key": UNSIGNED}
+    options: dict[str, str | None] = {**common, **layer.options}
     for name, default in options.items():
         parser.add_argument(f"--{name}", default=default)
     for name in ("expected_run_seq", *layer.numbers):
@@ -3967,6 +4210,18 @@ Mover = Reload | Action | Repair
 """What may change keys that no row of a run's files names."""
 
 
+def moved_up(spark: SparkSession, rows: DataFrame, mover: Mover) -> DataFrame:
+    """Give the rows (`file_id`, `row_order`) of files of complete loads, and of their repairs, their position."""
+    starts = [{"listed_id": file, "start": start} for file, start in mover.starts.items()]
+    listed = F.broadcast(local_rows(spark, starts, "listed_id string, start timestamp"))
+    rows = rows.withColumn("listed_id", F.coalesce("row_order.repair.file_id", "file_id"))
+    # A file that is no full load keeps its own instants, wherever it is listed.
+    is_full_load, own = F.col("row_order.phase") == 0, F.col("row_order.position")
+    position = F.when(is_full_load, F.greatest(own, "start")).otherwise(own)
+    moved = F.col("row_order").withField("position", position)
+    return rows.join(listed, on="listed_id", how="left").withColumn("row_order", moved).drop("start", "listed_id")
+
+
 def repair_of(ledger: Ledger, item: FileItem, loads: Loads) -> Repair:
     """Return what a run needs to know of a repair."""
     (original,) = ledger.files([item["repairs"]])
@@ -4220,8 +4475,8 @@ def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
         for original_id, repaired in of_file.get("repairs", {}).items():
             job.ledger.note_repairs(original_id, repaired)
         counted = {name: value for name, value in of_file.items() if name not in ("effect", "decides", "repairs")}
-        of_run = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"], "effect_amount": of_file["effect"]}
-        found = cast(SilverOfFile, {**of_run, **counted})
+        of_run = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"], **report_hash(intent)}
+        found = cast(SilverOfFile, {**of_run, "effect_amount": of_file["effect"], **counted})
         job.ledger.advance(file_id, status="in_silver", waiting_for="gold", found=found)
 
     with ThreadPoolExecutor(16) as pool:
@@ -5527,7 +5782,8 @@ def stored_of(run: SilverRun, table: str, keys: DataFrame) -> DataFrame:
         rows = run.branches.published_rows(table)
         return moved_up(run.spark, rows, run.reload) if run.reload else rows
     of_state = STATE if run.mover else (*IMAGE, "row_order")
-    names = of_state if table == "transactions" else TOMBSTONES
+    of_history = (*STATE, "op", "line", "repairs")
+    names = {"transactions": of_state, "tombstones": TOMBSTONES, "transaction_history": of_history}[table]
     return run.branches.published_rows_of(table, keys, names, between=(run.low, run.high), most=run.row_count)
 
 
@@ -5548,25 +5804,13 @@ def stored_rows(run: SilverRun, keys: DataFrame) -> DataFrame:
 # run's own, without an outcome.
 
 
-def moved_up(spark: SparkSession, rows: DataFrame, mover: Mover) -> DataFrame:
-    """Give the rows (`file_id`, `row_order`) of files of complete loads, and of their repairs, their position."""
-    starts = [{"listed_id": file, "start": start} for file, start in mover.starts.items()]
-    listed = F.broadcast(local_rows(spark, starts, "listed_id string, start timestamp"))
-    rows = rows.withColumn("listed_id", F.coalesce("row_order.repair.file_id", "file_id"))
-    # A file that is no full load keeps its own instants, wherever it is listed.
-    is_full_load, own = F.col("row_order.phase") == 0, F.col("row_order.position")
-    position = F.when(is_full_load, F.greatest(own, "start")).otherwise(own)
-    moved = F.col("row_order").withField("position", position)
-    return rows.join(listed, on="listed_id", how="left").withColumn("row_order", moved).drop("start", "listed_id")
-
-
 def candidates(run: SilverRun, good: DataFrame, file_ids: Sequence[str]) -> DataFrame:
     """Return the rows that may become the state of their key: the run's own, and those that a reload moves."""
     rows = good.select(*STATE, "op", "line", F.lit(True).alias("is_input"))
     if run.reload is None:
         return rows
     earlier = [file for file in run.reload.starts if file not in file_ids]
-    history = rows_in_effect(run).where(F.coalesce("row_order.repair.file_id", "file_id").isin(earlier))
+    history = rows_in_effect(run, None).where(F.coalesce("row_order.repair.file_id", "file_id").isin(earlier))
     moved = history.select(*STATE, "op", "line", F.lit(False).alias("is_input"))
     return rows.unionByName(moved_up(run.spark, moved, run.reload))
 
@@ -5686,18 +5930,26 @@ def missing_effects(missing: DataFrame, mover: Mover, *, run_seq: int) -> DataFr
 # all keys are.
 
 
-def rows_in_effect(run: SilverRun, own: DataFrame | None = None) -> DataFrame:
-    """Return the accepted rows that count, after an action or a repair (its `own` rows), as the history has them."""
+def history_of(run: SilverRun, keys: DataFrame | None) -> DataFrame:
+    """Return the rows of the history under these keys, or all."""
+    if not run.branches.rows_at_most("transaction_history"):
+        return columns_or_null(run.spark.range(0), HISTORY)
+    table = run.spark.table(run.branches.table("transaction_history"))
+    return table if keys is None else stored_of(run, "transaction_history", keys)
+
+
+def rows_in_effect(run: SilverRun, keys: DataFrame | None, own: DataFrame | None = None) -> DataFrame:
+    """Return the rows under these keys, or all, that count; after an action or a repair (its `own` rows)."""
     undone, mover = undone_files(run.spark.table(run.branches.table("decisions"))), run.mover
     if isinstance(mover, Action):
         undone = undone.where(F.col("file_id") != mover.file_id)
         if not mover.decision["in_effect"]:
             undone = undone.unionByName(local_rows(run.spark, [{"file_id": mover.file_id}], "file_id string"))
-    history = run.spark.table(run.branches.table("transaction_history")).select(*STATE, "op", "line", "repairs")
+    rows, repairs = (history_of(run, each).select(*STATE, "op", "line", "repairs") for each in (keys, None))
     if own is not None:
-        named = own.withColumn("repairs", F.col("row_order.repair.file_id"))
-        history = history.unionByName(named.select(*history.columns))
-    return in_effect(history, undone) if run.has_repairs or own is not None else without(history, undone)
+        named = own.withColumn("repairs", F.col("row_order.repair.file_id")).select(*rows.columns)
+        rows, repairs = rows.unionByName(named), repairs.unionByName(named)
+    return in_effect(rows, undone, repairs) if run.has_repairs or own is not None else without(rows, undone)
 
 
 def newest_rows(rows: DataFrame, floor: str | None) -> DataFrame:
@@ -5713,9 +5965,7 @@ def newest_rows(rows: DataFrame, floor: str | None) -> DataFrame:
 
 def settle(run: SilverRun, action: Action, keys: DataFrame) -> DataFrame:
     """Return the keys that do not stay as they are: with their newest row, if there is one, and what is `stored`."""
-    rows = moved_up(run.spark, rows_in_effect(run), action).select(*STATE, "op")
-    if not action.moves_loads:
-        rows = rows.join(broadcast_if_small(keys, run.row_count), on="dms_id", how="left_semi")
+    rows = moved_up(run.spark, rows_in_effect(run, keys), action).select(*STATE, "op")
     stored = stored_rows(run, keys).select(
         "dms_id", F.struct(*[name for name in STORED if name != "dms_id"]).alias("stored")
     )
@@ -5758,8 +6008,8 @@ def read_repair(begun: Run, repair: Repair) -> tuple[DataFrame, list[FileFigures
 
 def settle_repair(run: SilverRun, repair: Repair, own: DataFrame, keys: DataFrame) -> tuple[DataFrame, DataFrame]:
     """Return the classified rows of a repair, with what else becomes newest, and the stored rows that go."""
-    in_place = moved_up(run.spark, rows_in_effect(run, own), repair).where(~below(repair.floor))
-    rows = checkpointed(in_place.join(broadcast_if_small(keys, run.row_count), on="dms_id", how="left_semi"))
+    in_place = moved_up(run.spark, rows_in_effect(run, keys, own), repair)
+    rows = checkpointed(in_place.where(~below(repair.floor)))
     is_own, same_row = F.col("file_id") == repair.file_id, ["dms_id", "file_id", "row"]
     others, stored = newest_rows(rows.where(~is_own), None), checkpointed(stored_rows(run, keys))
     counted = rows.where(is_own).select("row", F.lit(True).alias("counts"))

@@ -93,8 +93,8 @@ def test_sweep_does_what_the_answer_says__terminal(
     stack: DeployedStack, function: Function, monkeypatch: pytest.MonkeyPatch, answer: str, handed: int, code: int
 ) -> None:
     put(stack, "transactions/a.csv")
-    monkeypatch.setattr(sweeping.typer, "confirm", lambda _: answer == "y")  # type: ignore[attr-defined]
-    monkeypatch.setattr(sweeping, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
+    monkeypatch.setattr("assay.options.typer.confirm", lambda *_, **__: answer == "y")
+    monkeypatch.setattr("assay.options.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
 
     assert (stack.assay("sweep", "--older-than", "0").exit_code, len(function.handed_on)) == (code, handed)
 

@@ -43,9 +43,12 @@ COMMANDS = (
     "passport",
     "query",
     "audit",
+    "verify",
+    "evidence",
     "explain",
     "undo",
     "redo",
+    "close",
     "replay",
     "resume",
     "maintain",
@@ -118,6 +121,7 @@ def test_help_names_every_command__operators_part_alone() -> None:
 def test_help_is_whole_sentences_and_names_the_exit_codes() -> None:
     done = run(("--help",))
     assert "..." not in done.stdout.partition("Commands:")[2]
-    assert "Exit codes: 0 success, 1 a check failed, 2 usage or environment, 130 interrupted." in " ".join(
-        done.stdout.split()
+    assert (
+        "Exit codes: 0 success, 1 a check failed or you said no, 2 usage or environment, 130 interrupted."
+        in " ".join(done.stdout.split())
     )
