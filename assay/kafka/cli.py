@@ -34,6 +34,9 @@ def kafka(
     config_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Such settings in a file, a line each: for passwords.")
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print an object per line for each object put, for programs.")
+    ] = False,
     stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
@@ -54,4 +57,4 @@ def kafka(
     place = Place(upload.bronze(open_target(stack, region, profile)), prefix, topic)
     limits = Limits(records=records, span_ms=span * 1000, size=size << 20)
     source = KafkaTopic(bootstrap, topic, group, settings)
-    raise typer.Exit(run(source, place, limits, quiet))
+    raise typer.Exit(run(source, place, limits, quiet, as_json=as_json))

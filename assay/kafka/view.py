@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from dataclasses import dataclass, field
 from time import monotonic
@@ -24,6 +25,7 @@ class View:
 
     topic: KafkaTopic
     progress: dict[int, Progress] = field(default_factory=dict)
+    as_json: bool = False
     _live: Live | None = None
     _told: dict[int, int] = field(default_factory=dict)
     _seen: deque[tuple[float, int]] = field(default_factory=deque)
@@ -50,7 +52,7 @@ class View:
             self._seen.popleft()
         if self._live:
             self._live.update(self.table(), refresh=True)
-        else:
+        if self.as_json or not self._live:
             self._print_new()
 
     def rate(self) -> float:
@@ -80,6 +82,12 @@ class View:
             if each.last and self._told.get(partition) != each.objects:
                 self._told[partition] = each.objects
                 lag = self.lag(partition)
+                if self.as_json:
+                    last = each.last
+                    told = {"partition": partition, "key": last.key, "first": last.first, "last": last.last}
+                    line = {**told, "records": last.records, "was_there": not last.is_new, "lag": lag}
+                    print(json.dumps(line, sort_keys=True, ensure_ascii=False), flush=True)
+                    continue
                 behind = "" if lag is None else f", lag {lag:,}"
                 told = f"{each.last.key}: offsets {each.last.first} to {each.last.last}"
                 console.note(console.shown(f"{told}, {self.rate():,.0f} records a second{behind}"), style="")

@@ -21,7 +21,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from reading.offsets import Span, merged
 
-from assay import console, offsets, passport, watch
+from assay import console, offsets, passport, stages, watch
 from assay.errors import UserError
 from assay.ledger import Item, Ledger, ending
 from assay.query import lake
@@ -137,10 +137,12 @@ def bridges_of(project: Path, bootstrap: str) -> Iterator[Bridges]:
         bridges.close()
 
 
-def play_topic(project: Path) -> int:
-    """Run the demo; return 0 if every offset is there and every figure is right."""
-    cloud = lifecycle.start(project)
-    play.heading(f"1. The local cloud runs at {cloud.endpoint}")
+def play_topic(project: Path) -> list[str]:
+    """Run the demo; return what is wrong, nothing if every offset is there and every figure is right."""
+    play.heading("1. Start the local cloud")
+    with console.working("starting"):
+        cloud = lifecycle.start(project)
+    console.out().print(f"  it listens at {cloud.endpoint}")
     play.heading("2. Deploy the stack (sam build, sam deploy)")
     play.deploy_quietly(project, cloud)
     target = local_target(cloud, project=project)
@@ -198,7 +200,7 @@ def _follow(stage: play.Stage, messages: Messages) -> list[Item]:
         stage.verdict.same(f"offsets that came twice in partition {each.number}", [], each.overlaps)
     files = [_uploaded(item) for item in reversed(stage.ledger.files()) if item["key"].startswith(PREFIX)]
     progress = [watch.FileProgress(file) for file in files]
-    with watch.showing() as show:
+    with watch.showing(stages.Pipeline(stage.target, stage.ledger)) as show:
         watch.wait(progress, stage.ledger, stage.target.stepfunctions, show, timeout_s=TIMEOUT_S, poll_s=_POLL_S)
     items = stage.ledger.get(file.file_id for file in files)
     for item in items.values():

@@ -19,6 +19,7 @@ from contract.items import (
     InspectedFile,
     PartitionOffsets,
     RejectionReason,
+    Waiver,
 )
 from contract.limits import EXAMPLE_BLOCKS
 from contract.subjects import subject_of
@@ -52,6 +53,7 @@ class Inspection:
 
     format: FileFormat = field(default_factory=FileFormat)
     load: DeclaredLoad | None = None
+    waives: Waiver | None = None
     offsets: PartitionOffsets | None = None
     kpis: Kpis | None = None
     control: Control = field(default_factory=Control)
@@ -69,6 +71,8 @@ class Inspection:
         item = InspectedFile(format=self.format, control=self._control_totals(), warnings=warnings)
         if self.load is not None:
             item["load"] = self.load
+        if self.waives is not None:
+            item["waives"] = self.waives
         if self.offsets is not None:
             item["offsets"] = self.offsets
         if self.kpis is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from contract.items import FileFailure, FileItem, Notice
 from contract.limits import NOTICE_WARNINGS
+from contract.subjects import subject_of
 from reading.rejection import stored_warnings
 from reading.visible import visible
 
@@ -20,18 +21,18 @@ if TYPE_CHECKING:
 MAXIMUM_SUBJECT = 99
 MAXIMUM_BODY_BYTES = 8_000
 _KEY_CHARACTERS = 1_024
-_QUARANTINED = "SELECT row, line, rules, raw FROM silver.quarantine WHERE file_id = '{}' ORDER BY row"
+_REPAIR = ("assay quarantine export --file {} --output rows.csv", "assay quarantine fix rows.csv")
+_LIST = ("assay quarantine --file {}",)
 _CLOSING = """
 What to do next
-  Nothing but the ledger was changed. The runbook, docs/runbook.md, section "Rejected file", has an answer to each of
-  the codes above. Correct the file and upload it: a new version, which with the instant of this one stands where this
-  one would have stood, below what has come since.
-  assay passport {file_id}
+  No money moved. The runbook, docs/runbook.md, section "Rejected file", has an answer to each of the codes above.
+  Correct the file and upload it: a new version, which with the instant of this one stands where this one would have
+  stood, below what has come since.
   assay upload FILE --as-of {instant}
 """
 _CLOSING_OF_FAILURE = """
 What to do next
-  Nothing but the ledger was changed, and no other file waits for this one. Where the function's log is, and what to
+  No money moved, and no other file waits for this one. Where the function's log is, and what to
   look for: docs/runbook.md, section "File that could not be examined". Then have the same version examined again, in
   its own place; nothing is uploaded:
   assay resume {file_id}
@@ -39,8 +40,9 @@ What to do next
 _CLOSING_OF_SWEEP = """
 
 What to do next
-  What was left behind goes on by itself; each file still gets its own mail. For a late file, ask its sender; for a gap,
-  have its offsets sent again. The runbook, docs/runbook.md, section "Sweep", says what each line means.
+  No money moved yet: what was left behind goes on by itself, and each file still gets its own mail. For a late file,
+  ask its sender; for a gap, have its offsets sent again. The runbook, docs/runbook.md, section "Sweep", says what each
+  line means.
   assay status --expected
   assay status --offsets
 """
@@ -71,7 +73,7 @@ def rejection_body(item: FileItem) -> str:
         lines += ["", "Seen as well", *seen]
     first = "A file was rejected. It changed nothing and stays in Bronze."
     instant = item.get("as_of_at", item["last_modified_at"])
-    return _body(first, item, "\n".join(lines), _CLOSING.format(file_id=item["file_id"], instant=instant))
+    return _body(first, item, "\n".join(lines), _CLOSING.format(instant=instant))
 
 
 def failure_body(item: FileItem, failed: FileFailure) -> str:
@@ -95,7 +97,7 @@ def notice_of(key: str, file_id: str, found: Inspection) -> Notice:
     return {
         "name": visible(key, most=_KEY_CHARACTERS),
         "ending": "published with warnings" if found.warnings else "published",
-        "text": f"{_warnings(stored_warnings(found.warnings))}{_quarantined(found, file_id)}",
+        "text": f"{_warnings(stored_warnings(found.warnings))}{_quarantined(found, key, file_id)}",
     }
 
 
@@ -107,12 +109,13 @@ def _warnings(warnings: list[str]) -> str:
     return "\n\nWarnings" + "".join(f"\n  {line}" for line in [*warnings[:NOTICE_WARNINGS], *left])
 
 
-def _quarantined(found: Inspection, file_id: str) -> str:
+def _quarantined(found: Inspection, key: str, file_id: str) -> str:
+    """Return the broken rows by rule, and the commands that bring them back; reference files are sent again."""
     if found.kpis is None or not found.kpis.broken_rules:
         return ""
     rules = "".join(f"\n  {rule:<22} {rows:,}" for rule, rows in found.kpis.broken_rules.most_common())
-    query = f'assay query "{_QUARANTINED.format(file_id)}"'
-    return f"\n\nQuarantined rows by rule (a row counts for each rule that it breaks){rules}\n  {query}"
+    commands = "".join(f"\n  {line.format(file_id)}" for line in (_REPAIR if subject_of(key).has_money else _LIST))
+    return f"\n\nQuarantined rows by rule (a row counts for each rule that it breaks){rules}{commands}"
 
 
 def sweep_subject(parts: Sequence[str], stage: str) -> str:

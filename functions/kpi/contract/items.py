@@ -6,6 +6,8 @@ DynamoDB holds text as S, counts as N, truth as BOOL, lists as L and the rest as
 
 from typing import Annotated, Literal, NotRequired, TypedDict
 
+from contract.closings import MonthMoved
+
 StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
 LayerName = Literal["silver", "gold"]
 ControlSource = Literal["metadata", "side-car", "trailer", "metadata and trailer", "side-car and trailer", "none"]
@@ -116,6 +118,22 @@ class PartitionOffsets(TypedDict):
     last: int
 
 
+class Waiver(TypedDict):
+    """What a waiver says: rows of its file that break a rule need no repair."""
+
+    rule: str
+    who: str
+    reason: str
+
+
+class RepairsOfFile(TypedDict):
+    """What became of a file's quarantined rows; those that are neither repaired nor waived are open."""
+
+    by: Annotated[list[str], "file ids of the repairs and waivers that Silver has taken, in effect or not"]
+    repaired: int
+    waived: int
+
+
 class FileKpis(TypedDict):
     """The figures of a file."""
 
@@ -172,8 +190,8 @@ class SilverOfFile(TypedDict):
     outcomes: Annotated[dict[str, int], "all seven"]
     amounts: Annotated[dict[str, str], "sum of the rows' amounts per outcome that occurs"]
     effect_amount: str
-    missing: NotRequired[Annotated[int, "markers: living keys that the reload deleted"]]
-    moved: NotRequired[Annotated[int, "markers: keys whose value another row of the load now gives"]]
+    missing: NotRequired[Annotated[int, "markers and repairs: living keys that they deleted, as nothing names them"]]
+    moved: NotRequired[Annotated[int, "markers and repairs: keys whose value another row now gives"]]
     settled: NotRequired[
         Annotated[
             dict[str, int],
@@ -181,6 +199,7 @@ class SilverOfFile(TypedDict):
         ]
     ]
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report_sha256: NotRequired[Annotated[str, "of the run's report"]]
 
 
 class GroupMovement(TypedDict):
@@ -202,12 +221,24 @@ class GoldChanges(TypedDict):
     largest: Annotated[list[GroupMovement], "the ten largest movements of one aggregate"]
 
 
+class GoldNotice(TypedDict):
+    """What the mails say of the Gold run that published a file, in words that can be sent as they are."""
+
+    ending: Annotated[str, "for the subject; empty, or that a closed month was changed"]
+    text: str
+
+
 class GoldOfFile(TypedDict):
     """Which Gold run published a file."""
 
     run_seq: int
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report_sha256: NotRequired[Annotated[str, "of the run's report"]]
     changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
+    closed: NotRequired[
+        Annotated[list[MonthMoved], "closed months that the run has changed, by channel: the 20 largest movements"]
+    ]
+    notice: NotRequired[GoldNotice]
 
 
 class Decision(TypedDict):
@@ -242,7 +273,8 @@ class FileItem(TypedDict):
     ]
     kind: Annotated[Literal["file", "action"], "`file`, `action`"]
     subject: Annotated[
-        str, "`transactions`, `cards`, `users`, `mcc_codes`, `load` for a marker; `undo` or `redo` for an action"
+        str,
+        "`transactions`, `cards`, `users`, `mcc_codes`, `load` for a marker, `waiver`; `undo` or `redo` for an action",
     ]
     bucket: Annotated[str, "of the object"]
     key: Annotated[str, "of the object"]
@@ -257,6 +289,9 @@ class FileItem(TypedDict):
     in_effect: Annotated[bool, "false until accepted, then true, unless the newest decision says otherwise"]
     decisions: NotRequired[Annotated[list[DecisionOfFile], "each undo and redo of the file, in order"]]
     decides: NotRequired[Annotated[Decision, "actions only"]]
+    repairs: NotRequired[Annotated[str, "repairs and waivers only: the file whose rows they close"]]
+    waives: NotRequired[Annotated[Waiver, "waivers only"]]
+    repaired: NotRequired[Annotated[RepairsOfFile, "only once a repair or a waiver of its rows was taken"]]
     waiting_for: NotRequired[
         Annotated[
             LayerName,
@@ -285,6 +320,9 @@ class FileItem(TypedDict):
     silver: NotRequired[Annotated[SilverOfFile, "what Silver did with it"]]
     gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
     execution_arn: NotRequired[Annotated[str, "of the workflow, the last one"]]
+    parked: NotRequired[
+        Annotated[str, "ARN of the execution that met an open breaker last; where it is the last one, no mail was sent"]
+    ]
     resumes: NotRequired[Annotated[int, "how often it was resumed; its execution is then `<name>-r<resumes>`"]]
     changes: Annotated[list[StatusChange], "each status change"]
 
@@ -296,6 +334,7 @@ class InspectedFile(TypedDict):
     control: ControlTotals
     warnings: list[str]
     load: NotRequired[DeclaredLoad]
+    waives: NotRequired[Waiver]
     offsets: NotRequired[PartitionOffsets]
     kpis: NotRequired[FileKpis]
     reasons: NotRequired[list[RejectionReason]]
@@ -382,6 +421,14 @@ class CalendarsItem(TypedDict):
     file_id: Annotated[str, "`calendars`"]
     kind: Annotated[Literal["calendars"], "`calendars`"]
     keys: Annotated[set[str], "of those that a walk has seen, or `assay expect` has written"]
+
+
+class ActionsItem(TypedDict):
+    """The item of the actions that may lack their mail."""
+
+    file_id: Annotated[str, "`actions`"]
+    kind: Annotated[Literal["actions"], "`actions`"]
+    ids: NotRequired[Annotated[set[str], "file ids of actions; the sweep drops one once its execution has ended"]]
 
 
 class LateItem(TypedDict):

@@ -1,9 +1,9 @@
 """`assay status --offsets`: what came of a topic, what is missing and why, and what came twice."""
 
-import json
 from typing import Any
 
 from deployed_stack import DeployedStack, file_item
+from documented_answers import conform
 
 FOLDER = "transactions/topics/orders"
 
@@ -22,7 +22,7 @@ def test_offsets_show_coverage_gaps_and_overlaps__three_partitions(stack: Deploy
     )
     stack.put(file_item())
 
-    told = json.loads(stack.assay("status", "--offsets", "--json").stdout)
+    told = conform("status", stack.assay("status", "--offsets", "--json").stdout)
 
     assert [(each["partition"], each.get("first"), each.get("last")) for each in told] == [
         (0, 0, 399),

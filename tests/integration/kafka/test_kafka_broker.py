@@ -6,6 +6,7 @@ from itertools import count
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
+from documented_answers import conform
 from kafka_bench import Bench, bench, until
 
 from devcloud.kafka.broker import Broker, running
@@ -24,8 +25,11 @@ def test_topic_comes_to_bronze_whole__ctrl_c_and_a_second_start(stand: Bench) ->
 
     before = set(stand.objects())
     stand.produce(1_000)
-    stand.bridge()
+    stand.bridge("--json")
     stand.await_all()
+    until(lambda: stand.log(1).read_text().count('"lag"') >= 3, "a line for each partition")
+    for line in (each for each in stand.log(1).read_text().splitlines() if each.startswith("{")):
+        conform("kafka", line)
     stand.check()
     assert before < set(stand.objects())
     assert "in Bronze already" not in stand.log(1).read_text()

@@ -287,7 +287,8 @@ def test_mail_is_inert__key_with_controls_and_commands() -> None:
     body = rejection_body(item)
     assert 'key      transactions/a"; $(touch x)<U+000A><U+001B>[31m b.csv\n' in body
     assert "Seen as well\n  Unknown columns, not read: 'note'.\n" in body
-    assert f"\n  assay passport {'f' * 64}\n" in body
+    assert re.findall(r"^  assay .*", body, re.MULTILINE) == ["  assay upload FILE --as-of 2024-01-01T00:00:00.000000Z"]
+    assert "No money moved." in body
 
 
 def test_notice_says_what_the_mail_adds__warnings_and_rules() -> None:
@@ -300,8 +301,8 @@ def test_notice_says_what_the_mail_adds__warnings_and_rules() -> None:
         f"\n\nWarnings{warnings}\n  and 2 more: see the passport"
         "\n\nQuarantined rows by rule (a row counts for each rule that it breaks)"
         "\n  date_unreadable        1,200\n  zip_impossible         2"
-        '\n  assay query "SELECT row, line, rules, raw FROM silver.quarantine WHERE file_id = '
-        f"'{'f' * 64}' ORDER BY row\""
+        f"\n  assay quarantine export --file {'f' * 64} --output rows.csv"
+        "\n  assay quarantine fix rows.csv"
     )
 
 
