@@ -84,8 +84,8 @@ class View:
                 lag = self.lag(partition)
                 if self.as_json:
                     last = each.last
-                    told = {"partition": partition, "key": last.key, "first": last.first, "last": last.last}
-                    line = {**told, "records": last.records, "was_there": not last.is_new, "lag": lag}
+                    place = {"partition": partition, "key": last.key, "first": last.first, "last": last.last}
+                    line = {**place, "records": last.records, "was_there": not last.is_new, "lag": lag}
                     print(json.dumps(line, sort_keys=True, ensure_ascii=False), flush=True)
                     continue
                 behind = "" if lag is None else f", lag {lag:,}"
