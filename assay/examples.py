@@ -29,6 +29,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("assay status", "the newest files"),
         ("assay status day.csv", "all versions of one file"),
         ("assay status --expected", "files that are to come"),
+        ("assay status --closed", "closed months, then and now"),
     ),
     "passport": (
         ("assay passport day.csv", "where each row and cent went"),
@@ -56,6 +57,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "redo": (
         ('assay redo day.csv --reason "it was right" --dry-run', "only look"),
         ('assay redo day.csv --reason "it was right"', "look, then decide"),
+    ),
+    "close": (
+        ("assay close 2026-06 --dry-run", "only look"),
+        ('assay close 2026-06 --reason "books of June"', "look, then decide"),
+        ('assay close 2026-06 --again --reason "late files"', "with the totals of now"),
     ),
     "replay": (
         ("assay replay --check", "rebuild and compare"),
