@@ -33,6 +33,7 @@ StackName = Annotated[
 ]
 Region = Annotated[str | None, typer.Option(help="The AWS region; a local cloud has its own.")]
 Profile = Annotated[str | None, typer.Option(help="The AWS profile. Naming one, here or in AWS_PROFILE, selects AWS.")]
+WHICH = "The key of a file, its end or any part of it that no other key has, or its file id."
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask: for scripts.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs, with money as text.")]

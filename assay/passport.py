@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from assay import console
+from assay.grid import Facts, Heading
 from assay.ledger import OUTCOMES, Item
 
 MEANINGS = {
@@ -20,6 +21,7 @@ MEANINGS = {
     "deleted": "removed",
 }
 
+CLOSED = {"repaired": "of these, corrected since", "waived": "of these, closed without a repair", "open": "of these"}
 LABELS = {
     "row_count": "rows",
     "total_amount": "",
@@ -52,7 +54,10 @@ def checks(item: Item) -> list[Check]:
     silver, kpis = item.get("silver"), item.get("kpis")
     if not silver or not kpis:
         return []
+    quarantined = silver["outcomes"].get("quarantined", 0)
+    found = [Check("quarantined rows = repaired + waived + open", quarantined, sum(_quarantine(item).values()))]
     return [
+        *(found if closed_rows(item) else []),
         Check("rows in file = sum of the seven outcomes", kpis["row_count"], sum(silver["outcomes"].values())),
         Check(
             "total amount of the file = sum over all outcomes",
@@ -60,6 +65,19 @@ def checks(item: Item) -> list[Check]:
             sum((Decimal(amount) for amount in silver["amounts"].values()), Decimal("0.00")),
         ),
     ]
+
+
+def closed_rows(item: Item) -> int:
+    """Return how many of a file's quarantined rows are repaired or waived."""
+    repaired = item.get("repaired", {})
+    return int(repaired.get("repaired", 0)) + int(repaired.get("waived", 0))
+
+
+def _quarantine(item: Item) -> dict[str, int]:
+    """Return what became of a file's quarantined rows; no more than there are can be open."""
+    repaired, rows = item.get("repaired", {}), item["silver"]["outcomes"].get("quarantined", 0)
+    counts = {name: int(repaired.get(name, 0)) for name in ("repaired", "waived")}
+    return {**counts, "open": max(0, rows - closed_rows(item))}
 
 
 def as_json(item: Item) -> dict[str, object]:
@@ -74,16 +92,18 @@ def render(item: Item, *, short: bool = False) -> RenderableType:
         parts += [_decision(item)]
     elif item.get("load"):
         parts += [_load(item)]
+    elif item.get("waives"):
+        parts += [_waiver(item)]
     elif item.get("kpis"):
         parts += [_kpis(item)]
-    if item.get("silver") and not (item.get("load") or item.get("decides")):
+    if item.get("silver") and not (item.get("load") or item.get("decides") or item.get("waives")):
         parts += [_outcomes(item)]
     parts += [_check_line(check) for check in checks(item)]
     parts += [Text(f"! {console.shown(warning)}", style="yellow") for warning in item.get("warnings", [])]
     parts += [
         Text(f"{reason['code']}: {console.shown(reason['text'])}", style="red") for reason in item.get("reasons", [])
     ]
-    parts += [Text(_decided(decision), style="bold yellow") for decision in item.get("decisions", [])]
+    parts += [Text(decided(decision), style="bold yellow") for decision in item.get("decisions", [])]
     if item.get("failed"):
         parts.append(_failed(item))
     if not short:
@@ -93,11 +113,11 @@ def render(item: Item, *, short: bool = False) -> RenderableType:
     return Group(*parts, Text(""))
 
 
-def _title(item: Item) -> Text:
+def _title(item: Item) -> RenderableType:
     is_undone = bool(item.get("decisions")) and not item["in_effect"]
     state = "failed" if item.get("failed") else "undone" if is_undone else item["status"]
     style = {"published": "green", "rejected": "red", "failed": "red"}.get(state, "yellow")
-    return Text.assemble(("Passport ", "bold"), (console.shown(item["key"]), "bold"), "  ", (state, f"bold {style}"))
+    return Heading("Passport ", console.shown(item["key"]), Text(f"  {state}", style=f"bold {style}"))
 
 
 def _load(item: Item) -> RenderableType:
@@ -115,7 +135,7 @@ def _load(item: Item) -> RenderableType:
             ("moved", f"{silver.get('moved', 0):,} keys whose value another row of the load now gives"),
             ("effect on Silver", console.money(Decimal(silver["effect_amount"]))),
         ]
-    return _facts(facts)
+    return Facts(facts)
 
 
 def _decision(item: Item) -> RenderableType:
@@ -131,10 +151,17 @@ def _decision(item: Item) -> RenderableType:
     if silver:
         facts += [(f"keys {name}", console.count(keys)) for name, keys in sorted(silver["settled"].items())]
         facts += [("effect on Silver", console.money(Decimal(silver["effect_amount"])))]
-    return _facts(facts)
+    return Facts(facts)
 
 
-def _decided(decision: Item) -> str:
+def _waiver(item: Item) -> RenderableType:
+    """Draw what a waiver closes, and why."""
+    said = item["waives"]
+    facts = [("waiver of", said["rule"]), ("of the file", item["repairs"])]
+    return Facts([*facts, ("who", console.shown(said["who"])), ("why", console.shown(said["reason"]))])
+
+
+def decided(decision: Item) -> str:
     done = "redone" if decision["in_effect"] else "undone"
     why = f": {decision['reason']}" if decision["reason"] else ""
     return console.shown(f"{done} at {decision['at']} by {decision['who']} in Silver run {decision['run_seq']}{why}")
@@ -145,21 +172,22 @@ def _kpis(item: Item) -> RenderableType:
     control = item.get("control", {})
     rows = [
         ("subject", item.get("subject", "")),
+        ("repairs rows of", item.get("repairs", "")),
         ("dialect", item.get("format", {}).get("dialect", "")),
         ("written with", _writing(item.get("format", {}))),
         ("ordered by", _order(item)),
         ("rows", console.count(kpis["row_count"])),
-        ("total amount", f"{console.money(Decimal(kpis['total_amount']))} ({_proof(control)})"),
+        ("total amount", f"{console.money(Decimal(kpis['total_amount']))} ({proof(control)})"),
         ("above and below 0", _sums(kpis)),
         ("sums modulo 10^16", _hashes(kpis)),
-        ("control totals", _control(control)),
+        ("control totals", control_totals(control)),
         ("keys", f"{kpis['distinct_keys']:,} distinct, {kpis['duplicate_keys']:,} repeated"),
         ("dates", f"{kpis.get('first_at', '-')} … {kpis.get('last_at', '-')}"),
         ("operations", _numbers(kpis.get("operations", {}))),
         ("channels", _numbers(kpis.get("channels", {}))),
         ("to be quarantined", _broken(kpis)),
     ]
-    return _facts([(name, value) for name, value in rows if value])
+    return Facts([(name, value) for name, value in rows if value])
 
 
 def _writing(shape: Item) -> str:
@@ -191,14 +219,14 @@ def _broken(kpis: Item) -> str:
     return f"{kpis.get('bad_rows', 0):,}{f': {told}' if told else ''}"
 
 
-def _proof(control: Item) -> str:
+def proof(control: Item) -> str:
     source = control.get("source", "none")
     if control.get("proven"):
         return f"proven by {source}"
     return "unproven: no control totals" if source == "none" else f"not what its {source} says"
 
 
-def _control(control: Item) -> str:
+def control_totals(control: Item) -> str:
     return ", ".join(
         f"{console.count(value) if isinstance(value, int) else console.money(Decimal(value))} {label}".strip()
         for name, label in LABELS.items()
@@ -219,12 +247,15 @@ def _hashes(kpis: Item) -> str:
 
 def _outcomes(item: Item) -> RenderableType:
     silver = item["silver"]
-    grid = console.table("", ("outcome", "rows", "amount", "meaning"), right=("rows", "amount"))
+    grid = console.table("", ("outcome", "rows", "amount", "meaning"), right=("rows", "amount"), spare=("meaning",))
     for outcome in OUTCOMES:
         amount = console.money(Decimal(silver["amounts"].get(outcome, "0.00")))
         grid.add_row(outcome, console.count(silver["outcomes"].get(outcome, 0)), amount, MEANINGS[outcome])
+        if outcome == "quarantined" and silver["outcomes"].get(outcome):
+            for name, number in _quarantine(item).items():
+                grid.add_row(f"  {name}", console.count(number), "", CLOSED[name])
     grid.add_section()
-    rows, amounts = (check.found for check in checks(item)) if checks(item) else (0, 0)
+    rows, amounts = (check.found for check in checks(item)[-2:]) if checks(item) else (0, 0)
     grid.add_row("sum", f"{rows:,}", f"{amounts:,}", "")
     grid.add_row("effect on Silver", "", console.money(Decimal(silver["effect_amount"])), "new minus before, per key")
     return grid
@@ -244,7 +275,7 @@ def _gold(item: Item) -> RenderableType:
         facts.append((f"{changes['table']}", f"{console.shown(moved['group'])}: {before} → {after}"))
     for month in item["gold"].get("closed", []):
         facts.append(("closed month", _closed_month(month)))
-    return _facts([(name, value) for name, value in facts if value])
+    return Facts([(name, value) for name, value in facts if value])
 
 
 def _closed_month(moved: Item) -> str:
@@ -272,7 +303,7 @@ def _identity(item: Item) -> RenderableType:
     names = ("file_id", "bucket", "key", "version_id", "sequencer", "size", "checksum", "last_modified_at", "as_of_at")
     checksum = item.get("checksum", {})
     told = {**item, **({"checksum": f"{checksum['algorithm']} {checksum['value']}"} if checksum else {})}
-    return _facts([(name, console.shown(str(told[name]))) for name in names if name in told])
+    return Facts([(name, console.shown(str(told[name]))) for name in names if name in told])
 
 
 def _runs(item: Item) -> RenderableType:
@@ -284,17 +315,8 @@ def _runs(item: Item) -> RenderableType:
     ]
     if "execution_arn" in item:
         facts.append(("execution", item["execution_arn"]))
-    return _facts(facts)
+    return Facts(facts)
 
 
 def _changes(item: Item) -> RenderableType:
-    return _facts([(change["status"], change["at"]) for change in item.get("changes", [])])
-
-
-def _facts(facts: list[tuple[str, str]]) -> RenderableType:
-    grid = console.table("", ("", ""))
-    grid.show_header = False
-    grid.box = None
-    for name, value in facts:
-        grid.add_row(Text(name, style="dim"), value)
-    return grid
+    return Facts([(change["status"], change["at"]) for change in item.get("changes", [])])

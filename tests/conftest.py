@@ -96,6 +96,14 @@ def _attributes_are_sent_as_they_are() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _durations_of_tests_are_nobodys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep what steps take in tests out of the cache of the person who runs them."""
+    kept = tmp_path_factory.mktemp("durations") / "durations.json"
+    with patch("assay.durations.path", return_value=kept):
+        yield
+
+
 class ByFile(LoadScopeScheduling):
     """Hands out whole files, whose tests share their fixtures; of some folders all as one, for their local cloud."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from contract.sql_types import ORDER_FIELDS
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -73,7 +74,14 @@ class Biography:
     def render(self, files: Mapping[str, str]) -> RenderableType:
         """Draw the rows that named the key, its effects, and where it stands."""
         names = ("run", "file", "row", "line", "op", "amount", "ordered by", "outcome", "because")
-        rows = console.table(f"Key {self.key}", names, right=("run", "row", "line", "amount"))
+        rows = console.table(
+            f"Key {self.key}",
+            names,
+            right=("run", "row", "line", "amount"),
+            keys=("file",),
+            lines=("ordered by",),
+            spare=("line", "ordered by", "op"),
+        )
         for row in self.rows:
             values = [
                 console.shown(files.get(row["file_id"], row["file_id"])),
@@ -85,7 +93,9 @@ class Biography:
             because = console.shown(self.reason(row, files))
             rows.add_row(f"{row['run_seq']:,}", *values, row["op"] or "", amount, at, row["outcome"], because)
         columns = ("run", "cause", "file", "before", "after", "effect")
-        effects = console.table("Its effects", columns, right=("run", "before", "after", "effect"))
+        effects = console.table(
+            "Its effects", columns, right=("run", "before", "after", "effect"), keys=("file",), spare=("cause",)
+        )
         for effect in self.effects:
             sides = ["" if effect[side] is None else console.money(effect[side]) for side in ("old", "new")]
             file = console.shown(files.get(effect["file_id"], effect["file_id"]))
@@ -96,8 +106,11 @@ class Biography:
 
     def reason(self, row: Row, names: Mapping[str, str]) -> str:
         """Say why a row did or did not win; `names` are the keys of the files by their id."""
+        repair = row["row_order"].get("repair")
         if row["file_id"] in self.undone:
             return "its file is undone"
+        if repair and repair["file_id"] in self.undone:
+            return "the file that it repairs is undone"
         if row["outcome"] in MOVES:
             return "the newest row of its key"
         if row["outcome"] == "unchanged":
@@ -113,7 +126,8 @@ class Biography:
 
 def order(row: Row) -> tuple[Any, ...]:
     """Return the order of a row (section 4 of the data contract), to be compared."""
-    return tuple(row["row_order"].values())
+    *place, repair = {**dict.fromkeys(ORDER_FIELDS), **row["row_order"]}.values()
+    return (*place, tuple(repair.values()) if repair else ())
 
 
 def place(row: Row, names: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -87,3 +88,11 @@ class Resumer:
                 return False
             raise
         return True
+
+
+def resume_all(target: Target, found: Sequence[Resumable], closes: str | None) -> list[Resumable]:
+    """Close a layer's breaker if one is named, and resume the files; return those that somebody else resumed first."""
+    resumer = Resumer(target)
+    if closes:
+        resumer.close_breaker(closes)
+    return [each for each in found if not resumer.resume(each)]

@@ -15,7 +15,7 @@ from typing import Any, cast
 import boto3
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
-from contract.closings import CLOSED, ClosedItem
+from contract.closings import CLOSED, CLOSED_MONTHS, ClosedItem
 from contract.items import (
     Decision,
     DecisionOfFile,
@@ -23,6 +23,7 @@ from contract.items import (
     GoldOfFile,
     LayerName,
     RejectionReason,
+    RepairsOfFile,
     SilverOfFile,
     StatusName,
 )
@@ -100,7 +101,9 @@ class Ledger:
 
     def closings(self, months: Iterable[str]) -> list[ClosedItem]:
         """Return the items of those of some months that are closed, read consistently."""
-        return cast(list[ClosedItem], self.files(f"{CLOSED}{month}" for month in months))
+        item = self._table.get_item(Key={"file_id": CLOSED_MONTHS}, ConsistentRead=True).get("Item", {})
+        closed = cast(set[str], item.get("months", set())).intersection(months)
+        return cast(list[ClosedItem], self.files(f"{CLOSED}{month}" for month in sorted(closed)))
 
     def waiting(self, also: str | None) -> list[FileItem]:
         """Return the files that wait for this layer, those first that have waited longest.
@@ -241,8 +244,16 @@ class Ledger:
             if not is_refused(error):
                 raise
 
+    def note_repairs(self, file_id: str, found: RepairsOfFile) -> None:
+        """Keep what became of a file's quarantined rows; doing it twice does nothing."""
+        self._table.update_item(
+            Key={"file_id": file_id},
+            UpdateExpression="SET repaired = :found",
+            ExpressionAttributeValues={":found": cast(dict[str, Any], found)},
+        )
+
     def reject(self, file_id: str, reasons: list[RejectionReason]) -> None:
-        """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
+        """Reject a file that was accepted and is not in Silver: a declared reload, a repair or a waiver."""
         at, found = now_text(), self.files([file_id])
         change = [{"status": "rejected", "at": at}]
         # Its workflow, if it has one, mails it: the function, should its event come again, need not.

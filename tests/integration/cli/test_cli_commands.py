@@ -2,6 +2,7 @@
 
 import errno
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +36,8 @@ def test_upload_sends_large_files_in_parts__same_bytes(
     monkeypatch.setattr("assay.upload.PART", 5 * 1024**2)
     content = bytes(range(256)) * (6 * 1024**2 // 256)
     (tmp_path / "large.csv").write_bytes(content)
+    counted: list[int] = []
+    monkeypatch.setattr("assay.console.transferring", lambda what, size: nullcontext(counted.append))
 
     result = stack.assay("upload", "large.csv", "--control", "10:5.5")
 
@@ -42,6 +45,7 @@ def test_upload_sends_large_files_in_parts__same_bytes(
     assert found["Body"].read() == content
     assert found["Metadata"] == {"row-count": "10", "total-amount": "5.50"}
     assert found["VersionId"] in result.stdout
+    assert counted == [5 * 1024**2, 1024**2]
 
 
 def test_upload_refuses__bucket_without_versions(stack: DeployedStack, tmp_path: Path) -> None:
@@ -490,7 +494,9 @@ def test_passport_takes_the_named_version__of_two(stack: DeployedStack) -> None:
     ("key", "message"),
     [
         ("none.csv", "the ledger knows no file none.csv"),
+        ("b.csv", "did you mean transactions/x/a.csv or transactions/y/a.csv? List the files: assay status"),
         ("a.csv", "may be any of transactions/x/a.csv, transactions/y/a.csv"),
+        ("a.c", "may be any of transactions/x/a.csv, transactions/y/a.csv"),
     ],
 )
 def test_passport_cannot_choose__no_such_key_or_several(stack: DeployedStack, key: str, message: str) -> None:
@@ -499,3 +505,25 @@ def test_passport_cannot_choose__no_such_key_or_several(stack: DeployedStack, ke
     result = stack.assay("passport", key)
 
     assert (result.exit_code, message in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("part", ["/summer-2026.csv", "mmer-2026.csv", "summer"])
+def test_file_is_named_by_a_part_of_its_key__no_other_key_has_it(stack: DeployedStack, part: str) -> None:
+    stack.put(file_item("x/summer-2026.csv"), file_item("x/winter-2026.csv"))
+
+    assert json.loads(stack.assay("passport", part, "--json").stdout)["key"] == "transactions/x/summer-2026.csv"
+
+
+def test_file_is_named_by_its_whole_name__although_another_key_ends_so(stack: DeployedStack) -> None:
+    stack.put(file_item("x/a.csv"), file_item("x/beta.csv"))
+
+    assert json.loads(stack.assay("passport", "a.csv", "--json").stdout)["key"] == "transactions/x/a.csv"
+
+
+@pytest.mark.parametrize("command", ["undo", "redo", "resume"])
+def test_part_of_a_key_is_not_enough__nobody_is_asked(stack: DeployedStack, command: str) -> None:
+    stack.put(file_item("x/beta.csv"))
+
+    result = stack.assay(command, "a.csv", "--yes")
+
+    assert (result.exit_code, "the ledger knows no file a.csv" in result.stderr) == (2, True)

@@ -50,6 +50,7 @@ def close(pipeline: Pipeline, month: str) -> ClosedItem:
     item = item_of(Month(month, cut, channels, None), who="ann", reason="", at=AT)
     assert list(differences(item, ClosedItem)) == []
     pipeline.table.put_item(Item=item)
+    pipeline.table.put_item(Item={"file_id": "closed", "kind": "closed months", "months": {month}})
     return item
 
 
