@@ -11,12 +11,15 @@ import boto3
 import pytest
 from glue_pipeline import GOLD, SILVER, Event, Killed, Pipeline, csv, put
 
+from assay.evidence.checks import check
 from glue.lake.ledger import Ledger
 
 BEFORE_INTENT = {
     "silver": ["started", "begun", "staged", "read", "classified", "written", "proved", "before_intent"],
     "gold": ["started", "begun", "dimensions_written", "facts_written", "aggregate_written", "proved", "before_intent"],
 }
+TELLING = {"silver": ["begun", "classified", "before_intent"], "gold": ["dimensions_written", "before_intent"]}
+"""The steps before which a run has done nothing yet, a good part, and all; at the others it dies in the slow tests."""
 AFTER_FAST_FORWARDS = ["files_advanced", "published"]
 FIRST = csv("1,1.00,2023-01-01,chip,5,", "2,2.00,2023-01-31,,5,", "3,3.00,2023-02-01,,6,")
 SECOND = csv("2,2.50,2023-03-01,swipe,6,", "4,4.00,2023-01-01,,7,", "1,1.00,2023-01-01,chip,5,", "x,1.00,2023-01-01,,,")
@@ -66,7 +69,17 @@ def test_run_commits_each_table_three_times_at_most__changed_rows(
 def outcome_of(pipeline: Pipeline, layer: str) -> dict[str, Any]:
     layers = [pipeline.item(f"layer#{name}") for name in ("silver", "gold")]
     runs = [(item["run_seq"], "intent" in item, "in_progress" in item) for item in layers]
-    return {**pipeline.tables(layer), "passports": pipeline.passports(), "runs": runs}
+    return {**pipeline.tables(layer), "passports": pipeline.passports(), "runs": runs, "chains": chains(pipeline)}
+
+
+def chains(pipeline: Pipeline) -> list[list[str]]:
+    """Return the hashes of all runs; of Gold's only Silver's that they show, since they name its random snapshots."""
+    evidence = pipeline.evidence()
+    (silver, gold), faults = check(evidence)
+    # Neither Bronze nor the tables were collected.
+    assert [fault for fault in faults if not fault.what.startswith(("Bronze ", "silver.transaction_effects"))] == []
+    shown = [run.report["totals"]["silver_report_sha256"] for run in gold.runs]
+    return [[run.sha256 for run in silver.runs], shown]
 
 
 def fast_forwards(pipeline: Pipeline, layer: str) -> list[str]:
@@ -92,13 +105,19 @@ def money_agrees(pipeline: Pipeline, snapshots: Mapping[str, int] | None = None)
     return len(found) == 1
 
 
-@pytest.mark.parametrize("layer", ["silver", "gold"])
-def test_job_recovers__killed_at_every_step_before_its_commit(
-    layer: str, before: dict[str, Pipeline], undisturbed: dict[str, Pipeline]
+@pytest.mark.parametrize(
+    ("layer", "steps"),
+    [
+        *(pytest.param(layer, steps, id=layer) for layer, steps in TELLING.items()),
+        *(pytest.param(*each, id=f"{each[0]}, every step", marks=pytest.mark.slow) for each in BEFORE_INTENT.items()),
+    ],
+)
+def test_job_recovers__killed_at_steps_before_its_commit(
+    layer: str, steps: list[str], before: dict[str, Pipeline], undisturbed: dict[str, Pipeline]
 ) -> None:
     pipeline = before[layer].fork()
     seen_before = pipeline.tables(layer)
-    for step in BEFORE_INTENT[layer]:
+    for step in steps:
         pipeline.kill(layer, step)
         assert "intent" not in pipeline.item(f"layer#{layer}")
     assert pipeline.tables(layer) == seen_before, "readers saw rows before the intent"
@@ -128,7 +147,7 @@ def test_job_recovers__killed_at_every_step_after_its_commit(
     assert outcome_of(pipeline, layer) == outcome_of(undisturbed[layer], layer)
 
 
-@pytest.mark.parametrize("layer", ["silver", "gold"])
+@pytest.mark.parametrize("layer", [pytest.param("silver", marks=pytest.mark.slow), "gold"])
 def test_job_recovers__killed_once_between_two_fast_forwards(
     layer: str, before: dict[str, Pipeline], undisturbed: dict[str, Pipeline]
 ) -> None:
@@ -151,7 +170,7 @@ def with_third(undisturbed: dict[str, Pipeline], third: Event) -> dict[str, Pipe
     return found
 
 
-@pytest.mark.parametrize("step", ["written", "after_intent"])
+@pytest.mark.parametrize("step", ["written", pytest.param("after_intent", marks=pytest.mark.slow)])
 def test_silver_recovers__killed_and_a_new_file_has_come(
     step: str, before: dict[str, Pipeline], with_third: dict[str, Pipeline], third: Event
 ) -> None:
@@ -162,7 +181,7 @@ def test_silver_recovers__killed_and_a_new_file_has_come(
     assert outcome_of(pipeline, "silver") == outcome_of(with_third["silver"], "silver")
 
 
-@pytest.mark.parametrize("step", ["facts_written", "after_intent"])
+@pytest.mark.parametrize("step", [pytest.param("facts_written", marks=pytest.mark.slow), "after_intent"])
 def test_gold_recovers__killed_and_silver_has_moved_on(
     step: str, before: dict[str, Pipeline], with_third: dict[str, Pipeline], third: Event
 ) -> None:

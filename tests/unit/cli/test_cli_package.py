@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import shutil
 import subprocess
@@ -74,7 +75,12 @@ def development() -> set[str]:
 
 def imported(*folders: str) -> set[str]:
     """Return the packages that the modules below some folders import, for types alone too."""
-    trees = [ast.parse(path.read_text()) for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    return set().union(*map(imported_below, folders))
+
+
+@functools.cache
+def imported_below(folder: str) -> set[str]:
+    trees = [ast.parse(path.read_text()) for path in (ROOT / folder).rglob("*.py")]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     tops = {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     tops |= {node.module.partition(".")[0] for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
