@@ -20,7 +20,7 @@ MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
 def verify(as_json: AsJson = False, stack: StackName = None, region: Region = None, profile: Profile = None) -> None:
-    """Prove that nobody has changed a report, a file, a passport, the ledger or a table. Exits 1 if anybody has.
+    """Prove that nothing was changed since. Exits 1, and names it, if anything was.
 
     Walks the chain of all runs from the head in the ledger to the first one, and holds the ledger, the passports,
     Bronze's checksums and the totals of the tables to it. Reads everything, and writes nothing.
@@ -40,9 +40,10 @@ def evidence(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Pack what an auditor needs of a month, with a script that checks it offline. Exits 1 if anything was changed.
+    """Pack a month for an auditor. Exits 1 if anything was changed since.
 
-    The pack is written all the same: it shows what was changed.
+    A script in the pack, verify.py, checks it offline. The pack is also written where something was changed: it shows
+    what that is.
     """
     from assay import console
     from assay.evidence import pack
