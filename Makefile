@@ -10,7 +10,7 @@ OF_GOLD := $(wildcard $(GLUE)/test_*gold*.py) $(GLUE)/test_references.py
 OF_BOTH := $(patsubst %,$(GLUE)/test_%.py,compaction histories replay)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-kpi test-silver test-gold test-slow fuzz lint types unit integration export notebook notebooks bench bench-full lock down clean
+.PHONY: help setup demo pictures test test-kpi test-silver test-gold test-slow fuzz lint types unit integration export notebook notebooks bench bench-full lock down clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ $(SETUP): requirements.lock requirements-setup.lock pyproject.toml
 
 demo: setup ## Bring up the local cloud, deploy, and see files flow from Bronze to Gold
 	@$(BIN)/assay demo
+
+pictures: demo ## Draw the README's pictures from what the demo shows
+	@$(BIN)/python -m tools.make_pictures
 
 test: setup lint types ## Run all checks and tests but the slowest, in two processes (WORKERS=2)
 	@$(BIN)/python -m pytest -n $(WORKERS)
@@ -79,7 +82,7 @@ notebook: setup ## Open the notebooks in Jupyter Lab, with local Spark and with 
 	@$(BIN)/python -m devcloud.notebook.lab
 
 notebooks: setup ## Run the notebooks' tests: AWS's Glue kernel on a local cloud, Jupyter Lab
-	@$(BIN)/python -m pytest tests/notebooks
+	@$(BIN)/python -m pytest -m "slow or not slow" tests/notebooks
 
 bench: $(BENCH) ## Measure the pipeline in its short profile (a few minutes); docs/benchmarks.md shows it then
 	@$(BIN)/python -m benchmarks short

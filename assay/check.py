@@ -117,7 +117,7 @@ def render(checked: Checked) -> RenderableType:
         kpis = checked.found.kpis
         total = kpis.bad_rows if kpis else len(checked.broken)
         title = f"Broken rows: {len(checked.broken):,} of {total:,}"
-        grid = console.table(title, ("row", "line", "rules", "raw"), right=("row", "line"))
+        grid = console.table(title, ("row", "line", "rules", "raw"), right=("row", "line"), lines=("raw",))
         for row in checked.broken:
             line = "" if row.line is None else str(row.line)
             grid.add_row(str(row.row), line, ", ".join(row.rules), console.shown(row.raw))

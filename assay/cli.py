@@ -1,4 +1,6 @@
-"""The `assay` command line. Exit codes: 0 success, 1 a check failed, 2 usage or environment, 130 interrupted.
+"""The `assay` command line.
+
+Exit codes: 0 success, 1 a check failed or you said no, 2 usage or environment, 130 interrupted.
 
 Each command imports what it needs when it runs, so that help and usage errors answer at once.
 """
@@ -6,23 +8,23 @@ Each command imports what it needs when it runs, so that help and usage errors a
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from contextlib import nullcontext, redirect_stdout
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
-from assay import notebooks, sending, sweeping, workshop
+from assay import closing, notebooks, sending, sweeping, watching, workshop
 from assay.errors import UserError
 from assay.evidence import cli as evidence
+from assay.examples import epilog
 from assay.explain import cli as explanation
 from assay.load import cli as load
-from assay.options import CHECK_FAILED, UNUSABLE, AsJson, Profile, Region, StackName, open_ledger, open_target
+from assay.options import CHECK_FAILED, UNUSABLE, WHICH, AsJson, Profile, Region, StackName, open_ledger, open_target
 from assay.replay import cli as replay
+from assay.report import cli as reporting
 from assay.resume import cli as resume
 from assay.undo import cli as undo
-
-if TYPE_CHECKING:
-    pass
 
 
 class Group(TyperGroup):
@@ -32,7 +34,8 @@ class Group(TyperGroup):
         return [*super().list_commands(ctx), workshop.SAMPLE]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        return workshop.sample_command() if cmd_name == workshop.SAMPLE else super().get_command(ctx, cmd_name)
+        is_sample = cmd_name == workshop.SAMPLE
+        return with_examples(workshop.sample_command() if is_sample else super().get_command(ctx, cmd_name), cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -45,6 +48,15 @@ class Group(TyperGroup):
         raise typer.Exit(UNUSABLE)
 
 
+def with_examples(command: Any, name: str) -> Any:
+    """End the help of a command, and of those below it, with its examples."""
+    if command is not None:
+        command.epilog = epilog(name)
+        for inner, below in getattr(command, "commands", {}).items():
+            with_examples(below, f"{name} {inner}")
+    return command
+
+
 app = typer.Typer(
     cls=Group,
     no_args_is_help=True,
@@ -52,11 +64,31 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Upload files of transactions, follow them to Gold, and account for every row and every cent.",
-    epilog="Exit codes: 0 success, 1 a check failed, 2 usage or environment, 130 interrupted.",
+    epilog=epilog(
+        "", "Exit codes: 0 success, 1 a check failed or you said no, 2 usage or environment, 130 interrupted."
+    ),
 )
 
 app.add_typer(load.app, name="load")
 app.add_typer(notebooks.app, name="notebooks")
+
+
+def tell_version(asked: bool) -> None:
+    """Print the version of the installed package, and end."""
+    if asked:
+        from importlib.metadata import version
+
+        print(f"assay {version('assay')}")
+        raise typer.Exit
+
+
+@app.callback()
+def assay(
+    version: Annotated[
+        bool, typer.Option("--version", callback=tell_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Hold the options of the command line itself."""
 
 
 def expected(error: Exception) -> UserError | None:
@@ -85,15 +117,17 @@ app.command("down")(workshop.down)
 app.command("deploy")(workshop.deploy)
 app.command("upload")(sending.upload_files)
 app.command("check")(sending.check_files)
+app.command("watch")(watching.watch)
 app.command("sweep")(sweeping.sweep)
 app.command("expect")(sweeping.expect)
 
 
 @app.command("status")
 def show_status(
-    key: Annotated[str | None, typer.Argument(help="One file, by key or file id: list its versions.")] = None,
+    key: Annotated[str | None, typer.Argument(help=f"{WHICH} List its versions.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many files to list.")] = 20,
     expected: Annotated[bool, typer.Option("--expected", help="List the expected files instead.")] = False,
+    closed: Annotated[bool, typer.Option("--closed", help="List the closed months, then and now, instead.")] = False,
     as_json: AsJson = False,
     stack: StackName = None,
     region: Region = None,
@@ -107,6 +141,9 @@ def show_status(
         sweeping.show_expected(target, as_json=as_json)
         return
     ledger = open_ledger(target)
+    if closed:
+        closing.show_closed(target, ledger, as_json=as_json)
+        return
     items = ledger.versions(key) if key else ledger.files()
     if as_json:
         console.print_json(items[:limit])
@@ -114,6 +151,8 @@ def show_status(
         console.out().print(status.render_versions(items[:limit], target.logs()))
     elif items:
         console.out().print(status.render_list(items[:limit], len(items)))
+        if actions := ledger.open_actions():
+            console.out().print(status.render_actions(actions))
         for layer, since in ledger.open_breakers().items():
             console.note(status.breaker_line(layer, since), style="bold red")
     else:
@@ -122,7 +161,7 @@ def show_status(
 
 @app.command("passport")
 def show_passport(
-    key: Annotated[str, typer.Argument(help="The key of the file, the end of it, or its file id.")],
+    key: Annotated[str, typer.Argument(help=WHICH)],
     version: Annotated[str | None, typer.Option(help="The object version; the newest one by default.")] = None,
     as_json: AsJson = False,
     stack: StackName = None,
@@ -145,9 +184,15 @@ def show_passport(
 @app.command("query")
 def ask(
     statement: Annotated[
-        str | None, typer.Argument(metavar="SQL", help="One SELECT; without it, list the tables.")
+        str | None,
+        typer.Argument(metavar="SQL", help="One SELECT, SHOW TABLES or DESCRIBE; without it, list the tables."),
     ] = None,
     form: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="How to print the rows.")] = "table",
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    vertical: Annotated[
+        bool,
+        typer.Option("--vertical", "-x", help="Print a line for each value, as of a row that is too wide."),
+    ] = False,
     excel_safe: Annotated[
         bool, typer.Option("--excel-safe", help="With csv: put an apostrophe before text that looks like a formula.")
     ] = False,
@@ -163,17 +208,22 @@ def ask(
     """Run SQL over the published tables. They are silver.* and gold.*; instants are UTC."""
     from assay import athena, console, query, query_output
 
+    form = "json" if as_json else form
     if excel_safe and form != "csv":
         raise UserError("--excel-safe is for CSV", "add --format csv")
     target = open_target(stack, region, profile)
     if engine == "athena" and statement is not None:
-        query_output.print_answer(athena.ask(target, statement, work_group), form, excel_safe=excel_safe)
+        query_output.print_answer(
+            athena.ask(target, statement, work_group), form, excel_safe=excel_safe, vertical=vertical
+        )
         return
     with query.lake(target) as lake:
-        if statement is None:
+        if statement is None and form == "table":
             console.out().print("\n".join(lake.listed()) or "nothing published yet")
         else:
-            query_output.print_answer(lake.ask(statement), form, excel_safe=excel_safe)
+            query_output.print_answer(
+                lake.ask(statement or "SHOW TABLES"), form, excel_safe=excel_safe, vertical=vertical
+            )
 
 
 @app.command("audit")
@@ -207,9 +257,11 @@ def run_audit(
 app.command("verify")(evidence.verify)
 app.command("evidence")(evidence.evidence)
 app.command("explain")(explanation.explain)
-app.command("undo")(undo.undo)
-app.command("redo")(undo.redo)
+app.command("undo", help=undo.UNDO)(undo.command(in_effect=False))
+app.command("redo", help=undo.REDO)(undo.command(in_effect=True))
+app.command("close")(closing.close)
 app.command("replay")(replay.replay)
+app.command("report")(reporting.report)
 app.command("resume")(resume.resume)
 
 
@@ -236,6 +288,7 @@ def maintain_tables(
 @app.command("smoke")
 def try_stack(
     timeout: Annotated[float, typer.Option(help="The longest time to wait for each file, in minutes.")] = 30,
+    as_json: AsJson = False,
     stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
@@ -248,10 +301,14 @@ def try_stack(
     from assay import audit, console, smoke
 
     target = open_target(stack, region, profile)
-    tried = smoke.smoke(target, open_ledger(target), timeout_s=timeout * 60)
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        tried = smoke.smoke(target, open_ledger(target), timeout_s=timeout * 60)
+    if as_json:
+        console.print_json(smoke.as_json(tried))
     if tried.code:
         raise typer.Exit(tried.code)
-    console.out().print(smoke.render(tried))
+    if not as_json:
+        console.out().print(smoke.render(tried))
     local = " in AWS; here they are free" if target.is_local else ""
     console.note(f"The job runs took {tried.dpu_hours:.2f} DPU hours, about ${tried.dollars}{local}.")
     wrong = audit.differences(list(tried.checks))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 Item = dict[str, Any]
 
 STATUSES = ("received", "accepted", "in_silver", "published")
-IN_SILVER = ("in_silver", "published")
 OUTCOMES = ("quarantined", "unchanged", "stale", "superseded", "inserted", "updated", "deleted")
 LISTED = (
     "file_id",
@@ -39,6 +39,8 @@ LISTED = (
     "decisions",
 )
 FILE_ID = re.compile("[0-9a-f]{64}")
+CANDIDATES = 10
+NEAREST = 3
 BATCH = 100  # BatchGetItem takes no more keys
 
 
@@ -60,10 +62,21 @@ class Ledger:
         )
         return sorted(items, key=newest, reverse=True)
 
-    def versions(self, key: str) -> list[Item]:
-        """Return the versions of one key, newest first; the key may lack its folder if it is clear without.
+    def open_actions(self) -> list[Item]:
+        """Scan for the whole items of undos and redos that are not through: in progress, or failed; newest first."""
+        items = self._scan(
+            FilterExpression="#kind = :action AND #status <> :published",
+            ExpressionAttributeNames={"#kind": "kind", "#status": "status"},
+            ExpressionAttributeValues={":action": {"S": "action"}, ":published": {"S": "published"}},
+            ConsistentRead=True,
+        )
+        return sorted(items, key=lambda item: str(item["decides"]["at"]), reverse=True)
 
-        A file id names its version alone, without a scan: mails name files so.
+    def versions(self, key: str, *, parts: bool = True) -> list[Item]:
+        """Return the versions of one key, newest first; its end or any part of it will do where no other key has it.
+
+        Without `parts` it may only lack its folders. A file id names its version alone, without a scan: mails name
+        files so. Raises UserError with the candidates where several keys fit, and with the nearest where none does.
         """
         if FILE_ID.fullmatch(key) and (found := self.get([key])):
             return list(found.values())
@@ -77,12 +90,21 @@ class Ledger:
         by_key: dict[str, list[Item]] = {}
         for item in items:
             by_key.setdefault(item["key"], []).append(item)
-        matching = [name] if name in by_key else sorted(key for key in by_key if key.endswith("/" + name))
+        matching = keys_named(name, by_key, parts=parts)
         if not matching:
-            raise UserError(f"the ledger knows no file {key}", "list the files: assay status")
+            raise self._unknown(key)
         if len(matching) > 1:
-            raise UserError(f"{key} may be any of {', '.join(matching)}", "name one of them in full")
+            raise ambiguous(key, matching)
         return sorted(by_key[matching[0]], key=newest, reverse=True)
+
+    def _unknown(self, key: str) -> UserError:
+        """Return an error for a key that no file has, with the keys that come nearest to it."""
+        known = sorted({item["key"] for item in self.files()})
+        names = [each.rpartition("/")[2] for each in known]
+        close = get_close_matches(key.rpartition("/")[2], names, NEAREST)
+        near = [each for each, name in zip(known, names, strict=True) if name in close][:NEAREST]
+        meant = f"did you mean {' or '.join(near)}? " if near else ""
+        return UserError(f"the ledger knows no file {key}", f"{meant}List the files: assay status")
 
     def whole(self, kind: str = "file") -> list[Item]:
         """Scan for the whole items of all files, or of all actions."""
@@ -93,6 +115,17 @@ class Ledger:
                 ExpressionAttributeValues={":kind": {"S": kind}},
                 ConsistentRead=True,
             )
+        )
+
+    def each(self, names: Sequence[str], kinds: Sequence[str] = ("file", "action")) -> Iterator[Item]:
+        """Scan for the items of all files and actions, page by page, with these attributes alone."""
+        values = {f":kind{number}": {"S": kind} for number, kind in enumerate(kinds)}
+        return self._scan(
+            FilterExpression=f"#kind IN ({', '.join(values)})",
+            ProjectionExpression=", ".join(f"#{name}" for name in names),
+            ExpressionAttributeNames={"#kind": "kind"} | {f"#{name}": name for name in names},
+            ExpressionAttributeValues=values,
+            ConsistentRead=True,
         )
 
     def published(self) -> list[Item]:
@@ -148,6 +181,23 @@ class Ledger:
     def _scan(self, **arguments: Any) -> Iterator[Item]:
         pages = self._client.get_paginator("scan").paginate(TableName=self._table, **arguments)
         return (plain(item) for page in pages for item in page["Items"])
+
+
+def keys_named(name: str, keys: Collection[str], *, parts: bool = True) -> list[str]:
+    """Return the keys that a name may stand for: the key itself, else those it ends, else those it is a part of."""
+    fits: tuple[Callable[[str], bool], ...] = (
+        lambda key: key == name,
+        lambda key: key.endswith("/" + name),
+        lambda key: key.endswith(name),
+        lambda key: name in key,
+    )
+    return next((found for fit in fits[: None if parts else 2] if (found := sorted(filter(fit, keys)))), [])
+
+
+def ambiguous(name: str, keys: Sequence[str]) -> UserError:
+    """Return an error that lists the keys which a name may stand for."""
+    more = f" and {len(keys) - CANDIDATES:,} more" if len(keys) > CANDIDATES else ""
+    return UserError(f"{name} may be any of {', '.join(keys[:CANDIDATES])}{more}", "name more of the one you mean")
 
 
 def file_id(bucket: str, key: str, version_id: str) -> str:

@@ -54,7 +54,9 @@ def _extent(tables: Lake, name: str) -> Extent:
 
 def render(before: Mapping[str, Extent], after: Mapping[str, Extent]) -> RenderableType:
     columns = ("data files", "delete files", "megabytes")
-    grid = console.table("Tables, before and after", ("table", *columns), right=columns)
+    grid = console.table(
+        "Tables, before and after", ("table", *columns), right=columns, keys=("table",), spare=("delete files",)
+    )
     for name, now in after.items():
         then = before.get(name, now)
         grid.add_row(

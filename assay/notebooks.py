@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from assay.options import Profile, Region, StackName, open_target, project
+from assay.options import AsJson, Profile, Region, StackName, open_target, project
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -108,16 +108,21 @@ def notebooks() -> None:
 
 
 @app.command("upload")
-def upload(stack: StackName = None, region: Region = None, profile: Profile = None) -> None:
+def upload(as_json: AsJson = False, stack: StackName = None, region: Region = None, profile: Profile = None) -> None:
     """Upload the packages that the notebooks import. Also writes copies of the notebooks for this stack."""
     from assay import console
 
     target = open_target(stack, region, profile)
     bucket, role = target.stack.lake_bucket, target.stack.notebook_role
-    for address in upload_packages(project(), target.s3, bucket):
+    addresses = upload_packages(project(), target.s3, bucket)
+    copies = [str(copy.relative_to(project())) for copy in write_ready(project(), bucket)]
+    if as_json:
+        console.print_json({"uploaded": addresses, "ready": copies, "role": role})
+        return
+    for address in addresses:
         console.out().print(f"uploaded {address}", soft_wrap=True)
-    for copy in write_ready(project(), bucket):
-        console.out().print(f"ready    {copy.relative_to(project())}", soft_wrap=True)
+    for copy in copies:
+        console.out().print(f"ready    {copy}", soft_wrap=True)
     if target.is_local:
         following = "open a copy with the kernel `Glue PySpark`: make notebook"
     else:

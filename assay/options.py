@@ -1,21 +1,25 @@
 """What several commands share: their common options, the target that they work on, and the exit codes.
 
-Exit codes: 0 success, 1 a check failed, 2 usage or environment, 130 interrupted. Nothing here imports an AWS client or
-a printer before a command runs, so that help and usage errors answer at once.
+Exit codes: 0 success, 1 a check failed or you said no, 2 usage or environment, 130 interrupted. Nothing here imports an
+AWS client or a printer before a command runs, so that help and usage errors answer at once.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from assay.errors import UserError
 
 if TYPE_CHECKING:
     from assay.ledger import Ledger
     from assay.target import Target
 
 CHECK_FAILED = 1
+DECLINED = 1
 UNUSABLE = 2
 INTERRUPTED = 130
 
@@ -29,6 +33,7 @@ StackName = Annotated[
 ]
 Region = Annotated[str | None, typer.Option(help="The AWS region; a local cloud has its own.")]
 Profile = Annotated[str | None, typer.Option(help="The AWS profile. Naming one, here or in AWS_PROFILE, selects AWS.")]
+WHICH = "The key of a file, its end or any part of it that no other key has, or its file id."
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask: for scripts.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs, with money as text.")]
@@ -56,3 +61,19 @@ def open_ledger(target: Target) -> Ledger:
     from assay.ledger import Ledger
 
     return Ledger(target.dynamodb, target.stack.ledger_table)
+
+
+def agree(question: str, *, yes: bool) -> None:
+    """Ask before something is changed, unless `--yes` was given; end the command where the answer is no.
+
+    Raise UserError where nobody can answer.
+    """
+    from assay import console
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UserError("nobody can be asked here", "look first with --dry-run, then add --yes")
+    if not typer.confirm(question, err=True):
+        console.note("Nothing was changed.")
+        raise typer.Exit(DECLINED)

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from assay import console
+from assay.grid import Facts, Heading
 from assay.ledger import OUTCOMES, Item
 
 MEANINGS = {
@@ -83,7 +84,7 @@ def render(item: Item, *, short: bool = False) -> RenderableType:
     parts += [
         Text(f"{reason['code']}: {console.shown(reason['text'])}", style="red") for reason in item.get("reasons", [])
     ]
-    parts += [Text(_decided(decision), style="bold yellow") for decision in item.get("decisions", [])]
+    parts += [Text(decided(decision), style="bold yellow") for decision in item.get("decisions", [])]
     if item.get("failed"):
         parts.append(_failed(item))
     if not short:
@@ -93,11 +94,11 @@ def render(item: Item, *, short: bool = False) -> RenderableType:
     return Group(*parts, Text(""))
 
 
-def _title(item: Item) -> Text:
+def _title(item: Item) -> RenderableType:
     is_undone = bool(item.get("decisions")) and not item["in_effect"]
     state = "failed" if item.get("failed") else "undone" if is_undone else item["status"]
     style = {"published": "green", "rejected": "red", "failed": "red"}.get(state, "yellow")
-    return Text.assemble(("Passport ", "bold"), (console.shown(item["key"]), "bold"), "  ", (state, f"bold {style}"))
+    return Heading("Passport ", console.shown(item["key"]), Text(f"  {state}", style=f"bold {style}"))
 
 
 def _load(item: Item) -> RenderableType:
@@ -115,7 +116,7 @@ def _load(item: Item) -> RenderableType:
             ("moved", f"{silver.get('moved', 0):,} keys whose value another row of the load now gives"),
             ("effect on Silver", console.money(Decimal(silver["effect_amount"]))),
         ]
-    return _facts(facts)
+    return Facts(facts)
 
 
 def _decision(item: Item) -> RenderableType:
@@ -131,10 +132,10 @@ def _decision(item: Item) -> RenderableType:
     if silver:
         facts += [(f"keys {name}", console.count(keys)) for name, keys in sorted(silver["settled"].items())]
         facts += [("effect on Silver", console.money(Decimal(silver["effect_amount"])))]
-    return _facts(facts)
+    return Facts(facts)
 
 
-def _decided(decision: Item) -> str:
+def decided(decision: Item) -> str:
     done = "redone" if decision["in_effect"] else "undone"
     why = f": {decision['reason']}" if decision["reason"] else ""
     return console.shown(f"{done} at {decision['at']} by {decision['who']} in Silver run {decision['run_seq']}{why}")
@@ -149,17 +150,17 @@ def _kpis(item: Item) -> RenderableType:
         ("written with", _writing(item.get("format", {}))),
         ("ordered by", _order(item)),
         ("rows", console.count(kpis["row_count"])),
-        ("total amount", f"{console.money(Decimal(kpis['total_amount']))} ({_proof(control)})"),
+        ("total amount", f"{console.money(Decimal(kpis['total_amount']))} ({proof(control)})"),
         ("above and below 0", _sums(kpis)),
         ("sums modulo 10^16", _hashes(kpis)),
-        ("control totals", _control(control)),
+        ("control totals", control_totals(control)),
         ("keys", f"{kpis['distinct_keys']:,} distinct, {kpis['duplicate_keys']:,} repeated"),
         ("dates", f"{kpis.get('first_at', '-')} … {kpis.get('last_at', '-')}"),
         ("operations", _numbers(kpis.get("operations", {}))),
         ("channels", _numbers(kpis.get("channels", {}))),
         ("to be quarantined", _broken(kpis)),
     ]
-    return _facts([(name, value) for name, value in rows if value])
+    return Facts([(name, value) for name, value in rows if value])
 
 
 def _writing(shape: Item) -> str:
@@ -191,14 +192,14 @@ def _broken(kpis: Item) -> str:
     return f"{kpis.get('bad_rows', 0):,}{f': {told}' if told else ''}"
 
 
-def _proof(control: Item) -> str:
+def proof(control: Item) -> str:
     source = control.get("source", "none")
     if control.get("proven"):
         return f"proven by {source}"
     return "unproven: no control totals" if source == "none" else f"not what its {source} says"
 
 
-def _control(control: Item) -> str:
+def control_totals(control: Item) -> str:
     return ", ".join(
         f"{console.count(value) if isinstance(value, int) else console.money(Decimal(value))} {label}".strip()
         for name, label in LABELS.items()
@@ -219,7 +220,7 @@ def _hashes(kpis: Item) -> str:
 
 def _outcomes(item: Item) -> RenderableType:
     silver = item["silver"]
-    grid = console.table("", ("outcome", "rows", "amount", "meaning"), right=("rows", "amount"))
+    grid = console.table("", ("outcome", "rows", "amount", "meaning"), right=("rows", "amount"), spare=("meaning",))
     for outcome in OUTCOMES:
         amount = console.money(Decimal(silver["amounts"].get(outcome, "0.00")))
         grid.add_row(outcome, console.count(silver["outcomes"].get(outcome, 0)), amount, MEANINGS[outcome])
@@ -242,7 +243,16 @@ def _gold(item: Item) -> RenderableType:
     for moved in changes["largest"]:
         before, after = (console.money(Decimal(moved[side])) for side in ("before", "after"))
         facts.append((f"{changes['table']}", f"{console.shown(moved['group'])}: {before} → {after}"))
-    return _facts([(name, value) for name, value in facts if value])
+    for month in item["gold"].get("closed", []):
+        facts.append(("closed month", _closed_month(month)))
+    return Facts([(name, value) for name, value in facts if value])
+
+
+def _closed_month(moved: Item) -> str:
+    """Say what became of a channel of a closed month, and by how much it differs from its closing now."""
+    closed, before, after = (Decimal(moved[side]["total_amount"]) for side in ("closed", "before", "after"))
+    told = f"{moved['month']}, {moved['channel']}: {console.money(before)} → {console.money(after)}"
+    return f"{told}; closed with {console.money(closed)}, now {after - closed:+,.2f}"
 
 
 def _check_line(check: Check) -> Text:
@@ -263,7 +273,7 @@ def _identity(item: Item) -> RenderableType:
     names = ("file_id", "bucket", "key", "version_id", "sequencer", "size", "checksum", "last_modified_at", "as_of_at")
     checksum = item.get("checksum", {})
     told = {**item, **({"checksum": f"{checksum['algorithm']} {checksum['value']}"} if checksum else {})}
-    return _facts([(name, console.shown(str(told[name]))) for name in names if name in told])
+    return Facts([(name, console.shown(str(told[name]))) for name in names if name in told])
 
 
 def _runs(item: Item) -> RenderableType:
@@ -275,17 +285,8 @@ def _runs(item: Item) -> RenderableType:
     ]
     if "execution_arn" in item:
         facts.append(("execution", item["execution_arn"]))
-    return _facts(facts)
+    return Facts(facts)
 
 
 def _changes(item: Item) -> RenderableType:
-    return _facts([(change["status"], change["at"]) for change in item.get("changes", [])])
-
-
-def _facts(facts: list[tuple[str, str]]) -> RenderableType:
-    grid = console.table("", ("", ""))
-    grid.show_header = False
-    grid.box = None
-    for name, value in facts:
-        grid.add_row(Text(name, style="dim"), value)
-    return grid
+    return Facts([(change["status"], change["at"]) for change in item.get("changes", [])])

@@ -15,6 +15,7 @@ from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
 from pyiceberg.table import DataScan, Table
 
+from assay import query_names
 from assay.errors import NothingPublishedError, UserError, first_line
 from assay.scan import SnapshotScan
 from assay.target import Target
@@ -44,7 +45,7 @@ def lake(
     The databases (schema in statements to name in the catalog) are the two layers, if no others are given: these are
     read at the snapshots that belong together now. A schema whose snapshots are `named` is read at these alone.
     """
-    cut = {} if databases else _current_cut(target)
+    cut = None if databases else current_cut(target)
     databases = databases or dict(zip(SCHEMAS, _databases(target), strict=True))
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
         connection = duckdb.connect(config={**CLOSED, "temp_directory": folder})
@@ -52,10 +53,11 @@ def lake(
             connection.execute("SET TimeZone = 'UTC'")
             # DuckDB draws it on stdout, where JSON or CSV is to go, as soon as a statement takes two seconds.
             connection.execute("SET enable_progress_bar = false")
-            connection.execute("SET lock_configuration = true")
             for schema in databases:
                 connection.execute(f"CREATE SCHEMA {schema}")
-            yield Lake(connection, _catalog(target), databases, cut, named or {})
+            connection.execute(f"SET search_path = '{','.join(databases)}'")
+            connection.execute("SET lock_configuration = true")
+            yield Lake(connection, _catalog(target), databases, snapshots_of(cut), named or {})
         finally:
             connection.close()
 
@@ -78,15 +80,52 @@ class Lake:
         self._named = named
 
     def ask(self, statement: str) -> pa.RecordBatchReader:
-        """Run one SELECT, and give its result as a stream."""
-        for schema, name in sorted(tables_in(self._connection, statement, self._databases)):
-            self.open_view(name) if schema == "gold" and name in VIEWS else self.open(schema, name)
+        """Run one SELECT, SHOW TABLES or DESCRIBE, and give its result as a stream."""
+        asked = query_names.read(self._connection, statement, self._databases)
+        if asked.lists_tables:
+            return self._listed(asked.schema)
+        tables = sorted({*asked.tables, *self._whole_names(asked.bare)})
+        columns = {f"{schema}.{name}": self._open_named(schema, name) for schema, name in tables}
+        if asked.describes and tables:
+            return self._described(*tables[0])
         try:
             return self._connection.sql(statement).to_arrow_reader()
         except duckdb.PermissionException as error:
             raise UserError(first_line(error), TABLES_ONLY) from None
-        except duckdb.Error as error:
+        except duckdb.CatalogException as error:
+            if unknown := query_names.UNKNOWN_TABLE.search(str(error)):
+                raise query_names.unknown_table(unknown["name"], self.listed()) from None
             raise UserError(first_line(error), HINT) from None
+        except duckdb.Error as error:
+            raise query_names.explained(str(error), columns) or UserError(first_line(error), HINT) from None
+
+    def _whole_names(self, bare: Collection[str]) -> list[query_names.Name]:
+        """Return the tables of names without a schema; raise UserError for one that both layers have."""
+        found: list[query_names.Name] = []
+        known = self.listed() if bare else []
+        for name in sorted(bare):
+            fitting = [each for each in known if each.partition(".")[2] == name]
+            if len(fitting) > 1:
+                raise UserError(f"{name} may be {' or '.join(fitting)}", "name the one you mean in full")
+            found += [(each.partition(".")[0], name) for each in fitting]
+        return found
+
+    def _listed(self, schema: str) -> pa.RecordBatchReader:
+        """Return the tables, those of one schema if it is named, as a result of their own."""
+        names = [each.partition(".")[::2] for each in self.listed()]
+        rows = [{"schema": of, "table": name} for of, name in names if schema in ("", of)]
+        return pa.Table.from_pylist(rows, pa.schema([("schema", pa.string()), ("table", pa.string())])).to_reader()
+
+    def _described(self, schema: str, name: str) -> pa.RecordBatchReader:
+        """Return the columns of an opened table with their types and what the catalog says of them."""
+        if _is_view(schema, name):
+            told = {column.name: column.description for column in VIEWS[name].columns.values()}
+        else:
+            told = {field.name: field.doc or "" for field in self._table(schema, name).schema().fields}
+        found = self._connection.execute(f'DESCRIBE {schema}."{name}"').fetchall()
+        rows = [{"column": each[0], "type": each[1], "comment": told.get(each[0], "")} for each in found]
+        columns = pa.schema([(each, pa.string()) for each in ("column", "type", "comment")])
+        return pa.Table.from_pylist(rows, columns).to_reader()
 
     def one(self, statement: str) -> dict[str, Any]:
         """Run a SELECT that gives one row."""
@@ -123,12 +162,15 @@ class Lake:
         found: list[dict[str, Any]] = relation.to_arrow_table().to_pylist() if relation is not None else []
         return found
 
-    def open_view(self, name: str) -> None:
-        """Let statements read a view of Gold, as the catalog has it for Athena, over its tables at the cut."""
+    def _open_named(self, schema: str, name: str) -> list[str]:
+        """Let statements read a table, or a view as the catalog has it for Athena, at the cut; give its columns."""
+        if not _is_view(schema, name):
+            return self.open(schema, name)
         view = VIEWS[name]
         for table in view.tables:
             self.open("gold", table)
         self._connection.execute(f"CREATE OR REPLACE VIEW gold.{name} AS {view.sql('gold')}")
+        return list(view.columns)
 
     def open(self, schema: str, name: str, snapshot_id: int | None = None) -> list[str]:
         """Let statements read a table, as it is or was at a snapshot; give its columns."""
@@ -154,38 +196,21 @@ class Lake:
             known = self.tables()
         if not any(table.startswith(schema) for table in known):
             raise NothingPublishedError(f"nothing published yet: there is no {schema}.{name}")
-        raise UserError(f"there is no table {schema}.{name}", f"there are {', '.join(known)}")
+        raise query_names.unknown_table(f"{schema}.{name}", known)
 
 
-def tables_in(
-    connection: duckdb.DuckDBPyConnection, statement: str, schemas: Collection[str] = SCHEMAS
-) -> set[tuple[str, str]]:
-    """Find by DuckDB's own parser which tables (schema, name) one SELECT reads."""
-    ((serialized,),) = connection.execute("SELECT json_serialize_sql(?)", [statement]).fetchall()
-    parsed = json.loads(serialized)
-    if parsed.get("error_type") == "parser":
-        raise UserError(f"the SQL cannot be read: {parsed['error_message']}", "check the statement")
-    if parsed.get("error") or len(parsed["statements"]) != 1:
-        raise UserError("only one SELECT can be asked", 'for instance: assay query "SELECT * FROM gold.daily_totals"')
-    return {
-        (node["schema_name"].lower(), node["table_name"].lower())
-        for node in _nodes(parsed["statements"][0])
-        if node.get("type") == "BASE_TABLE" and node["schema_name"].lower() in schemas
-    }
+def _is_view(schema: str, name: str) -> bool:
+    return schema == "gold" and name in VIEWS
 
 
-def _nodes(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        value = list(value.values())
-    if isinstance(value, list):
-        for inner in value:
-            yield from _nodes(inner)
-
-
-def _current_cut(target: Target) -> Mapping[str, Mapping[str, int]]:
-    """Return the snapshots that belong together, by schema and table; none before Gold's first run."""
+def current_cut(target: Target) -> Cut | None:
+    """Return which snapshots belong together now; None before Gold's first run."""
     cut: Cut | None = _read_json(target, CURRENT_CUT)
+    return cut
+
+
+def snapshots_of(cut: Cut | None) -> Snapshots:
+    """Return the snapshots of a cut by schema; none if there is no cut."""
     return dict(cut["snapshots"].items()) if cut else {}
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 
 from assay import console
 from assay.errors import UserError, first_line
+from assay.grid import Column, Grid
 
 MOST_ROWS_IN_A_TABLE = 1_000
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
@@ -46,28 +47,37 @@ def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         raise UserError(first_line(error), "correct the statement, if it is the cause") from None
 
 
-def print_answer(reader: pa.RecordBatchReader, form: str, *, excel_safe: bool = False) -> None:
-    """Print a result in one of the forms `table`, `csv` and `json`."""
+def print_answer(reader: pa.RecordBatchReader, form: str, *, excel_safe: bool = False, vertical: bool = False) -> None:
+    """Print a result in one of the forms `table`, `csv` and `json`; a table is `vertical` if it is too wide, or asked.
+
+    On a terminal a table longer than the screen goes through the pager.
+    """
     if form == "csv":
         print_csv(reader, excel_safe=excel_safe)
     elif form == "json":
         print_json(reader)
     else:
-        print_table(reader)
+        print_table(reader, vertical=vertical)
 
 
-def print_table(reader: pa.RecordBatchReader) -> None:
-    names = names_of(reader)
-    right = [name for name, kind in zip(names, reader.schema.types, strict=True) if _is_number(kind)]
-    grid = console.table("", map(console.shown, names), map(console.shown, right))
+def print_table(reader: pa.RecordBatchReader, *, vertical: bool = False) -> None:
+    kinds = [
+        Column(console.shown(name), "figure" if _is_number(kind) else "line" if pa.types.is_nested(kind) else "whole")
+        for name, kind in zip(names_of(reader), reader.schema.types, strict=True)
+    ]
     answer = rows(reader)
-    shown = 0
-    for row in islice(answer, MOST_ROWS_IN_A_TABLE):
-        grid.add_row(*(_cell(row[name]) for name in names))
-        shown += 1
-    console.out().print(grid)
+    held = [list(row.values()) for row in islice(answer, MOST_ROWS_IN_A_TABLE)]
+    grid = Grid("", kinds)
+    for row in held:
+        grid.add_row(*map(_cell, row))
+    if held and (vertical or not grid.fits(console.out().width)):
+        grid = Grid("", kinds, records=True)
+        for row in held:
+            grid.add_row(*map(_unfolded, row))
+    console.page(grid)
     more = next(answer, None) is not None
-    console.note(f"the first {shown:,} rows; for all of them: --format csv" if more else f"{shown:,} rows")
+    shown = "1 row" if len(held) == 1 else f"{len(held):,} rows"
+    console.note(f"the first {shown}; for all of them: --format csv" if more else shown)
 
 
 def print_csv(reader: pa.RecordBatchReader, *, excel_safe: bool = False) -> None:
@@ -107,6 +117,14 @@ def _cell(value: Any) -> str:
     if isinstance(value, Decimal):
         return f"{value:,}"
     return console.shown(_text(value))
+
+
+def _unfolded(value: Any) -> str:
+    """Write a value in a record: what a struct holds on lines of its own."""
+    if isinstance(value, dict) and value:
+        width = max(map(len, value))
+        return "\n".join(f"{name:<{width}}  {_cell(inner)}" for name, inner in value.items())
+    return _cell(value)
 
 
 def _text(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,6 +44,7 @@ def upload_files(
         bool, typer.Option("--accept-range", help="The figures are right though unlike those of earlier files.")
     ] = False,
     timeout: Annotated[float, typer.Option(help="The longest time to wait, in minutes.")] = 30,
+    as_json: AsJson = False,
     stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
@@ -71,20 +73,26 @@ def upload_files(
         stopped = {each.source for each in known}
         new = [source for source in sources if source not in stopped]
         new += [each for source, each in side_cars if source not in stopped]
-        sent, unsent = upload.send_all(upload.bronze(target), new, metadata)
+        with console.transferring("uploading", upload.bytes_of(new)) as on_sent:
+            sent, unsent = upload.send_all(replace(upload.bronze(target), on_sent=on_sent), new, metadata)
     unsent = [*known, *unsent]
     for each in unsent:
         console.note(f"not sent: {': '.join(map(console.shown, each.told))}", style="red")
-    if not sent:
-        raise typer.Exit(UNUSABLE)
-    if not wait:
-        for file in sent:
-            console.out().print(f"{console.shown(file.key)}  version {file.version_id}", soft_wrap=True)
-        console.note("The pipeline takes them from here. Follow them: assay status")
-        raise typer.Exit(CHECK_FAILED if unsent else 0)
-    followed = [watch.FileProgress(file) for file in sent if not is_companion(file.key)]
-    code = watch.follow(target, open_ledger(target), followed, timeout_s=timeout * 60)
-    raise typer.Exit(code or (CHECK_FAILED if unsent else 0))
+    every = [watch.FileProgress(file) for file in sent]
+    code = UNUSABLE if not sent else CHECK_FAILED if unsent else 0
+    if sent and wait:
+        followed = [progress for progress in every if not is_companion(progress.file.key)]
+        show = watch.silent if as_json else None
+        code = watch.follow(target, open_ledger(target), followed, timeout_s=timeout * 60, show=show) or code
+    elif sent:
+        if not as_json:
+            for file in sent:
+                console.out().print(f"{console.shown(file.key)}  version {file.version_id}", soft_wrap=True)
+        console.note("The pipeline takes them from here. Follow them: assay watch")
+    if as_json:
+        told = [{"file": str(each.source.path), "what": each.what, "do": each.do} for each in unsent]
+        console.print_json({"sent": [progress.as_json() for progress in every], "unsent": told})
+    raise typer.Exit(code)
 
 
 @contextmanager

@@ -124,3 +124,13 @@ def _dpu_hours(target: Target, since: datetime) -> Decimal:
 def render(tried: Smoke) -> Table:
     """Draw the comparisons of a trial."""
     return audit.render(list(tried.checks), title="Smoke test")
+
+
+def as_json(tried: Smoke) -> dict[str, object]:
+    """Return a trial for programs; money and hours as text."""
+    return {
+        "agrees": not tried.code and not audit.differences(list(tried.checks)),
+        "comparisons": [check.as_json() for check in tried.checks],
+        "dpu_hours": tried.dpu_hours,
+        "dollars": tried.dollars,
+    }

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.text import Text
 
 from assay import console
+from assay.grid import Facts, Heading
 from assay.ledger import Item
 from assay.watch import outcomes_in_words
 
@@ -22,8 +24,15 @@ def status_of(item: Item) -> str:
 
 def render_list(items: Sequence[Item], total: int) -> RenderableType:
     """Draw the newest files; `total` is how many the ledger holds."""
-    columns = ("file", "version", "status", "rows", "amount", "outcomes or reason", "since")
-    grid = console.table(f"Files: {len(items):,} of {total:,}, newest first", columns, right=("rows", "amount"))
+    columns = ("file", "version", "status", "rows", "amount", "effect", "outcomes or reason", "since")
+    grid = console.table(
+        f"Files: {len(items):,} of {total:,}, newest first",
+        columns,
+        right=("rows", "amount", "effect"),
+        keys=("file",),
+        lines=("version", "status", "since", "outcomes or reason"),
+        spare=("version", "since", "amount", "outcomes or reason"),
+    )
     for item in items:
         kpis = item.get("kpis", {})
         grid.add_row(
@@ -32,7 +41,29 @@ def render_list(items: Sequence[Item], total: int) -> RenderableType:
             Text(status_of(item), style=STYLES.get(status_of(item), "yellow")),
             console.count(kpis["row_count"]) if kpis else "",
             console.money(Decimal(kpis["total_amount"])) if kpis else "",
+            console.money(Decimal(silver["effect_amount"])) if (silver := item.get("silver")) else "",
             console.shown(why(item)),
+            _since(item),
+        )
+    return grid
+
+
+def render_actions(items: Sequence[Item]) -> RenderableType:
+    """Draw undos and redos that are in progress or have failed, and what to do about these."""
+    grid = console.table("Undos and redos in progress", ("file", "version", "what", "status", "by", "why", "since"))
+    for item in items:
+        decided, failed = item["decides"], item.get("failed")
+        why = decided["reason"]
+        if failed:
+            again = f"assay {item['subject']} {decided['file_id']}"
+            why = f"in {failed['stage']}: {failed['reason']}. To take it up again: {again}"
+        grid.add_row(
+            console.shown(item["key"]),
+            item["version_id"][:8],
+            item["subject"],
+            Text(status_of(item), style=STYLES.get(status_of(item), "yellow")),
+            console.shown(decided["who"]),
+            console.shown(why),
             _since(item),
         )
     return grid
@@ -57,13 +88,13 @@ def render_versions(items: Sequence[Item], logs: Sequence[str]) -> RenderableTyp
     """Draw the status changes of each version of a key, newest first, and where the logs are."""
     parts: list[RenderableType] = []
     for item in items:
-        title = f"{_name(item)}  version {item['version_id']}  "
-        parts.append(Text.assemble((title, "bold"), (status_of(item), STYLES.get(status_of(item), "yellow"))))
+        state = Text(f"  {status_of(item)}", style=STYLES.get(status_of(item), "yellow"))
+        parts.append(Heading("", _name(item), state))
         parts += [Text(f"  {change['at']}  {change['status']}") for change in item.get("changes", [])]
         parts += [Text(f"  {console.shown(line)}") for line in _whys(item)]
         parts += [Text(f"  ! {console.shown(warning)}", style="yellow") for warning in item.get("warnings", [])]
-        parts.append(Text(f"  file_id    {item['file_id']}", style="dim"))
-        parts.append(Text(f"  execution  {item.get('execution_arn', 'none')}", style="dim"))
+        identity = [("version", item["version_id"]), ("file_id", item["file_id"])]
+        parts.append(Padding(Facts([*identity, ("execution", item.get("execution_arn", "none"))]), (0, 0, 0, 2)))
     parts += [Text(f"logs: {place}", style="dim") for place in logs]
     return Group(*parts)
 

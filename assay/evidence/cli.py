@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,13 +52,25 @@ def evidence(
     if not MONTH.fullmatch(month):
         raise UserError(f"{month} is not a month", "for instance: assay evidence 2026-06 -o june")
     target = open_target(stack, region, profile)
-    found, chains, faults = _checked(target, open_ledger(target))
+    ledger = open_ledger(target)
+    found, chains, faults = _checked(target, ledger)
     packed = pack.of_month(found, month)
-    pack.write(packed, folder, target.stack_name)
+    pack.write(packed, folder, target.stack_name, partial(_draw, target, ledger, month))
     _tell(packed, chains, faults, as_json=as_json)
     console.note(f"Check it anywhere: python3 {folder / 'verify.py'}")
     if faults:
         raise typer.Exit(CHECK_FAILED)
+
+
+def _draw(target: Target, ledger: Ledger, month: str, file: Path) -> None:
+    """Draw the report of the month; what was changed may be such that it cannot be drawn."""
+    from assay import console
+    from assay.report import cli as report
+
+    try:
+        report.write(target, ledger, report.period(month, None), file)
+    except (UserError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        console.note(f"The pack has no report.html, which could not be drawn: {error}", style="yellow")
 
 
 def _checked(target: Target, ledger: Ledger) -> tuple[Evidence, list[Chain], list[Fault]]:

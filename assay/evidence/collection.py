@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from contract.evidence import passport_of
-from contract.vocabulary import CURRENT_CUT
+from contract.vocabulary import CURRENT_CUT, IN_SILVER
 
 from assay.evidence.chain import Evidence, Facts
 from assay.evidence.checks import ENDED, LAYERS
-from assay.ledger import IN_SILVER, Item, Ledger
+from assay.ledger import Item, Ledger
 from assay.query import Lake, lake
 from assay.replay.cuts import STATES, totals_of
 from assay.target import Target

@@ -73,7 +73,14 @@ class Biography:
     def render(self, files: Mapping[str, str]) -> RenderableType:
         """Draw the rows that named the key, its effects, and where it stands."""
         names = ("run", "file", "row", "line", "op", "amount", "ordered by", "outcome", "because")
-        rows = console.table(f"Key {self.key}", names, right=("run", "row", "line", "amount"))
+        rows = console.table(
+            f"Key {self.key}",
+            names,
+            right=("run", "row", "line", "amount"),
+            keys=("file",),
+            lines=("ordered by",),
+            spare=("line", "ordered by", "op"),
+        )
         for row in self.rows:
             values = [
                 console.shown(files.get(row["file_id"], row["file_id"])),
@@ -85,7 +92,9 @@ class Biography:
             because = console.shown(self.reason(row, files))
             rows.add_row(f"{row['run_seq']:,}", *values, row["op"] or "", amount, at, row["outcome"], because)
         columns = ("run", "cause", "file", "before", "after", "effect")
-        effects = console.table("Its effects", columns, right=("run", "before", "after", "effect"))
+        effects = console.table(
+            "Its effects", columns, right=("run", "before", "after", "effect"), keys=("file",), spare=("cause",)
+        )
         for effect in self.effects:
             sides = ["" if effect[side] is None else console.money(effect[side]) for side in ("old", "new")]
             file = console.shown(files.get(effect["file_id"], effect["file_id"]))

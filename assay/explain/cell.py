@@ -102,7 +102,12 @@ class Explained:
         cell, lines = self.cell, self.lines
         title = f"gold.{cell.aggregate.name}  {console.shown(cell.name)}"
         grid = console.table(
-            title, ("run", "cause", "file", "rows", "facts", "amount"), right=("run", "rows", "facts", "amount")
+            title,
+            ("run", "cause", "file", "rows", "facts", "amount"),
+            right=("run", "rows", "facts", "amount"),
+            keys=("file",),
+            lines=("cause",),
+            spare=("cause", "rows"),
         )
         if self.since:
             before = [f"{self.facts_before:,}", console.money(self.amount_before)]
@@ -229,7 +234,9 @@ def _largest(rows: Sequence[Mapping[str, Any]], files: Mapping[str, str]) -> lis
     if not rows:
         return []
     names = ("dms_id", "run", "file", "row", "before", "after", "amount")
-    grid = console.table("The largest movements", names, right=(*names[:2], *names[3:]))
+    grid = console.table(
+        "The largest movements", names, right=(*names[:2], *names[3:]), keys=("file",), spare=("run", "row")
+    )
     for row in rows:
         sides = ["" if row[side] is None else console.money(row[side]) for side in ("old", "new")]
         file = console.shown(files.get(row["file_id"], row["file_id"]))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from assay.options import Profile, Region, StackName, open_ledger, open_target
+from assay.options import AsJson, Profile, Region, StackName, open_ledger, open_target
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,6 +35,7 @@ def declare(
         bool, typer.Option("--wait", help="Show the marker's progress; exit 0 only if it is published.")
     ] = False,
     timeout: Annotated[int, typer.Option(min=1, help="The longest time to wait, in minutes.")] = 30,
+    as_json: AsJson = False,
     stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
@@ -50,9 +51,18 @@ def declare(
     bucket, folder, ledger = target.stack.bronze_bucket, declaring.folder_of(prefix), open_ledger(target)
     files = declaring.find_files(target.s3, bucket, folder, file or [])
     declared = declaring.Declaration(name or f"{folder}{instant_text(start_at)}", start_at, files)
-    console.out().print(declaring.render(declared, declaring.known_to(ledger, bucket, files)))
+    known = declaring.known_to(ledger, bucket, files)
+    if not as_json:
+        console.out().print(declaring.render(declared, known))
     sent = declaring.put_marker(bronze(target), folder, declared)
-    console.out().print(f"{console.shown(sent.key)}  version {sent.version_id}", soft_wrap=True)
+    if not as_json:
+        console.out().print(f"{console.shown(sent.key)}  version {sent.version_id}", soft_wrap=True)
+    marker, code = watch.FileProgress(sent), 0
     if wait:
-        raise typer.Exit(watch.follow(target, ledger, [watch.FileProgress(sent)], timeout_s=timeout * 60))
-    console.note(f"The load takes effect once all its files are in Silver: assay passport {sent.file_id}")
+        show = watch.silent if as_json else None
+        code = watch.follow(target, ledger, [marker], timeout_s=timeout * 60, show=show)
+    else:
+        console.note(f"The load takes effect once all its files are in Silver: assay passport {sent.file_id}")
+    if as_json:
+        console.print_json({**declaring.as_json(declared), "marker": marker.as_json()})
+    raise typer.Exit(code)

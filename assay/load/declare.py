@@ -133,11 +133,24 @@ def put_marker(to: Bronze, folder: str, declared: Declaration) -> Uploaded:
     return send_bytes(to, folder + MARKER, body, {}, size=len(body))
 
 
+def as_json(declared: Declaration) -> dict[str, object]:
+    """Return what was declared for programs."""
+    files = [{"key": file.key, "version_id": file.version_id} for file in declared.files]
+    return {"load": declared.name, "start_at": declared.start_at, "files": files}
+
+
 def render(declared: Declaration, known: dict[str, Item]) -> Table:
     title = (
         f"Load {console.shown(declared.name)}, begun {instant_text(declared.start_at)}: {len(declared.files):,} files"
     )
-    grid = console.table(title, ("file", "version", "bytes", "written", "status"), right=("bytes",))
+    grid = console.table(
+        title,
+        ("file", "version", "bytes", "written", "status"),
+        right=("bytes",),
+        keys=("file", "version"),
+        lines=("written", "status"),
+        spare=("version", "written"),
+    )
     for file in declared.files:
         status = known[file.key]["status"] if file.key in known else "not processed yet"
         written = instant_text(file.last_modified_at)[:19].replace("T", " ")

@@ -6,8 +6,10 @@ Undone files come along, and so do the decisions on them: each in a run of its o
 from collections.abc import Mapping, Sequence
 from random import Random
 
+from contract.vocabulary import IN_SILVER
+
 from assay.errors import UserError
-from assay.ledger import IN_SILVER, Item
+from assay.ledger import Item
 
 MOST_A_BATCH = 2_000  # no run takes more files
 AFTER_ACCEPTANCE = frozenset({"silver", "gold", "failed", "reasons", "execution_arn", "decisions"})

@@ -54,7 +54,10 @@ def render(report: Report) -> RenderableType:
     runs = f"Silver's run {report.silver_run} and Gold's run {report.gold_run}"
     title = f"Replay of {report.files:,} files, up to {runs}, seed {report.seed}"
     grid = console.table(
-        title, ("", "table", "production", "replay", "differing keys"), right=("production", "replay", "differing keys")
+        title,
+        ("", "table", "production", "replay", "differing keys"),
+        right=("production", "replay", "differing keys"),
+        keys=("table",),
     )
     for table in report.tables:
         differing = console.count(table.differing_keys) if table.differing_keys else ""

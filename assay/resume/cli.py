@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Literal
 
 import typer
 
 from assay.errors import UserError
-from assay.options import CHECK_FAILED, DryRun, Profile, Region, StackName, Yes, open_ledger, open_target
+from assay.options import CHECK_FAILED, AsJson, DryRun, Profile, Region, StackName, Yes, agree, open_ledger, open_target
 
 
 def resume(
     keys: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY", help="Files, by key, the end of it, or file id.")
+        list[str] | None,
+        typer.Argument(
+            metavar="KEY", help="Files, each by its key, a part of it that no other key has, or its file id."
+        ),
     ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="All files that failed.")] = False,
     layer: Annotated[
@@ -22,6 +24,7 @@ def resume(
     ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
+    as_json: AsJson = False,
     stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
@@ -32,6 +35,8 @@ def resume(
 
     if sum((bool(keys), failed, layer is not None)) != 1:
         raise UserError("say which files to resume", "give keys, or --failed, or --layer silver (or gold)")
+    if as_json and not (yes or dry_run):
+        raise UserError("--json asks nobody", "look first with --dry-run, then add --yes")
     target = open_target(stack, region, profile)
     ledger = open_ledger(target)
     closes = None
@@ -39,30 +44,22 @@ def resume(
         closes = layer if {"starts", "prober"} & ledger.breakers().get(layer, {}).keys() else None
         found = files.waiting_for(layer, ledger, target.stepfunctions)
     else:
-        found = files.of_keys(keys, ledger, target.stepfunctions) if keys else files.failed(ledger)
+        found = files.of_keys(keys, ledger, target.stepfunctions, parts=not yes) if keys else files.failed(ledger)
         files.refuse_open_breaker(found, ledger.open_breakers())
-    if not found and not closes:
-        console.out().print("nothing to resume")
+    if not as_json:
+        console.out().print(files.render(found, closes) if found or closes else "nothing to resume")
+    is_done = not dry_run and bool(found or closes)
+    if is_done:
+        agree("Resume?", yes=yes)
+    lost = resuming.resume_all(target, found, closes) if is_done else []
+    if as_json:
+        gone_on = {each.item["file_id"] for each in found if each not in lost} if is_done else set()
+        console.print_json(files.as_json(found, closes, gone_on))
+    if not is_done:
         return
-    console.out().print(files.render(found, closes))
-    if dry_run or not agreed(yes=yes):
-        return
-    resumer = resuming.Resumer(target)
-    if closes:
-        resumer.close_breaker(closes)
-    lost = [each for each in found if not resumer.resume(each)]
     for each in lost:
         key = console.shown(each.item["key"])
         console.note(f"not resumed: {key}: somebody else has resumed it, or it has moved on", style="red")
     console.note(f"{len(found) - len(lost):,} of {len(found):,} files go on. Follow them: assay status")
     if lost:
         raise typer.Exit(CHECK_FAILED)
-
-
-def agreed(*, yes: bool) -> bool:
-    """Ask on a terminal; raise UserError where nobody can answer."""
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise UserError("resume asks before it does anything", "add --yes, or look first: --dry-run")
-    return typer.confirm("Resume?")

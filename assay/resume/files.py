@@ -37,9 +37,10 @@ class Resumable:
         return f"failed: {failed['reason']}" if failed else "waits, and its execution has ended"
 
 
-def of_keys(keys: Sequence[str], ledger: Ledger, workflows: SFNClient) -> list[Resumable]:
+def of_keys(keys: Sequence[str], ledger: Ledger, workflows: SFNClient, *, parts: bool) -> list[Resumable]:
     """Return the files of these keys; raise UserError for one that cannot be resumed."""
-    return list({found.item["file_id"]: found for key in keys for found in [_of_key(key, ledger, workflows)]}.values())
+    found = [_of_key(ledger.versions(key, parts=parts), key, workflows) for key in keys]
+    return list({each.item["file_id"]: each for each in found}.values())
 
 
 def failed(ledger: Ledger) -> list[Resumable]:
@@ -67,8 +68,7 @@ def refuse_open_breaker(found: Iterable[Resumable], breakers: Collection[str]) -
         )
 
 
-def _of_key(key: str, ledger: Ledger, workflows: SFNClient) -> Resumable:
-    versions = ledger.versions(key)
+def _of_key(versions: Sequence[Item], key: str, workflows: SFNClient) -> Resumable:
     stopped = [item for item in versions if "failed" in item and item["status"] in STAGES]
     stopped = stopped or [item for item in versions if _waits_alone(item, workflows)]
     if len(stopped) > 1:
@@ -99,6 +99,22 @@ def _advice(item: Item) -> str:
     return f"see how far it is: assay status {item['file_id']}"
 
 
+def as_json(found: Sequence[Resumable], closes: str | None, resumed: Collection[str]) -> dict[str, object]:
+    """Return what was done for programs; `resumed` are the file ids of those that go on."""
+    files = [
+        {
+            "file_id": each.item["file_id"],
+            "key": each.item["key"],
+            "version_id": each.item["version_id"],
+            "stage": each.stage,
+            "why": each.why,
+            "resumed": each.item["file_id"] in resumed,
+        }
+        for each in found
+    ]
+    return {"closes_breaker": closes, "files": files}
+
+
 def render(found: Sequence[Resumable], closes: str | None) -> RenderableType:
     """Draw what would be done."""
     parts: list[RenderableType] = []
@@ -106,7 +122,13 @@ def render(found: Sequence[Resumable], closes: str | None) -> RenderableType:
         parts.append(Text(f"The failed starts of {closes} are forgotten and its breaker is closed: runs start again."))
     if found:
         columns = ("file", "version", "goes on at", "rows", "amount", "why it stopped")
-        grid = console.table(f"Files to resume: {len(found):,}", columns, right=("rows", "amount"))
+        grid = console.table(
+            f"Files to resume: {len(found):,}",
+            columns,
+            right=("rows", "amount"),
+            keys=("file",),
+            spare=("version", "amount", "rows"),
+        )
         for each in found:
             kpis = each.item.get("kpis", {})
             grid.add_row(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote_plus
 
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
+from cloud.listing import Listed, Place, event_of
 from cloud.workflows import next_execution_arn, start_execution
 
 from assay.upload import instant_text
@@ -62,19 +63,11 @@ class Resumer:
 
     def _examine(self, item: Item) -> None:
         """Send the event of a file to the KPI function once more: its version takes the place that it had."""
-        described = {"key": quote_plus(item["key"], safe="/"), "versionId": item["version_id"]}
-        described |= {"size": item["size"], "eTag": item["etag"], "sequencer": item["sequencer"]}
-        record = {
-            "eventVersion": "2.1",
-            "eventSource": "aws:s3",
-            "eventName": "ObjectCreated:Put",
-            "eventTime": item["last_modified_at"],
-            "s3": {"bucket": {"name": item["bucket"]}, "object": described},
-        }
+        listed = Listed.of_item(item)
         self.target.functions.invoke(
             FunctionName=self.target.stack.kpi_function,
             InvocationType="Event",
-            Payload=json.dumps({"Records": [record]}).encode(),
+            Payload=json.dumps(event_of(listed, Place.of_item(item))).encode(),
         )
 
     def _update(self, file_id: str, update: str, condition: str, values: dict[str, Any], names: dict[str, str]) -> bool:
@@ -95,3 +88,11 @@ class Resumer:
                 return False
             raise
         return True
+
+
+def resume_all(target: Target, found: Sequence[Resumable], closes: str | None) -> list[Resumable]:
+    """Close a layer's breaker if one is named, and resume the files; return those that somebody else resumed first."""
+    resumer = Resumer(target)
+    if closes:
+        resumer.close_breaker(closes)
+    return [each for each in found if not resumer.resume(each)]

@@ -10,10 +10,11 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
 from cloud.workflows import execution_arn, start_execution
+from contract.vocabulary import IN_SILVER
 from reading.visible import visible
 
 from assay.errors import UserError
-from assay.ledger import IN_SILVER, Item, Ledger, choose_version
+from assay.ledger import Item, Ledger, choose_version
 from assay.target import Target
 from assay.upload import instant_text
 
@@ -96,6 +97,7 @@ def place(target: Target, ledger: Ledger, action: Item, file: Item) -> Item:
     An action that failed is taken up again. Of two operators one is told of the other, and nothing is done twice.
     """
     name, machine = f"{action['subject']}-{action['file_id'][:32]}", target.stack.workflow
+    _announce(target, action)
     try:
         target.dynamodb.put_item(
             TableName=target.stack.ledger_table,
@@ -116,6 +118,16 @@ def place(target: Target, ledger: Ledger, action: Item, file: Item) -> Item:
         action = held
     start_execution(target.stepfunctions, machine, action, name)
     return action
+
+
+def _announce(target: Target, action: Item) -> None:
+    """Tell the sweep of an action first: it sees that each has its mail, whenever this command is stopped."""
+    target.dynamodb.update_item(
+        TableName=target.stack.ledger_table,
+        Key=_stored({"file_id": "actions"}),
+        UpdateExpression="SET kind = :kind ADD ids :ids",
+        ExpressionAttributeValues=_stored({":kind": "actions", ":ids": {action["file_id"]}}),
+    )
 
 
 def _take_up(target: Target, action: Item, name: str) -> str:

@@ -2,97 +2,103 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from assay.errors import UserError
-from assay.options import CHECK_FAILED, DryRun, Profile, Region, StackName, Yes, open_ledger, open_target
+from assay.options import WHICH, AsJson, DryRun, Profile, Region, StackName, Yes, agree, open_ledger, open_target
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from assay.ledger import Item, Ledger
     from assay.target import Target
+    from assay.undo.preview import Preview
+    from assay.watch import FileProgress
 
-Key = Annotated[str, typer.Argument(help="The key of the file, the end of it, or its file id.")]
+Key = Annotated[str, typer.Argument(help=f"{WHICH} With --yes: the key, with or without folders, or the file id.")]
 Version = Annotated[str | None, typer.Option(help="The object version, where there are several.")]
 Reason = Annotated[str, typer.Option(help="Why; the ledger, the passport and the mail keep it.")]
 Timeout = Annotated[int, typer.Option(min=1, help="The longest time to wait for the end, in minutes.")]
 
-
-def undo(
-    key: Key,
-    version: Version = None,
-    reason: Reason = "",
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    timeout: Timeout = 30,
-    stack: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
-) -> None:
-    """Take a file back. Silver and Gold are then as if it had never come; redo takes it up again."""
-    target = open_target(stack, region, profile)
-    _decide(target, key, version, reason, in_effect=False, dry_run=dry_run, yes=yes, timeout_s=timeout * 60)
+UNDO = "Take a file back. Silver and Gold are then as if it had never come; redo takes it up again."
+REDO = "Take an undone file up again. It has its own place in the order: newer values stay."
 
 
-def redo(
-    key: Key,
-    version: Version = None,
-    reason: Reason = "",
-    dry_run: DryRun = False,
-    yes: Yes = False,
-    timeout: Timeout = 30,
-    stack: StackName = None,
-    region: Region = None,
-    profile: Profile = None,
-) -> None:
-    """Take an undone file up again. It has its own place in the order: newer values stay."""
-    target = open_target(stack, region, profile)
-    _decide(target, key, version, reason, in_effect=True, dry_run=dry_run, yes=yes, timeout_s=timeout * 60)
+def command(*, in_effect: bool) -> Callable[..., None]:
+    """Return `undo`, or `redo`: they differ in what they decide."""
+
+    def decide(
+        key: Key,
+        version: Version = None,
+        reason: Reason = "",
+        dry_run: DryRun = False,
+        yes: Yes = False,
+        as_json: AsJson = False,
+        timeout: Timeout = 30,
+        stack: StackName = None,
+        region: Region = None,
+        profile: Profile = None,
+    ) -> None:
+        from assay import console
+        from assay.undo import actions
+
+        if as_json and not (yes or dry_run):
+            raise UserError("--json asks nobody", "look first with --dry-run, then add --yes")
+        target = open_target(stack, region, profile)
+        ledger = open_ledger(target)
+        file = actions.choose(_versions(ledger, key, parts=not yes), version, in_effect=in_effect)
+        found = _previewed(target, ledger, file, in_effect=in_effect)
+        if not as_json:
+            console.out().print(preview_of(found))
+        if not (yes or dry_run):
+            found = _confirmed(target, ledger, found, in_effect=in_effect)
+        progress = None if dry_run else _placed(target, ledger, found.file, reason)
+        code = _followed(target, ledger, progress, timeout_s=timeout * 60, as_json=as_json) if progress else 0
+        if as_json:
+            console.print_json({"preview": found.as_json(), "result": progress.as_json() if progress else None})
+        raise typer.Exit(code)
+
+    return decide
 
 
-def _decide(
-    target: Target,
-    key: str,
-    version: str | None,
-    reason: str,
-    *,
-    in_effect: bool,
-    dry_run: bool,
-    yes: bool,
-    timeout_s: int,
-) -> None:
+def preview_of(found: Preview) -> RenderableType:
+    from assay.undo import preview
+
+    return preview.render(found)
+
+
+def _placed(target: Target, ledger: Ledger, file: Item, reason: str) -> FileProgress:
+    """Put the action into the ledger and start its execution; return how far it is."""
     from assay import watch
     from assay.undo import actions
     from assay.upload import Uploaded
 
-    ledger = open_ledger(target)
-    file = actions.choose(_versions(ledger, key), version, in_effect=in_effect)
-    if not (yes or dry_run or sys.stdin.isatty()):
-        raise UserError("nobody can be asked here", "see what would happen with --dry-run, then add --yes")
-    file = _shown(target, ledger, file, in_effect=in_effect)
-    if dry_run:
-        return
-    if not yes:
-        file = _confirmed(target, ledger, file, in_effect=in_effect)
     now = datetime.now(UTC)
-    action = actions.item_of(file, who=_who(target), reason=reason, at=now)
+    action = actions.item_of(file, who=target.operator(), reason=reason, at=now)
     action = actions.place(target, ledger, action, file)
-    sent = Uploaded(file["key"], file["version_id"], action["file_id"], file["size"], now)
-    raise typer.Exit(watch.follow(target, ledger, [watch.FileProgress(sent)], timeout_s=timeout_s))
+    return watch.FileProgress(Uploaded(file["key"], file["version_id"], action["file_id"], file["size"], now))
 
 
-def _versions(ledger: Ledger, key: str) -> list[Item]:
+def _followed(target: Target, ledger: Ledger, progress: FileProgress, *, timeout_s: int, as_json: bool) -> int:
+    from assay import watch
+
+    show = watch.silent if as_json else None
+    return watch.follow(target, ledger, [progress], timeout_s=timeout_s, show=show)
+
+
+def _versions(ledger: Ledger, key: str, *, parts: bool) -> list[Item]:
     """Return the versions of a file; an action, as mails name it, stands for its file."""
-    found = ledger.versions(key)
+    found = ledger.versions(key, parts=parts)
     decided = [item["decides"]["file_id"] for item in found if "decides" in item]
     return list(ledger.get(decided).values()) if decided else found
 
 
-def _shown(target: Target, ledger: Ledger, file: Item, *, in_effect: bool) -> Item:
-    """Show what would happen at the published cut; return the file as it was read for it."""
+def _previewed(target: Target, ledger: Ledger, file: Item, *, in_effect: bool) -> Preview:
+    """Compute what would happen at the published cut, from the file as it is now."""
     from assay import console
     from assay.query import lake
     from assay.undo import actions, preview
@@ -104,34 +110,22 @@ def _shown(target: Target, ledger: Ledger, file: Item, *, in_effect: bool) -> It
     actions.refuse(file, in_effect=in_effect)
     silver = (ledger.layer("silver") or {})["published"]
     with console.working("computing what would happen"), lake(target) as tables:
-        found = preview.preview(tables, ledger, silver, published["silver_run_seq"], file)
-    console.out().print(preview.render(found))
-    return file
+        return preview.preview(tables, ledger, silver, published["silver_run_seq"], file)
 
 
-def _confirmed(target: Target, ledger: Ledger, file: Item, *, in_effect: bool) -> Item:
+def _confirmed(target: Target, ledger: Ledger, found: Preview, *, in_effect: bool) -> Preview:
     """Ask until nothing has come between the question and the answer; end where the answer is no."""
     from assay import console
 
     while True:
         before = _run(ledger)
-        if not typer.confirm(f"{'Redo' if in_effect else 'Undo'} it?", err=True):
-            console.note("Nothing was changed.")
-            raise typer.Exit(CHECK_FAILED)
+        agree(f"{'Redo' if in_effect else 'Undo'} it?", yes=False)
         if _run(ledger) == before:
-            return file
+            return found
         console.note("Another run has been published meanwhile:", style="yellow")
-        file = _shown(target, ledger, file, in_effect=in_effect)
+        found = _previewed(target, ledger, found.file, in_effect=in_effect)
+        console.out().print(preview_of(found))
 
 
 def _run(ledger: Ledger) -> int:
     return int((ledger.layer("gold") or {})["published"]["run_seq"])
-
-
-def _who(target: Target) -> str:
-    """Name the operator: by the caller's identity in AWS, by the account of this machine in a local cloud."""
-    if target.is_local:
-        from getpass import getuser
-
-        return getuser()
-    return str(target.session.client("sts").get_caller_identity()["Arn"])

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from assay import console
 from assay.audit import UNDONE
+from assay.grid import Heading
 from assay.ledger import OUTCOMES, Item, Ledger
 from assay.query import Lake
 from assay.undo.actions import verb
@@ -39,6 +40,22 @@ class Preview:
     unchanged: int
     all_keys: bool
     members: int
+
+    def as_json(self) -> dict[str, object]:
+        """Return everything for programs; money as text."""
+        return {
+            "file_id": self.file["file_id"],
+            "key": self.file["key"],
+            "version_id": self.file["version_id"],
+            "silver_run": self.silver_run,
+            "keys": {kind: self.changes.get(kind, 0) for kind in CHANGES} | {"unchanged": self.unchanged},
+            "kept_through": [{"key": key, "keys": keys} for key, keys in self.givers],
+            "all_keys": self.all_keys,
+            "members": self.members,
+            "effect_amount": self.after - self.before,
+            "groups": self.groups,
+            "largest_movements": self.movements,
+        }
 
 
 @dataclass(frozen=True)
@@ -188,8 +205,8 @@ def _members(lake: Lake, file: Item) -> int:
 def render(found: Preview) -> RenderableType:
     """Draw what would happen."""
     file, parts = found.file, list[RenderableType]()
-    title = f"{verb(in_effect=not file['in_effect']).capitalize()} {console.shown(file['key'])}"
-    parts.append(Text.assemble((title, "bold"), f"  version {file['version_id']}, at Silver run {found.silver_run}"))
+    parts.append(Heading(f"{verb(in_effect=not file['in_effect']).capitalize()} ", console.shown(file["key"])))
+    parts.append(Text(f"version {file['version_id']}, at Silver run {found.silver_run}"))
     if file["silver"]["run_seq"] > found.silver_run:
         late = f"Gold does not show Silver's run {file['silver']['run_seq']} yet, nor do these figures."
         parts.append(Text(late, style="yellow"))
@@ -198,7 +215,7 @@ def render(found: Preview) -> RenderableType:
         parts.append(Text(f"  {found.changes.get(kind, 0):>9,} keys {words}"))
     parts.append(Text(f"  {found.unchanged:>9,} keys of the file keep their value"))
     for key, keys in found.givers[:SHOWN]:
-        parts.append(Text(f"            {keys:,} of them through {console.shown(key)}"))
+        parts.append(Heading(f"            {keys:,} of them through ", console.shown(key), style=""))
     if found.all_keys:
         parts.append(Text("  A reload becomes complete or incomplete, so that all keys are looked at.", style="yellow"))
     if found.members:
@@ -224,19 +241,19 @@ def _rows(file: Item) -> RenderableType:
 def _groups(groups: Sequence[Item]) -> RenderableType:
     days = len({group["transacted_on"] for group in groups})
     title = f"Gold: {len(groups):,} groups of {days:,} days change; the largest"
-    names = ("day", "channel", "rows", "", "amount", "")
-    grid = console.table(title, names, right=names[2:])
+    names = ("day", "channel", "rows", "amount")
+    grid = console.table(title, names, right=names[2:], spare=("rows",))
     for group in groups[:SHOWN]:
-        amounts = (console.money(group["before"]), f"→ {console.money(group['after'])}")
-        rows = (console.count(group["rows_before"]), f"→ {console.count(group['rows_after'])}")
-        grid.add_row(str(group["transacted_on"]), group["channel"], *rows, *amounts)
+        rows = f"{group['rows_before']:,} → {group['rows_after']:,}"
+        amounts = f"{console.money(group['before'])} → {console.money(group['after'])}"
+        grid.add_row(str(group["transacted_on"]), group["channel"], rows, amounts)
     return grid
 
 
 def _movements(movements: Sequence[Item]) -> RenderableType:
-    grid = console.table("Largest movements", ("dms_id", "amount", ""), right=("dms_id", "amount", ""))
+    grid = console.table("Largest movements", ("dms_id", "amount"), right=("dms_id", "amount"))
     for key in movements:
-        grid.add_row(str(key["dms_id"]), _amount(key["before"]), f"→ {_amount(key['after'])}")
+        grid.add_row(str(key["dms_id"]), f"{_amount(key['before'])} → {_amount(key['after'])}")
     return grid
 
 

@@ -8,11 +8,13 @@ from typing import Any
 
 from rich.text import Text
 
-from assay import audit, console, passport, upload, watch
+from assay import audit, console, passport, stages, status, upload, watch
 from assay.control import control_metadata
 from assay.errors import UserError
+from assay.grid import Facts
 from assay.ledger import OUTCOMES, Item, Ledger, ending
 from assay.query import Lake, lake
+from assay.report import cli as reporting
 from assay.target import Target, local_target
 from devcloud.demo.expectation import Expected, Group, Model
 from devcloud.demo.files import DemoFile, generate
@@ -21,15 +23,17 @@ from devcloud.local import deploy, lifecycle
 TIMEOUT_S = 600
 POLL_S = 0.3
 LAST_LINES = 30
+SHOWN = 3  # the file whose passport is shown: the one with broken rows
 
 NEXT = """\
-What to try next (assay is .venv/bin/assay; the local cloud goes on running, end it with: assay down)
-  assay status                                         all files and how far they are
-  assay passport history.csv                           where each row and cent of a file went
-  assay query "SELECT channel, sum(total_amount) AS total FROM gold.daily_totals GROUP BY ALL"
-  assay query "SELECT row, line, rules, raw FROM silver.quarantine" --format csv
-  assay upload YOUR_FILE.csv --wait                    a file of your own; docs/data-contract.md says what it may hold
-  assay audit --full                                   Gold = Silver = the sum of all effects, row by row"""
+What to try next (assay is .venv/bin/assay; the local cloud goes on running)
+  assay status                           all files and how far they are
+  assay passport history.csv             where each row and cent of a file went
+  assay query "FROM daily_totals"        Gold, in SQL
+  assay query "FROM quarantine" -x       rows that break the data contract, and why
+  assay explain 1                        the life of a transaction
+  assay upload YOUR_FILE.csv --wait      a file of your own (docs/data-contract.md)
+  assay down                             stop the local cloud, and forget its data"""
 
 
 @dataclass
@@ -54,26 +58,30 @@ class Stage:
     verdict: Verdict = field(default_factory=Verdict)
 
 
-def play(project: Path) -> int:
-    """Run the demo; return 0 if every file ended as expected and every figure is right."""
-    cloud = lifecycle.start(project)
-    heading(f"1. The local cloud runs at {cloud.endpoint}")
+def play(project: Path) -> list[str]:
+    """Run the demo; return what is wrong, nothing if every file ended as expected and every figure is right."""
+    heading("1. Start the local cloud")
+    with console.working("starting"):
+        cloud = lifecycle.start(project)
+    console.out().print(f"  it listens at {cloud.endpoint}")
     heading("2. Deploy the stack (sam build, sam deploy)")
     deploy_quietly(project, cloud)
     heading("3. Generate the files")
     files = generate(project / ".assay" / "demo")
-    for file in files:
-        console.out().print(f"  {file.path.name:<22} {file.totals.rows:>7,} rows  {file.story}")
+    told = [(f"{file.path.name}", f"{file.totals.rows:,} rows: {file.story}") for file in files]
+    console.out().print(Facts(told))
     target = local_target(cloud, project=project)
     stage = prepare(target, files)
     heading("4. Upload them, one after the other, and follow each to Gold")
     items = [(file, send(stage, file)) for file in files]
-    heading("5. The passports")
-    show_passports(stage, items)
+    heading("5. What became of each row, in seven outcomes that add up")
+    show_outcomes(stage, items)
+    heading("6. The passport of one file, as assay passport shows it")
+    console.out().print(passport.render(items[SHOWN][1], short=True))
     with lake(target) as tables:
-        heading("6. Gold")
+        heading("7. Gold")
         show_gold(stage, tables)
-        heading("7. The audit: every row of both layers is read again")
+        heading("8. The audit: every row of both layers is read again")
         show_audit(stage, tables)
     return finish(stage)
 
@@ -88,13 +96,12 @@ def deploy_quietly(project: Path, cloud: lifecycle.Cloud) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
     screen = console.out()
-    with log.open("w") as file, screen.status("deploying …") as status:
+    with log.open("w") as file, console.working("deploying"):
 
         def on_line(line: str) -> None:
             lines.append(line)
             file.write(line + "\n")
             file.flush()
-            status.update(Text(line.strip()[: screen.width - 10] or "…", style="dim"))
 
         try:
             deploy.deploy(project, cloud, on_line=on_line)
@@ -135,7 +142,7 @@ def send(stage: Stage, file: DemoFile) -> Item:
     source = upload.Source(file.path, file.key)
     sent = upload.upload(upload.bronze(stage.target), [source], metadata)
     progress = watch.FileProgress(sent[0])
-    with watch.showing() as show:
+    with watch.showing(stages.Pipeline(stage.target, stage.ledger)) as show:
         watch.wait([progress], stage.ledger, stage.target.stepfunctions, show, timeout_s=TIMEOUT_S, poll_s=POLL_S)
     must = "rejected" if file.rejected else "published"
     if progress.end != must:
@@ -146,15 +153,29 @@ def send(stage: Stage, file: DemoFile) -> Item:
     return stage.ledger.get([sent[0].file_id])[sent[0].file_id]
 
 
-def show_passports(stage: Stage, items: list[tuple[DemoFile, Item]]) -> None:
+def show_outcomes(stage: Stage, items: list[tuple[DemoFile, Item]]) -> None:
+    """Show a line for each file, and compare its passport with what is expected."""
+    names = ("file", "status", "rows", *OUTCOMES, "effect on Silver")
+    grid = console.table(
+        "", names, right=names[2:], keys=("file",), spare=("deleted", "stale", "superseded", "unchanged", "status")
+    )
     for file, item in items:
-        console.out().print(passport.render(item, short=True))
+        silver = item.get("silver", {"outcomes": {}, "effect_amount": "0.00"})
+        outcomes = (console.count(silver["outcomes"].get(outcome, 0)) for outcome in OUTCOMES)
+        effect = console.money(Decimal(silver["effect_amount"]))
+        grid.add_row(file.path.name, status_text(item), console.count(item["kpis"]["row_count"]), *outcomes, effect)
         for check in passport.checks(item):
             stage.verdict.same(f"{file.key}: {check.what}", check.expected, check.found)
         if file.rejected:
             stage.verdict.same(f"{file.key}: reasons", ["total_amount_mismatch"], [r["code"] for r in item["reasons"]])
         else:
             compare(stage, file, item, stage.model.take(file))
+    console.out().print(grid)
+
+
+def status_text(item: Item) -> Text:
+    state = status.status_of(item)
+    return Text(state, style=status.STYLES.get(state, "yellow"))
 
 
 def compare(stage: Stage, file: DemoFile, item: Item, expected: Expected) -> None:
@@ -175,7 +196,7 @@ def compare(stage: Stage, file: DemoFile, item: Item, expected: Expected) -> Non
 def show_gold(stage: Stage, tables: Lake) -> None:
     """Show a few of Gold's figures, and compare all groups of two aggregates."""
     show(tables, "By channel", "SELECT channel, {sums} FROM gold.daily_totals GROUP BY ALL ORDER BY channel")
-    days = "SELECT transacted_on AS day, {sums} FROM gold.daily_totals GROUP BY ALL ORDER BY day DESC LIMIT 5"
+    days = "SELECT transacted_on AS day, {sums} FROM gold.daily_totals GROUP BY ALL ORDER BY day DESC LIMIT 3"
     show(tables, "The last days", days)
     merchants = """SELECT d.merchant_id, d.merchant_city, d.mcc, {sums} FROM gold.monthly_merchant_totals
         JOIN gold.dim_merchant d USING (merchant_key) GROUP BY ALL ORDER BY total_amount DESC LIMIT 5"""
@@ -235,13 +256,16 @@ def show_audit(stage: Stage, tables: Lake) -> None:
         stage.verdict.same(f"audit: {check.what}", check.expected, check.found)
 
 
-def finish(stage: Stage) -> int:
+def finish(stage: Stage) -> list[str]:
     for problem in stage.verdict.problems:
         console.note(f"wrong: {problem}", style="bold red")
     if stage.verdict.problems:
-        return 1
+        return stage.verdict.problems
     console.out().print(
         Text("\n✓ Every file ended as expected, and every figure agrees to the cent.\n", style="bold green")
     )
+    page = stage.target.project / ".assay" / "report.html"
+    reporting.write(stage.target, stage.ledger, reporting.period(None, None), page)
+    console.out().print(f"All of it on one page: {page.as_uri()}\n", soft_wrap=True)
     console.out().print(NEXT, soft_wrap=True)
-    return 0
+    return []

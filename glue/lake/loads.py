@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from contract.items import Decision, FileItem, RejectionReason
 from contract.runs import LayerTotals
+from contract.vocabulary import IN_SILVER
 
 from glue.lake.failures import FileBroken
 from glue.lake.ledger import Ledger, up_to_rows
@@ -136,7 +137,7 @@ def with_ready_marker(ledger: Ledger, files: Sequence[FileItem], run_rows: int) 
         listed = {file["file_id"]: file for file in ledger.files(marker["load"]["files"])}
         refuse_broken(marker, listed.values())
         arriving = {file_id: file for file_id, file in listed.items() if file.get("waiting_for") == "silver"}
-        there = [file for file in listed.values() if file["status"] in ("in_silver", "published")]
+        there = [file for file in listed.values() if file["status"] in IN_SILVER]
         run = [*{**others, **arriving}.values()]
         fits = len(run) == len(others) or up_to_rows(run, run_rows) == run
         if fits and len(arriving) + len(there) == len(set(marker["load"]["files"])):
@@ -174,7 +175,7 @@ def action_of(ledger: Ledger, item: FileItem, before: Loads) -> Action:
     """Return what an action decides, and where loads stand after it; raise FileBroken if it comes too late."""
     decision = item["decides"]
     (file,) = ledger.files([decision["file_id"]])
-    place = file["status"] in ("in_silver", "published"), file["in_effect"], len(file.get("decisions", []))
+    place = file["status"] in IN_SILVER, file["in_effect"], len(file.get("decisions", []))
     if place != (True, not decision["in_effect"], decision["number"]):
         raise FileBroken(item["file_id"], f"{file['key']} is not in Silver, or somebody else has decided on it")
     after = before

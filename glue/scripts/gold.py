@@ -760,6 +760,61 @@ AGGREGATES: Mapping[str, AggregateTable] = {
 }
 
 
+# From functions/kpi/contract/closings.py
+
+CLOSED_MONTHS = "closed"
+CLOSED = "closed#"
+"""What the ledger's keys of closed months begin with; the month follows, as `2026-06`."""
+TOTALS_TABLE = "daily_totals"
+"""The aggregate of Gold by day and channel, from which months are added up."""
+
+
+class ChannelTotals(TypedDict):
+    """Facts and money of a channel in a month."""
+
+    row_count: int
+    total_amount: str
+
+
+class Closing(TypedDict):
+    """With what a month was closed, at which cut, by whom."""
+
+    run_seq: Annotated[int, "Gold's, which the totals show"]
+    silver_run_seq: Annotated[int, "of that Gold run"]
+    channels: Annotated[dict[str, ChannelTotals], "channel → `row_count` N, `total_amount` S; those with facts"]
+    who: Annotated[str, "who closed it"]
+    at: Annotated[str, "when it was closed"]
+    reason: Annotated[str, "may be empty where it was closed for the first time"]
+
+
+class ClosedItem(Closing):
+    """An item per closed month (UTC)."""
+
+    file_id: Annotated[str, "`closed#<month>`"]
+    kind: Annotated[Literal["closed"], "`closed`"]
+    month: Annotated[str, "`2026-06`"]
+    snapshots: Annotated[dict[str, dict[str, int]], "the cut: layer → table → snapshot id; the totals outlive it"]
+    earlier: NotRequired[Annotated[list[Closing], "with what it was closed before, the first first"]]
+
+
+class ClosedMonthsItem(TypedDict):
+    """The item that names the closed months: one look tells which of those that a run touches have an item."""
+
+    file_id: Annotated[str, "`closed`"]
+    kind: Annotated[Literal["closed months"], "`closed months`"]
+    months: Annotated[set[str], "those that were ever closed"]
+
+
+class MonthMoved(TypedDict):
+    """A channel of a closed month that a Gold run has changed."""
+
+    month: str
+    channel: str
+    closed: Annotated[ChannelTotals, "as it was closed"]
+    before: ChannelTotals
+    after: ChannelTotals
+
+
 # From functions/kpi/contract/items.py
 
 StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
@@ -949,6 +1004,13 @@ class GoldChanges(TypedDict):
     largest: Annotated[list[GroupMovement], "the ten largest movements of one aggregate"]
 
 
+class GoldNotice(TypedDict):
+    """What the mails say of the Gold run that published a file, in words that can be sent as they are."""
+
+    ending: Annotated[str, "for the subject; empty, or that a closed month was changed"]
+    text: str
+
+
 class GoldOfFile(TypedDict):
     """Which Gold run published a file."""
 
@@ -956,6 +1018,10 @@ class GoldOfFile(TypedDict):
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
     report_sha256: NotRequired[Annotated[str, "of the run's report"]]
     changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
+    closed: NotRequired[
+        Annotated[list[MonthMoved], "closed months that the run has changed, by channel: the 20 largest movements"]
+    ]
+    notice: NotRequired[GoldNotice]
 
 
 class Decision(TypedDict):
@@ -1032,6 +1098,9 @@ class FileItem(TypedDict):
     silver: NotRequired[Annotated[SilverOfFile, "what Silver did with it"]]
     gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
     execution_arn: NotRequired[Annotated[str, "of the workflow, the last one"]]
+    parked: NotRequired[
+        Annotated[str, "ARN of the execution that met an open breaker last; where it is the last one, no mail was sent"]
+    ]
     resumes: NotRequired[Annotated[int, "how often it was resumed; its execution is then `<name>-r<resumes>`"]]
     changes: Annotated[list[StatusChange], "each status change"]
 
@@ -1095,6 +1164,14 @@ class CalendarsItem(TypedDict):
     file_id: Annotated[str, "`calendars`"]
     kind: Annotated[Literal["calendars"], "`calendars`"]
     keys: Annotated[set[str], "of those that a walk has seen, or `assay expect` has written"]
+
+
+class ActionsItem(TypedDict):
+    """The item of the actions that may lack their mail."""
+
+    file_id: Annotated[str, "`actions`"]
+    kind: Annotated[Literal["actions"], "`actions`"]
+    ids: NotRequired[Annotated[set[str], "file ids of actions; the sweep drops one once its execution has ended"]]
 
 
 class LateItem(TypedDict):
@@ -1250,6 +1327,7 @@ class GoldReport(TypedDict):
     files: list[str]
     totals: LayerTotals
     changes: NotRequired[GoldChanges]
+    months: NotRequired[Annotated[list[str], "in which changed facts lie or lay"]]
 
 
 class TakenFile(TypedDict):
@@ -1709,6 +1787,7 @@ OUTCOMES: Mapping[str, str] = {
 """What becomes of a row: exactly one of these, the first that applies."""
 STATUSES = ("received", "accepted", "in_silver", "published")
 """A file's status moves along these and never back; or it ends `rejected`."""
+IN_SILVER = ("in_silver", "published")
 REJECTED = "rejected"
 LAYERS = ("silver", "gold")
 CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"
@@ -2521,115 +2600,6 @@ class Branches:
         return self._written(table).snapshot(self.name)
 
 
-# From functions/kpi/contract/evidence.py
-
-FIXED = (
-    "file_id",
-    "kind",
-    "subject",
-    "bucket",
-    "key",
-    "version_id",
-    "sequencer",
-    "etag",
-    "checksum",
-    "size",
-    "last_modified_at",
-    "as_of_at",
-    "format",
-    "load",
-    "kpis",
-    "control",
-    "warnings",
-    "notice",
-    "decides",
-)
-"""The attributes of a file's or an action's item that stay as they are once it is accepted."""
-
-IDENTITY = ("bucket", "key", "version_id", "etag", "checksum", "size")
-"""Those of them that a run's report repeats, so that they are known without the ledger."""
-
-SIGNING_ALGORITHM = "RSASSA_PKCS1_V1_5_SHA_256"
-"""How KMS signs a head; anybody can check it with the public key and a few lines of arithmetic."""
-
-
-def sha256(data: bytes) -> str:
-    """Return the SHA-256 in hex."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def canonical(value: object) -> bytes:
-    """Return the one form in which a value is hashed or signed: JSON with sorted keys, no blanks, ASCII."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
-def item_sha256(item: Mapping[str, object]) -> str:
-    """Return the hash of what of an item never changes."""
-    return sha256(canonical({name: item[name] for name in FIXED if name in item}))
-
-
-def passport_of(item: Mapping[str, object]) -> bytes:
-    """Return the passport that a job leaves in the lake of a ledger item."""
-    return json.dumps(item, sort_keys=True, indent=1).encode()
-
-
-def came_at(item: Mapping[str, Any]) -> str:
-    """Return when a file's object was written, or an action was decided."""
-    return str(item["decides"]["at"] if "decides" in item else item["last_modified_at"])
-
-
-def signed_text(layer: str, run_seq: int, report_sha256: str) -> bytes:
-    """Return what the signature of a head is made over."""
-    return canonical({"layer": layer, "run_seq": run_seq, "sha256": report_sha256})
-
-
-# From glue/lake/evidence.py
-
-UNSIGNED = "none"  # Glue refuses an argument without a value
-
-
-class ReportHash(TypedDict, total=False):
-    """The hash of a run's report; nothing if an earlier version committed the run."""
-
-    report_sha256: str
-
-
-def taken(file: FileItem) -> TakenFile:
-    """Return what the report of a run says of a file that it takes."""
-    known = {name: value for name, value in file.items() if name in IDENTITY}
-    return cast(TakenFile, {**known, "came_at": came_at(file), "item_sha256": item_sha256(file)})
-
-
-def chained(
-    layer: LayerName, run_seq: int, before: LayerItem, files: Iterable[FileItem], report: SilverReport | GoldReport
-) -> bytes:
-    """Return the report of a run as a link of the layer's chain, whose head is in the layer's item from `before` it."""
-    link: Link = {"layer": layer, "run_seq": run_seq, "taken": {file["file_id"]: taken(file) for file in files}}
-    if "head" in before:
-        link["previous"] = before["head"]
-    return json.dumps({**link, **report}, sort_keys=True).encode()
-
-
-def head_of(layer: LayerName, run_seq: int, report: bytes, *, signing_key: str) -> ChainHead:
-    """Return the head that a run's report makes, signed if there is a key for it."""
-    head: ChainHead = {"run_seq": run_seq, "sha256": sha256(report)}
-    if signing_key != UNSIGNED:
-        signed = boto3.client("kms").sign(
-            KeyId=signing_key,
-            Message=signed_text(layer, run_seq, head["sha256"]),
-            MessageType="RAW",
-            SigningAlgorithm=SIGNING_ALGORITHM,
-        )
-        value = base64.b64encode(signed["Signature"]).decode()
-        head["signature"] = {"key": signing_key, "algorithm": SIGNING_ALGORITHM, "value": value}
-    return head
-
-
-def report_hash(intent: RunIntent) -> ReportHash:
-    """Return what items say of the report of a committed run."""
-    return {"report_sha256": intent["head"]["sha256"]} if "head" in intent else {}
-
-
 # From glue/reading/card_numbers.py
 
 FEWEST_DIGITS, MOST_DIGITS, LAST_DIGITS = 13, 19, 4
@@ -2807,6 +2777,7 @@ def require_no_card_number(error: Exception) -> None:
 # From glue/lake/changes.py
 
 MOST_MOVEMENTS = 10
+MOST_CLOSED = 20  # of channels of closed months, in a mail and in an item
 
 
 class Change(TypedDict):
@@ -2909,13 +2880,35 @@ def changes_told(changes: RunChanges) -> GoldChanges:
     return told if moved is None else {**told, "table": moved["table"]}
 
 
-def of_run(intent: RunIntent, report: GoldReport) -> GoldOfFile:
-    """Return what the items of the files that a run published say of it."""
-    of_run = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"], **report_hash(intent)}
-    found = cast(GoldOfFile, of_run)
-    if "changes" in report:  # a rebuild's does not say
-        found["changes"] = report["changes"]
-    return found
+def months_of(change: Change) -> list[str]:
+    """Return the months in which changed facts lie or lay, as `2026-06`."""
+    return sorted({f"{day:%Y-%m}" for day in change["days"]})
+
+
+def notice_of(changes: GoldChanges, closed: Sequence[MonthMoved]) -> GoldNotice:
+    """Return what the mails say of a run: its changes, and the closed months among them."""
+    facts = ", ".join(f"{count:,} {outcome}" for outcome, count in changes["facts"].items() if count)
+    lines = ["", "", f"Gold, by all files of the run: facts {facts or 'unchanged'}, on {changes['days']:,} days"]
+    for moved in changes["largest"]:
+        before, after = (f"{Decimal(amount):,.2f}" for amount in (moved["before"], moved["after"]))
+        lines.append(f"  {moved['group'].replace(' ', ', ')}: {before} → {after}")
+    if closed:
+        lines += [
+            "",
+            "Closed months were changed (docs/runbook.md, section Closed month); nothing is held back",
+            *map(_of_closed_month, closed[:MOST_CLOSED]),
+        ]
+        lines += [f"  and {len(closed) - MOST_CLOSED:,} more"] if len(closed) > MOST_CLOSED else []
+        lines.append("  assay status --closed")
+    return {"ending": ", and changed a closed month" if closed else "", "text": "\n".join(lines)}
+
+
+def _of_closed_month(moved: MonthMoved) -> str:
+    """Return what became of a channel of a closed month, and how it differs from its closing."""
+    closed, before, after = (Decimal(moved[side]["total_amount"]) for side in ("closed", "before", "after"))
+    rows = moved["after"]["row_count"] - moved["closed"]["row_count"]
+    now = f"{after - closed:+,.2f} in {rows:+,} facts" if moved["after"] != moved["closed"] else "as closed"
+    return f"  {moved['month']}, {moved['channel']}: {before:,.2f} → {after:,.2f}; closed with {closed:,.2f}, now {now}"
 
 
 # From glue/lake/decisions.py
@@ -2977,6 +2970,68 @@ def settle_members(
     gone = held.join(fresh.select(own), on=own, how="left_anti").withColumn("gone", F.lit(True))
     source = fresh.withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
     branches.merge(table, source, on=f"t.{own} = s.{own}", clauses=with_gone(schema))
+
+
+# From functions/kpi/contract/evidence.py
+
+FIXED = (
+    "file_id",
+    "kind",
+    "subject",
+    "bucket",
+    "key",
+    "version_id",
+    "sequencer",
+    "etag",
+    "checksum",
+    "size",
+    "last_modified_at",
+    "as_of_at",
+    "format",
+    "load",
+    "kpis",
+    "control",
+    "warnings",
+    "notice",
+    "decides",
+)
+"""The attributes of a file's or an action's item that stay as they are once it is accepted."""
+
+IDENTITY = ("bucket", "key", "version_id", "etag", "checksum", "size")
+"""Those of them that a run's report repeats, so that they are known without the ledger."""
+
+SIGNING_ALGORITHM = "RSASSA_PKCS1_V1_5_SHA_256"
+"""How KMS signs a head; anybody can check it with the public key and a few lines of arithmetic."""
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def canonical(value: object) -> bytes:
+    """Return the one form in which a value is hashed or signed: JSON with sorted keys, no blanks, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def item_sha256(item: Mapping[str, object]) -> str:
+    """Return the hash of what of an item never changes."""
+    return sha256(canonical({name: item[name] for name in FIXED if name in item}))
+
+
+def passport_of(item: Mapping[str, object]) -> bytes:
+    """Return the passport that a job leaves in the lake of a ledger item."""
+    return json.dumps(item, sort_keys=True, indent=1).encode()
+
+
+def came_at(item: Mapping[str, Any]) -> str:
+    """Return when a file's object was written, or an action was decided."""
+    return str(item["decides"]["at"] if "decides" in item else item["last_modified_at"])
+
+
+def signed_text(layer: str, run_seq: int, report_sha256: str) -> bytes:
+    """Return what the signature of a head is made over."""
+    return canonical({"layer": layer, "run_seq": run_seq, "sha256": report_sha256})
 
 
 # From glue/lake/compaction.py
@@ -3152,6 +3207,53 @@ def _read(bucket: str, key: str) -> tuple[Any, str]:
     return json.loads(found["Body"].read()), found["ETag"]
 
 
+# From glue/lake/evidence.py
+
+UNSIGNED = "none"  # Glue refuses an argument without a value
+
+
+class ReportHash(TypedDict, total=False):
+    """The hash of a run's report; nothing if an earlier version committed the run."""
+
+    report_sha256: str
+
+
+def taken(file: FileItem) -> TakenFile:
+    """Return what the report of a run says of a file that it takes."""
+    known = {name: value for name, value in file.items() if name in IDENTITY}
+    return cast(TakenFile, {**known, "came_at": came_at(file), "item_sha256": item_sha256(file)})
+
+
+def chained(
+    layer: LayerName, run_seq: int, before: LayerItem, files: Iterable[FileItem], report: SilverReport | GoldReport
+) -> bytes:
+    """Return the report of a run as a link of the layer's chain, whose head is in the layer's item from `before` it."""
+    link: Link = {"layer": layer, "run_seq": run_seq, "taken": {file["file_id"]: taken(file) for file in files}}
+    if "head" in before:
+        link["previous"] = before["head"]
+    return json.dumps({**link, **report}, sort_keys=True).encode()
+
+
+def head_of(layer: LayerName, run_seq: int, report: bytes, *, signing_key: str) -> ChainHead:
+    """Return the head that a run's report makes, signed if there is a key for it."""
+    head: ChainHead = {"run_seq": run_seq, "sha256": sha256(report)}
+    if signing_key != UNSIGNED:
+        signed = boto3.client("kms").sign(
+            KeyId=signing_key,
+            Message=signed_text(layer, run_seq, head["sha256"]),
+            MessageType="RAW",
+            SigningAlgorithm=SIGNING_ALGORITHM,
+        )
+        value = base64.b64encode(signed["Signature"]).decode()
+        head["signature"] = {"key": signing_key, "algorithm": SIGNING_ALGORITHM, "value": value}
+    return head
+
+
+def report_hash(intent: RunIntent) -> ReportHash:
+    """Return what items say of the report of a committed run."""
+    return {"report_sha256": intent["head"]["sha256"]} if "head" in intent else {}
+
+
 # From glue/lake/ledger.py
 
 
@@ -3219,6 +3321,12 @@ class Ledger:
 
         with ThreadPoolExecutor(16) as pool:
             return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
+
+    def closings(self, months: Iterable[str]) -> list[ClosedItem]:
+        """Return the items of those of some months that are closed, read consistently."""
+        item = self._table.get_item(Key={"file_id": CLOSED_MONTHS}, ConsistentRead=True).get("Item", {})
+        closed = cast(set[str], item.get("months", set())).intersection(months)
+        return cast(list[ClosedItem], self.files(f"{CLOSED}{month}" for month in sorted(closed)))
 
     def waiting(self, also: str | None) -> list[FileItem]:
         """Return the files that wait for this layer, those first that have waited longest.
@@ -3976,12 +4084,76 @@ def near_facts(stored_facts: DataFrame, days: Iterable[date], names: Collection[
     return stored_facts.where(" OR ".join(within("transacted_on", *span) for span in spans))
 
 
+# From glue/lake/closings.py
+
+NOTHING: ChannelTotals = {"row_count": 0, "total_amount": "0.00"}
+Group = tuple[str, str, str]  # side, month, channel
+
+
+def moved_months(job: Job, intent: RunIntent, report: GoldReport) -> list[MonthMoved]:
+    """Return the closed months that a committed run has changed, by channel, the largest movement first.
+
+    Only those that it touches are read. The items are read after the commit: a month that is closed later is closed
+    with what this run has made of it.
+    """
+    after = intent["snapshots"].get(TOTALS_TABLE)
+    closed = {item["month"]: item["channels"] for item in job.ledger.closings(report.get("months", []))}
+    if after is None or not closed:
+        return []
+    before = job.ledger.state()["published"]["snapshots"].get(TOTALS_TABLE)
+    snapshots = {"after": after} | ({} if before is None else {"before": before})
+    found = _totals(job, snapshots, closed)
+    moved: list[MonthMoved] = [
+        {
+            "month": month,
+            "channel": channel,
+            "closed": closed[month].get(channel, NOTHING),
+            "before": found.get(("before", month, channel), NOTHING),
+            "after": found.get(("after", month, channel), NOTHING),
+        }
+        for month, channel in {(month, channel) for _, month, channel in found}
+    ]
+    return sorted((each for each in moved if each["before"] != each["after"]), key=_largest_first)
+
+
+def _largest_first(moved: MonthMoved) -> tuple[Decimal, str, str]:
+    before, after = (Decimal(moved[side]["total_amount"]) for side in ("before", "after"))
+    return -abs(after - before), moved["month"], moved["channel"]
+
+
+def _totals(job: Job, snapshots: Mapping[str, int], months: Iterable[str]) -> dict[Group, ChannelTotals]:
+    """Return the totals of months by channel at snapshots; Iceberg passes over the files of other days."""
+    spans = [span_of(Period.MONTH, date.fromisoformat(f"{month}-01")) for month in months]
+    in_months = " OR ".join(within("transacted_on", *span) for span in spans)
+    month = F.col("transacted_on").cast("string").substr(1, 7).alias("month")
+    sides = []
+    for side, snapshot_id in snapshots.items():
+        table = job.spark.read.option("snapshot-id", snapshot_id).table(job.branches("").table(TOTALS_TABLE))
+        sides.append(table.where(in_months).select(F.lit(side).alias("side"), month, "channel", *MEASURES))
+    rows = reduce(DataFrame.unionByName, sides).groupBy("side", "month", "channel").agg(*added_up()).collect()
+    return {
+        (row.side, row.month, row.channel): {"row_count": row.row_count, "total_amount": cents(row.total_amount)}
+        for row in rows
+    }
+
+
 # From glue/lake/publication.py
 
 
 def rows_of(file: FileItem) -> int:
     """Return how many rows a file has, or how many keys an action has settled."""
     return file["kpis"]["row_count"] if "kpis" in file else sum(file["silver"]["settled"].values())
+
+
+def of_run(job: Job, intent: RunIntent, report: GoldReport) -> GoldOfFile:
+    """Return what the items of the files that a run published say of it."""
+    of_run = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"], **report_hash(intent)}
+    found = cast(GoldOfFile, of_run)
+    if "changes" in report:  # a rebuild's does not say
+        closed = moved_months(job, intent, report)
+        found |= {"changes": report["changes"], "notice": notice_of(report["changes"], closed)}
+        found |= {"closed": closed[:MOST_CLOSED]} if closed else {}
+    return found
 
 
 def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
@@ -4722,7 +4894,12 @@ def prove(run: Run, written: RunChanges) -> GoldReport:
         carried = {"assay.row-count": str(row_count), "assay.total-amount": cents(total_amount)}
         branches.note("fact_transactions", carried)
     totals: LayerTotals = {"row_count": row_count, "total_amount": cents(total_amount)}
-    return {"files": list(run.record["files"]), "totals": showing(silver, totals), "changes": changes_told(written)}
+    told: GoldReport = {
+        "files": list(run.record["files"]),
+        "totals": showing(silver, totals),
+        "changes": changes_told(written),
+    }
+    return {**told, "months": months_of(change)}
 
 
 # ## The job
@@ -4732,7 +4909,7 @@ def prove(run: Run, written: RunChanges) -> GoldReport:
 
 def advance(job: Job, intent: RunIntent, report: GoldReport) -> None:
     """Mark the files of a run as published."""
-    mark_published(job, report["files"], of_run(intent, report))
+    mark_published(job, report["files"], of_run(job, intent, report))
 
 
 def take(job: Job) -> None:

@@ -445,6 +445,61 @@ CODE_COLUMNS = (
 )
 
 
+# From functions/kpi/contract/closings.py
+
+CLOSED_MONTHS = "closed"
+CLOSED = "closed#"
+"""What the ledger's keys of closed months begin with; the month follows, as `2026-06`."""
+TOTALS_TABLE = "daily_totals"
+"""The aggregate of Gold by day and channel, from which months are added up."""
+
+
+class ChannelTotals(TypedDict):
+    """Facts and money of a channel in a month."""
+
+    row_count: int
+    total_amount: str
+
+
+class Closing(TypedDict):
+    """With what a month was closed, at which cut, by whom."""
+
+    run_seq: Annotated[int, "Gold's, which the totals show"]
+    silver_run_seq: Annotated[int, "of that Gold run"]
+    channels: Annotated[dict[str, ChannelTotals], "channel → `row_count` N, `total_amount` S; those with facts"]
+    who: Annotated[str, "who closed it"]
+    at: Annotated[str, "when it was closed"]
+    reason: Annotated[str, "may be empty where it was closed for the first time"]
+
+
+class ClosedItem(Closing):
+    """An item per closed month (UTC)."""
+
+    file_id: Annotated[str, "`closed#<month>`"]
+    kind: Annotated[Literal["closed"], "`closed`"]
+    month: Annotated[str, "`2026-06`"]
+    snapshots: Annotated[dict[str, dict[str, int]], "the cut: layer → table → snapshot id; the totals outlive it"]
+    earlier: NotRequired[Annotated[list[Closing], "with what it was closed before, the first first"]]
+
+
+class ClosedMonthsItem(TypedDict):
+    """The item that names the closed months: one look tells which of those that a run touches have an item."""
+
+    file_id: Annotated[str, "`closed`"]
+    kind: Annotated[Literal["closed months"], "`closed months`"]
+    months: Annotated[set[str], "those that were ever closed"]
+
+
+class MonthMoved(TypedDict):
+    """A channel of a closed month that a Gold run has changed."""
+
+    month: str
+    channel: str
+    closed: Annotated[ChannelTotals, "as it was closed"]
+    before: ChannelTotals
+    after: ChannelTotals
+
+
 # From functions/kpi/contract/items.py
 
 StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
@@ -634,6 +689,13 @@ class GoldChanges(TypedDict):
     largest: Annotated[list[GroupMovement], "the ten largest movements of one aggregate"]
 
 
+class GoldNotice(TypedDict):
+    """What the mails say of the Gold run that published a file, in words that can be sent as they are."""
+
+    ending: Annotated[str, "for the subject; empty, or that a closed month was changed"]
+    text: str
+
+
 class GoldOfFile(TypedDict):
     """Which Gold run published a file."""
 
@@ -641,6 +703,10 @@ class GoldOfFile(TypedDict):
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
     report_sha256: NotRequired[Annotated[str, "of the run's report"]]
     changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
+    closed: NotRequired[
+        Annotated[list[MonthMoved], "closed months that the run has changed, by channel: the 20 largest movements"]
+    ]
+    notice: NotRequired[GoldNotice]
 
 
 class Decision(TypedDict):
@@ -717,6 +783,9 @@ class FileItem(TypedDict):
     silver: NotRequired[Annotated[SilverOfFile, "what Silver did with it"]]
     gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
     execution_arn: NotRequired[Annotated[str, "of the workflow, the last one"]]
+    parked: NotRequired[
+        Annotated[str, "ARN of the execution that met an open breaker last; where it is the last one, no mail was sent"]
+    ]
     resumes: NotRequired[Annotated[int, "how often it was resumed; its execution is then `<name>-r<resumes>`"]]
     changes: Annotated[list[StatusChange], "each status change"]
 
@@ -780,6 +849,14 @@ class CalendarsItem(TypedDict):
     file_id: Annotated[str, "`calendars`"]
     kind: Annotated[Literal["calendars"], "`calendars`"]
     keys: Annotated[set[str], "of those that a walk has seen, or `assay expect` has written"]
+
+
+class ActionsItem(TypedDict):
+    """The item of the actions that may lack their mail."""
+
+    file_id: Annotated[str, "`actions`"]
+    kind: Annotated[Literal["actions"], "`actions`"]
+    ids: NotRequired[Annotated[set[str], "file ids of actions; the sweep drops one once its execution has ended"]]
 
 
 class LateItem(TypedDict):
@@ -935,6 +1012,7 @@ class GoldReport(TypedDict):
     files: list[str]
     totals: LayerTotals
     changes: NotRequired[GoldChanges]
+    months: NotRequired[Annotated[list[str], "in which changed facts lie or lay"]]
 
 
 class TakenFile(TypedDict):
@@ -1645,6 +1723,7 @@ OUTCOMES: Mapping[str, str] = {
 """What becomes of a row: exactly one of these, the first that applies."""
 STATUSES = ("received", "accepted", "in_silver", "published")
 """A file's status moves along these and never back; or it ends `rejected`."""
+IN_SILVER = ("in_silver", "published")
 REJECTED = "rejected"
 LAYERS = ("silver", "gold")
 CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"
@@ -2872,6 +2951,12 @@ class Ledger:
         with ThreadPoolExecutor(16) as pool:
             return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
 
+    def closings(self, months: Iterable[str]) -> list[ClosedItem]:
+        """Return the items of those of some months that are closed, read consistently."""
+        item = self._table.get_item(Key={"file_id": CLOSED_MONTHS}, ConsistentRead=True).get("Item", {})
+        closed = cast(set[str], item.get("months", set())).intersection(months)
+        return cast(list[ClosedItem], self.files(f"{CLOSED}{month}" for month in sorted(closed)))
+
     def waiting(self, also: str | None) -> list[FileItem]:
         """Return the files that wait for this layer, those first that have waited longest.
 
@@ -3208,7 +3293,7 @@ def with_ready_marker(ledger: Ledger, files: Sequence[FileItem], run_rows: int) 
         listed = {file["file_id"]: file for file in ledger.files(marker["load"]["files"])}
         refuse_broken(marker, listed.values())
         arriving = {file_id: file for file_id, file in listed.items() if file.get("waiting_for") == "silver"}
-        there = [file for file in listed.values() if file["status"] in ("in_silver", "published")]
+        there = [file for file in listed.values() if file["status"] in IN_SILVER]
         run = [*{**others, **arriving}.values()]
         fits = len(run) == len(others) or up_to_rows(run, run_rows) == run
         if fits and len(arriving) + len(there) == len(set(marker["load"]["files"])):
@@ -3246,7 +3331,7 @@ def action_of(ledger: Ledger, item: FileItem, before: Loads) -> Action:
     """Return what an action decides, and where loads stand after it; raise FileBroken if it comes too late."""
     decision = item["decides"]
     (file,) = ledger.files([decision["file_id"]])
-    place = file["status"] in ("in_silver", "published"), file["in_effect"], len(file.get("decisions", []))
+    place = file["status"] in IN_SILVER, file["in_effect"], len(file.get("decisions", []))
     if place != (True, not decision["in_effect"], decision["number"]):
         raise FileBroken(item["file_id"], f"{file['key']} is not in Silver, or somebody else has decided on it")
     after = before
@@ -5530,7 +5615,7 @@ def stored_of(run: SilverRun, table: str, keys: DataFrame) -> DataFrame:
         rows = run.branches.published_rows(table)
         return moved_up(run.spark, rows, run.reload) if run.reload else rows
     of_state = STATE if run.action else (*IMAGE, "row_order")
-    names = of_state if table == "transactions" else TOMBSTONES
+    names = {"transactions": of_state, "tombstones": TOMBSTONES, "transaction_history": (*STATE, "op")}[table]
     return run.branches.published_rows_of(table, keys, names, between=(run.low, run.high), most=run.row_count)
 
 
@@ -5688,12 +5773,12 @@ def missing_effects(missing: DataFrame, mover: Reload | Action, *, run_seq: int)
 # all keys are.
 
 
-def rows_in_effect(run: SilverRun, action: Action) -> DataFrame:
-    """Return the accepted rows of the files that are in effect after an action, each in its place."""
+def rows_in_effect(run: SilverRun, action: Action, keys: DataFrame) -> DataFrame:
+    """Return the rows under these keys, or all, of the files that are in effect after an action, each in its place."""
     undone = undone_files(run.spark.table(run.branches.table("decisions"))).where(F.col("file_id") != action.file_id)
     if not action.decision["in_effect"]:
         undone = undone.unionByName(local_rows(run.spark, [{"file_id": action.file_id}], "file_id string"))
-    history = run.spark.table(run.branches.table("transaction_history")).select(*STATE, "op")
+    history = stored_of(run, "transaction_history", keys).select(*STATE, "op")
     return moved_up(run.spark, without(history, undone), action)
 
 
@@ -5710,9 +5795,7 @@ def newest_rows(rows: DataFrame, floor: str | None) -> DataFrame:
 
 def settle(run: SilverRun, action: Action, keys: DataFrame) -> DataFrame:
     """Return the keys that do not stay as they are: with their newest row, if there is one, and what is `stored`."""
-    rows = rows_in_effect(run, action)
-    if not action.moves_loads:
-        rows = rows.join(broadcast_if_small(keys, run.row_count), on="dms_id", how="left_semi")
+    rows = rows_in_effect(run, action, keys)
     stored = stored_rows(run, keys).select(
         "dms_id", F.struct(*[name for name in STORED if name != "dms_id"]).alias("stored")
     )

@@ -37,6 +37,12 @@ class Listed:
     size: int
     last_modified_at: datetime
 
+    @classmethod
+    def of_item(cls, item: Mapping[str, Any]) -> Listed:
+        """Return the version that an item of the ledger is about."""
+        at = instant_of(item["last_modified_at"])
+        return cls(item["bucket"], item["key"], item["version_id"], item["etag"], int(item["size"]), at)
+
     @property
     def file_id(self) -> str:
         """The identity of the file in the ledger."""
@@ -56,7 +62,7 @@ class Place:
     sequencer: str
 
     @classmethod
-    def of_item(cls, item: FileItem) -> Place:
+    def of_item(cls, item: Mapping[str, Any]) -> Place:
         """Return the place that the ledger has fixed."""
         return cls(instant_of(item["last_modified_at"]), item["sequencer"].ljust(SEQUENCER_CHARACTERS, "0"))
 

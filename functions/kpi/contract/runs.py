@@ -143,6 +143,7 @@ class GoldReport(TypedDict):
     files: list[str]
     totals: LayerTotals
     changes: NotRequired[GoldChanges]
+    months: NotRequired[Annotated[list[str], "in which changed facts lie or lay"]]
 
 
 class TakenFile(TypedDict):

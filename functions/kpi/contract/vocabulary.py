@@ -35,6 +35,7 @@ OUTCOMES: Mapping[str, str] = {
 """What becomes of a row: exactly one of these, the first that applies."""
 STATUSES = ("received", "accepted", "in_silver", "published")
 """A file's status moves along these and never back; or it ends `rejected`."""
+IN_SILVER = ("in_silver", "published")
 REJECTED = "rejected"
 LAYERS = ("silver", "gold")
 CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"

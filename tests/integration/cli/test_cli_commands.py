@@ -2,6 +2,7 @@
 
 import errno
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -35,6 +36,8 @@ def test_upload_sends_large_files_in_parts__same_bytes(
     monkeypatch.setattr("assay.upload.PART", 5 * 1024**2)
     content = bytes(range(256)) * (6 * 1024**2 // 256)
     (tmp_path / "large.csv").write_bytes(content)
+    counted: list[int] = []
+    monkeypatch.setattr("assay.console.transferring", lambda what, size: nullcontext(counted.append))
 
     result = stack.assay("upload", "large.csv", "--control", "10:5.5")
 
@@ -42,6 +45,7 @@ def test_upload_sends_large_files_in_parts__same_bytes(
     assert found["Body"].read() == content
     assert found["Metadata"] == {"row-count": "10", "total-amount": "5.50"}
     assert found["VersionId"] in result.stdout
+    assert counted == [5 * 1024**2, 1024**2]
 
 
 def test_upload_refuses__bucket_without_versions(stack: DeployedStack, tmp_path: Path) -> None:
@@ -278,6 +282,27 @@ def test_status_lists_files__newest_first(stack: DeployedStack) -> None:
     assert "10.00" in lines[1]
 
 
+def test_status_lists_undos_and_redos__in_progress_and_failed_alone(stack: DeployedStack) -> None:
+    decided = {"file_id": "f" * 64, "in_effect": False, "who": "ann", "at": "2026-11-24", "reason": "amounts x 10"}
+    failed = {"stage": "silver", "reason": "the table is locked", "attempts": 1, "at": "2026-11-23T06:00:09.000000Z"}
+    action = file_item() | {"kind": "action", "subject": "undo", "decides": decided}
+    stack.put(
+        file_item("new.csv"),
+        action | {"file_id": "a" * 64, "key": "transactions/waits.csv", "status": "accepted"},
+        action | {"file_id": "b" * 64, "key": "transactions/broken.csv", "status": "accepted", "failed": failed},
+        action | {"file_id": "c" * 64, "key": "transactions/through.csv"},
+    )
+
+    result = stack.assay("status")
+
+    shown = result.stdout.partition("Undos and redos in progress")[2]
+    words = " ".join(shown.replace("│", " ").split())
+    assert "waits.csv v1 undo accepted ann amounts x 10" in words
+    assert "the table is locked" in words
+    assert "To take it up again: assay undo" in words
+    assert ("through.csv" in result.stdout, "Files: 1 of 1" in result.stdout) == (False, True)
+
+
 def test_status_shows_every_version__one_key(stack: DeployedStack) -> None:
     later = {"last_modified_at": "2026-11-23T07:00:00.000000Z"}
     stack.put(file_item("a.csv"), file_item("a.csv", version="v2") | later, file_item("aa.csv"))
@@ -469,7 +494,9 @@ def test_passport_takes_the_named_version__of_two(stack: DeployedStack) -> None:
     ("key", "message"),
     [
         ("none.csv", "the ledger knows no file none.csv"),
+        ("b.csv", "did you mean transactions/x/a.csv or transactions/y/a.csv? List the files: assay status"),
         ("a.csv", "may be any of transactions/x/a.csv, transactions/y/a.csv"),
+        ("a.c", "may be any of transactions/x/a.csv, transactions/y/a.csv"),
     ],
 )
 def test_passport_cannot_choose__no_such_key_or_several(stack: DeployedStack, key: str, message: str) -> None:
@@ -478,3 +505,25 @@ def test_passport_cannot_choose__no_such_key_or_several(stack: DeployedStack, ke
     result = stack.assay("passport", key)
 
     assert (result.exit_code, message in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("part", ["/summer-2026.csv", "mmer-2026.csv", "summer"])
+def test_file_is_named_by_a_part_of_its_key__no_other_key_has_it(stack: DeployedStack, part: str) -> None:
+    stack.put(file_item("x/summer-2026.csv"), file_item("x/winter-2026.csv"))
+
+    assert json.loads(stack.assay("passport", part, "--json").stdout)["key"] == "transactions/x/summer-2026.csv"
+
+
+def test_file_is_named_by_its_whole_name__although_another_key_ends_so(stack: DeployedStack) -> None:
+    stack.put(file_item("x/a.csv"), file_item("x/beta.csv"))
+
+    assert json.loads(stack.assay("passport", "a.csv", "--json").stdout)["key"] == "transactions/x/a.csv"
+
+
+@pytest.mark.parametrize("command", ["undo", "redo", "resume"])
+def test_part_of_a_key_is_not_enough__nobody_is_asked(stack: DeployedStack, command: str) -> None:
+    stack.put(file_item("x/beta.csv"))
+
+    result = stack.assay(command, "a.csv", "--yes")
+
+    assert (result.exit_code, "the ledger knows no file a.csv" in result.stderr) == (2, True)

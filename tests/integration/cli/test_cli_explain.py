@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from contract.sql_types import ORDER_FIELDS
 from deployed_stack import NAMES, TABLES, TOTALS, DeployedStack, file_item
+from documented_answers import conform
 
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 FIRST, WRONG = file_item(), file_item("b.csv")
@@ -86,7 +87,7 @@ def test_cell_is_explained__largest_file_first_and_the_sum_is_the_cell(published
     result = published.assay("explain", "gold.daily_totals", "2024-03-01", "chip", "--json")
 
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
+    told = conform("explain", result.stdout)
     lines = [(each["run_seq"], each["cause"], each["key"], each["facts"], each["amount"]) for each in told["files"]]
     assert lines == [
         (2, "file", "transactions/b.csv", 1, "113.50"),
@@ -140,7 +141,7 @@ def test_life_of_a_key__every_row_says_why_it_did_or_did_not_win(published: Depl
     result = published.assay("explain", "1", "--json")
 
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
+    told = conform("explain", result.stdout)
     assert [(row["run_seq"], row["outcome"], row["reason"]) for row in told["rows"]] == [
         (1, "superseded", "newer in the same run: row 1 of transactions/a.csv"),
         (1, "inserted", "the newest row of its key"),

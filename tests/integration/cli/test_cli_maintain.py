@@ -1,12 +1,12 @@
 """`assay maintain` against a stack in moto; the Glue jobs are played by a fake that puts tables into one file."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from deployed_stack import NAMES, DeployedStack, identifier_of
+from documented_answers import conform
 
 from assay import runs
 from assay.errors import UserError
@@ -35,7 +35,7 @@ def test_both_jobs_compact__files_before_and_after(filled: DeployedStack, monkey
 
     monkeypatch.setattr(runs, "run", run)
     result = filled.assay("maintain")
-    told = json.loads(filled.assay("maintain", "--orphans", "--json").stdout)
+    told = conform("maintain", filled.assay("maintain", "--orphans", "--json").stdout)
 
     assert result.exit_code == 0, result.output
     lines = [line.replace("│", " ").split() for line in result.stdout.splitlines()]

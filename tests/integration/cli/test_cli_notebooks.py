@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from deployed_stack import NAMES, DeployedStack
+from documented_answers import conform
 
 ROOT = Path(__file__).parents[3]
 
@@ -37,3 +38,5 @@ def test_upload_brings_packages_and_writes_copies_for_the_stack__each_address_ex
         assert set(wanted[1].split(",")) <= uploaded
         assert f"ready    glue/notebooks/ready/{name}.ipynb" in result.stdout
     assert "Glue PySpark" in result.stdout
+    told = conform("notebooks upload", stack.assay("notebooks", "upload", "--json").stdout)
+    assert set(told["uploaded"]) <= uploaded

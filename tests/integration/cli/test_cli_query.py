@@ -95,6 +95,64 @@ def test_query_lists_the_tables__no_statement(lake: DeployedStack) -> None:
     assert "gold.daily_totals\n" in lake.assay("query").stdout
 
 
+def test_query_lists_the_tables__as_sql_does_or_for_programs(lake: DeployedStack) -> None:
+    tables = [
+        {"schema": "gold", "table": "daily_totals"},
+        {"schema": "gold", "table": "fact_transactions"},
+        {"schema": "silver", "table": "transactions"},
+    ]
+
+    assert query(lake, "SHOW TABLES") == tables
+    assert query(lake, "SHOW TABLES FROM silver") == tables[2:]
+    assert json.loads(lake.assay("query", "--json").stdout) == tables
+
+
+def test_query_describes_a_table__with_or_without_its_schema(lake: DeployedStack) -> None:
+    described = query(lake, "DESCRIBE gold.daily_totals")
+
+    assert described == query(lake, "DESCRIBE daily_totals")
+    assert described[0] == {"column": "transacted_on", "type": "DATE", "comment": ""}
+
+
+def test_query_finds_tables_without_their_schema__in_any_place(lake: DeployedStack) -> None:
+    statement = """WITH best AS (SELECT max(total_amount) AS most FROM daily_totals)
+        SELECT channel FROM Daily_Totals JOIN best ON most = total_amount"""
+
+    assert query(lake, statement) == [{"channel": "chip"}]
+
+
+WIDE = "SELECT 'x' AS a, repeat('w', 70) AS b, 1234.50::DECIMAL(9, 2) AS c, {'d': 1, 'long': [1, 2]} AS e"
+AS_RECORD = [
+    ["a", "x"],
+    ["b", "w" * 70],
+    ["c", "1,234.50"],
+    ["e", "d", "1"],
+    ["long", "[1,", "2]"],
+]
+
+
+def test_query_turns_vertical__result_wider_than_the_screen(
+    lake: DeployedStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert [line.split() for line in query(lake, WIDE, "table").splitlines()] == AS_RECORD
+
+    monkeypatch.setenv("COLUMNS", "120")
+    assert query(lake, WIDE, "table").splitlines()[0].split() == ["a", "b", "c", "e"]
+
+
+def test_query_turns_vertical__asked_to(lake: DeployedStack) -> None:
+    assert [line.split() for line in lake.assay("query", WIDE, "-x").stdout.splitlines()] == AS_RECORD
+
+
+def test_query_folds_structs__no_room_for_them(lake: DeployedStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+
+    lines = query(lake, "SELECT 1 AS n, {'alpha': 'one', 'beta': 'two', 'gamma': 'three'} AS s", "table").splitlines()
+
+    assert lines[2].strip().split(maxsplit=1) == ["1", '{"alpha": "one", "beta": "two",…']
+
+
 def test_query_counts_positions_over_all_columns__ordinals(lake: DeployedStack) -> None:
     answer = query(lake, "SELECT #2 AS amount, #3 AS channel FROM silver.transactions WHERE dms_id = 2")
 
@@ -190,8 +248,11 @@ def test_query_refuses_excel_safe__not_csv(lake: DeployedStack) -> None:
     ("statement", "words"),
     [
         ("SELECT * FROM gold.nothing", "there is no table gold.nothing"),
-        ("SELECT nothing FROM gold.daily_totals", "nothing"),
-        ("SELECT * FROM daily_totals", "daily_totals"),
+        ("SELECT * FROM daily_total", "did you mean gold.daily_totals?"),
+        (
+            "SELECT totl_amount FROM gold.daily_totals",
+            "did you mean total_amount or row_count? gold.daily_totals has transacted_on, ",
+        ),
         ("DELETE FROM gold.daily_totals", "only one SELECT"),
         ("SELECT CASE WHEN i < 5000 THEN '1' ELSE 'x' END::INT FROM range(10000) r(i)", "Could not convert"),
     ],

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from deployed_stack import NAMES, DeployedStack, file_item, identifier_of, layer_items
+from documented_answers import conform
 
 from assay import runs
 from assay.errors import UserError
@@ -166,7 +167,7 @@ def test_check_ends_1_and_tells_the_row__replay_differs(jobs: FakeJobs) -> None:
     jobs.rows = [ROWS[0], (2, Decimal("-2.49"), None, NOON)]
 
     result = jobs.stack.assay("replay", "--check", "--seed", "1")
-    told = json.loads(jobs.stack.assay("replay", "--check", "--seed", "1", "--json").stdout)
+    told = conform("replay", jobs.stack.assay("replay", "--check", "--seed", "1", "--json").stdout)
 
     assert (result.exit_code, "silver.transactions dms_id 2: amount -2.50 ≠ -2.49" in result.stdout) == (1, True)
     assert (told["agrees"], told["tables"][0]["differing_keys"]) == (False, 1)
@@ -216,7 +217,7 @@ def test_check_agrees_with_the_runs_that_it_began_with__files_are_published_besi
 ) -> None:
     published = publish_at_each_run(jobs, monkeypatch)
 
-    told = json.loads(jobs.stack.assay("replay", "--check", "--seed", "1", "--json").stdout)
+    told = conform("replay", jobs.stack.assay("replay", "--check", "--seed", "1", "--json").stdout)
 
     assert len(published) > 3
     assert (told["agrees"], told["silver_run"], told["gold_run"], told["files"]) == (True, 1, 1, len(FILES)), told

@@ -13,6 +13,7 @@ import sweep
 from cloud.ledger import Ledger
 from cloud.settings import SweepSettings
 from deployed_stack import NAMES, DeployedStack
+from documented_answers import conform
 
 from assay import sweeping
 from assay.target import Target
@@ -65,7 +66,7 @@ def test_sweep_shows_what_was_left_behind_and_changes_nothing__dry_run(
     result = stack.assay("sweep", "--older-than", "0", "--dry-run", "--json")
 
     assert result.exit_code == 0, result.output
-    assert [found["key"] for found in json.loads(result.stdout)["found"]] == ["transactions/a.csv"]
+    assert [found["key"] for found in conform("sweep", result.stdout)["found"]] == ["transactions/a.csv"]
     assert (function.handed_on, function.mails) == ([], [])
 
 
@@ -93,8 +94,8 @@ def test_sweep_does_what_the_answer_says__terminal(
     stack: DeployedStack, function: Function, monkeypatch: pytest.MonkeyPatch, answer: str, handed: int, code: int
 ) -> None:
     put(stack, "transactions/a.csv")
-    monkeypatch.setattr(sweeping.typer, "confirm", lambda _: answer == "y")  # type: ignore[attr-defined]
-    monkeypatch.setattr(sweeping, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
+    monkeypatch.setattr("assay.options.typer.confirm", lambda *_, **__: answer == "y")
+    monkeypatch.setattr("assay.options.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True)))
 
     assert (stack.assay("sweep", "--older-than", "0").exit_code, len(function.handed_on)) == (code, handed)
 
@@ -132,7 +133,7 @@ def test_expect_writes_the_calendar_and_status_shows_it__names_and_times(
     days = ["mon", "tue", "wed", "thu", "fri"]
     entry = {"name": "day_{date}.csv", "days": days, "by": "07:30", "zone": "Europe/London"}
     assert json.loads(body) == {"expected": [entry]}
-    expected = json.loads(stack.assay("status", "--expected", "--json").stdout)
+    expected = conform("status", stack.assay("status", "--expected", "--json").stdout)
     assert {each["state"] for each in expected} == {"due"}
     assert 4 <= len(expected) <= 6
     assert "transactions/london/day_20" in stack.assay("status", "--expected").stdout

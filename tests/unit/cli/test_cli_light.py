@@ -48,10 +48,13 @@ COMMANDS = (
     "explain",
     "undo",
     "redo",
+    "close",
     "replay",
+    "report",
     "resume",
     "maintain",
     "smoke",
+    "watch",
     "sweep",
     "expect",
     "demo",
@@ -110,6 +113,15 @@ def test_help_names_every_command__operators_part_alone() -> None:
 def test_help_is_whole_sentences_and_names_the_exit_codes() -> None:
     done = run(("--help",))
     assert "..." not in done.stdout.partition("Commands:")[2]
-    assert "Exit codes: 0 success, 1 a check failed, 2 usage or environment, 130 interrupted." in " ".join(
-        done.stdout.split()
+    assert (
+        "Exit codes: 0 success, 1 a check failed or you said no, 2 usage or environment, 130 interrupted."
+        in " ".join(done.stdout.split())
     )
+
+
+def test_demo_says_something_before_it_loads_what_takes_seconds() -> None:
+    stop = "import sys\nsys.modules.update(dict.fromkeys(('devcloud.demo.play', 'devcloud.local.lifecycle')))\n"
+    done = run(("demo",), heavy=(), before=stop)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Five generated files go from Bronze to Gold on this machine")
+    assert "ModuleNotFoundError: import of devcloud.demo.play" in done.stderr

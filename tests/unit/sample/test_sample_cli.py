@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from documented_answers import conform
 from typer.testing import CliRunner, Result
 
 from assay.errors import UserError
@@ -26,7 +27,7 @@ def lines_of(path: Path) -> list[str]:
 
 def test_history_tells_and_writes_control_totals__when_asked(tmp_path: Path) -> None:
     path = tmp_path / "history.csv.gz"
-    told = json.loads(run("history", path, "--rows", 2000, "--seed", 9, "--control", "--json").stdout)
+    told = conform("sample history", run("history", path, "--rows", 2000, "--seed", 9, "--control", "--json").stdout)
     total = sum(Decimal(line.split(",")[4].replace("$", "")) for line in lines_of(path)[1:])
     assert told == {"file": str(path), "row_count": 2000, "total_amount": str(total)}
     control = json.loads((tmp_path / "history.csv.gz.control.json").read_text())
@@ -77,3 +78,11 @@ def test_broken_writes_only_the_rules_named__and_refuses_others(tmp_path: Path) 
 def test_commands_refuse__names_of_no_kind(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match="rows"):
         run("history", tmp_path / name, "--rows", 10)
+
+
+def test_increment_and_broken_tell_what_they_wrote__for_programs(tmp_path: Path) -> None:
+    increment = run("increment", tmp_path / "i.csv", "--rows", 20, "--base-rows", 1000, "--json").stdout
+    broken = run("broken", tmp_path / "b.csv", "--rows", 50, "--base-rows", 1000, "--json").stdout
+
+    assert conform("sample increment", increment)["row_count"] == 20
+    assert conform("sample broken", broken)["row_count"] == 50

@@ -1,0 +1,48 @@
+"""The verdict in the summary of a workflow's run: one line, then what differs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from write_summary import read, summary
+
+SAME = {"what": "rows", "expected": 1, "found": 1, "equal": True}
+OFF = {"what": "amount", "expected": "1.00", "found": "1.01", "equal": False}
+TABLE = {"table": "gold.daily_totals", "equal": False, "differing_keys": 3}
+
+
+def audit(*checks: dict[str, Any]) -> dict[str, Any]:
+    return {"agrees": all(check["equal"] for check in checks), "comparisons": list(checks)}
+
+
+def replay(*tables: dict[str, Any], lost: tuple[dict[str, str], ...] = ()) -> dict[str, Any]:
+    return {"agrees": not tables and not lost, "tables": list(tables), "seed": 5, "not_replayed": list(lost)}
+
+
+def test_summary_is_one_line__everything_agrees() -> None:
+    text = summary(audit(SAME, SAME), replay())
+    assert text == "### ✓ Every row and every cent agrees: 2 comparisons, 0 tables rebuilt (seed 5)\n\n"
+
+
+def test_summary_names_what_differs__audit_and_replay() -> None:
+    text = summary(audit(SAME, OFF), replay(TABLE, lost=({"key": "a.csv", "why": "no rows"},)))
+    assert text.splitlines()[0].startswith("### ✗ Not everything agrees: ")
+    assert text.splitlines()[2:] == [
+        "- amount: 1.00 against 1.01",
+        "- gold.daily_totals: 3 keys differ after the replay",
+        "- a.csv did not come through the replay: no rows",
+    ]
+
+
+@pytest.mark.parametrize(("found", "word"), [((None, replay()), "audit"), ((audit(SAME), None), "replay")])
+def test_summary_says_what_was_not_made(found: tuple[Any, Any], word: str) -> None:
+    assert summary(*found) == f"### ✗ The demo came to no {word}\n"
+
+
+@pytest.mark.parametrize("text", ["", "{", None])
+def test_answer_is_nothing__cut_short_or_not_there(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "a.json").write_text(text)
+    assert read(tmp_path / "a.json") is None
