@@ -45,6 +45,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("assay audit", "by the running totals"),
         ("assay audit --full", "by every row of both layers"),
     ),
+    "verify": (
+        ("assay verify", "was anything changed since?"),
+        ("assay verify --json | jq .faults", "for programs"),
+    ),
+    "evidence": (("assay evidence 2026-06 -o june", "then anywhere: python3 june/verify.py"),),
     "explain": (
         ("assay explain gold.daily_totals 2024-03-01 online", "a cell of Gold"),
         ("assay explain daily_totals 2024-03-01 chip --since 12", "after a run"),
