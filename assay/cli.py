@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from assay import notebooks, sending, sweeping, watching, workshop
+from assay import closing, notebooks, sending, sweeping, watching, workshop
 from assay.errors import UserError
+from assay.evidence import cli as evidence
 from assay.examples import epilog
 from assay.explain import cli as explanation
 from assay.load import cli as load
@@ -125,6 +126,7 @@ def show_status(
     key: Annotated[str | None, typer.Argument(help=f"{WHICH} List its versions.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many files to list.")] = 20,
     expected: Annotated[bool, typer.Option("--expected", help="List the expected files instead.")] = False,
+    closed: Annotated[bool, typer.Option("--closed", help="List the closed months, then and now, instead.")] = False,
     as_json: AsJson = False,
     stack: StackName = None,
     region: Region = None,
@@ -138,6 +140,9 @@ def show_status(
         sweeping.show_expected(target, as_json=as_json)
         return
     ledger = open_ledger(target)
+    if closed:
+        closing.show_closed(target, ledger, as_json=as_json)
+        return
     items = ledger.versions(key) if key else ledger.files()
     if as_json:
         console.print_json(items[:limit])
@@ -145,6 +150,8 @@ def show_status(
         console.out().print(status.render_versions(items[:limit], target.logs()))
     elif items:
         console.out().print(status.render_list(items[:limit], len(items)))
+        if actions := ledger.open_actions():
+            console.out().print(status.render_actions(actions))
         for layer, since in ledger.open_breakers().items():
             console.note(status.breaker_line(layer, since), style="bold red")
     else:
@@ -246,9 +253,12 @@ def run_audit(
         raise typer.Exit(CHECK_FAILED)
 
 
+app.command("verify")(evidence.verify)
+app.command("evidence")(evidence.evidence)
 app.command("explain")(explanation.explain)
 app.command("undo", help=undo.UNDO)(undo.command(in_effect=False))
 app.command("redo", help=undo.REDO)(undo.command(in_effect=True))
+app.command("close")(closing.close)
 app.command("replay")(replay.replay)
 app.command("resume")(resume.resume)
 

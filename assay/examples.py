@@ -49,6 +49,13 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("assay explain daily_totals 2024-03-01 chip --since 12", "after a run"),
         ("assay explain 4711", "the life of a key"),
     ),
+    "verify": (("assay verify", "reads everything, and writes nothing"),),
+    "evidence": (("assay evidence 2026-06 -o june", "then: python3 june/verify.py"),),
+    "close": (
+        ("assay close 2026-06 --dry-run", "only look"),
+        ("assay close 2026-06", "look, then decide"),
+        ('assay close 2026-06 --again --reason "late files of Leeds"', "anew"),
+    ),
     "undo": (
         ('assay undo day.csv --reason "amounts x 10" --dry-run', "only look"),
         ('assay undo day.csv --reason "amounts x 10"', "look, then decide"),

@@ -62,6 +62,16 @@ class Ledger:
         )
         return sorted(items, key=newest, reverse=True)
 
+    def open_actions(self) -> list[Item]:
+        """Scan for the whole items of undos and redos that are not through: in progress, or failed; newest first."""
+        items = self._scan(
+            FilterExpression="#kind = :action AND #status <> :published",
+            ExpressionAttributeNames={"#kind": "kind", "#status": "status"},
+            ExpressionAttributeValues={":action": {"S": "action"}, ":published": {"S": "published"}},
+            ConsistentRead=True,
+        )
+        return sorted(items, key=lambda item: str(item["decides"]["at"]), reverse=True)
+
     def versions(self, key: str, *, parts: bool = True) -> list[Item]:
         """Return the versions of one key, newest first; its end or any part of it will do where no other key has it.
 

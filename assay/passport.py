@@ -243,7 +243,16 @@ def _gold(item: Item) -> RenderableType:
     for moved in changes["largest"]:
         before, after = (console.money(Decimal(moved[side])) for side in ("before", "after"))
         facts.append((f"{changes['table']}", f"{console.shown(moved['group'])}: {before} → {after}"))
+    for month in item["gold"].get("closed", []):
+        facts.append(("closed month", _closed_month(month)))
     return Facts([(name, value) for name, value in facts if value])
+
+
+def _closed_month(moved: Item) -> str:
+    """Say what became of a channel of a closed month, and by how much it differs from its closing now."""
+    closed, before, after = (Decimal(moved[side]["total_amount"]) for side in ("closed", "before", "after"))
+    told = f"{moved['month']}, {moved['channel']}: {console.money(before)} → {console.money(after)}"
+    return f"{told}; closed with {console.money(closed)}, now {after - closed:+,.2f}"
 
 
 def _check_line(check: Check) -> Text:

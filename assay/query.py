@@ -44,7 +44,8 @@ def lake(
     The databases (schema in statements to name in the catalog) are the two layers, if no others are given: these are
     read at the snapshots that belong together now. A schema whose snapshots are `named` is read at these alone.
     """
-    cut = {} if databases else _current_cut(target)
+    current = None if databases else current_cut(target)
+    cut: Snapshots = dict(current["snapshots"].items()) if current else {}
     databases = databases or dict(zip(SCHEMAS, _databases(target), strict=True))
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
         connection = duckdb.connect(config={**CLOSED, "temp_directory": folder})
@@ -179,10 +180,10 @@ class Lake:
         raise query_names.unknown_table(f"{schema}.{name}", known)
 
 
-def _current_cut(target: Target) -> Mapping[str, Mapping[str, int]]:
-    """Return the snapshots that belong together, by schema and table; none before Gold's first run."""
+def current_cut(target: Target) -> Cut | None:
+    """Return the cut at which tables are read; None before Gold's first run."""
     cut: Cut | None = _read_json(target, CURRENT_CUT)
-    return dict(cut["snapshots"].items()) if cut else {}
+    return cut
 
 
 def kept_cuts(target: Target) -> list[Cut]:

@@ -48,6 +48,33 @@ def render_list(items: Sequence[Item], total: int) -> RenderableType:
     return grid
 
 
+def render_actions(items: Sequence[Item]) -> RenderableType:
+    """Draw undos and redos that are in progress or have failed, and what to do about these."""
+    grid = console.table(
+        "Undos and redos in progress",
+        ("file", "version", "what", "status", "by", "why", "since"),
+        keys=("file",),
+        lines=("version", "what", "status", "since"),
+        spare=("version", "since", "by"),
+    )
+    for item in items:
+        decided, failed = item["decides"], item.get("failed")
+        why = decided["reason"]
+        if failed:
+            again = f"assay {item['subject']} {decided['file_id']}"
+            why = f"in {failed['stage']}: {failed['reason']}. To take it up again: {again}"
+        grid.add_row(
+            console.shown(item["key"]),
+            item["version_id"][:8],
+            item["subject"],
+            Text(status_of(item), style=STYLES.get(status_of(item), "yellow")),
+            console.shown(decided["who"]),
+            console.shown(why),
+            _since(item),
+        )
+    return grid
+
+
 def breaker_line(layer: str, since: str) -> str:
     """Return what an open breaker means, and how to close it."""
     at = since[:19].replace("T", " ")

@@ -52,6 +52,7 @@ class Stack:
     replay_gold_job: str
     replay_silver_database: str
     replay_gold_database: str
+    signing_key: str
 
 
 OUTPUTS = {
@@ -118,6 +119,14 @@ class Target:
             where = "in the local cloud" if self.is_local else f"in AWS, region {self.session.region_name}"
             raise UserError(f"there is no stack {self.stack_name} {where}", DEPLOY) from None
         return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+
+    def operator(self) -> str:
+        """Name who works on it: by the caller's identity in AWS, by the account of this machine in a local cloud."""
+        if self.is_local:
+            from getpass import getuser
+
+            return getuser()
+        return str(self.session.client("sts").get_caller_identity()["Arn"])
 
     def logs(self) -> list[str]:
         """Return where the log of each stage is."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import consecutive, kpi, large, layers, report, requests, results
+from benchmarks import consecutive, kpi, large, layers, report, requests, results, undo
 from benchmarks.profiles import PROFILES, Profile
 
 
@@ -28,6 +28,7 @@ def parts(profile: Profile, folder: Path, seed: int) -> dict[str, Callable[[], N
         "layers": measure_layers,
         "consecutive": lambda: consecutive.measure(folder, profile, seed=seed),
         "cdc": lambda: consecutive.changes(folder, profile, seed=seed),
+        "undo": lambda: undo.measure(folder, profile, seed=seed),
         "large": lambda: large.measure(folder, profile, seed=seed),
         "requests": lambda: requests.measure(folder, profile, seed=seed),
         "report": lambda: report.write(profile.name),
@@ -57,7 +58,7 @@ def main() -> None:
     )
     parser.add_argument("profile", choices=list(PROFILES))
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", help="kpi, layers, consecutive, cdc, large, requests, report"
+        "parts", nargs="*", metavar="PART", help="kpi, layers, consecutive, cdc, undo, large, requests, report"
     )
     parser.add_argument("--seed", type=int, default=1, help="of the histories; the first of several")
     parser.add_argument("--seeds", type=int, help="how many histories of each size")

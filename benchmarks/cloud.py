@@ -75,8 +75,7 @@ class BenchCloud:
         sources = [Source(path, prefix + path.name) for path in paths]
         uploads = upload(bronze(self.target), sources, {})
         file_ids = [each.file_id for each in uploads]
-        until(lambda: self._all_ended(file_ids), what="the end of all files")
-        until(self._no_workflow_runs, what="the end of all workflows")
+        self.await_end(file_ids)
         found = self.ledger.get(file_ids)
         items = [found[file_id] for file_id in file_ids]
         for item in items:
@@ -84,6 +83,11 @@ class BenchCloud:
                 raise BenchmarkError(f"{item['key']} ended {ending(item)}: {item.get('failed') or item.get('reasons')}")
         runs = {layer: self.job_runs(self.job_name(layer), known=known[layer]) for layer in JOBS}
         return Sent(uploads, items, runs["silver"], runs["gold"])
+
+    def await_end(self, file_ids: list[str]) -> None:
+        """Await the end of files or actions, and of their workflows."""
+        until(lambda: self._all_ended(file_ids), what="the end of all files")
+        until(self._no_workflow_runs, what="the end of all workflows")
 
     def mails_about(self, file_id: str) -> int:
         """Count the mails that name a file."""

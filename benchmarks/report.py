@@ -65,18 +65,20 @@ def write(profile: str) -> None:
     """Write the page from the kept results of a profile, draw the pictures, and print the figures."""
     seeds = [found for seed in range(1, 100) if (found := load(f"layers-seed{seed}", profile))]
     kpi = [found for rows in PROFILES[profile].kpi_rows if (found := load(result_name(rows), profile))]
-    cdc, large, requests = load("cdc", profile), load("large", profile), load("requests", "short")
+    cdc, undo, large = (load(name, profile) for name in ("cdc", "undo", "large"))
+    requests = load("requests", "short")
     stages, burst, row = (load(name, profile) for name in CONSECUTIVE)
     sections = [
         ("The KPI function", list(targets.of_kpi(kpi))),
         ("Silver and Gold", list(targets.of_layers(seeds)) if seeds else []),
+        ("Undo", list(targets.of_undo(undo))),
         ("Files in a warm cloud", list(targets.of_consecutive(stages, burst, row))),
         ("A large run", list(targets.of_large(large))),
     ]
     text = [
         HEAD,
         f"This page shows the {profile} profile.\n",
-        _about([each for each in (*kpi, *seeds, stages, burst, row, cdc, large) if each]),
+        _about([each for each in (*kpi, *seeds, stages, burst, row, cdc, undo, large) if each]),
     ]
     for title, figures in sections:
         text += [f"## {title}\n", _table(figures) if figures else NOTHING, ""]

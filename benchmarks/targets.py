@@ -126,6 +126,24 @@ def _overwrite(all_seeds: list[Results], size: str) -> Iterator[Figure]:
         yield Figure(f"Full overwrite over an increment, {int(size):,} rows, {words}", samples, least=least)
 
 
+def of_undo(found: Results | None) -> Iterator[Figure]:
+    """Return what the undo of a file of 10,000 rows costs; the cost follows its keys, not the history."""
+    if not found:
+        return
+    small, large = found["sizes"]
+    for keys, most in (("recent", 1.5), ("scattered", 2.0)):
+        runs = {size: found["beds"][str(size)].get(keys, []) for size in (small, large)}
+        both = {size: [run["silver"]["whole"] + run["gold"]["whole"] for run in each] for size, each in runs.items()}
+        for size, samples in both.items():
+            yield Figure(f"Undo of 10,000 rows, {keys}, {size:,} rows of history", samples, unit="s")
+        for layer in ("silver", "gold"):
+            work = [[run[layer]["work"] for run in runs[size]] for size in (large, small)]
+            name = f"Undo, {keys}, {layer.capitalize()}'s work, {large:,} over {small:,} rows of history"
+            yield Figure(name, ratio(*work))
+        name = f"Undo of 10,000 rows, {keys}, {large:,} over {small:,} rows of history"
+        yield Figure(name, ratio(both[large], both[small]), most=most if large >= WHOLE_HISTORY else None)
+
+
 def of_consecutive(stages: Results | None, burst: Results | None, row: Results | None) -> Iterator[Figure]:
     """Return the figures of files in a warm cloud."""
     if stages:

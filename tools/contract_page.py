@@ -6,12 +6,13 @@ from typing import Annotated, Any, Literal, NotRequired, get_args, get_origin, g
 
 from contract import patterns
 from contract.aggregates import AGGREGATES
+from contract.closings import ClosedItem
 from contract.columns import SourceColumn
 from contract.companions import COMPANIONS
 from contract.descriptions import column_description
 from contract.dimensions import DIMENSIONS, VERSIONED_DIMENSIONS
 from contract.formats import FOREIGN_FORMATS, HTML, JSON, XML
-from contract.items import CalendarsItem, FileItem, LateItem, RangeItem, SweepItem
+from contract.items import ActionsItem, CalendarsItem, FileItem, LateItem, RangeItem, SweepItem
 from contract.kinds import Kind
 from contract.rules import CHANGE_RULES, Rule, rules_of, value_rules
 from contract.runs import BreakerItem, LayerItem
@@ -267,7 +268,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "range item": lambda: item_attributes(RangeItem),
     "sweep item": lambda: item_attributes(SweepItem),
     "calendars item": lambda: item_attributes(CalendarsItem),
+    "actions item": lambda: item_attributes(ActionsItem),
     "late item": lambda: item_attributes(LateItem),
+    "closed item": lambda: item_attributes(ClosedItem),
     "reference columns": reference_columns,
     "reference rules": reference_rules,
     "reference forms": reference_forms,

@@ -46,11 +46,12 @@ def totals_at(tables: Lake, files: Sequence[Item], decided: Sequence[Item]) -> d
         of_kind[file["file_id"]] = file["load"]["start_at"]
     if "loads" in reloads:
         reloads["floor"] = max(reloads["loads"].values())
-    silver, gold = (_totals(tables, layer) for layer in STATES)
+    silver, gold = (totals_of(tables, layer) for layer in STATES)
     return {"silver": {"published": silver | reloads}, "gold": {"published": gold}}
 
 
-def _totals(tables: Lake, layer: str) -> Item:
+def totals_of(tables: Lake, layer: str) -> Item:
+    """Return rows and money of a layer's state table."""
     table = f"{layer}.{STATES[layer]}"
     if table not in tables.tables():
         return {"row_count": 0, "total_amount": "0.00"}

@@ -97,6 +97,7 @@ def place(target: Target, ledger: Ledger, action: Item, file: Item) -> Item:
     An action that failed is taken up again. Of two operators one is told of the other, and nothing is done twice.
     """
     name, machine = f"{action['subject']}-{action['file_id'][:32]}", target.stack.workflow
+    _announce(target, action)
     try:
         target.dynamodb.put_item(
             TableName=target.stack.ledger_table,
@@ -117,6 +118,16 @@ def place(target: Target, ledger: Ledger, action: Item, file: Item) -> Item:
         action = held
     start_execution(target.stepfunctions, machine, action, name)
     return action
+
+
+def _announce(target: Target, action: Item) -> None:
+    """Tell the sweep of an action first: it sees that each has its mail, whenever this command is stopped."""
+    target.dynamodb.update_item(
+        TableName=target.stack.ledger_table,
+        Key=_stored({"file_id": "actions"}),
+        UpdateExpression="SET kind = :kind ADD ids :ids",
+        ExpressionAttributeValues=_stored({":kind": "actions", ":ids": {action["file_id"]}}),
+    )
 
 
 def _take_up(target: Target, action: Item, name: str) -> str:

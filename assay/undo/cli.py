@@ -78,7 +78,7 @@ def _placed(target: Target, ledger: Ledger, file: Item, reason: str) -> FileProg
     from assay.upload import Uploaded
 
     now = datetime.now(UTC)
-    action = actions.item_of(file, who=_who(target), reason=reason, at=now)
+    action = actions.item_of(file, who=target.operator(), reason=reason, at=now)
     action = actions.place(target, ledger, action, file)
     return watch.FileProgress(Uploaded(file["key"], file["version_id"], action["file_id"], file["size"], now))
 
@@ -129,12 +129,3 @@ def _confirmed(target: Target, ledger: Ledger, found: Preview, *, in_effect: boo
 
 def _run(ledger: Ledger) -> int:
     return int((ledger.layer("gold") or {})["published"]["run_seq"])
-
-
-def _who(target: Target) -> str:
-    """Name the operator: by the caller's identity in AWS, by the account of this machine in a local cloud."""
-    if target.is_local:
-        from getpass import getuser
-
-        return getuser()
-    return str(target.session.client("sts").get_caller_identity()["Arn"])

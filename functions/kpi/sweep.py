@@ -23,7 +23,7 @@ from cloud.ledger import Ledger, instant, instant_of
 from cloud.listing import Listed, Place, by_key, event_of, listed_versions, places_of
 from cloud.mail import sweep_body, sweep_subject
 from cloud.settings import SweepSettings
-from cloud.workflows import goes_on, next_execution_arn, start_execution
+from cloud.workflows import AT_WORK, goes_on, next_execution_arn, start_execution, status_of
 from contract.companions import is_calendar
 from contract.items import FileItem, SweepItem
 from expected import AHEAD, Calendars, Notice, notices_of
@@ -52,6 +52,8 @@ WHAT = {
     "unstarted": "it was accepted, and no workflow was started",
     "unmailed": "it was rejected, and no mail told so",
     "died": "its workflow ended before the file did",
+    "parked": "it ended after its workflow had met an open breaker, and no mail told so",
+    "undecided": "an undo or redo whose workflow was not started",
 }
 
 logger = Logger()
@@ -95,7 +97,8 @@ class Found:
     def as_item(self) -> dict[str, str]:
         """Return it as `assay sweep` reads it."""
         told = {"key": masked_key(self.listed.key), "version_id": self.listed.version_id}
-        return {"why": self.why, "what": WHAT[self.why], **told, "file_id": self.listed.file_id}
+        file_id = self.item["file_id"] if self.item else self.listed.file_id
+        return {"why": self.why, "what": WHAT[self.why], **told, "file_id": file_id}
 
     def line(self) -> str:
         """Return its line in the mail."""
@@ -125,7 +128,7 @@ def why_left_behind(item: FileItem | None, on: Services, breakers: Collection[st
     if item is None:
         return "unheard"
     if "failed" in item or item["status"] == "published":
-        return None
+        return "parked" if is_parked(item) else None
     if item["status"] == "received":
         return "received"
     if item["status"] == "rejected":
@@ -135,6 +138,33 @@ def why_left_behind(item: FileItem | None, on: Services, breakers: Collection[st
     if item.get("waiting_for") in breakers:
         return None
     return None if goes_on(on.workflows, item["execution_arn"]) else "died"
+
+
+def is_parked(item: FileItem) -> bool:
+    """Return whether the last execution of a file met an open breaker, so that it sent no mail about the file."""
+    return "parked" in item and item["parked"] == item.get("execution_arn")
+
+
+def why_action_left_behind(item: FileItem, on: Services, breakers: Collection[str]) -> str | None:
+    """Return why an action does not go on by itself, or lacks its mail; None if its execution does, or has sent it."""
+    status = status_of(on.workflows, item["execution_arn"])
+    if status in AT_WORK:
+        return None
+    return "undecided" if status is None else why_left_behind(item, on, breakers)
+
+
+def actions_left_behind(on: Services, *, settled_at: datetime) -> tuple[list[Found], list[str]]:
+    """Return the actions that were left behind, and the file ids of those that are through."""
+    found, through = list[Found](), list[str]()
+    breakers = on.ledger.open_breakers()
+    for file_id, item in on.ledger.find_all(on.ledger.actions()).items():
+        if instant_of(item["changes"][0]["at"]) > settled_at:
+            continue
+        if why := why_action_left_behind(item, on, breakers):
+            found.append(Found(why, Listed.of_item(item), Place.of_item(item), item))
+        elif "waiting_for" not in item and not goes_on(on.workflows, item["execution_arn"]):
+            through.append(file_id)
+    return found, through
 
 
 def resume(item: FileItem, on: Services) -> None:
@@ -163,17 +193,28 @@ def left_behind(keys: Iterable[list[Listed]], on: Services, *, settled_at: datet
         places = places_of(versions, items)
         for listed in versions:
             item = items.get(listed.file_id)
-            if listed.last_modified_at > settled_at or (why := why_left_behind(item, on, breakers)) is None:
-                continue
-            yield Found(why, listed, places[listed.file_id], item)
+            # Of what is parked no event comes any more.
+            is_settled = listed.last_modified_at <= settled_at or (item is not None and is_parked(item))
+            if is_settled and (why := why_left_behind(item, on, breakers)):
+                yield Found(why, listed, places[listed.file_id], item)
 
 
 def go_on(found: Found, on: Services) -> None:
     """Have a file go on that was left behind."""
-    if found.why == "died" and found.item is not None:
+    if found.why in ("died", "parked", "undecided") and found.item is not None:
         resume(found.item, on)
     else:
         hand_on(found.listed, found.place, on)
+
+
+def take_up(found: list[Found], state: SweepItem, report: Report, on: Services) -> None:
+    """Have what was left behind go on, and note it for the mail."""
+    # Noted before it is done: a call that dies in between leaves it to the next one's mail.
+    state["unsent"] = [*state.get("unsent", []), *(each.line() for each in found)][:MOST_LINES]
+    on.ledger.keep_sweep(state)
+    for each in found:
+        go_on(each, on)
+    report.found += found
 
 
 def walk(state: SweepItem, report: Report, on: Services, *, settled_at: datetime, has_time: Callable[[], bool]) -> None:
@@ -182,12 +223,7 @@ def walk(state: SweepItem, report: Report, on: Services, *, settled_at: datetime
     keys = by_key(listed_versions(on.s3, on.settings.bronze_bucket, after_key=after))
     while some := list(islice(keys, KEYS_AT_ONCE)):
         found = list(left_behind(some, on, settled_at=settled_at))
-        # Noted before it is done: a call that dies in between leaves it to the next one's mail.
-        state["unsent"] = [*state.get("unsent", []), *(each.line() for each in found)][:MOST_LINES]
-        on.ledger.keep_sweep(state)
-        for each in found:
-            go_on(each, on)
-        report.found += found
+        take_up(found, state, report, on)
         on.ledger.add_calendars({versions[0].key for versions in some if is_calendar(versions[0].key)})
         state["after_key"] = some[-1][0].key
         on.ledger.keep_sweep(state)
@@ -250,6 +286,9 @@ def sweep(
             state["began_at"] = instant(now)
         if fresh or "after_key" in state:
             walk(state, report, on, settled_at=now - _settled(event), has_time=has_time)
+        found, through = actions_left_behind(on, settled_at=now - _settled(event))
+        take_up(found, state, report, on)
+        on.ledger.drop_actions(through)
         watch_calendars(report, on, now)
         send(state, report, on, now)
     finally:
@@ -262,6 +301,7 @@ def look(event: Mapping[str, Any], on: Services, now: datetime) -> dict[str, Any
     report, keys = Report(), by_key(listed_versions(on.s3, on.settings.bronze_bucket))
     while some := list(islice(keys, KEYS_AT_ONCE)):
         report.found += left_behind(some, on, settled_at=now - _settled(event))
+    report.found += actions_left_behind(on, settled_at=now - _settled(event))[0]
     report.notices = [each for each in lines_to_send(on, now) if not on.ledger.is_noticed(each.notice_id)]
     return report.as_item()
 

@@ -47,9 +47,10 @@ def send_digests(sqs: SQSClient, queue: str, sns: SNSClient, topic: str, stage: 
 
 
 def subject_of(told: Sequence[Told], stage: str) -> str:
-    """Return a subject that counts the files, and those with warnings."""
-    warned = sum(each.subject.endswith("with warnings") for each in told)
-    ending = f", {warned} with warnings" if warned else ""
+    """Return a subject that counts the files, those with warnings, and those whose run changed a closed month."""
+    endings = ("with warnings", "changed a closed month")
+    counts = [(sum(ending in each.subject for each in told), ending) for ending in endings]
+    ending = "".join(f", {count} {ending}" for count, ending in counts if count)
     return f"[assay {stage}] {len(told)} {'file was' if len(told) == 1 else 'files were'} published{ending}"
 
 

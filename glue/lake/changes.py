@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import reduce
 from typing import Any, TypedDict, cast
 
 from contract.aggregates import MEASURES
-from contract.items import GoldChanges, GoldOfFile, GroupMovement
-from contract.runs import GoldReport, RunIntent
+from contract.closings import MonthMoved
+from contract.items import GoldChanges, GoldNotice, GroupMovement
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -18,6 +18,7 @@ from glue.lake.failures import require
 from glue.lake.tables import cents, total
 
 MOST_MOVEMENTS = 10
+MOST_CLOSED = 20  # of channels of closed months, in a mail and in an item
 
 
 class Change(TypedDict):
@@ -120,9 +121,32 @@ def changes_told(changes: RunChanges) -> GoldChanges:
     return told if moved is None else {**told, "table": moved["table"]}
 
 
-def of_run(intent: RunIntent, report: GoldReport) -> GoldOfFile:
-    """Return what the items of the files that a run published say of it."""
-    found: GoldOfFile = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"]}
-    if "changes" in report:  # a rebuild's does not say
-        found["changes"] = report["changes"]
-    return found
+def months_of(change: Change) -> list[str]:
+    """Return the months in which changed facts lie or lay, as `2026-06`."""
+    return sorted({f"{day:%Y-%m}" for day in change["days"]})
+
+
+def notice_of(changes: GoldChanges, closed: Sequence[MonthMoved]) -> GoldNotice:
+    """Return what the mails say of a run: its changes, and the closed months among them."""
+    facts = ", ".join(f"{count:,} {outcome}" for outcome, count in changes["facts"].items() if count)
+    lines = ["", "", f"Gold, by all files of the run: facts {facts or 'unchanged'}, on {changes['days']:,} days"]
+    for moved in changes["largest"]:
+        before, after = (f"{Decimal(amount):,.2f}" for amount in (moved["before"], moved["after"]))
+        lines.append(f"  {moved['group'].replace(' ', ', ')}: {before} → {after}")
+    if closed:
+        lines += [
+            "",
+            "Closed months were changed (docs/runbook.md, section Closed month); nothing is held back",
+            *map(_of_closed_month, closed[:MOST_CLOSED]),
+        ]
+        lines += [f"  and {len(closed) - MOST_CLOSED:,} more"] if len(closed) > MOST_CLOSED else []
+        lines.append("  assay status --closed")
+    return {"ending": ", and changed a closed month" if closed else "", "text": "\n".join(lines)}
+
+
+def _of_closed_month(moved: MonthMoved) -> str:
+    """Return what became of a channel of a closed month, and how it differs from its closing."""
+    closed, before, after = (Decimal(moved[side]["total_amount"]) for side in ("closed", "before", "after"))
+    rows = moved["after"]["row_count"] - moved["closed"]["row_count"]
+    now = f"{after - closed:+,.2f} in {rows:+,} facts" if moved["after"] != moved["closed"] else "as closed"
+    return f"  {moved['month']}, {moved['channel']}: {before:,.2f} → {after:,.2f}; closed with {closed:,.2f}, now {now}"

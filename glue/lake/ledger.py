@@ -15,6 +15,7 @@ from typing import Any, cast
 import boto3
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
+from contract.closings import CLOSED, ClosedItem
 from contract.items import (
     Decision,
     DecisionOfFile,
@@ -97,6 +98,10 @@ class Ledger:
         with ThreadPoolExecutor(16) as pool:
             return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
 
+    def closings(self, months: Iterable[str]) -> list[ClosedItem]:
+        """Return the items of those of some months that are closed, read consistently."""
+        return cast(list[ClosedItem], self.files(f"{CLOSED}{month}" for month in months))
+
     def waiting(self, also: str | None) -> list[FileItem]:
         """Return the files that wait for this layer, those first that have waited longest.
 
@@ -124,11 +129,14 @@ class Ledger:
         self._token = run["token"]
 
     def commit(self, intent: RunIntent, *, token: str) -> None:
-        """Put the one intent item: the commit point. Fails when another run has begun since."""
+        """Put the one intent item: the commit point, and with it the head of the chain of evidence.
+
+        Fails when another run has begun since.
+        """
         self._conditional(
-            "SET intent = :intent, run_seq = :run_seq",
+            "SET intent = :intent, run_seq = :run_seq, head = :head",
             Attr("intent").not_exists() & Attr("in_progress.token").eq(token),
-            {":intent": intent, ":run_seq": intent["run_seq"]},
+            {":intent": intent, ":run_seq": intent["run_seq"], ":head": intent["head"]},
         )
 
     def finish(self, published: PublishedRun) -> None:

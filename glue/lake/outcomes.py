@@ -11,6 +11,7 @@ from contract.items import SilverOfFile
 from contract.runs import FileReport, RunIntent, SilverReport
 from contract.vocabulary import OUTCOMES
 
+from glue.lake.evidence import report_hash
 from glue.lake.run import Job
 from glue.lake.tables import cents
 
@@ -68,8 +69,8 @@ def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
         if "decides" in of_file:
             job.ledger.decide(file_id, of_file["decides"], run_seq=intent["run_seq"])
         counted = {name: value for name, value in of_file.items() if name not in ("effect", "decides")}
-        of_run = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"], "effect_amount": of_file["effect"]}
-        found = cast(SilverOfFile, {**of_run, **counted})
+        of_run = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"], **report_hash(intent)}
+        found = cast(SilverOfFile, {**of_run, "effect_amount": of_file["effect"], **counted})
         job.ledger.advance(file_id, status="in_silver", waiting_for="gold", found=found)
 
     with ThreadPoolExecutor(16) as pool:

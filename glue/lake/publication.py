@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 from contract.items import FileItem, GoldOfFile
-from contract.runs import GoldReport, LayerItem, LayerTotals, PublishedRun
+from contract.runs import GoldReport, LayerItem, LayerTotals, PublishedRun, RunIntent
 
+from glue.lake.changes import MOST_CLOSED, notice_of
+from glue.lake.closings import moved_months
+from glue.lake.evidence import report_hash
 from glue.lake.failures import FencedOut
 from glue.lake.metrics import tell_published
 from glue.lake.run import Job, put_passport
@@ -15,6 +19,17 @@ from glue.lake.run import Job, put_passport
 def rows_of(file: FileItem) -> int:
     """Return how many rows a file has, or how many keys an action has settled."""
     return file["kpis"]["row_count"] if "kpis" in file else sum(file["silver"]["settled"].values())
+
+
+def of_run(job: Job, intent: RunIntent, report: GoldReport) -> GoldOfFile:
+    """Return what the items of the files that a run published say of it."""
+    of_run = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"], **report_hash(intent)}
+    found = cast(GoldOfFile, of_run)
+    if "changes" in report:  # a rebuild's does not say
+        closed = moved_months(job, intent, report)
+        found |= {"changes": report["changes"], "notice": notice_of(report["changes"], closed)}
+        found |= {"closed": closed[:MOST_CLOSED]} if closed else {}
+    return found
 
 
 def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
@@ -36,9 +51,20 @@ def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
     tell_published(moved, job.arguments)
 
 
+def published_by(gold: PublishedRun) -> GoldOfFile:
+    """Return what the item of a file says whose rows an earlier run has published without knowing of the file."""
+    found = GoldOfFile(run_seq=gold["run_seq"], snapshots={})
+    if "report_sha256" in gold:
+        found["report_sha256"] = gold["report_sha256"]
+    return found
+
+
 def showing(silver: PublishedRun, totals: LayerTotals) -> LayerTotals:
     """Add to Gold's totals which Silver run it shows."""
-    return {**totals, "silver_run_seq": silver["run_seq"], "silver_snapshots": silver["snapshots"]}
+    shown: LayerTotals = {**totals, "silver_run_seq": silver["run_seq"], "silver_snapshots": silver["snapshots"]}
+    if "report_sha256" in silver:
+        shown["silver_report_sha256"] = silver["report_sha256"]
+    return shown
 
 
 def expected_totals(job: Job) -> dict[str, object]:

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 import boto3
+from contract.evidence import passport_of, sha256
 from contract.items import FileItem, LayerName
 from contract.limits import WORKER_ROWS
 from contract.runs import Cut, GoldReport, LayerItem, LayerTotals, PublishedRun, RunInProgress, RunIntent, SilverReport
@@ -27,6 +28,7 @@ from pyspark.sql import functions as F
 from glue.lake.branches import Branches
 from glue.lake.compaction import compact, compact_all, remove_orphans
 from glue.lake.cuts import put_cut, snapshots_named
+from glue.lake.evidence import UNSIGNED, chained, head_of, report_hash
 from glue.lake.failures import FencedOut, Unfinished, Withdrawn, require, require_no_card_number, root_cause
 from glue.lake.ledger import Ledger, now_text
 from glue.lake.spark import session
@@ -171,37 +173,46 @@ def process_waiting(job: Job, files: Sequence[FileItem], **note: object) -> None
 
 def commit(run: Run, report: SilverReport | GoldReport) -> None:
     """Put the intent, the commit point, and carry it out."""
+    job, snapshots = run.job, run.branches.snapshots()
+    body = chained(job.layer.name, run.run_seq, run.before, run.files, report)
     intent: RunIntent = {
         "run_seq": run.run_seq,
         "branch": run.branches.name,
-        "snapshots": run.branches.snapshots(),
-        "report": put_report(run, report),
+        "snapshots": snapshots,
+        "report": put_report(run, body),
+        "head": head_of(job.layer.name, run.run_seq, body, signing_key=job.arguments.signing_key),
     }
-    run.job.step("before_intent")
-    run.job.ledger.commit(intent, token=run.record["token"])
+    job.step("before_intent")
+    job.ledger.commit(intent, token=run.record["token"])
     try:
-        run.job.step("after_intent")
-        published = publish(run.job, intent)
+        job.step("after_intent")
+        published = publish(job, intent)
     except Exception as error:
         raise Unfinished(f"run {run.run_seq} is committed, the next one finishes it: {root_cause(error)}") from error
-    compact_published(run.job, published)
+    compact_published(job, published)
 
 
-def put_report(run: Run, report: SilverReport | GoldReport) -> str:
-    """Keep what a run did, for its publication, under the name of its branches; return where."""
+def put_report(run: Run, body: bytes) -> str:
+    """Keep what a run did, for its publication and as a link of the chain, under the name of its branches."""
     job = run.job
     key = f"{job.arguments.prefix}reports/{job.layer.name}/{run.branches.name}.json"
-    body = json.dumps(report, sort_keys=True).encode()
     boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=body)
     return key
+
+
+def read_report(job: Job, intent: RunIntent) -> SilverReport | GoldReport:
+    """Read what a committed run did; refuse what is not what it wrote."""
+    body = boto3.client("s3").get_object(Bucket=job.arguments.lake_bucket, Key=intent["report"])["Body"].read()
+    if "head" in intent:
+        require(f"SHA-256 of {intent['report']}", found=sha256(body), expected=intent["head"]["sha256"])
+    return cast(SilverReport | GoldReport, json.loads(body))
 
 
 def publish(job: Job, intent: RunIntent) -> list[str]:
     """Carry out a committed intent; return its tables. Each step may be done twice: the next run finishes a kill's."""
     branches, ledger = job.branches(intent["branch"]), job.ledger
     promised = {table: intent["snapshots"][table] for table in job.layer.tables if table in intent["snapshots"]}
-    body = boto3.client("s3").get_object(Bucket=job.arguments.lake_bucket, Key=intent["report"])["Body"]
-    report, state = json.loads(body.read()), ledger.state()
+    report, state = read_report(job, intent), ledger.state()
     snapshots = {**(state["published"]["snapshots"] if "published" in state else {}), **promised}
     totals: LayerTotals = report["totals"]
     if "silver_snapshots" in totals:
@@ -211,7 +222,8 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
         job.step("fast_forwarded", table=table)
     job.layer.advance(job, {**intent, "snapshots": promised}, report)
     job.step("files_advanced")
-    published = cast(PublishedRun, {"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
+    of_run = {"run_seq": intent["run_seq"], "snapshots": snapshots, **report_hash(intent)}
+    published = cast(PublishedRun, {**of_run, **totals})
     ledger.finish(published)
     ledger.count_success()
     job.step("published", run_seq=intent["run_seq"], **totals_of(report))
@@ -244,9 +256,8 @@ def totals_of(report: SilverReport | GoldReport) -> dict[str, object]:
 
 def put_passport(job: Job, item: FileItem) -> None:
     """Leave the ledger item of a file at its end in the lake."""
-    body = json.dumps(item, sort_keys=True, indent=1).encode()
     key = f"{job.arguments.prefix}passports/{item['file_id']}.json"
-    boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=body)
+    boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=passport_of(item))
 
 
 def recover(job: Job) -> None:
@@ -287,7 +298,8 @@ def rebuild(job: Job) -> None:
 def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace:
     """Read a job's arguments; Glue adds some of its own, which are passed over."""
     parser = argparse.ArgumentParser(prog=layer.name, allow_abbrev=False)
-    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", **layer.options}
+    common = {**dict.fromkeys(layer.required, ""), "prefix": "", "signing_key": UNSIGNED}
+    options: dict[str, str | None] = {**common, **layer.options}
     for name, default in options.items():
         parser.add_argument(f"--{name}", default=default)
     for name in ("expected_run_seq", *layer.numbers):

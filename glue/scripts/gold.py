@@ -6,6 +6,8 @@ Exported from glue/notebooks/gold.ipynb by tools/export_notebooks.py; edit the n
 from __future__ import annotations
 
 import argparse
+import base64
+import hashlib
 import json
 import re
 import sys
@@ -758,6 +760,52 @@ AGGREGATES: Mapping[str, AggregateTable] = {
 }
 
 
+# From functions/kpi/contract/closings.py
+
+CLOSED = "closed#"
+"""What the ledger's keys of closed months begin with; the month follows, as `2026-06`."""
+TOTALS_TABLE = "daily_totals"
+"""The aggregate of Gold by day and channel, from which months are added up."""
+
+
+class ChannelTotals(TypedDict):
+    """Facts and money of a channel in a month."""
+
+    row_count: int
+    total_amount: str
+
+
+class Closing(TypedDict):
+    """With what a month was closed, at which cut, by whom."""
+
+    run_seq: Annotated[int, "Gold's, which the totals show"]
+    silver_run_seq: Annotated[int, "of that Gold run"]
+    channels: Annotated[dict[str, ChannelTotals], "channel → `row_count` N, `total_amount` S; those with facts"]
+    who: Annotated[str, "who closed it"]
+    at: Annotated[str, "when it was closed"]
+    reason: Annotated[str, "may be empty where it was closed for the first time"]
+
+
+class ClosedItem(Closing):
+    """An item per closed month (UTC)."""
+
+    file_id: Annotated[str, "`closed#<month>`"]
+    kind: Annotated[Literal["closed"], "`closed`"]
+    month: Annotated[str, "`2026-06`"]
+    snapshots: Annotated[dict[str, dict[str, int]], "the cut: layer → table → snapshot id; the totals outlive it"]
+    earlier: NotRequired[Annotated[list[Closing], "with what it was closed before, the first first"]]
+
+
+class MonthMoved(TypedDict):
+    """A channel of a closed month that a Gold run has changed."""
+
+    month: str
+    channel: str
+    closed: Annotated[ChannelTotals, "as it was closed"]
+    before: ChannelTotals
+    after: ChannelTotals
+
+
 # From functions/kpi/contract/items.py
 
 StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
@@ -925,6 +973,7 @@ class SilverOfFile(TypedDict):
         ]
     ]
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report_sha256: NotRequired[Annotated[str, "of the run's report"]]
 
 
 class GroupMovement(TypedDict):
@@ -946,12 +995,24 @@ class GoldChanges(TypedDict):
     largest: Annotated[list[GroupMovement], "the ten largest movements of one aggregate"]
 
 
+class GoldNotice(TypedDict):
+    """What the mails say of the Gold run that published a file, in words that can be sent as they are."""
+
+    ending: Annotated[str, "for the subject; empty, or that a closed month was changed"]
+    text: str
+
+
 class GoldOfFile(TypedDict):
     """Which Gold run published a file."""
 
     run_seq: int
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report_sha256: NotRequired[Annotated[str, "of the run's report"]]
     changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
+    closed: NotRequired[
+        Annotated[list[MonthMoved], "closed months that the run has changed, by channel: the 20 largest movements"]
+    ]
+    notice: NotRequired[GoldNotice]
 
 
 class Decision(TypedDict):
@@ -1028,6 +1089,9 @@ class FileItem(TypedDict):
     silver: NotRequired[Annotated[SilverOfFile, "what Silver did with it"]]
     gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
     execution_arn: NotRequired[Annotated[str, "of the workflow, the last one"]]
+    parked: NotRequired[
+        Annotated[str, "ARN of the execution that met an open breaker last; where it is the last one, no mail was sent"]
+    ]
     resumes: NotRequired[Annotated[int, "how often it was resumed; its execution is then `<name>-r<resumes>`"]]
     changes: Annotated[list[StatusChange], "each status change"]
 
@@ -1093,6 +1157,14 @@ class CalendarsItem(TypedDict):
     keys: Annotated[set[str], "of those that a walk has seen, or `assay expect` has written"]
 
 
+class ActionsItem(TypedDict):
+    """The item of the actions that may lack their mail."""
+
+    file_id: Annotated[str, "`actions`"]
+    kind: Annotated[Literal["actions"], "`actions`"]
+    ids: NotRequired[Annotated[set[str], "file ids of actions; the sweep drops one once its execution has ended"]]
+
+
 class LateItem(TypedDict):
     """An item per mail about an expected file: that it is late, or that it came."""
 
@@ -1113,6 +1185,7 @@ class PublishedRun(TypedDict):
 
     run_seq: int
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report_sha256: NotRequired[Annotated[str, "of the run's report; absent of runs before the chain began"]]
     row_count: int
     total_amount: str
     floor: NotRequired[Annotated[str, "Silver: start of the newest complete load, absent when none"]]
@@ -1122,6 +1195,23 @@ class PublishedRun(TypedDict):
     ]
     silver_run_seq: NotRequired[Annotated[int, "Gold: the Silver run that it shows"]]
     silver_snapshots: NotRequired[Annotated[dict[str, int], "Gold: of that Silver run"]]
+    silver_report_sha256: NotRequired[Annotated[str, "Gold: of that Silver run"]]
+
+
+class Signature(TypedDict):
+    """Who vouches for the head of a chain."""
+
+    key: Annotated[str, "ARN of the KMS key"]
+    algorithm: Annotated[str, "`RSASSA_PKCS1_V1_5_SHA_256`"]
+    value: Annotated[str, "base64"]
+
+
+class ChainHead(TypedDict):
+    """The newest run of a layer in its chain of evidence: whoever knows it can check all runs before it."""
+
+    run_seq: int
+    sha256: Annotated[str, "of the run's report"]
+    signature: NotRequired[Annotated[Signature, "over layer, run and hash; only with the parameter `SigningKeyArn`"]]
 
 
 class RunInProgress(TypedDict):
@@ -1151,6 +1241,7 @@ class RunIntent(TypedDict):
     branch: str
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
     report: Annotated[str, "object key in the lake"]
+    head: NotRequired[Annotated[ChainHead, "absent of a run that an earlier version committed"]]
 
 
 class Cut(TypedDict):
@@ -1168,6 +1259,7 @@ class LayerItem(TypedDict):
     file_id: Annotated[str, "`layer#silver` or `layer#gold`"]
     kind: Annotated[Literal["layer"], "`layer`"]
     run_seq: Annotated[int, "last run that reached its commit point"]
+    head: NotRequired[Annotated[ChainHead, "that run in the chain of evidence; absent until the chain begins"]]
     in_progress: NotRequired[Annotated[RunInProgress, "while a run works"]]
     suspects: NotRequired[Annotated[list[SuspectFiles], "Silver: files of failed runs, a run's in halves"]]
     intent: NotRequired[Annotated[RunIntent, "from the commit point until all is published"]]
@@ -1210,6 +1302,7 @@ class LayerTotals(TypedDict):
     incomplete_loads: NotRequired[dict[str, str]]
     silver_run_seq: NotRequired[int]
     silver_snapshots: NotRequired[dict[str, int]]
+    silver_report_sha256: NotRequired[str]
 
 
 class SilverReport(TypedDict):
@@ -1225,6 +1318,29 @@ class GoldReport(TypedDict):
     files: list[str]
     totals: LayerTotals
     changes: NotRequired[GoldChanges]
+    months: NotRequired[Annotated[list[str], "in which changed facts lie or lay"]]
+
+
+class TakenFile(TypedDict):
+    """What the report of a run says of a file or an action that it took, so that it can be held to Bronze."""
+
+    bucket: str
+    key: str
+    version_id: str
+    etag: str
+    checksum: NotRequired[Checksum]
+    size: int
+    came_at: Annotated[str, "when the object was written, or the action decided"]
+    item_sha256: Annotated[str, "of what of its ledger item never changes"]
+
+
+class Link(TypedDict):
+    """What makes a run's report a link of the chain; the report of its layer stands beside it."""
+
+    layer: LayerName
+    run_seq: int
+    previous: NotRequired[Annotated[ChainHead, "the run before; absent where the chain begins"]]
+    taken: Annotated[dict[str, TakenFile], "file id → what was taken"]
 
 
 # From functions/kpi/contract/limits.py
@@ -2476,6 +2592,7 @@ def require_no_card_number(error: Exception) -> None:
 # From glue/lake/changes.py
 
 MOST_MOVEMENTS = 10
+MOST_CLOSED = 20  # of channels of closed months, in a mail and in an item
 
 
 class Change(TypedDict):
@@ -2578,12 +2695,35 @@ def changes_told(changes: RunChanges) -> GoldChanges:
     return told if moved is None else {**told, "table": moved["table"]}
 
 
-def of_run(intent: RunIntent, report: GoldReport) -> GoldOfFile:
-    """Return what the items of the files that a run published say of it."""
-    found: GoldOfFile = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"]}
-    if "changes" in report:  # a rebuild's does not say
-        found["changes"] = report["changes"]
-    return found
+def months_of(change: Change) -> list[str]:
+    """Return the months in which changed facts lie or lay, as `2026-06`."""
+    return sorted({f"{day:%Y-%m}" for day in change["days"]})
+
+
+def notice_of(changes: GoldChanges, closed: Sequence[MonthMoved]) -> GoldNotice:
+    """Return what the mails say of a run: its changes, and the closed months among them."""
+    facts = ", ".join(f"{count:,} {outcome}" for outcome, count in changes["facts"].items() if count)
+    lines = ["", "", f"Gold, by all files of the run: facts {facts or 'unchanged'}, on {changes['days']:,} days"]
+    for moved in changes["largest"]:
+        before, after = (f"{Decimal(amount):,.2f}" for amount in (moved["before"], moved["after"]))
+        lines.append(f"  {moved['group'].replace(' ', ', ')}: {before} → {after}")
+    if closed:
+        lines += [
+            "",
+            "Closed months were changed (docs/runbook.md, section Closed month); nothing is held back",
+            *map(_of_closed_month, closed[:MOST_CLOSED]),
+        ]
+        lines += [f"  and {len(closed) - MOST_CLOSED:,} more"] if len(closed) > MOST_CLOSED else []
+        lines.append("  assay status --closed")
+    return {"ending": ", and changed a closed month" if closed else "", "text": "\n".join(lines)}
+
+
+def _of_closed_month(moved: MonthMoved) -> str:
+    """Return what became of a channel of a closed month, and how it differs from its closing."""
+    closed, before, after = (Decimal(moved[side]["total_amount"]) for side in ("closed", "before", "after"))
+    rows = moved["after"]["row_count"] - moved["closed"]["row_count"]
+    now = f"{after - closed:+,.2f} in {rows:+,} facts" if moved["after"] != moved["closed"] else "as closed"
+    return f"  {moved['month']}, {moved['channel']}: {before:,.2f} → {after:,.2f}; closed with {closed:,.2f}, now {now}"
 
 
 # From glue/lake/decisions.py
@@ -2645,6 +2785,68 @@ def settle_members(
     gone = held.join(fresh.select(own), on=own, how="left_anti").withColumn("gone", F.lit(True))
     source = fresh.withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
     branches.merge(table, source, on=f"t.{own} = s.{own}", clauses=with_gone(schema))
+
+
+# From functions/kpi/contract/evidence.py
+
+FIXED = (
+    "file_id",
+    "kind",
+    "subject",
+    "bucket",
+    "key",
+    "version_id",
+    "sequencer",
+    "etag",
+    "checksum",
+    "size",
+    "last_modified_at",
+    "as_of_at",
+    "format",
+    "load",
+    "kpis",
+    "control",
+    "warnings",
+    "notice",
+    "decides",
+)
+"""The attributes of a file's or an action's item that stay as they are once it is accepted."""
+
+IDENTITY = ("bucket", "key", "version_id", "etag", "checksum", "size")
+"""Those of them that a run's report repeats, so that they are known without the ledger."""
+
+SIGNING_ALGORITHM = "RSASSA_PKCS1_V1_5_SHA_256"
+"""How KMS signs a head; anybody can check it with the public key and a few lines of arithmetic."""
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def canonical(value: object) -> bytes:
+    """Return the one form in which a value is hashed or signed: JSON with sorted keys, no blanks, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def item_sha256(item: Mapping[str, object]) -> str:
+    """Return the hash of what of an item never changes."""
+    return sha256(canonical({name: item[name] for name in FIXED if name in item}))
+
+
+def passport_of(item: Mapping[str, object]) -> bytes:
+    """Return the passport that a job leaves in the lake of a ledger item."""
+    return json.dumps(item, sort_keys=True, indent=1).encode()
+
+
+def came_at(item: Mapping[str, Any]) -> str:
+    """Return when a file's object was written, or an action was decided."""
+    return str(item["decides"]["at"] if "decides" in item else item["last_modified_at"])
+
+
+def signed_text(layer: str, run_seq: int, report_sha256: str) -> bytes:
+    """Return what the signature of a head is made over."""
+    return canonical({"layer": layer, "run_seq": run_seq, "sha256": report_sha256})
 
 
 # From glue/lake/compaction.py
@@ -2820,6 +3022,53 @@ def _read(bucket: str, key: str) -> tuple[Any, str]:
     return json.loads(found["Body"].read()), found["ETag"]
 
 
+# From glue/lake/evidence.py
+
+UNSIGNED = "none"  # Glue refuses an argument without a value
+
+
+class ReportHash(TypedDict, total=False):
+    """The hash of a run's report; nothing if an earlier version committed the run."""
+
+    report_sha256: str
+
+
+def taken(file: FileItem) -> TakenFile:
+    """Return what the report of a run says of a file that it takes."""
+    known = {name: value for name, value in file.items() if name in IDENTITY}
+    return cast(TakenFile, {**known, "came_at": came_at(file), "item_sha256": item_sha256(file)})
+
+
+def chained(
+    layer: LayerName, run_seq: int, before: LayerItem, files: Iterable[FileItem], report: SilverReport | GoldReport
+) -> bytes:
+    """Return the report of a run as a link of the layer's chain, whose head is in the layer's item from `before` it."""
+    link: Link = {"layer": layer, "run_seq": run_seq, "taken": {file["file_id"]: taken(file) for file in files}}
+    if "head" in before:
+        link["previous"] = before["head"]
+    return json.dumps({**link, **report}, sort_keys=True).encode()
+
+
+def head_of(layer: LayerName, run_seq: int, report: bytes, *, signing_key: str) -> ChainHead:
+    """Return the head that a run's report makes, signed if there is a key for it."""
+    head: ChainHead = {"run_seq": run_seq, "sha256": sha256(report)}
+    if signing_key != UNSIGNED:
+        signed = boto3.client("kms").sign(
+            KeyId=signing_key,
+            Message=signed_text(layer, run_seq, head["sha256"]),
+            MessageType="RAW",
+            SigningAlgorithm=SIGNING_ALGORITHM,
+        )
+        value = base64.b64encode(signed["Signature"]).decode()
+        head["signature"] = {"key": signing_key, "algorithm": SIGNING_ALGORITHM, "value": value}
+    return head
+
+
+def report_hash(intent: RunIntent) -> ReportHash:
+    """Return what items say of the report of a committed run."""
+    return {"report_sha256": intent["head"]["sha256"]} if "head" in intent else {}
+
+
 # From glue/lake/ledger.py
 
 
@@ -2888,6 +3137,10 @@ class Ledger:
         with ThreadPoolExecutor(16) as pool:
             return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
 
+    def closings(self, months: Iterable[str]) -> list[ClosedItem]:
+        """Return the items of those of some months that are closed, read consistently."""
+        return cast(list[ClosedItem], self.files(f"{CLOSED}{month}" for month in months))
+
     def waiting(self, also: str | None) -> list[FileItem]:
         """Return the files that wait for this layer, those first that have waited longest.
 
@@ -2915,11 +3168,14 @@ class Ledger:
         self._token = run["token"]
 
     def commit(self, intent: RunIntent, *, token: str) -> None:
-        """Put the one intent item: the commit point. Fails when another run has begun since."""
+        """Put the one intent item: the commit point, and with it the head of the chain of evidence.
+
+        Fails when another run has begun since.
+        """
         self._conditional(
-            "SET intent = :intent, run_seq = :run_seq",
+            "SET intent = :intent, run_seq = :run_seq, head = :head",
             Attr("intent").not_exists() & Attr("in_progress.token").eq(token),
-            {":intent": intent, ":run_seq": intent["run_seq"]},
+            {":intent": intent, ":run_seq": intent["run_seq"], ":head": intent["head"]},
         )
 
     def finish(self, published: PublishedRun) -> None:
@@ -3240,37 +3496,46 @@ def process_waiting(job: Job, files: Sequence[FileItem], **note: object) -> None
 
 def commit(run: Run, report: SilverReport | GoldReport) -> None:
     """Put the intent, the commit point, and carry it out."""
+    job, snapshots = run.job, run.branches.snapshots()
+    body = chained(job.layer.name, run.run_seq, run.before, run.files, report)
     intent: RunIntent = {
         "run_seq": run.run_seq,
         "branch": run.branches.name,
-        "snapshots": run.branches.snapshots(),
-        "report": put_report(run, report),
+        "snapshots": snapshots,
+        "report": put_report(run, body),
+        "head": head_of(job.layer.name, run.run_seq, body, signing_key=job.arguments.signing_key),
     }
-    run.job.step("before_intent")
-    run.job.ledger.commit(intent, token=run.record["token"])
+    job.step("before_intent")
+    job.ledger.commit(intent, token=run.record["token"])
     try:
-        run.job.step("after_intent")
-        published = publish(run.job, intent)
+        job.step("after_intent")
+        published = publish(job, intent)
     except Exception as error:
         raise Unfinished(f"run {run.run_seq} is committed, the next one finishes it: {root_cause(error)}") from error
-    compact_published(run.job, published)
+    compact_published(job, published)
 
 
-def put_report(run: Run, report: SilverReport | GoldReport) -> str:
-    """Keep what a run did, for its publication, under the name of its branches; return where."""
+def put_report(run: Run, body: bytes) -> str:
+    """Keep what a run did, for its publication and as a link of the chain, under the name of its branches."""
     job = run.job
     key = f"{job.arguments.prefix}reports/{job.layer.name}/{run.branches.name}.json"
-    body = json.dumps(report, sort_keys=True).encode()
     boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=body)
     return key
+
+
+def read_report(job: Job, intent: RunIntent) -> SilverReport | GoldReport:
+    """Read what a committed run did; refuse what is not what it wrote."""
+    body = boto3.client("s3").get_object(Bucket=job.arguments.lake_bucket, Key=intent["report"])["Body"].read()
+    if "head" in intent:
+        require(f"SHA-256 of {intent['report']}", found=sha256(body), expected=intent["head"]["sha256"])
+    return cast(SilverReport | GoldReport, json.loads(body))
 
 
 def publish(job: Job, intent: RunIntent) -> list[str]:
     """Carry out a committed intent; return its tables. Each step may be done twice: the next run finishes a kill's."""
     branches, ledger = job.branches(intent["branch"]), job.ledger
     promised = {table: intent["snapshots"][table] for table in job.layer.tables if table in intent["snapshots"]}
-    body = boto3.client("s3").get_object(Bucket=job.arguments.lake_bucket, Key=intent["report"])["Body"]
-    report, state = json.loads(body.read()), ledger.state()
+    report, state = read_report(job, intent), ledger.state()
     snapshots = {**(state["published"]["snapshots"] if "published" in state else {}), **promised}
     totals: LayerTotals = report["totals"]
     if "silver_snapshots" in totals:
@@ -3280,7 +3545,8 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
         job.step("fast_forwarded", table=table)
     job.layer.advance(job, {**intent, "snapshots": promised}, report)
     job.step("files_advanced")
-    published = cast(PublishedRun, {"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
+    of_run = {"run_seq": intent["run_seq"], "snapshots": snapshots, **report_hash(intent)}
+    published = cast(PublishedRun, {**of_run, **totals})
     ledger.finish(published)
     ledger.count_success()
     job.step("published", run_seq=intent["run_seq"], **totals_of(report))
@@ -3313,9 +3579,8 @@ def totals_of(report: SilverReport | GoldReport) -> dict[str, object]:
 
 def put_passport(job: Job, item: FileItem) -> None:
     """Leave the ledger item of a file at its end in the lake."""
-    body = json.dumps(item, sort_keys=True, indent=1).encode()
     key = f"{job.arguments.prefix}passports/{item['file_id']}.json"
-    boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=body)
+    boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=passport_of(item))
 
 
 def recover(job: Job) -> None:
@@ -3356,7 +3621,8 @@ def rebuild(job: Job) -> None:
 def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace:
     """Read a job's arguments; Glue adds some of its own, which are passed over."""
     parser = argparse.ArgumentParser(prog=layer.name, allow_abbrev=False)
-    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", **layer.options}
+    common = {**dict.fromkeys(layer.required, ""), "prefix": "", "signing_key": UNSIGNED}
+    options: dict[str, str | None] = {**common, **layer.options}
     for name, default in options.items():
         parser.add_argument(f"--{name}", default=default)
     for name in ("expected_run_seq", *layer.numbers):
@@ -3580,12 +3846,76 @@ def near_facts(stored_facts: DataFrame, days: Iterable[date], names: Collection[
     return stored_facts.where(" OR ".join(within("transacted_on", *span) for span in spans))
 
 
+# From glue/lake/closings.py
+
+NOTHING: ChannelTotals = {"row_count": 0, "total_amount": "0.00"}
+Group = tuple[str, str, str]  # side, month, channel
+
+
+def moved_months(job: Job, intent: RunIntent, report: GoldReport) -> list[MonthMoved]:
+    """Return the closed months that a committed run has changed, by channel, the largest movement first.
+
+    Only those that it touches are read. The items are read after the commit: a month that is closed later is closed
+    with what this run has made of it.
+    """
+    after = intent["snapshots"].get(TOTALS_TABLE)
+    closed = {item["month"]: item["channels"] for item in job.ledger.closings(report.get("months", []))}
+    if after is None or not closed:
+        return []
+    before = job.ledger.state()["published"]["snapshots"].get(TOTALS_TABLE)
+    snapshots = {"after": after} | ({} if before is None else {"before": before})
+    found = _totals(job, snapshots, closed)
+    moved: list[MonthMoved] = [
+        {
+            "month": month,
+            "channel": channel,
+            "closed": closed[month].get(channel, NOTHING),
+            "before": found.get(("before", month, channel), NOTHING),
+            "after": found.get(("after", month, channel), NOTHING),
+        }
+        for month, channel in {(month, channel) for _, month, channel in found}
+    ]
+    return sorted((each for each in moved if each["before"] != each["after"]), key=_largest_first)
+
+
+def _largest_first(moved: MonthMoved) -> tuple[Decimal, str, str]:
+    before, after = (Decimal(moved[side]["total_amount"]) for side in ("before", "after"))
+    return -abs(after - before), moved["month"], moved["channel"]
+
+
+def _totals(job: Job, snapshots: Mapping[str, int], months: Iterable[str]) -> dict[Group, ChannelTotals]:
+    """Return the totals of months by channel at snapshots; Iceberg passes over the files of other days."""
+    spans = [span_of(Period.MONTH, date.fromisoformat(f"{month}-01")) for month in months]
+    in_months = " OR ".join(within("transacted_on", *span) for span in spans)
+    month = F.col("transacted_on").cast("string").substr(1, 7).alias("month")
+    sides = []
+    for side, snapshot_id in snapshots.items():
+        table = job.spark.read.option("snapshot-id", snapshot_id).table(job.branches("").table(TOTALS_TABLE))
+        sides.append(table.where(in_months).select(F.lit(side).alias("side"), month, "channel", *MEASURES))
+    rows = reduce(DataFrame.unionByName, sides).groupBy("side", "month", "channel").agg(*added_up()).collect()
+    return {
+        (row.side, row.month, row.channel): {"row_count": row.row_count, "total_amount": cents(row.total_amount)}
+        for row in rows
+    }
+
+
 # From glue/lake/publication.py
 
 
 def rows_of(file: FileItem) -> int:
     """Return how many rows a file has, or how many keys an action has settled."""
     return file["kpis"]["row_count"] if "kpis" in file else sum(file["silver"]["settled"].values())
+
+
+def of_run(job: Job, intent: RunIntent, report: GoldReport) -> GoldOfFile:
+    """Return what the items of the files that a run published say of it."""
+    of_run = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"], **report_hash(intent)}
+    found = cast(GoldOfFile, of_run)
+    if "changes" in report:  # a rebuild's does not say
+        closed = moved_months(job, intent, report)
+        found |= {"changes": report["changes"], "notice": notice_of(report["changes"], closed)}
+        found |= {"closed": closed[:MOST_CLOSED]} if closed else {}
+    return found
 
 
 def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
@@ -3607,9 +3937,20 @@ def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
     tell_published(moved, job.arguments)
 
 
+def published_by(gold: PublishedRun) -> GoldOfFile:
+    """Return what the item of a file says whose rows an earlier run has published without knowing of the file."""
+    found = GoldOfFile(run_seq=gold["run_seq"], snapshots={})
+    if "report_sha256" in gold:
+        found["report_sha256"] = gold["report_sha256"]
+    return found
+
+
 def showing(silver: PublishedRun, totals: LayerTotals) -> LayerTotals:
     """Add to Gold's totals which Silver run it shows."""
-    return {**totals, "silver_run_seq": silver["run_seq"], "silver_snapshots": silver["snapshots"]}
+    shown: LayerTotals = {**totals, "silver_run_seq": silver["run_seq"], "silver_snapshots": silver["snapshots"]}
+    if "report_sha256" in silver:
+        shown["silver_report_sha256"] = silver["report_sha256"]
+    return shown
 
 
 def expected_totals(job: Job) -> dict[str, object]:
@@ -4315,7 +4656,12 @@ def prove(run: Run, written: RunChanges) -> GoldReport:
         carried = {"assay.row-count": str(row_count), "assay.total-amount": cents(total_amount)}
         branches.note("fact_transactions", carried)
     totals: LayerTotals = {"row_count": row_count, "total_amount": cents(total_amount)}
-    return {"files": list(run.record["files"]), "totals": showing(silver, totals), "changes": changes_told(written)}
+    told: GoldReport = {
+        "files": list(run.record["files"]),
+        "totals": showing(silver, totals),
+        "changes": changes_told(written),
+    }
+    return {**told, "months": months_of(change)}
 
 
 # ## The job
@@ -4325,7 +4671,7 @@ def prove(run: Run, written: RunChanges) -> GoldReport:
 
 def advance(job: Job, intent: RunIntent, report: GoldReport) -> None:
     """Mark the files of a run as published."""
-    mark_published(job, report["files"], of_run(intent, report))
+    mark_published(job, report["files"], of_run(job, intent, report))
 
 
 def take(job: Job) -> None:
@@ -4338,7 +4684,7 @@ def take(job: Job) -> None:
     if gold is not None and gold["silver_run_seq"] == silver["run_seq"]:
         # The files' rows are in Gold already: the index had not shown them to the run that took them.
         file_ids = [file["file_id"] for file in ready]
-        mark_published(job, file_ids, {"run_seq": gold["run_seq"], "snapshots": {}})
+        mark_published(job, file_ids, published_by(gold))
     else:
         process_waiting(job, ready, silver=silver)
 

@@ -6,6 +6,7 @@ Exported from glue/notebooks/silver.ipynb by tools/export_notebooks.py; edit the
 from __future__ import annotations
 
 import argparse
+import base64
 import gzip
 import hashlib
 import hmac
@@ -444,6 +445,52 @@ CODE_COLUMNS = (
 )
 
 
+# From functions/kpi/contract/closings.py
+
+CLOSED = "closed#"
+"""What the ledger's keys of closed months begin with; the month follows, as `2026-06`."""
+TOTALS_TABLE = "daily_totals"
+"""The aggregate of Gold by day and channel, from which months are added up."""
+
+
+class ChannelTotals(TypedDict):
+    """Facts and money of a channel in a month."""
+
+    row_count: int
+    total_amount: str
+
+
+class Closing(TypedDict):
+    """With what a month was closed, at which cut, by whom."""
+
+    run_seq: Annotated[int, "Gold's, which the totals show"]
+    silver_run_seq: Annotated[int, "of that Gold run"]
+    channels: Annotated[dict[str, ChannelTotals], "channel → `row_count` N, `total_amount` S; those with facts"]
+    who: Annotated[str, "who closed it"]
+    at: Annotated[str, "when it was closed"]
+    reason: Annotated[str, "may be empty where it was closed for the first time"]
+
+
+class ClosedItem(Closing):
+    """An item per closed month (UTC)."""
+
+    file_id: Annotated[str, "`closed#<month>`"]
+    kind: Annotated[Literal["closed"], "`closed`"]
+    month: Annotated[str, "`2026-06`"]
+    snapshots: Annotated[dict[str, dict[str, int]], "the cut: layer → table → snapshot id; the totals outlive it"]
+    earlier: NotRequired[Annotated[list[Closing], "with what it was closed before, the first first"]]
+
+
+class MonthMoved(TypedDict):
+    """A channel of a closed month that a Gold run has changed."""
+
+    month: str
+    channel: str
+    closed: Annotated[ChannelTotals, "as it was closed"]
+    before: ChannelTotals
+    after: ChannelTotals
+
+
 # From functions/kpi/contract/items.py
 
 StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
@@ -611,6 +658,7 @@ class SilverOfFile(TypedDict):
         ]
     ]
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report_sha256: NotRequired[Annotated[str, "of the run's report"]]
 
 
 class GroupMovement(TypedDict):
@@ -632,12 +680,24 @@ class GoldChanges(TypedDict):
     largest: Annotated[list[GroupMovement], "the ten largest movements of one aggregate"]
 
 
+class GoldNotice(TypedDict):
+    """What the mails say of the Gold run that published a file, in words that can be sent as they are."""
+
+    ending: Annotated[str, "for the subject; empty, or that a closed month was changed"]
+    text: str
+
+
 class GoldOfFile(TypedDict):
     """Which Gold run published a file."""
 
     run_seq: int
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report_sha256: NotRequired[Annotated[str, "of the run's report"]]
     changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
+    closed: NotRequired[
+        Annotated[list[MonthMoved], "closed months that the run has changed, by channel: the 20 largest movements"]
+    ]
+    notice: NotRequired[GoldNotice]
 
 
 class Decision(TypedDict):
@@ -714,6 +774,9 @@ class FileItem(TypedDict):
     silver: NotRequired[Annotated[SilverOfFile, "what Silver did with it"]]
     gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
     execution_arn: NotRequired[Annotated[str, "of the workflow, the last one"]]
+    parked: NotRequired[
+        Annotated[str, "ARN of the execution that met an open breaker last; where it is the last one, no mail was sent"]
+    ]
     resumes: NotRequired[Annotated[int, "how often it was resumed; its execution is then `<name>-r<resumes>`"]]
     changes: Annotated[list[StatusChange], "each status change"]
 
@@ -779,6 +842,14 @@ class CalendarsItem(TypedDict):
     keys: Annotated[set[str], "of those that a walk has seen, or `assay expect` has written"]
 
 
+class ActionsItem(TypedDict):
+    """The item of the actions that may lack their mail."""
+
+    file_id: Annotated[str, "`actions`"]
+    kind: Annotated[Literal["actions"], "`actions`"]
+    ids: NotRequired[Annotated[set[str], "file ids of actions; the sweep drops one once its execution has ended"]]
+
+
 class LateItem(TypedDict):
     """An item per mail about an expected file: that it is late, or that it came."""
 
@@ -799,6 +870,7 @@ class PublishedRun(TypedDict):
 
     run_seq: int
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report_sha256: NotRequired[Annotated[str, "of the run's report; absent of runs before the chain began"]]
     row_count: int
     total_amount: str
     floor: NotRequired[Annotated[str, "Silver: start of the newest complete load, absent when none"]]
@@ -808,6 +880,23 @@ class PublishedRun(TypedDict):
     ]
     silver_run_seq: NotRequired[Annotated[int, "Gold: the Silver run that it shows"]]
     silver_snapshots: NotRequired[Annotated[dict[str, int], "Gold: of that Silver run"]]
+    silver_report_sha256: NotRequired[Annotated[str, "Gold: of that Silver run"]]
+
+
+class Signature(TypedDict):
+    """Who vouches for the head of a chain."""
+
+    key: Annotated[str, "ARN of the KMS key"]
+    algorithm: Annotated[str, "`RSASSA_PKCS1_V1_5_SHA_256`"]
+    value: Annotated[str, "base64"]
+
+
+class ChainHead(TypedDict):
+    """The newest run of a layer in its chain of evidence: whoever knows it can check all runs before it."""
+
+    run_seq: int
+    sha256: Annotated[str, "of the run's report"]
+    signature: NotRequired[Annotated[Signature, "over layer, run and hash; only with the parameter `SigningKeyArn`"]]
 
 
 class RunInProgress(TypedDict):
@@ -837,6 +926,7 @@ class RunIntent(TypedDict):
     branch: str
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
     report: Annotated[str, "object key in the lake"]
+    head: NotRequired[Annotated[ChainHead, "absent of a run that an earlier version committed"]]
 
 
 class Cut(TypedDict):
@@ -854,6 +944,7 @@ class LayerItem(TypedDict):
     file_id: Annotated[str, "`layer#silver` or `layer#gold`"]
     kind: Annotated[Literal["layer"], "`layer`"]
     run_seq: Annotated[int, "last run that reached its commit point"]
+    head: NotRequired[Annotated[ChainHead, "that run in the chain of evidence; absent until the chain begins"]]
     in_progress: NotRequired[Annotated[RunInProgress, "while a run works"]]
     suspects: NotRequired[Annotated[list[SuspectFiles], "Silver: files of failed runs, a run's in halves"]]
     intent: NotRequired[Annotated[RunIntent, "from the commit point until all is published"]]
@@ -896,6 +987,7 @@ class LayerTotals(TypedDict):
     incomplete_loads: NotRequired[dict[str, str]]
     silver_run_seq: NotRequired[int]
     silver_snapshots: NotRequired[dict[str, int]]
+    silver_report_sha256: NotRequired[str]
 
 
 class SilverReport(TypedDict):
@@ -911,6 +1003,29 @@ class GoldReport(TypedDict):
     files: list[str]
     totals: LayerTotals
     changes: NotRequired[GoldChanges]
+    months: NotRequired[Annotated[list[str], "in which changed facts lie or lay"]]
+
+
+class TakenFile(TypedDict):
+    """What the report of a run says of a file or an action that it took, so that it can be held to Bronze."""
+
+    bucket: str
+    key: str
+    version_id: str
+    etag: str
+    checksum: NotRequired[Checksum]
+    size: int
+    came_at: Annotated[str, "when the object was written, or the action decided"]
+    item_sha256: Annotated[str, "of what of its ledger item never changes"]
+
+
+class Link(TypedDict):
+    """What makes a run's report a link of the chain; the report of its layer stands beside it."""
+
+    layer: LayerName
+    run_seq: int
+    previous: NotRequired[Annotated[ChainHead, "the run before; absent where the chain begins"]]
+    taken: Annotated[dict[str, TakenFile], "file id → what was taken"]
 
 
 # From functions/kpi/contract/limits.py
@@ -2739,6 +2854,10 @@ class Ledger:
         with ThreadPoolExecutor(16) as pool:
             return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
 
+    def closings(self, months: Iterable[str]) -> list[ClosedItem]:
+        """Return the items of those of some months that are closed, read consistently."""
+        return cast(list[ClosedItem], self.files(f"{CLOSED}{month}" for month in months))
+
     def waiting(self, also: str | None) -> list[FileItem]:
         """Return the files that wait for this layer, those first that have waited longest.
 
@@ -2766,11 +2885,14 @@ class Ledger:
         self._token = run["token"]
 
     def commit(self, intent: RunIntent, *, token: str) -> None:
-        """Put the one intent item: the commit point. Fails when another run has begun since."""
+        """Put the one intent item: the commit point, and with it the head of the chain of evidence.
+
+        Fails when another run has begun since.
+        """
         self._conditional(
-            "SET intent = :intent, run_seq = :run_seq",
+            "SET intent = :intent, run_seq = :run_seq, head = :head",
             Attr("intent").not_exists() & Attr("in_progress.token").eq(token),
-            {":intent": intent, ":run_seq": intent["run_seq"]},
+            {":intent": intent, ":run_seq": intent["run_seq"], ":head": intent["head"]},
         )
 
     def finish(self, published: PublishedRun) -> None:
@@ -3135,6 +3257,68 @@ def limit_missing(reload: Reload, missing_rows: int, living: int, maximum_share:
         )
 
 
+# From functions/kpi/contract/evidence.py
+
+FIXED = (
+    "file_id",
+    "kind",
+    "subject",
+    "bucket",
+    "key",
+    "version_id",
+    "sequencer",
+    "etag",
+    "checksum",
+    "size",
+    "last_modified_at",
+    "as_of_at",
+    "format",
+    "load",
+    "kpis",
+    "control",
+    "warnings",
+    "notice",
+    "decides",
+)
+"""The attributes of a file's or an action's item that stay as they are once it is accepted."""
+
+IDENTITY = ("bucket", "key", "version_id", "etag", "checksum", "size")
+"""Those of them that a run's report repeats, so that they are known without the ledger."""
+
+SIGNING_ALGORITHM = "RSASSA_PKCS1_V1_5_SHA_256"
+"""How KMS signs a head; anybody can check it with the public key and a few lines of arithmetic."""
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 in hex."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def canonical(value: object) -> bytes:
+    """Return the one form in which a value is hashed or signed: JSON with sorted keys, no blanks, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def item_sha256(item: Mapping[str, object]) -> str:
+    """Return the hash of what of an item never changes."""
+    return sha256(canonical({name: item[name] for name in FIXED if name in item}))
+
+
+def passport_of(item: Mapping[str, object]) -> bytes:
+    """Return the passport that a job leaves in the lake of a ledger item."""
+    return json.dumps(item, sort_keys=True, indent=1).encode()
+
+
+def came_at(item: Mapping[str, Any]) -> str:
+    """Return when a file's object was written, or an action was decided."""
+    return str(item["decides"]["at"] if "decides" in item else item["last_modified_at"])
+
+
+def signed_text(layer: str, run_seq: int, report_sha256: str) -> bytes:
+    """Return what the signature of a head is made over."""
+    return canonical({"layer": layer, "run_seq": run_seq, "sha256": report_sha256})
+
+
 # From glue/lake/compaction.py
 
 CROWD = 10  # small data files, or delete files; each costs a reader some requests
@@ -3308,6 +3492,53 @@ def _read(bucket: str, key: str) -> tuple[Any, str]:
     return json.loads(found["Body"].read()), found["ETag"]
 
 
+# From glue/lake/evidence.py
+
+UNSIGNED = "none"  # Glue refuses an argument without a value
+
+
+class ReportHash(TypedDict, total=False):
+    """The hash of a run's report; nothing if an earlier version committed the run."""
+
+    report_sha256: str
+
+
+def taken(file: FileItem) -> TakenFile:
+    """Return what the report of a run says of a file that it takes."""
+    known = {name: value for name, value in file.items() if name in IDENTITY}
+    return cast(TakenFile, {**known, "came_at": came_at(file), "item_sha256": item_sha256(file)})
+
+
+def chained(
+    layer: LayerName, run_seq: int, before: LayerItem, files: Iterable[FileItem], report: SilverReport | GoldReport
+) -> bytes:
+    """Return the report of a run as a link of the layer's chain, whose head is in the layer's item from `before` it."""
+    link: Link = {"layer": layer, "run_seq": run_seq, "taken": {file["file_id"]: taken(file) for file in files}}
+    if "head" in before:
+        link["previous"] = before["head"]
+    return json.dumps({**link, **report}, sort_keys=True).encode()
+
+
+def head_of(layer: LayerName, run_seq: int, report: bytes, *, signing_key: str) -> ChainHead:
+    """Return the head that a run's report makes, signed if there is a key for it."""
+    head: ChainHead = {"run_seq": run_seq, "sha256": sha256(report)}
+    if signing_key != UNSIGNED:
+        signed = boto3.client("kms").sign(
+            KeyId=signing_key,
+            Message=signed_text(layer, run_seq, head["sha256"]),
+            MessageType="RAW",
+            SigningAlgorithm=SIGNING_ALGORITHM,
+        )
+        value = base64.b64encode(signed["Signature"]).decode()
+        head["signature"] = {"key": signing_key, "algorithm": SIGNING_ALGORITHM, "value": value}
+    return head
+
+
+def report_hash(intent: RunIntent) -> ReportHash:
+    """Return what items say of the report of a committed run."""
+    return {"report_sha256": intent["head"]["sha256"]} if "head" in intent else {}
+
+
 # From glue/lake/run.py
 
 Written = TypeVar("Written")
@@ -3449,37 +3680,46 @@ def process_waiting(job: Job, files: Sequence[FileItem], **note: object) -> None
 
 def commit(run: Run, report: SilverReport | GoldReport) -> None:
     """Put the intent, the commit point, and carry it out."""
+    job, snapshots = run.job, run.branches.snapshots()
+    body = chained(job.layer.name, run.run_seq, run.before, run.files, report)
     intent: RunIntent = {
         "run_seq": run.run_seq,
         "branch": run.branches.name,
-        "snapshots": run.branches.snapshots(),
-        "report": put_report(run, report),
+        "snapshots": snapshots,
+        "report": put_report(run, body),
+        "head": head_of(job.layer.name, run.run_seq, body, signing_key=job.arguments.signing_key),
     }
-    run.job.step("before_intent")
-    run.job.ledger.commit(intent, token=run.record["token"])
+    job.step("before_intent")
+    job.ledger.commit(intent, token=run.record["token"])
     try:
-        run.job.step("after_intent")
-        published = publish(run.job, intent)
+        job.step("after_intent")
+        published = publish(job, intent)
     except Exception as error:
         raise Unfinished(f"run {run.run_seq} is committed, the next one finishes it: {root_cause(error)}") from error
-    compact_published(run.job, published)
+    compact_published(job, published)
 
 
-def put_report(run: Run, report: SilverReport | GoldReport) -> str:
-    """Keep what a run did, for its publication, under the name of its branches; return where."""
+def put_report(run: Run, body: bytes) -> str:
+    """Keep what a run did, for its publication and as a link of the chain, under the name of its branches."""
     job = run.job
     key = f"{job.arguments.prefix}reports/{job.layer.name}/{run.branches.name}.json"
-    body = json.dumps(report, sort_keys=True).encode()
     boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=body)
     return key
+
+
+def read_report(job: Job, intent: RunIntent) -> SilverReport | GoldReport:
+    """Read what a committed run did; refuse what is not what it wrote."""
+    body = boto3.client("s3").get_object(Bucket=job.arguments.lake_bucket, Key=intent["report"])["Body"].read()
+    if "head" in intent:
+        require(f"SHA-256 of {intent['report']}", found=sha256(body), expected=intent["head"]["sha256"])
+    return cast(SilverReport | GoldReport, json.loads(body))
 
 
 def publish(job: Job, intent: RunIntent) -> list[str]:
     """Carry out a committed intent; return its tables. Each step may be done twice: the next run finishes a kill's."""
     branches, ledger = job.branches(intent["branch"]), job.ledger
     promised = {table: intent["snapshots"][table] for table in job.layer.tables if table in intent["snapshots"]}
-    body = boto3.client("s3").get_object(Bucket=job.arguments.lake_bucket, Key=intent["report"])["Body"]
-    report, state = json.loads(body.read()), ledger.state()
+    report, state = read_report(job, intent), ledger.state()
     snapshots = {**(state["published"]["snapshots"] if "published" in state else {}), **promised}
     totals: LayerTotals = report["totals"]
     if "silver_snapshots" in totals:
@@ -3489,7 +3729,8 @@ def publish(job: Job, intent: RunIntent) -> list[str]:
         job.step("fast_forwarded", table=table)
     job.layer.advance(job, {**intent, "snapshots": promised}, report)
     job.step("files_advanced")
-    published = cast(PublishedRun, {"run_seq": intent["run_seq"], "snapshots": snapshots, **totals})
+    of_run = {"run_seq": intent["run_seq"], "snapshots": snapshots, **report_hash(intent)}
+    published = cast(PublishedRun, {**of_run, **totals})
     ledger.finish(published)
     ledger.count_success()
     job.step("published", run_seq=intent["run_seq"], **totals_of(report))
@@ -3522,9 +3763,8 @@ def totals_of(report: SilverReport | GoldReport) -> dict[str, object]:
 
 def put_passport(job: Job, item: FileItem) -> None:
     """Leave the ledger item of a file at its end in the lake."""
-    body = json.dumps(item, sort_keys=True, indent=1).encode()
     key = f"{job.arguments.prefix}passports/{item['file_id']}.json"
-    boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=body)
+    boto3.client("s3").put_object(Bucket=job.arguments.lake_bucket, Key=key, Body=passport_of(item))
 
 
 def recover(job: Job) -> None:
@@ -3565,7 +3805,8 @@ def rebuild(job: Job) -> None:
 def arguments(layer: Layer[Any, Any], argv: Sequence[str]) -> argparse.Namespace:
     """Read a job's arguments; Glue adds some of its own, which are passed over."""
     parser = argparse.ArgumentParser(prog=layer.name, allow_abbrev=False)
-    options: dict[str, str | None] = {**dict.fromkeys(layer.required, ""), "prefix": "", **layer.options}
+    common = {**dict.fromkeys(layer.required, ""), "prefix": "", "signing_key": UNSIGNED}
+    options: dict[str, str | None] = {**common, **layer.options}
     for name, default in options.items():
         parser.add_argument(f"--{name}", default=default)
     for name in ("expected_run_seq", *layer.numbers):
@@ -3837,8 +4078,8 @@ def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
         if "decides" in of_file:
             job.ledger.decide(file_id, of_file["decides"], run_seq=intent["run_seq"])
         counted = {name: value for name, value in of_file.items() if name not in ("effect", "decides")}
-        of_run = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"], "effect_amount": of_file["effect"]}
-        found = cast(SilverOfFile, {**of_run, **counted})
+        of_run = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"], **report_hash(intent)}
+        found = cast(SilverOfFile, {**of_run, "effect_amount": of_file["effect"], **counted})
         job.ledger.advance(file_id, status="in_silver", waiting_for="gold", found=found)
 
     with ThreadPoolExecutor(16) as pool:
@@ -5136,7 +5377,7 @@ def stored_of(run: SilverRun, table: str, keys: DataFrame) -> DataFrame:
         rows = run.branches.published_rows(table)
         return moved_up(run.spark, rows, run.reload) if run.reload else rows
     of_state = STATE if run.action else (*IMAGE, "row_order")
-    names = of_state if table == "transactions" else TOMBSTONES
+    names = {"transactions": of_state, "tombstones": TOMBSTONES, "transaction_history": (*STATE, "op")}[table]
     return run.branches.published_rows_of(table, keys, names, between=(run.low, run.high), most=run.row_count)
 
 
@@ -5294,12 +5535,12 @@ def missing_effects(missing: DataFrame, mover: Reload | Action, *, run_seq: int)
 # all keys are.
 
 
-def rows_in_effect(run: SilverRun, action: Action) -> DataFrame:
-    """Return the accepted rows of the files that are in effect after an action, each in its place."""
+def rows_in_effect(run: SilverRun, action: Action, keys: DataFrame) -> DataFrame:
+    """Return the rows under these keys, or all, of the files that are in effect after an action, each in its place."""
     undone = undone_files(run.spark.table(run.branches.table("decisions"))).where(F.col("file_id") != action.file_id)
     if not action.decision["in_effect"]:
         undone = undone.unionByName(local_rows(run.spark, [{"file_id": action.file_id}], "file_id string"))
-    history = run.spark.table(run.branches.table("transaction_history")).select(*STATE, "op")
+    history = stored_of(run, "transaction_history", keys).select(*STATE, "op")
     return moved_up(run.spark, without(history, undone), action)
 
 
@@ -5316,9 +5557,7 @@ def newest_rows(rows: DataFrame, floor: str | None) -> DataFrame:
 
 def settle(run: SilverRun, action: Action, keys: DataFrame) -> DataFrame:
     """Return the keys that do not stay as they are: with their newest row, if there is one, and what is `stored`."""
-    rows = rows_in_effect(run, action)
-    if not action.moves_loads:
-        rows = rows.join(broadcast_if_small(keys, run.row_count), on="dms_id", how="left_semi")
+    rows = rows_in_effect(run, action, keys)
     stored = stored_rows(run, keys).select(
         "dms_id", F.struct(*[name for name in STORED if name != "dms_id"]).alias("stored")
     )

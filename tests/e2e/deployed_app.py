@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,8 +19,10 @@ from urllib.parse import quote_plus
 
 import boto3
 import pytest
+from contract.tables import GOLD_TABLES
 
 from assay.ledger import Item, Ledger
+from assay.query import lake
 from assay.target import Target, local_target
 from devcloud.local import deploy, lifecycle
 from devcloud.local.environment import REGION
@@ -73,6 +77,22 @@ class DeployedApp:
         event = json.dumps(s3_event(item)).encode()
         answer = self.client("lambda").invoke(FunctionName=self.target.stack.kpi_function, Payload=event)
         return json.load(answer["Payload"])
+
+    def assay(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the operator's, and wait until it ends."""
+        command = [str(Path(sys.executable).with_name("assay")), *words]
+        return subprocess.run(command, cwd=self.project, capture_output=True, text=True, check=False)
+
+    def cells(self) -> dict[str, list[dict[str, Any]]]:
+        """Return all rows of Gold, but for the row that gave a member its attributes: it is named by its version."""
+        with lake(self.target) as tables:
+            return {
+                name: [
+                    {column: value for column, value in row.items() if column != "row_order"}
+                    for row in tables.ask(f"FROM gold.{name} ORDER BY ALL").read_all().to_pylist()
+                ]
+                for name in GOLD_TABLES
+            }
 
     def all_mails(self) -> list[Mail]:
         return mails(self.cloud.state_folder)

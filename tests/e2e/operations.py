@@ -46,8 +46,8 @@ def operate(app: DeployedApp) -> list[str]:
     _lose_an_event(app)
     sweeping = ("expect transactions {date}.csv --yes", "sweep --older-than 0 --yes", "status --expected")
     deciding = ("undo transactions/good.csv --yes", "redo transactions/good.csv --yes")
-    failed += _run(app, *reading, asking, *sweeping, *deciding, "maintain") + _check_beside_an_arrival(app)
-    return failed + _run(app, f"replay --apply --seed {SEED}")
+    failed += _run(app, *reading, asking, *sweeping, *deciding, "verify", "maintain") + _check_beside_an_arrival(app)
+    return failed + _run(app, f"replay --apply --seed {SEED}", "verify")
 
 
 def _lose_an_event(app: DeployedApp) -> None:

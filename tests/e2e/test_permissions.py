@@ -74,9 +74,9 @@ UNUSED = {
     Grant("*", "glue:GetDatabase", "*:table/*"): "a database is above its tables, and they stand in one list",
     Grant("ReplaySilverRole", "s3:PutObject", "*/replay/passports/*"): "Silver refuses a load; none is in a replay",
     Grant(OPERATOR, "s3:AbortMultipartUpload", "*-bronze-*"): "`assay upload` gives up a large file that failed",
-    Grant(OPERATOR, "dynamodb:UpdateItem", "*"): "`assay resume` puts a file back into the queue; none fails here",
     Grant(OPERATOR, "states:StartExecution", "*"): "`assay resume` starts its execution; none fails here",
     Grant(OPERATOR, "lambda:InvokeFunction", "*"): "`assay resume` has it examined again; none fails here",
+    Grant(OPERATOR, "kms:GetPublicKey", "*"): "`assay verify` checks signed heads with it; none is signed here",
     Grant(OPERATOR, "glue:GetJobRuns", "*"): "`assay replay` and `maintain` ask whether a job is busy",
     Grant(OPERATOR, "glue:BatchStopJobRun", "*"): "`assay replay` and `maintain`, interrupted, stop the job",
 }

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from deployed_app import DeployedApp, dropped_events, until
@@ -29,11 +27,6 @@ class Swept:
     expected: list[dict[str, str]]
 
 
-def assay(app: DeployedApp, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("assay")), *words]
-    return subprocess.run(command, cwd=app.project, capture_output=True, text=True, check=False)
-
-
 def put(app: DeployedApp, key: str, body: bytes) -> str:
     bucket = app.target.stack.bronze_bucket
     return file_id(bucket, key, app.target.s3.put_object(Bucket=bucket, Key=key, Body=body)["VersionId"])
@@ -51,11 +44,11 @@ def swept(app: DeployedApp) -> Swept:
     app.target.stepfunctions.stop_execution(executionArn=arn)
     with dropped_events(app):
         file_ids = [put(app, key, BROKEN) for key in KEYS]
-    assert assay(app, "expect", "transactions/swept", "{date}.csv", "--by", "00:00", "--yes").returncode == 0
-    shown = assay(app, "sweep", "--older-than", "0", "--dry-run", "--json")
+    assert app.assay("expect", "transactions/swept", "{date}.csv", "--by", "00:00", "--yes").returncode == 0
+    shown = app.assay("sweep", "--older-than", "0", "--dry-run", "--json")
     assert [item_of(app, each) for each in file_ids] == [{}] * len(KEYS)
-    done = assay(app, "sweep", "--older-than", "0", "--yes", "--json")
-    expected = json.loads(assay(app, "status", "--expected", "--json").stdout)
+    done = app.assay("sweep", "--older-than", "0", "--yes", "--json")
+    expected = json.loads(app.assay("status", "--expected", "--json").stdout)
     return Swept(file_ids, died, shown, done, expected)
 
 

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-from contract.tables import GOLD_TABLES
 from deployed_app import DeployedApp
-
-from assay.query import lake
 
 HEADER = "dms_id,amount,date,client_id,merchant_id,merchant_city,mcc,use_chip\n"
 ROWS = [
@@ -34,31 +29,21 @@ class Played:
     cells: dict[str, Cells]
 
 
-def assay(app: DeployedApp, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("assay")), *words]
-    return subprocess.run(command, cwd=app.project, capture_output=True, text=True, check=False)
-
-
-def cells_of(app: DeployedApp) -> Cells:
-    with lake(app.target) as tables:
-        return {name: tables.ask(f"FROM gold.{name} ORDER BY ALL").read_all().to_pylist() for name in GOLD_TABLES}
-
-
 @pytest.fixture(scope="module")
 def played(app: DeployedApp) -> Played:
     said, cells = {}, {}
     for name, text in (("history", HISTORY), ("wrong", WRONG)):
         (app.project / f"{name}.csv").write_text(text)
-        said[name] = assay(app, "upload", f"{name}.csv", "--wait")
-        cells[name] = cells_of(app)
-    said["dry run"] = assay(app, "undo", KEY, "--dry-run")
-    cells["dry run"] = cells_of(app)
+        said[name] = app.assay("upload", f"{name}.csv", "--wait")
+        cells[name] = app.cells()
+    said["dry run"] = app.assay("undo", KEY, "--dry-run")
+    cells["dry run"] = app.cells()
     for name, command in (("undone", "undo"), ("redone", "redo"), ("undone again", "undo")):
-        said[name] = assay(app, command, KEY, "--yes", "--reason", "amounts x 10")
-        cells[name] = cells_of(app)
-    said["twice"] = assay(app, "undo", KEY, "--yes")
+        said[name] = app.assay(command, KEY, "--yes", "--reason", "amounts x 10")
+        cells[name] = app.cells()
+    said["twice"] = app.assay("undo", KEY, "--yes")
     for name in ("audit --full", f"passport {KEY}", "replay --check --seed 3"):
-        said[name] = assay(app, *name.split())
+        said[name] = app.assay(*name.split())
     return Played(said, cells)
 
 

@@ -47,6 +47,7 @@ class Fake:
         """Let files wait, in the order of their ids."""
         for file_id in file_ids:
             item = {"file_id": file_id, "kind": "file", "subject": "transactions", "status": "accepted", "changes": []}
+            item |= {"key": f"transactions/{file_id}.csv", "last_modified_at": "2024-01-01T00:00:00.000000Z"}
             item |= {"waiting_for": "silver", "waiting_since": file_id, "in_effect": True}
             self.table.put_item(Item=item | {"kpis": {"row_count": rows}} | attributes)
 
@@ -112,6 +113,7 @@ def made(table: Any) -> Fake:
         maintain=None,
         run_rows=None,
         workers=2,
+        signing_key="none",
     )
     return Fake(Job(layer, None, Ledger("ledger", "silver"), given), table, taken=taken, killers=killers)  # type: ignore[arg-type]
 

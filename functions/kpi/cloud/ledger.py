@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from botocore.exceptions import ClientError
 from contract.items import (
     AcceptedFile,
+    ActionsItem,
     CalendarsItem,
     FileFailure,
     FileItem,
@@ -203,6 +204,20 @@ class Ledger:
         """Return the keys of the calendars, in order."""
         item = cast(CalendarsItem | None, self._find("calendars"))
         return sorted(item["keys"]) if item else []
+
+    def actions(self) -> set[str]:
+        """Return the file ids of the actions that may lack their mail."""
+        item = cast(ActionsItem | None, self._find("actions"))
+        return item.get("ids", set()) if item else set()
+
+    def drop_actions(self, file_ids: Collection[str]) -> None:
+        """Forget actions whose execution has ended with its mail."""
+        if file_ids:
+            self._table.update_item(
+                Key={"file_id": "actions"},
+                UpdateExpression="DELETE ids :ids",
+                ExpressionAttributeValues={":ids": set(file_ids)},
+            )
 
     def keep_sweep(self, item: SweepItem) -> None:
         """Keep how far a sweep has come, if it is still this call's."""

@@ -23,15 +23,14 @@ _KEY_CHARACTERS = 1_024
 _QUARANTINED = "SELECT row, line, rules, raw FROM silver.quarantine WHERE file_id = '{}' ORDER BY row"
 _CLOSING = """
 What to do next
-  Nothing but the ledger was changed. The runbook, docs/runbook.md, section "Rejected file", has an answer to each of
-  the codes above. Correct the file and upload it: a new version, which with the instant of this one stands where this
-  one would have stood, below what has come since.
-  assay passport {file_id}
+  No money moved. The runbook, docs/runbook.md, section "Rejected file", has an answer to each of the codes above.
+  Correct the file and upload it: a new version, which with the instant of this one stands where this one would have
+  stood, below what has come since.
   assay upload FILE --as-of {instant}
 """
 _CLOSING_OF_FAILURE = """
 What to do next
-  Nothing but the ledger was changed, and no other file waits for this one. Where the function's log is, and what to
+  No money moved, and no other file waits for this one. Where the function's log is, and what to
   look for: docs/runbook.md, section "File that could not be examined". Then have the same version examined again, in
   its own place; nothing is uploaded:
   assay resume {file_id}
@@ -39,8 +38,8 @@ What to do next
 _CLOSING_OF_SWEEP = """
 
 What to do next
-  What was left behind goes on by itself; each file still gets its own mail. For a late file, ask its sender. The
-  runbook, docs/runbook.md, section "Sweep", says what each line means.
+  No money moved yet: what was left behind goes on by itself, and each file still gets its own mail. For a late file,
+  ask its sender. The runbook, docs/runbook.md, section "Sweep", says what each line means.
   assay status --expected
 """
 
@@ -70,7 +69,7 @@ def rejection_body(item: FileItem) -> str:
         lines += ["", "Seen as well", *seen]
     first = "A file was rejected. It changed nothing and stays in Bronze."
     instant = item.get("as_of_at", item["last_modified_at"])
-    return _body(first, item, "\n".join(lines), _CLOSING.format(file_id=item["file_id"], instant=instant))
+    return _body(first, item, "\n".join(lines), _CLOSING.format(instant=instant))
 
 
 def failure_body(item: FileItem, failed: FileFailure) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 SLUG_CHARACTERS = 40
+AT_WORK = ("RUNNING", "PENDING_REDRIVE")
 _NO_EXECUTION = {"ExecutionDoesNotExist", "InvalidArn"}
 
 
@@ -50,11 +51,16 @@ def start_execution(workflows: SFNClient, machine: str, item: Mapping[str, Any],
         return execution_arn(machine, name)
 
 
-def goes_on(workflows: SFNClient, arn: str) -> bool:
-    """Return whether an execution is still at work; one that Step Functions knows no more is not."""
+def status_of(workflows: SFNClient, arn: str) -> str | None:
+    """Return the status of an execution; None if Step Functions does not know it, or knows it no more."""
     try:
-        return workflows.describe_execution(executionArn=arn)["status"] in ("RUNNING", "PENDING_REDRIVE")
+        return workflows.describe_execution(executionArn=arn)["status"]
     except ClientError as error:
         if error.response["Error"]["Code"] in _NO_EXECUTION:
-            return False
+            return None
         raise
+
+
+def goes_on(workflows: SFNClient, arn: str) -> bool:
+    """Return whether an execution is still at work; one that Step Functions knows no more is not."""
+    return status_of(workflows, arn) in AT_WORK

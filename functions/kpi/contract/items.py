@@ -6,6 +6,8 @@ DynamoDB holds text as S, counts as N, truth as BOOL, lists as L and the rest as
 
 from typing import Annotated, Literal, NotRequired, TypedDict
 
+from contract.closings import MonthMoved
+
 StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
 LayerName = Literal["silver", "gold"]
 ControlSource = Literal["metadata", "side-car", "trailer", "metadata and trailer", "side-car and trailer", "none"]
@@ -171,6 +173,7 @@ class SilverOfFile(TypedDict):
         ]
     ]
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report_sha256: NotRequired[Annotated[str, "of the run's report"]]
 
 
 class GroupMovement(TypedDict):
@@ -192,12 +195,24 @@ class GoldChanges(TypedDict):
     largest: Annotated[list[GroupMovement], "the ten largest movements of one aggregate"]
 
 
+class GoldNotice(TypedDict):
+    """What the mails say of the Gold run that published a file, in words that can be sent as they are."""
+
+    ending: Annotated[str, "for the subject; empty, or that a closed month was changed"]
+    text: str
+
+
 class GoldOfFile(TypedDict):
     """Which Gold run published a file."""
 
     run_seq: int
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report_sha256: NotRequired[Annotated[str, "of the run's report"]]
     changes: NotRequired[Annotated[GoldChanges, "of the whole run, its other files included"]]
+    closed: NotRequired[
+        Annotated[list[MonthMoved], "closed months that the run has changed, by channel: the 20 largest movements"]
+    ]
+    notice: NotRequired[GoldNotice]
 
 
 class Decision(TypedDict):
@@ -274,6 +289,9 @@ class FileItem(TypedDict):
     silver: NotRequired[Annotated[SilverOfFile, "what Silver did with it"]]
     gold: NotRequired[Annotated[GoldOfFile, "which Gold run published it"]]
     execution_arn: NotRequired[Annotated[str, "of the workflow, the last one"]]
+    parked: NotRequired[
+        Annotated[str, "ARN of the execution that met an open breaker last; where it is the last one, no mail was sent"]
+    ]
     resumes: NotRequired[Annotated[int, "how often it was resumed; its execution is then `<name>-r<resumes>`"]]
     changes: Annotated[list[StatusChange], "each status change"]
 
@@ -337,6 +355,14 @@ class CalendarsItem(TypedDict):
     file_id: Annotated[str, "`calendars`"]
     kind: Annotated[Literal["calendars"], "`calendars`"]
     keys: Annotated[set[str], "of those that a walk has seen, or `assay expect` has written"]
+
+
+class ActionsItem(TypedDict):
+    """The item of the actions that may lack their mail."""
+
+    file_id: Annotated[str, "`actions`"]
+    kind: Annotated[Literal["actions"], "`actions`"]
+    ids: NotRequired[Annotated[set[str], "file ids of actions; the sweep drops one once its execution has ended"]]
 
 
 class LateItem(TypedDict):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, NotRequired, TypedDict
 
-from contract.items import Decision, GoldChanges, LayerName
+from contract.items import Checksum, Decision, GoldChanges, LayerName
 
 
 class PublishedRun(TypedDict):
@@ -10,6 +10,7 @@ class PublishedRun(TypedDict):
 
     run_seq: int
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
+    report_sha256: NotRequired[Annotated[str, "of the run's report; absent of runs before the chain began"]]
     row_count: int
     total_amount: str
     floor: NotRequired[Annotated[str, "Silver: start of the newest complete load, absent when none"]]
@@ -19,6 +20,23 @@ class PublishedRun(TypedDict):
     ]
     silver_run_seq: NotRequired[Annotated[int, "Gold: the Silver run that it shows"]]
     silver_snapshots: NotRequired[Annotated[dict[str, int], "Gold: of that Silver run"]]
+    silver_report_sha256: NotRequired[Annotated[str, "Gold: of that Silver run"]]
+
+
+class Signature(TypedDict):
+    """Who vouches for the head of a chain."""
+
+    key: Annotated[str, "ARN of the KMS key"]
+    algorithm: Annotated[str, "`RSASSA_PKCS1_V1_5_SHA_256`"]
+    value: Annotated[str, "base64"]
+
+
+class ChainHead(TypedDict):
+    """The newest run of a layer in its chain of evidence: whoever knows it can check all runs before it."""
+
+    run_seq: int
+    sha256: Annotated[str, "of the run's report"]
+    signature: NotRequired[Annotated[Signature, "over layer, run and hash; only with the parameter `SigningKeyArn`"]]
 
 
 class RunInProgress(TypedDict):
@@ -48,6 +66,7 @@ class RunIntent(TypedDict):
     branch: str
     snapshots: Annotated[dict[str, int], "table → snapshot id"]
     report: Annotated[str, "object key in the lake"]
+    head: NotRequired[Annotated[ChainHead, "absent of a run that an earlier version committed"]]
 
 
 class Cut(TypedDict):
@@ -65,6 +84,7 @@ class LayerItem(TypedDict):
     file_id: Annotated[str, "`layer#silver` or `layer#gold`"]
     kind: Annotated[Literal["layer"], "`layer`"]
     run_seq: Annotated[int, "last run that reached its commit point"]
+    head: NotRequired[Annotated[ChainHead, "that run in the chain of evidence; absent until the chain begins"]]
     in_progress: NotRequired[Annotated[RunInProgress, "while a run works"]]
     suspects: NotRequired[Annotated[list[SuspectFiles], "Silver: files of failed runs, a run's in halves"]]
     intent: NotRequired[Annotated[RunIntent, "from the commit point until all is published"]]
@@ -107,6 +127,7 @@ class LayerTotals(TypedDict):
     incomplete_loads: NotRequired[dict[str, str]]
     silver_run_seq: NotRequired[int]
     silver_snapshots: NotRequired[dict[str, int]]
+    silver_report_sha256: NotRequired[str]
 
 
 class SilverReport(TypedDict):
@@ -122,3 +143,26 @@ class GoldReport(TypedDict):
     files: list[str]
     totals: LayerTotals
     changes: NotRequired[GoldChanges]
+    months: NotRequired[Annotated[list[str], "in which changed facts lie or lay"]]
+
+
+class TakenFile(TypedDict):
+    """What the report of a run says of a file or an action that it took, so that it can be held to Bronze."""
+
+    bucket: str
+    key: str
+    version_id: str
+    etag: str
+    checksum: NotRequired[Checksum]
+    size: int
+    came_at: Annotated[str, "when the object was written, or the action decided"]
+    item_sha256: Annotated[str, "of what of its ledger item never changes"]
+
+
+class Link(TypedDict):
+    """What makes a run's report a link of the chain; the report of its layer stands beside it."""
+
+    layer: LayerName
+    run_seq: int
+    previous: NotRequired[Annotated[ChainHead, "the run before; absent where the chain begins"]]
+    taken: Annotated[dict[str, TakenFile], "file id → what was taken"]

@@ -41,6 +41,7 @@ NAMES = {
     "ReplayGoldJob": "assay-gold-replay",
     "ReplaySilverDatabase": "assay_replay_silver",
     "ReplayGoldDatabase": "assay_replay_gold",
+    "SigningKey": "none",
 }
 IMAGE = [("dms_id", pa.int64()), ("amount", pa.decimal128(18, 2)), ("channel", pa.string())]
 TOTALS = [("row_count", pa.int64()), ("total_amount", pa.decimal128(38, 2))]

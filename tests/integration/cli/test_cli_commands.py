@@ -282,6 +282,27 @@ def test_status_lists_files__newest_first(stack: DeployedStack) -> None:
     assert "10.00" in lines[1]
 
 
+def test_status_lists_undos_and_redos__in_progress_and_failed_alone(stack: DeployedStack) -> None:
+    decided = {"file_id": "f" * 64, "in_effect": False, "who": "ann", "at": "2026-11-24", "reason": "amounts x 10"}
+    failed = {"stage": "silver", "reason": "the table is locked", "attempts": 1, "at": "2026-11-23T06:00:09.000000Z"}
+    action = file_item() | {"kind": "action", "subject": "undo", "decides": decided}
+    stack.put(
+        file_item("new.csv"),
+        action | {"file_id": "a" * 64, "key": "transactions/waits.csv", "status": "accepted"},
+        action | {"file_id": "b" * 64, "key": "transactions/broken.csv", "status": "accepted", "failed": failed},
+        action | {"file_id": "c" * 64, "key": "transactions/through.csv"},
+    )
+
+    result = stack.assay("status")
+
+    shown = result.stdout.partition("Undos and redos in progress")[2]
+    words = " ".join(shown.split())
+    assert "waits.csv v1 undo accepted ann amounts x 10" in words
+    assert "the table is locked" in words
+    assert "To take it up again: assay undo" in words
+    assert ("through.csv" in result.stdout, "Files: 1 of 1" in result.stdout) == (False, True)
+
+
 def test_status_shows_every_version__one_key(stack: DeployedStack) -> None:
     later = {"last_modified_at": "2026-11-23T07:00:00.000000Z"}
     stack.put(file_item("a.csv"), file_item("a.csv", version="v2") | later, file_item("aa.csv"))

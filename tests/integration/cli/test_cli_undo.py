@@ -112,3 +112,17 @@ def test_place_takes_a_failed_action_up_again__same_command(stack: DeployedStack
     held = ledger.get([action["file_id"]])[action["file_id"]]
     assert ("failed" in held, held["waiting_for"], held["decides"]["who"]) == (False, "silver", "ann")
     assert len(executions(stack)) == 2
+
+
+def test_sweep_knows_of_an_action__command_killed_before_it_started_the_execution(
+    stack: DeployedStack, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, ledger = in_ledger(stack), Ledger(target.dynamodb, NAMES["LedgerTable"])
+    monkeypatch.setattr(actions, "start_execution", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        actions.place(target, ledger, actions.item_of(file, who="ann", reason="", at=AT), file)
+
+    (held,) = ledger.whole("action")
+    announced = ledger.get(["actions"])["actions"]
+    assert announced == {"file_id": "actions", "kind": "actions", "ids": {held["file_id"]}}
+    assert executions(stack) == []

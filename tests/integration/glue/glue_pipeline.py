@@ -23,6 +23,7 @@ import boto3
 from layer_notebooks import GOLD, SILVER
 from pyspark.sql import DataFrame, SparkSession
 
+from assay.evidence.chain import Evidence
 from assay.undo.actions import item_of
 from glue.lake.ledger import plain
 from glue.lake.run import Job, arguments, main
@@ -273,13 +274,30 @@ class Pipeline:
             for name in JOBS[layer].LAYER.tables
         }
 
+    def evidence(self) -> Evidence:
+        """Return what `assay verify` collects, but for Bronze and the tables."""
+        s3, items = boto3.client("s3"), {item["file_id"]: item for item in self.items()}
+        keys = [found["Key"] for found in s3.list_objects_v2(Bucket=self.lake_bucket).get("Contents", [])]
+        bodies = {key: s3.get_object(Bucket=self.lake_bucket, Key=key)["Body"].read() for key in keys}
+        passports = {key[10:-5]: body for key, body in bodies.items() if key.startswith("passports/")}
+        return Evidence(
+            layers={layer: items[f"layer#{layer}"] for layer in JOBS},
+            items={name: item for name, item in items.items() if item["kind"] in ("file", "action")},
+            reports={key: body for key, body in bodies.items() if key.startswith("reports/")},
+            passports=passports,
+            bronze={},
+            tables={},
+            cut=json.loads(bodies["current.json"]),
+        )
+
     def passports(self) -> dict[str, Item]:
         """Return what stays of each file's passport when the instants and snapshots of its runs are left out."""
         return {item["file_id"]: _without_run(item) for item in self.items() if "status" in item}
 
 
 def _without_run(item: Item) -> Item:
-    layers = {layer: {k: v for k, v in item.get(layer, {}).items() if k != "snapshots"} for layer in JOBS}
+    of_run = ("snapshots", "report_sha256")  # the chains of both layers are compared by themselves
+    layers = {layer: {k: v for k, v in item.get(layer, {}).items() if k not in of_run} for layer in JOBS}
     changes = [change["status"] for change in item["changes"]]
     return {**item, **layers, "changes": changes, "waiting_since": None}
 

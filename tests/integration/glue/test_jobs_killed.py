@@ -11,6 +11,7 @@ import boto3
 import pytest
 from glue_pipeline import GOLD, SILVER, Event, Killed, Pipeline, csv, put
 
+from assay.evidence.checks import check
 from glue.lake.ledger import Ledger
 
 BEFORE_INTENT = {
@@ -66,7 +67,17 @@ def test_run_commits_each_table_three_times_at_most__changed_rows(
 def outcome_of(pipeline: Pipeline, layer: str) -> dict[str, Any]:
     layers = [pipeline.item(f"layer#{name}") for name in ("silver", "gold")]
     runs = [(item["run_seq"], "intent" in item, "in_progress" in item) for item in layers]
-    return {**pipeline.tables(layer), "passports": pipeline.passports(), "runs": runs}
+    return {**pipeline.tables(layer), "passports": pipeline.passports(), "runs": runs, "chains": chains(pipeline)}
+
+
+def chains(pipeline: Pipeline) -> list[list[str]]:
+    """Return the hashes of all runs; of Gold's only Silver's that they show, since they name its random snapshots."""
+    evidence = pipeline.evidence()
+    (silver, gold), faults = check(evidence)
+    # Neither Bronze nor the tables were collected.
+    assert [fault for fault in faults if not fault.what.startswith(("Bronze ", "silver.transaction_effects"))] == []
+    shown = [run.report["totals"]["silver_report_sha256"] for run in gold.runs]
+    return [[run.sha256 for run in silver.runs], shown]
 
 
 def fast_forwards(pipeline: Pipeline, layer: str) -> list[str]:

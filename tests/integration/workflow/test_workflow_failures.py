@@ -31,6 +31,7 @@ OPEN_MAIL = ["Compose the mail: breaker open", *MAIL, "Show the open breaker", "
 WAITED = ["Compose the mail: waiting", *MAIL, "The file waits"]
 REJECTED = ["Compose the mail: rejected", *MAIL, "Rejected"]
 UNEXPECTED = ["Compose the mail: ledger unexpected", *MAIL, "The ledger is unexpected"]
+PARKED = ["Note that the file is parked", "Parked"]
 UNAVAILABLE = ["Compose the mail: ledger unavailable", *MAIL, "The ledger is unavailable"]
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
@@ -60,6 +61,30 @@ def test_workflow_mails_the_jobs_reason_and_fails__job_marked_the_file(pipeline:
     assert text.startswith("Failed: transactions/day 1/ä+b.csv\nversion v1\n")
     assert f"Stage: silver, after 2 attempts\nReason: {broken}\n" in text
     assert f"  assay resume {FILE_ID}\n" in text
+
+
+@pytest.mark.parametrize("subject", ["undo", "redo"])
+def test_workflow_says_how_a_decision_goes_on__job_failed_the_action(pipeline: Pipeline, subject: str) -> None:
+    notice = {"name": "transactions/a.csv", "ending": "undone", "text": "By ann at 2026-06-01T06:00:00Z: amounts x 10"}
+    pipeline.put("accepted", kind="action", subject=subject, notice=notice)
+    pipeline.glue.script = {"silver": [succeed(lambda: pipeline.mark_failed("silver", "the table cannot be read"))]}
+
+    ending = pipeline.run()
+
+    assert ending.entered == [
+        *START,
+        *SILVER,
+        "Compose the mail: undo or redo failed",
+        *MAIL,
+        "The undo or redo failed",
+    ]
+    [(mailed, text)] = pipeline.mails()
+    assert mailed == f"[assay test] the {subject} of a file failed"
+    assert text.startswith(f"The {subject} of a file failed: transactions/a.csv\nversion v1\n\nBy ann at ")
+    assert "Reason: the table cannot be read\n" in text
+    assert "no money moved" in text
+    assert f"\n  assay {subject} {FILE_ID}\n" in text
+    assert "resume" not in text
 
 
 @pytest.mark.parametrize(
@@ -197,9 +222,9 @@ def test_workflow_starts_nothing_and_mails_nothing__breaker_of_another_execution
 
     ending = pipeline.run()
 
-    assert (ending.entered, ending.error) == ([*START, *MAY, "Parked"], "Assay.Parked")
+    assert (ending.entered, ending.error) == ([*START, *MAY, *PARKED], "Assay.Parked")
     assert (pipeline.glue.starts, pipeline.mails()) == ([], [])
-    assert pipeline.item()["waiting_for"] == job
+    assert (pipeline.item()["waiting_for"], pipeline.item()["parked"]) == (job, ending.arn)
 
 
 def test_workflow_takes_no_notice__breaker_of_the_other_layer_is_open(pipeline: Pipeline) -> None:
@@ -207,7 +232,7 @@ def test_workflow_takes_no_notice__breaker_of_the_other_layer_is_open(pipeline: 
     pipeline.open_breaker("gold", "another execution")
     pipeline.glue.script = {"silver": [succeed(pipeline.to_silver)]}
 
-    assert pipeline.run().entered == [*START, *SILVER, *MAY, "Parked"]
+    assert pipeline.run().entered == [*START, *SILVER, *MAY, *PARKED]
 
 
 def test_workflow_mails_that_the_job_works_again_and_goes_on__probe_succeeds(pipeline: Pipeline) -> None:
@@ -307,7 +332,7 @@ def test_workflow_mails_and_fails__no_ledger_item(pipeline: Pipeline) -> None:
 def test_workflow_mails_and_fails__passport_of_a_published_file_incomplete(pipeline: Pipeline) -> None:
     pipeline.put("published")
 
-    assert pipeline.run().entered == [*START, *UNEXPECTED]
+    assert pipeline.run().entered == [*START, "Say nothing of Gold", "How far is the file?", *UNEXPECTED]
 
 
 def test_workflow_mails_and_fails__failure_without_a_reason(pipeline: Pipeline) -> None:

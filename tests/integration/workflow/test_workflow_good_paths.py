@@ -3,7 +3,7 @@ from __future__ import annotations
 from threading import Timer
 
 import pytest
-from pipeline import FILE_ID, Pipeline
+from pipeline import FILE_ID, GOLD_NOTICE, Pipeline
 from scripted_glue import fail, refuse, succeed
 
 READ = ["Read the file ledger", "How far is the file?"]
@@ -97,14 +97,15 @@ def test_workflow_mails_keys_and_cents__undone_file(pipeline: Pipeline) -> None:
     assert text.startswith("The file was undone: transactions/day 1/ä+b.csv\nversion v1\n\nBy ann: amounts x 10\n\n")
     counts = [line.split() for line in text.splitlines() if line.startswith("  ") and line.split()[-1].isdigit()]
     assert dict(counts) == {"inserted": "1", "updated": "2", "deleted": "3", "unchanged": "4"}
-    assert "Effect on Silver and Gold: -10.05\n" in text
+    assert f"Effect on Silver and Gold: -10.05{GOLD_NOTICE['text']}\n" in text
 
 
 def test_workflow_mails_warnings_and_rules_as_the_item_says_them__published(pipeline: Pipeline) -> None:
     told = "\n\nWarnings\n  Its mean amount {} is 'outside'.\n\nQuarantined rows by rule\n  zip_impossible  1"
     notice = {"name": "a<U+000A>b.csv", "ending": "published with warnings", "text": told}
     pipeline.to_silver()
-    pipeline.ledger.put_item(Item=pipeline.item() | {"status": "published", "key": "a\nb.csv", "notice": notice})
+    pipeline.to_gold()
+    pipeline.ledger.put_item(Item=pipeline.item() | {"key": "a\nb.csv", "notice": notice})
 
     ending = pipeline.run()
 
@@ -112,7 +113,7 @@ def test_workflow_mails_warnings_and_rules_as_the_item_says_them__published(pipe
     [(subject, text)] = pipeline.mails()
     assert subject == "[assay test] a file was published with warnings"
     assert text.startswith("Published: a<U+000A>b.csv\nversion v1\n")
-    assert f"Effect on Silver and Gold: -10.05{told}\n\nWhat to do next: " in text
+    assert f"Effect on Silver and Gold: -10.05{told}{GOLD_NOTICE['text']}\n\nWhat to do next: " in text
 
 
 def test_workflow_names_a_file_by_its_key__accepted_by_an_older_version(pipeline: Pipeline) -> None:
@@ -123,11 +124,25 @@ def test_workflow_names_a_file_by_its_key__accepted_by_an_older_version(pipeline
 
     ending = pipeline.run()
 
-    named = ["Name the file by its key", "How far is the file?"]
+    named = ["Name the file by its key", "How far is the file?", "Say nothing of Gold", "How far is the file?"]
     assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *named, *PUBLISHED])
     [(subject, text)] = pipeline.mails()
     assert subject == "[assay test] a file was published"
     assert text.startswith("Published: transactions/day 1/ä+b.csv\nversion v1\n")
+
+
+@pytest.mark.parametrize("is_action", [False, True])
+def test_workflow_mails_that_a_closed_month_was_changed__subject_and_text(pipeline: Pipeline, is_action: bool) -> None:
+    pipeline.to_silver_as_action() if is_action else pipeline.to_silver()
+    pipeline.to_gold()
+    notice = {"ending": ", and changed a closed month", "text": "\n\nClosed months were changed\n  2026-06, chip: …"}
+    pipeline.ledger.put_item(Item=pipeline.item() | {"gold": {"run_seq": 3, "notice": notice}})
+
+    pipeline.run()
+
+    [(subject, text)] = pipeline.mails()
+    assert subject == f"[assay test] a file was {'undone' if is_action else 'published'}, and changed a closed month"
+    assert f"Effect on Silver and Gold: -10.05{notice['text']}\n\nWhat to do next" in text
 
 
 def test_workflow_runs_nothing_and_mails__another_run_published_the_file(pipeline: Pipeline) -> None:

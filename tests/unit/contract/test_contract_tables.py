@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, NotRequired, get_origin, get_type_hints
 
 import pytest
-from contract import items, runs
+from contract import closings, items, runs
 from contract.aggregates import AggregateTable, Period
 from contract.descriptions import column_description
 from contract.kinds import Fault
@@ -101,7 +101,9 @@ def test_aggregate_is_one_entry__week_two_dimensions_or_all_time() -> None:
     assert (ever.key, list(ever.schema)[:2]) == (("client_key",), ["client_key", "client_id"])
 
 
-@pytest.mark.parametrize("item", [items.FileItem, runs.LayerItem, runs.BreakerItem, items.RangeItem])
+@pytest.mark.parametrize(
+    "item", [items.FileItem, runs.LayerItem, runs.BreakerItem, items.RangeItem, closings.ClosedItem]
+)
 def test_items_say_what_each_attribute_means__where_its_name_alone_does_not(item: type) -> None:
     hints = get_type_hints(item, include_extras=True)
     types = {name: hint.__args__[0] if get_origin(hint) is NotRequired else hint for name, hint in hints.items()}

@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 import pytest
 from contract.limits import WORKER_ROWS
+from contract.runs import ChainHead
 from fake_layer import FAILED, Fake, Step
 
 from glue.lake import isolation
@@ -86,7 +87,8 @@ def test_ledger_gives_up_no_file__a_committed_run_or_another_process_holds_it(fa
     with pytest.raises(FencedOut):
         ledger.fail("a", "a page is damaged")
     committing = Ledger("ledger", "silver")
-    committing.commit({"run_seq": 1, "branch": "", "snapshots": {}, "report": ""}, token="other")
+    head: ChainHead = {"run_seq": 1, "sha256": ""}
+    committing.commit({"run_seq": 1, "branch": "", "snapshots": {}, "report": "", "head": head}, token="other")
     with pytest.raises(FencedOut):
         committing.fail("a", "a page is damaged")
     assert "failed" not in fake.item("a")

@@ -9,7 +9,7 @@ from urllib.parse import quote_plus
 import app
 import boto3
 import pytest
-from contract.items import CalendarsItem, FileItem, LateItem, RangeItem, SweepItem
+from contract.items import ActionsItem, CalendarsItem, FileItem, LateItem, RangeItem, SweepItem
 from item_types import differences
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -47,6 +47,8 @@ class Cloud:
         """Say what of the items in the ledger is not as the contract types it."""
         types = {
             "file": FileItem,
+            "action": FileItem,
+            "actions": ActionsItem,
             "range": RangeItem,
             "sweep": SweepItem,
             "notice": LateItem,

@@ -18,6 +18,7 @@ from kpi_cloud import BRONZE, TABLE, Cloud, Context, handle
 GOOD = b"dms_id,amount,date\n1,1.00,2023-05-06\n"
 BAD = b"dms_id,amount\n1,1.00\n"
 NOW = datetime.now(UTC)
+FAILED = {"stage": "silver", "reason": "x", "attempts": 3, "at": "2026-11-24T09:00:00.000000Z"}
 LATER = NOW + timedelta(hours=7)
 
 
@@ -278,6 +279,80 @@ def test_file_that_has_ended_is_left_alone__its_execution_too(
     item = cloud.item("transactions/a.csv")
     cloud.workflows.stop_execution(executionArn=item["execution_arn"])
     assert sweep.why_left_behind({**item, **ended}, sweeper.on) is None  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize("ended", [{"status": "published"}, {"failed": FAILED}], ids=["published", "failed"])
+def test_file_gets_its_mail__another_execution_saw_it_through_while_a_breaker_was_open(
+    cloud: Cloud, sweeper: Sweeper, ended: dict[str, Any]
+) -> None:
+    handle(cloud.put("transactions/a.csv", GOOD))
+    item = cloud.item("transactions/a.csv")
+    parked = item["execution_arn"]
+    cloud.workflows.stop_execution(executionArn=parked)
+    cloud.table.put_item(Item={**item, **ended, "parked": parked})
+
+    assert sweeper.whys(NOW, whole=True) == ["parked"]  # no event of it can come any more: its age does not count
+    item = cloud.item("transactions/a.csv")
+    assert item["execution_arn"] == f"{parked}-r1"
+    assert item["execution_arn"] in {each["executionArn"] for each in cloud.executions()}
+    cloud.workflows.stop_execution(executionArn=item["execution_arn"])
+    assert sweeper.whys(whole=True) == []
+
+
+def action_of(cloud: Cloud, name: str, **attributes: Any) -> dict[str, Any]:
+    """Put an undo of a file as the command line leaves it; return it."""
+    handle(cloud.put(f"transactions/{name}.csv", GOOD))
+    file = cloud.item(f"transactions/{name}.csv")
+    kept = {
+        each: file[each] for each in ("bucket", "key", "version_id", "sequencer", "etag", "size", "last_modified_at")
+    }
+    action = kept | {
+        "file_id": name * 64,
+        "kind": "action",
+        "subject": "undo",
+        "status": "accepted",
+        "in_effect": True,
+        "waiting_for": "silver",
+        "execution_arn": file["execution_arn"].rpartition(":")[0] + f":undo-{name}",
+        "changes": [{"status": "accepted", "at": instant(NOW)}],
+    }
+    cloud.table.put_item(Item=action | attributes)
+    cloud.table.update_item(
+        Key={"file_id": "actions"},
+        UpdateExpression="SET kind = :kind ADD ids :ids",
+        ExpressionAttributeValues={":kind": "actions", ":ids": {action["file_id"]}},
+    )
+    return action
+
+
+@pytest.mark.parametrize("ended", [{}, {"status": "published"}], ids=["waiting", "published by another run"])
+def test_action_gets_its_execution__the_command_died_before_it_started_it(
+    cloud: Cloud, sweeper: Sweeper, ended: dict[str, Any]
+) -> None:
+    action = action_of(cloud, "a", **ended)
+
+    assert sweeper.whys(NOW + timedelta(hours=5)) == []  # the command may be at work
+    told = sweeper()["found"]
+
+    assert [(each["why"], each["file_id"], each["key"]) for each in told] == [
+        ("undecided", action["file_id"], action["key"])
+    ]
+    assert f"{action['execution_arn']}-r1" in {each["executionArn"] for each in cloud.executions()}
+    assert "undecided transactions/a.csv" in cloud.mails()[-1][1]
+    assert sweeper.whys(LATER + timedelta(hours=1)) == []
+
+
+def test_action_is_looked_at_until_its_execution_has_ended(cloud: Cloud, sweeper: Sweeper) -> None:
+    action = action_of(cloud, "a")
+    name = action["execution_arn"].rpartition(":")[2]
+    cloud.workflows.start_execution(stateMachineArn=cloud.machine_arn, name=name, input="{}")
+    assert (sweeper.whys(), sweeper.on.ledger.actions()) == ([], {action["file_id"]})
+
+    cloud.workflows.stop_execution(executionArn=action["execution_arn"])
+    cloud.table.put_item(Item={k: v for k, v in action.items() if k != "waiting_for"} | {"status": "published"})
+
+    assert (sweeper.whys(LATER + timedelta(hours=1)), sweeper.on.ledger.actions()) == ([], set())
+    assert sweeper.whys(LATER + timedelta(hours=2)) == []
 
 
 CALENDAR = {"expected": [{"name": "day_{date}.csv", "days": ["sat"], "by": "02:30", "zone": "Europe/Zurich"}]}

@@ -13,7 +13,7 @@ from samcli.yamlhelper import yaml_parse
 OUTPUTS = {
     *("BronzeBucket", "CardsKey", "LakeBucket", "LedgerTable", "KpiFunction", "SweepFunction", "MailTopic"),
     *("Workflow", "SilverJob", "GoldJob", "SilverDatabase", "GoldDatabase"),
-    "NotebookRole",
+    *("NotebookRole", "SigningKey"),
     *("ReplayLedgerTable", "ReplaySilverJob", "ReplayGoldJob", "ReplaySilverDatabase", "ReplayGoldDatabase"),
 }
 
@@ -81,6 +81,7 @@ def test_template_outputs_the_agreed_names_by_reference() -> None:
     by_reference = {name: {"Ref": name} for name in OUTPUTS}
     # Whoever opens a session has to give the role's ARN.
     by_reference["NotebookRole"] = {"Fn::GetAtt": ["NotebookRole", "Arn"]}
+    by_reference["SigningKey"] = {"Fn::If": ["SignsHeads", {"Ref": "SigningKeyArn"}, "none"]}
     by_reference["CardsKey"] = {"Fn::GetAtt": ["CardsKey", "Arn"]}  # S3's policy compares texts
     assert {name: output["Value"] for name, output in outputs.items()} == by_reference
 

@@ -42,6 +42,9 @@ GLUES_OWN = {
 }
 
 
+OF_A_REPLAY = {"--prefix": "replay/", "--signing_key": "none"}
+
+
 def arguments_of(job: str) -> dict[str, Any]:
     found: dict[str, Any] = properties(job)["DefaultArguments"]
     return found
@@ -68,7 +71,7 @@ def test_replay_job_differs_in_role_place_and_prefix_only(job: str, replay: str)
     production, replayed = dict(properties(job)), dict(properties(replay))
 
     changed = {argument: {"Ref": ELSEWHERE[argument][1]} for argument in ELSEWHERE if argument in arguments_of(job)}
-    assert replayed.pop("DefaultArguments") == production.pop("DefaultArguments") | changed | {"--prefix": "replay/"}
+    assert replayed.pop("DefaultArguments") == production.pop("DefaultArguments") | changed | OF_A_REPLAY
     assert replayed.pop("Name") == {"Fn::Sub": production.pop("Name")["Fn::Sub"] + "-replay"}
     assert replayed.pop("Role") == {"Fn::GetAtt": [f"{replay.removesuffix('Job')}Role", "Arn"]}
     assert production.pop("Role") == {"Fn::GetAtt": [f"{job.removesuffix('Job')}Role", "Arn"]}

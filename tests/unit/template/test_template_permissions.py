@@ -124,6 +124,24 @@ def test_senders_key_decrypts_uploads__for_those_who_read_them__where_it_is_give
     assert [role for role, each in statements() if "kms" in str(each["Action"])] == []
 
 
+def test_signing_key_signs__for_both_jobs_and_no_replay__where_it_is_given() -> None:
+    policy = resources("AWS::IAM::Policy")["SigningKeyPolicy"]
+    [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
+
+    assert policy["Condition"] == "SignsHeads"
+    assert [role["Ref"] for role in policy["Properties"]["Roles"]] == ["SilverRole", "GoldRole"]
+    assert (statement["Action"], statement["Resource"]) == ("kms:Sign", {"Ref": "SigningKeyArn"})
+    given = {"Fn::If": ["SignsHeads", {"Ref": "SigningKeyArn"}, "none"]}
+    jobs = {name: job["Properties"]["DefaultArguments"] for name, job in resources("AWS::Glue::Job").items()}
+    assert {name: found["--signing_key"] for name, found in jobs.items()} == {
+        "SilverJob": given,
+        "GoldJob": given,
+        "ReplaySilverJob": "none",
+        "ReplayGoldJob": "none",
+    }
+    assert written()["Outputs"]["SigningKey"]["Value"] == given
+
+
 @pytest.mark.parametrize(
     ("arn", "is_key"),
     [

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
-from sam_template import properties, resources, transformed
+from sam_template import properties, resources, transformed, written
 
 BUCKETS = ["BronzeBucket", "LakeBucket"]
 POLICIES = ["BronzeBucketPolicy", "LakeBucketPolicy"]
@@ -273,3 +273,18 @@ def test_template_keeps_logs_for_a_bounded_time() -> None:
     prefix = properties("SilverJob")["DefaultArguments"]["--custom-logGroup-prefix"]["Fn::Sub"]
     glue_groups = {properties(name)["LogGroupName"]["Fn::Sub"] for name in ("GlueOutputLogGroup", "GlueErrorLogGroup")}
     assert glue_groups == {f"{prefix}/output", f"{prefix}/error"}
+
+
+def test_template_locks_bronze__where_it_is_asked_for() -> None:
+    bucket, parameters = properties("BronzeBucket"), written()["Parameters"]
+    nothing = {"Ref": "AWS::NoValue"}
+    retention = {"Mode": {"Ref": "BronzeLock"}, "Years": {"Ref": "BronzeLockYears"}}
+    rule = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": retention}}
+
+    assert bucket["ObjectLockEnabled"] == {"Fn::If": ["LocksBronze", True, nothing]}
+    assert bucket["ObjectLockConfiguration"] == {"Fn::If": ["LocksBronze", rule, nothing]}
+    assert written()["Conditions"]["LocksBronze"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "BronzeLock"}, "none"]}]}
+    assert (parameters["BronzeLock"]["Default"], parameters["BronzeLock"]["AllowedValues"]) == (
+        "none",
+        ["none", "GOVERNANCE", "COMPLIANCE"],
+    )

@@ -62,11 +62,12 @@ def hour(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hour]:
 
 def test_one_mail_tells_all_publications_of_the_hour__none_twice(hour: Hour) -> None:
     for number in range(25):
-        hour.publish(f"{number}.csv", "published with warnings" if number == 7 else "published")
+        closed = ", and changed a closed month" if number in (7, 8) else ""
+        hour.publish(f"{number}.csv", ("published with warnings" if number == 7 else "published") + closed)
 
     assert (hour.send(), hour.send()) == (25, 0)
     [(subject, text)] = hour.mails()
-    assert subject == "[assay test] 25 files were published, 1 with warnings"
+    assert subject == "[assay test] 25 files were published, 1 with warnings, 2 changed a closed month"
     assert sorted(text.split(digest.RULE)) == sorted(f"Published: {number}.csv" for number in range(25))
 
 
@@ -109,7 +110,9 @@ def test_no_mail_is_lost__the_call_dies_half_way(hour: Hour, call: str) -> None:
 
 
 def test_subject_is_one_that_sns_takes() -> None:
-    told = [digest.Told("", "[assay prod] a file was published with warnings", "")] * 120_000
+    told = [
+        digest.Told("", "[assay prod] a file was published with warnings, and changed a closed month", "")
+    ] * 120_000
 
     subject = digest.subject_of(told, "p" * 10)
 

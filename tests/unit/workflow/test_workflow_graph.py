@@ -138,12 +138,20 @@ def test_each_mail_has_an_ending_of_its_own() -> None:
     assert len(others) == len(composed) - len(good) - 2
 
 
+LONGEST = {
+    "notice.M.ending.S": "published with warnings",
+    "gold.M.notice.M.ending.S": ", and changed a closed month",
+    "subject.S": "undo",
+}
+
+
 def subject_of(mail: dict[str, Any]) -> str:
     """Return a mail's subject, with the longest ending where it has one."""
-    computed = re.fullmatch(
-        r"States\.Format\('([^']*)', \$\.ledger\.Item\.notice\.M\.ending\.S\)", mail.get("subject.$", "")
-    )
-    return computed[1].replace("{}", "published with warnings") if computed else str(mail["subject"])
+    computed = re.fullmatch(r"States\.Format\('([^']*)'((?:, [$.\w]+)+)\)", mail.get("subject.$", ""))
+    if not computed:
+        return str(mail["subject"])
+    longest = [LONGEST[path.removeprefix("$.ledger.Item.")] for path in computed[2].strip(", ").split(", ")]
+    return computed[1].replace("{}", "%s") % tuple(longest)
 
 
 def values_of(message: str) -> list[str]:
@@ -171,13 +179,15 @@ def test_subject_is_what_sns_takes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MAILS)
-def test_mail_has_a_value_for_each_gap_and_says_what_to_do(name: str) -> None:
+def test_mail_has_a_value_for_each_gap_and_says_whether_money_moved_and_what_to_do__by_one_command(name: str) -> None:
     message = MAILS[name]["message.$"]
 
     [template] = re.findall(r"^States\.Format\('([^']*)', ", message)
     assert template.count("{}") == len(values_of(message))
     assert "What to do next: " in template
     assert len(template) < 1_000
+    assert template.count("\n  assay ") == 1, "one command"
+    assert "money moved" in template or "Effect on Silver and Gold" in template
 
 
 def linted(machine: dict[str, Any]) -> list[str]:

@@ -1,0 +1,227 @@
+"""The story of an operator's month, by the command line, on a stack that begins empty; it takes some minutes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from contract.aggregates import AGGREGATES
+from deployed_app import DeployedApp, deployed, dropped_events, until
+
+from assay.ledger import Item
+
+pytestmark = pytest.mark.slow
+
+HEADER = "dms_id,amount,date,client_id,merchant_id,merchant_city,mcc,use_chip"
+GOOD = {
+    "history.csv": (
+        "1,10.00,2020-05-01,7,5,Boston,5411,Chip Transaction",
+        "2,20.00,2020-06-10,7,5,Boston,5411,Swipe Transaction",
+        "3,30.00,2020-06-10,8,6,Salem,5812,Online Transaction",
+    ),
+    "day_1.csv": (
+        "4,40.00,2020-06-11,7,5,Boston,5411,Chip Transaction",
+        "1,11.00,2020-05-01,7,5,Boston,5411,Chip Transaction",
+    ),
+    "day_2.csv": ("5,50.00,2020-06-12,8,6,Salem,5812,Online Transaction",),
+    "day_3.csv": (
+        "6,60.00,2020-06-13,7,5,Boston,5411,Chip Transaction",
+        "3,33.00,2020-06-10,8,6,Salem,5812,Online Transaction",
+    ),
+}
+FILES = GOOD | {
+    "wrong.csv": (
+        "6,600.00,2020-06-13,7,5,Bosten,5411,Chip Transaction",
+        "3,330.00,2020-06-10,8,6,Salem,5812,Online Transaction",
+        "70,700.00,2020-06-14,9,9,Lynn,7777,Swipe Transaction",
+    ),
+    "older.csv": (
+        "4,44.00,2020-06-11,7,5,Boston,5411,Chip Transaction",
+        "8,80.00,2020-05-02,7,5,Boston,5411,Chip Transaction",
+    ),
+    "newer.csv": ("4,45.00,2020-06-11,7,5,Boston,5411,Chip Transaction",),
+    "lost.csv": ("9,9.00,2020-06-20,8,6,Salem,5812,Online Transaction",),
+}
+LATE = ("10,1.00,2020-07-01,8,6,Salem,5812,Online Transaction",)
+MINUTES = 10
+Cells = dict[str, list[dict[str, Any]]]
+
+
+@dataclass
+class Story:
+    """The stack, what each chapter's commands said, and Gold's cells after some of them."""
+
+    app: DeployedApp
+    said: dict[str, subprocess.CompletedProcess[str]] = field(default_factory=dict)
+    cells: dict[str, Cells] = field(default_factory=dict)
+
+    def tell(self, name: str, *words: str, code: int = 0) -> str:
+        """Run a command, which must end with this code; return what it printed."""
+        done = self.app.assay(*words)
+        assert done.returncode == code, f"{name}: assay {' '.join(words)}\n{done.stdout}{done.stderr}"
+        self.said[name] = done
+        return done.stdout
+
+    def write(self, name: str, rows: tuple[str, ...]) -> str:
+        (self.app.project / name).write_text("\n".join((HEADER, *rows, "")))
+        return name
+
+    def upload(self, *names: str) -> None:
+        self.tell(f"upload {names}", "upload", *[self.write(name, FILES[name]) for name in names], "--wait")
+
+    def item(self, name: str) -> Item:
+        """Return the newest item of a file."""
+        return self.app.ledger.versions(f"transactions/{name}")[0]
+
+    def end_of(self, name: str, status: str) -> Item:
+        return dict(
+            until(
+                lambda: (
+                    (item := self.item(name)) and ("failed" if "failed" in item else item["status"]) == status and item
+                ),
+                seconds=60 * MINUTES,
+                what=f"{name} {status}",
+            )
+        )
+
+    def amounts(self, *keys: int) -> list[Decimal]:
+        facts = {row["dms_id"]: row["amount"] for row in self.app.cells()["fact_transactions"]}
+        return [facts[key] for key in keys]
+
+    def subjects(self, name: str) -> list[str]:
+        """Return the subjects of the mails about a file, or that name it."""
+        item = self.item(name)
+        return [
+            mail.subject
+            for mail in self.app.all_mails()
+            if item["file_id"] in mail.body or f"transactions/{name}" in mail.body
+        ]
+
+
+@pytest.fixture(scope="module")
+def never_saw_it(tmp_path_factory: pytest.TempPathFactory) -> Cells:
+    """Gold's cells on a stack that got the good files alone."""
+    with deployed(tmp_path_factory.mktemp("other") / "project") as other:
+        Story(other).upload(*GOOD)
+        return other.cells()
+
+
+@pytest.fixture(scope="module")
+def story(never_saw_it: Cells, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """A stack of the story's own: it ends with its last test."""
+    with ExitStack() as stack:
+        yield Story(stack.enter_context(deployed(tmp_path_factory.mktemp("story") / "project")))
+
+
+def test_wrong_file_is_undone__gold_is_that_of_a_stack_that_never_saw_it(story: Story, never_saw_it: Cells) -> None:
+    story.upload("history.csv")
+    story.upload("day_1.csv", "day_2.csv", "day_3.csv")
+    assert story.app.cells() == never_saw_it
+    story.upload("wrong.csv")
+    wrong = story.app.cells()
+
+    preview = story.tell("preview", "undo", "wrong.csv", "--dry-run")
+    assert "effect on Silver and Gold: -1,537.00" in preview
+    assert story.app.cells() == wrong != never_saw_it
+    story.tell("undo", "undo", "wrong.csv", "--yes", "--reason", "amounts x 10")
+    assert story.app.cells() == never_saw_it
+    story.tell("redo", "redo", "wrong.csv", "--yes")
+    assert story.app.cells() == wrong
+    story.tell("undo again", "undo", "wrong.csv", "--yes")
+    assert story.app.cells() == never_saw_it
+    decided = [subject for subject in story.subjects("wrong.csv") if "undone" in subject or "redone" in subject]
+    assert len(decided) == 3
+
+
+def test_failed_file_is_resumed__newer_values_stay(story: Story) -> None:
+    """Silver finds other figures in the file than the ledger has, which is set right before the file is resumed."""
+    ledger, table = story.app.client("dynamodb"), story.app.target.stack.ledger_table
+    breaker = {"file_id": {"S": "breaker#silver"}}
+    ledger.put_item(
+        TableName=table,
+        Item={
+            **breaker,
+            "kind": {"S": "breaker"},
+            "prober": {"S": "x"},
+            "opened_at": {"S": "2020-06-01T00:00:00.000000Z"},
+        },
+    )
+    story.tell("older", "upload", story.write("older.csv", FILES["older.csv"]))
+    parked = until(
+        lambda: story.app.ledger.versions("older.csv")[0].get("parked"), seconds=60 * MINUTES, what="parking"
+    )
+    item = story.item("older.csv")
+    assert item["execution_arn"] == parked
+
+    def put_rows(count: int) -> None:
+        ledger.update_item(
+            TableName=table,
+            Key={"file_id": {"S": item["file_id"]}},
+            UpdateExpression="SET kpis.row_count = :n",
+            ExpressionAttributeValues={":n": {"N": str(count)}},
+        )
+
+    put_rows(3)
+    story.tell("breaker", "resume", "--layer", "silver", "--yes")
+    assert story.end_of("older.csv", "failed")["failed"]["stage"] == "silver"
+    until(lambda: "[assay local] a file failed" in story.subjects("older.csv"), seconds=60 * MINUTES, what="the mail")
+    story.upload("newer.csv")
+
+    put_rows(2)
+    story.tell("resume", "resume", "older.csv", "--yes")
+    outcomes = story.end_of("older.csv", "published")["silver"]["outcomes"]
+    assert (outcomes["stale"], outcomes["inserted"]) == (1, 1)
+    assert story.amounts(4, 8) == [Decimal("45.00"), Decimal("80.00")]
+    until(lambda: "[assay local] a file was published" in story.subjects("older.csv"), seconds=60, what="the mail")
+
+
+def test_closed_month_is_flagged__changed_by_a_file_whose_event_was_lost(story: Story) -> None:
+    story.tell("close", "close", "2020-06", "--yes", "--reason", "books of June")
+    with dropped_events(story.app):
+        story.tell("lost", "upload", story.write("lost.csv", FILES["lost.csv"]))
+    story.tell("sweep", "sweep", "--older-than", "0", "--yes")
+    item = story.end_of("lost.csv", "published")
+
+    assert [(each["month"], each["channel"]) for each in item["gold"]["closed"]] == [("2020-06", "online")]
+    subject = "[assay local] a file was published, and changed a closed month"
+    until(lambda: subject in story.subjects("lost.csv"), seconds=60 * MINUTES, what="the mail")
+    (body,) = [mail.body for mail in story.app.all_mails() if mail.subject == subject]
+    assert "2020-06, online: 83.00 → 92.00; closed with 83.00, now +9.00 in +1 facts" in body
+    assert "closed month" in story.tell("passport", "passport", "lost.csv")
+    (closed,) = json.loads(story.tell("closed", "status", "--closed", "--json"))
+    held = (closed["channels"]["online"]["total_amount"], closed["now"]["online"]["total_amount"])
+    assert held == ("83.00", "92.00")
+    assert any("sweep: 1 left behind" in mail.subject for mail in story.app.all_mails())
+
+
+def test_late_file_is_announced__and_again_when_it_came(story: Story) -> None:
+    due = datetime.now(UTC) + timedelta(minutes=2)
+    name = f"due_{due:%Y-%m-%d}.csv"
+    story.tell("expect", "expect", "transactions", "due_{date}.csv", "--by", f"{due:%H:%M}", "--yes")
+
+    def is_mailed(word: str) -> bool:
+        story.tell("sweep", "sweep", "--yes")
+        return any(f"sweep: 1 {word}" in mail.subject and name in mail.body for mail in story.app.all_mails())
+
+    until(lambda: is_mailed("late"), seconds=60 * MINUTES, what="the mail about the late file")
+    assert any(each["state"] == "late" for each in json.loads(story.tell("calendar", "status", "--expected", "--json")))
+    story.tell("late", "upload", story.write(name, LATE), "--wait")
+    until(lambda: is_mailed("came"), seconds=60 * MINUTES, what="the mail about the file that came")
+
+
+def test_everything_adds_up__in_the_end(story: Story) -> None:
+    cells = story.app.cells()
+    for row in cells["daily_totals"]:
+        story.tell("explain", "explain", "gold.daily_totals", str(row["transacted_on"]), row["channel"])
+    assert len(cells["daily_totals"]) > 5
+    story.tell("explain a key", "explain", "4")
+    assert set(AGGREGATES) <= cells.keys()
+    story.tell("audit", "audit", "--full")
+    story.tell("replay", "replay", "--check", "--seed", "7")
