@@ -82,7 +82,7 @@ notebook: setup ## Open the notebooks in Jupyter Lab, with local Spark and with 
 	@$(BIN)/python -m devcloud.notebook.lab
 
 notebooks: setup ## Run the notebooks' tests: AWS's Glue kernel on a local cloud, Jupyter Lab
-	@$(BIN)/python -m pytest tests/notebooks
+	@$(BIN)/python -m pytest -m "slow or not slow" tests/notebooks
 
 bench: $(BENCH) ## Measure the pipeline in its short profile (a few minutes); docs/benchmarks.md shows it then
 	@$(BIN)/python -m benchmarks short

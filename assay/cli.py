@@ -22,6 +22,7 @@ from assay.explain import cli as explanation
 from assay.load import cli as load
 from assay.options import CHECK_FAILED, UNUSABLE, WHICH, AsJson, Profile, Region, StackName, open_ledger, open_target
 from assay.replay import cli as replay
+from assay.report import cli as reporting
 from assay.resume import cli as resume
 from assay.undo import cli as undo
 
@@ -218,7 +219,7 @@ def ask(
         return
     with query.lake(target) as lake:
         if statement is None and form == "table":
-            console.out().print("\n".join(lake.tables()) or "nothing published yet")
+            console.out().print("\n".join(lake.listed()) or "nothing published yet")
         else:
             query_output.print_answer(
                 lake.ask(statement or "SHOW TABLES"), form, excel_safe=excel_safe, vertical=vertical
@@ -260,6 +261,7 @@ app.command("undo", help=undo.UNDO)(undo.command(in_effect=False))
 app.command("redo", help=undo.REDO)(undo.command(in_effect=True))
 app.command("close")(closing.close)
 app.command("replay")(replay.replay)
+app.command("report")(reporting.report)
 app.command("resume")(resume.resume)
 
 

@@ -186,10 +186,20 @@ def item_of(found: Month, *, who: str, reason: str, at: datetime) -> ClosedItem:
 
 
 def _put(target: Target, item: ClosedItem, before: ClosedItem | None) -> None:
-    """Write the item if it is as it was read; raise UserError if another operator has closed the month meanwhile."""
+    """Write the item if it is as it was read; raise UserError if another operator has closed the month meanwhile.
+
+    The month is named before it has an item: who looks in between finds none.
+    """
     from boto3.dynamodb.types import TypeSerializer
+    from contract.closings import CLOSED_MONTHS
 
     serialize = TypeSerializer().serialize
+    target.dynamodb.update_item(
+        TableName=target.stack.ledger_table,
+        Key={"file_id": serialize(CLOSED_MONTHS)},
+        UpdateExpression="SET kind = :kind ADD months :months",
+        ExpressionAttributeValues={":kind": serialize("closed months"), ":months": serialize({item["month"]})},
+    )
     given: Any = {"ConditionExpression": "attribute_not_exists(file_id)"}
     if before:
         given = {

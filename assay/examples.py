@@ -49,6 +49,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("assay explain daily_totals 2024-03-01 chip --since 12", "after a run"),
         ("assay explain 4711", "the life of a key"),
     ),
+    "report": (
+        ("assay report", "this month, as report.html"),
+        ("assay report --month 2026-06 -o june.html", "another one"),
+        ("assay report --since 2026-06-01T00:00:00Z", "since then"),
+    ),
     "verify": (("assay verify", "reads everything, and writes nothing"),),
     "evidence": (("assay evidence 2026-06 -o june", "then: python3 june/verify.py"),),
     "close": (

@@ -117,6 +117,17 @@ class Ledger:
             )
         )
 
+    def each(self, names: Sequence[str], kinds: Sequence[str] = ("file", "action")) -> Iterator[Item]:
+        """Scan for the items of all files and actions, page by page, with these attributes alone."""
+        values = {f":kind{number}": {"S": kind} for number, kind in enumerate(kinds)}
+        return self._scan(
+            FilterExpression=f"#kind IN ({', '.join(values)})",
+            ProjectionExpression=", ".join(f"#{name}" for name in names),
+            ExpressionAttributeNames={"#kind": "kind"} | {f"#{name}": name for name in names},
+            ExpressionAttributeValues=values,
+            ConsistentRead=True,
+        )
+
     def published(self) -> list[Item]:
         """Scan for the whole items of all files that have been published."""
         return list(

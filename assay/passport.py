@@ -84,7 +84,7 @@ def render(item: Item, *, short: bool = False) -> RenderableType:
     parts += [
         Text(f"{reason['code']}: {console.shown(reason['text'])}", style="red") for reason in item.get("reasons", [])
     ]
-    parts += [Text(_decided(decision), style="bold yellow") for decision in item.get("decisions", [])]
+    parts += [Text(decided(decision), style="bold yellow") for decision in item.get("decisions", [])]
     if item.get("failed"):
         parts.append(_failed(item))
     if not short:
@@ -135,7 +135,7 @@ def _decision(item: Item) -> RenderableType:
     return Facts(facts)
 
 
-def _decided(decision: Item) -> str:
+def decided(decision: Item) -> str:
     done = "redone" if decision["in_effect"] else "undone"
     why = f": {decision['reason']}" if decision["reason"] else ""
     return console.shown(f"{done} at {decision['at']} by {decision['who']} in Silver run {decision['run_seq']}{why}")
@@ -150,10 +150,10 @@ def _kpis(item: Item) -> RenderableType:
         ("written with", _writing(item.get("format", {}))),
         ("ordered by", _order(item)),
         ("rows", console.count(kpis["row_count"])),
-        ("total amount", f"{console.money(Decimal(kpis['total_amount']))} ({_proof(control)})"),
+        ("total amount", f"{console.money(Decimal(kpis['total_amount']))} ({proof(control)})"),
         ("above and below 0", _sums(kpis)),
         ("sums modulo 10^16", _hashes(kpis)),
-        ("control totals", _control(control)),
+        ("control totals", control_totals(control)),
         ("keys", f"{kpis['distinct_keys']:,} distinct, {kpis['duplicate_keys']:,} repeated"),
         ("dates", f"{kpis.get('first_at', '-')} … {kpis.get('last_at', '-')}"),
         ("operations", _numbers(kpis.get("operations", {}))),
@@ -192,14 +192,14 @@ def _broken(kpis: Item) -> str:
     return f"{kpis.get('bad_rows', 0):,}{f': {told}' if told else ''}"
 
 
-def _proof(control: Item) -> str:
+def proof(control: Item) -> str:
     source = control.get("source", "none")
     if control.get("proven"):
         return f"proven by {source}"
     return "unproven: no control totals" if source == "none" else f"not what its {source} says"
 
 
-def _control(control: Item) -> str:
+def control_totals(control: Item) -> str:
     return ", ".join(
         f"{console.count(value) if isinstance(value, int) else console.money(Decimal(value))} {label}".strip()
         for name, label in LABELS.items()

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 from contract.runs import Cut
+from contract.views import FACTS, VIEWS
 from contract.vocabulary import CURRENT_CUT, KEPT_CUTS
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.exceptions import NoSuchNamespaceError, NoSuchTableError
@@ -44,8 +45,7 @@ def lake(
     The databases (schema in statements to name in the catalog) are the two layers, if no others are given: these are
     read at the snapshots that belong together now. A schema whose snapshots are `named` is read at these alone.
     """
-    current = None if databases else current_cut(target)
-    cut: Snapshots = dict(current["snapshots"].items()) if current else {}
+    cut = None if databases else current_cut(target)
     databases = databases or dict(zip(SCHEMAS, _databases(target), strict=True))
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
         connection = duckdb.connect(config={**CLOSED, "temp_directory": folder})
@@ -57,7 +57,7 @@ def lake(
                 connection.execute(f"CREATE SCHEMA {schema}")
             connection.execute(f"SET search_path = '{','.join(databases)}'")
             connection.execute("SET lock_configuration = true")
-            yield Lake(connection, _catalog(target), databases, cut, named or {})
+            yield Lake(connection, _catalog(target), databases, snapshots_of(cut), named or {})
         finally:
             connection.close()
 
@@ -85,7 +85,7 @@ class Lake:
         if asked.lists_tables:
             return self._listed(asked.schema)
         tables = sorted({*asked.tables, *self._whole_names(asked.bare)})
-        columns = {f"{schema}.{name}": self.open(schema, name) for schema, name in tables}
+        columns = {f"{schema}.{name}": self._open_named(schema, name) for schema, name in tables}
         if asked.describes and tables:
             return self._described(*tables[0])
         try:
@@ -94,7 +94,7 @@ class Lake:
             raise UserError(first_line(error), TABLES_ONLY) from None
         except duckdb.CatalogException as error:
             if unknown := query_names.UNKNOWN_TABLE.search(str(error)):
-                raise query_names.unknown_table(unknown["name"], self.tables()) from None
+                raise query_names.unknown_table(unknown["name"], self.listed()) from None
             raise UserError(first_line(error), HINT) from None
         except duckdb.Error as error:
             raise query_names.explained(str(error), columns) or UserError(first_line(error), HINT) from None
@@ -102,7 +102,7 @@ class Lake:
     def _whole_names(self, bare: Collection[str]) -> list[query_names.Name]:
         """Return the tables of names without a schema; raise UserError for one that both layers have."""
         found: list[query_names.Name] = []
-        known = self.tables() if bare else []
+        known = self.listed() if bare else []
         for name in sorted(bare):
             fitting = [each for each in known if each.partition(".")[2] == name]
             if len(fitting) > 1:
@@ -112,13 +112,16 @@ class Lake:
 
     def _listed(self, schema: str) -> pa.RecordBatchReader:
         """Return the tables, those of one schema if it is named, as a result of their own."""
-        names = [each.partition(".")[::2] for each in self.tables()]
+        names = [each.partition(".")[::2] for each in self.listed()]
         rows = [{"schema": of, "table": name} for of, name in names if schema in ("", of)]
         return pa.Table.from_pylist(rows, pa.schema([("schema", pa.string()), ("table", pa.string())])).to_reader()
 
     def _described(self, schema: str, name: str) -> pa.RecordBatchReader:
         """Return the columns of an opened table with their types and what the catalog says of them."""
-        told = {field.name: field.doc or "" for field in self._table(schema, name).schema().fields}
+        if _is_view(schema, name):
+            told = {column.name: column.description for column in VIEWS[name].columns.values()}
+        else:
+            told = {field.name: field.doc or "" for field in self._table(schema, name).schema().fields}
         found = self._connection.execute(f'DESCRIBE {schema}."{name}"').fetchall()
         rows = [{"column": each[0], "type": each[1], "comment": told.get(each[0], "")} for each in found]
         columns = pa.schema([(each, pa.string()) for each in ("column", "type", "comment")])
@@ -132,14 +135,20 @@ class Lake:
     def tables(self) -> list[str]:
         """Name all tables there are; where snapshots are named, those that had one then."""
         try:
-            return sorted(
+            found = {
                 f"{schema}.{name}"
                 for schema, database in self._databases.items()
                 for _, name in self._catalog.list_tables(database)
                 if name in self._named.get(schema, [name])
-            )
+            }
         except NoSuchNamespaceError as error:
             raise UserError(first_line(error), "is the stack complete? deploy it again: assay deploy") from None
+        return sorted(found)
+
+    def listed(self) -> list[str]:
+        """Name all tables there are, and the views over them."""
+        tables = self.tables()
+        return sorted([*tables, *(f"gold.{name}" for name in VIEWS if f"gold.{FACTS}" in tables)])
 
     def summary(self, schema: str, name: str) -> dict[str, str]:
         """Return what Iceberg says of a table's published snapshot, in the words of its specification."""
@@ -152,6 +161,16 @@ class Lake:
         # A statement that asks nothing gives no relation.
         found: list[dict[str, Any]] = relation.to_arrow_table().to_pylist() if relation is not None else []
         return found
+
+    def _open_named(self, schema: str, name: str) -> list[str]:
+        """Let statements read a table, or a view as the catalog has it for Athena, at the cut; give its columns."""
+        if not _is_view(schema, name):
+            return self.open(schema, name)
+        view = VIEWS[name]
+        for table in view.tables:
+            self.open("gold", table)
+        self._connection.execute(f"CREATE OR REPLACE VIEW gold.{name} AS {view.sql('gold')}")
+        return list(view.columns)
 
     def open(self, schema: str, name: str, snapshot_id: int | None = None) -> list[str]:
         """Let statements read a table, as it is or was at a snapshot; give its columns."""
@@ -180,10 +199,19 @@ class Lake:
         raise query_names.unknown_table(f"{schema}.{name}", known)
 
 
+def _is_view(schema: str, name: str) -> bool:
+    return schema == "gold" and name in VIEWS
+
+
 def current_cut(target: Target) -> Cut | None:
-    """Return the cut at which tables are read; None before Gold's first run."""
+    """Return which snapshots belong together now; None before Gold's first run."""
     cut: Cut | None = _read_json(target, CURRENT_CUT)
     return cut
+
+
+def snapshots_of(cut: Cut | None) -> Snapshots:
+    """Return the snapshots of a cut by schema; none if there is no cut."""
+    return dict(cut["snapshots"].items()) if cut else {}
 
 
 def kept_cuts(target: Target) -> list[Cut]:

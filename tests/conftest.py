@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 from botocore.loaders import create_loader
+from moto.core import serialize
+from moto.dynamodb.models.dynamo_type import DynamoType
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 # Under these folders a file takes minutes or many seconds: they are handed out first, so that all workers end together.
 SLOWEST_FIRST = ("tests/e2e", "tests/integration/glue", "tests/notebooks", "tests/integration")
+
+
+# The quick compiler alone: what the other one makes of a job's code in minutes pays off after these tests have ended.
+os.environ.setdefault("ASSAY_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 
 def pytest_configure() -> None:
@@ -40,6 +49,49 @@ def _refuse_doubled_names(tests: Path) -> None:
 def _models_of_services_are_read_once() -> Iterator[None]:
     """Let all sessions of botocore share the models of the services; each would read them again."""
     with patch("botocore.session.create_loader", functools.cache(create_loader)):
+        yield
+
+
+def _as_sent(value: Any) -> dict[str, Any]:
+    """Return an attribute of DynamoDB as moto sends it. Raises: KeyError for bytes."""
+    [(kind, held)] = [(value.type, value.value)] if isinstance(value, DynamoType) else value.items()
+    return {kind: _AS_SENT[kind](held)}
+
+
+def _all_as_sent(held: list[Any]) -> list[dict[str, Any]]:
+    return [_as_sent(each) for each in held]
+
+
+_AS_SENT: dict[str, Any] = {
+    **dict.fromkeys(("S", "N"), str),
+    **dict.fromkeys(("BOOL", "NULL"), bool),
+    **dict.fromkeys(("SS", "NS"), lambda held: list(map(str, held))),
+    "L": _all_as_sent,
+    "M": lambda held: {name: _as_sent(each) for name, each in held.items()},
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _services_are_found_once() -> Iterator[None]:
+    """Let moto's servers remember whose requests they get; each would list moto's folders and try all addresses."""
+    found = DomainDispatcherApplication.get_backend_for_host
+    with patch.object(DomainDispatcherApplication, "get_backend_for_host", functools.cache(found)):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _attributes_are_sent_as_they_are() -> Iterator[None]:
+    """Let moto's DynamoDB send attributes without asking for each of them whether it is of one of ten types."""
+    original = serialize.BaseJSONSerializer._serialize_type_structure
+
+    def quick(self: Any, serialized: Any, value: Any, shape: Any, key: str) -> None:
+        if shape.name == "AttributeValue" and key:
+            with contextlib.suppress(KeyError):
+                serialized[self.get_serialized_name(shape, key)] = _as_sent(value)
+                return
+        original(self, serialized, value, shape, key)
+
+    with patch.object(serialize.BaseJSONSerializer, "_serialize_type_structure", quick):
         yield
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, NotRequired, get_args, get_origin, g
 
 from contract import patterns
 from contract.aggregates import AGGREGATES
-from contract.closings import ClosedItem
+from contract.closings import ClosedItem, ClosedMonthsItem
 from contract.columns import SourceColumn
 from contract.companions import COMPANIONS
 from contract.descriptions import column_description
@@ -270,6 +270,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "calendars item": lambda: item_attributes(CalendarsItem),
     "actions item": lambda: item_attributes(ActionsItem),
     "late item": lambda: item_attributes(LateItem),
+    "closed months item": lambda: item_attributes(ClosedMonthsItem),
     "closed item": lambda: item_attributes(ClosedItem),
     "reference columns": reference_columns,
     "reference rules": reference_rules,

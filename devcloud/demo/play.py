@@ -14,6 +14,7 @@ from assay.errors import UserError
 from assay.grid import Facts
 from assay.ledger import OUTCOMES, Item, Ledger, ending
 from assay.query import Lake, lake
+from assay.report import cli as reporting
 from assay.target import Target, local_target
 from devcloud.demo.expectation import Expected, Group, Model
 from devcloud.demo.files import DemoFile, generate
@@ -263,5 +264,8 @@ def finish(stage: Stage) -> list[str]:
     console.out().print(
         Text("\n✓ Every file ended as expected, and every figure agrees to the cent.\n", style="bold green")
     )
+    page = stage.target.project / ".assay" / "report.html"
+    reporting.write(stage.target, stage.ledger, reporting.period(None, None), page)
+    console.out().print(f"All of it on one page: {page.as_uri()}\n", soft_wrap=True)
     console.out().print(NEXT, soft_wrap=True)
     return []

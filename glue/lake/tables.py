@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import partial
 
+from contract.descriptions import column_description
 from contract.sql_types import TOTAL
 from contract.tables import LakeTable
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -71,15 +72,26 @@ def create_tables(
             continue
         name = f"{CATALOG}.{database}.{table.name}"
         spark.sql(
-            f"CREATE TABLE IF NOT EXISTS {name} ({table.column_list}) "
-            f"USING iceberg {table.partitioning} TBLPROPERTIES ('format-version'='2', {_sql(properties)})"
+            f"CREATE TABLE IF NOT EXISTS {name} ({_described(table)}) USING iceberg {table.partitioning} "
+            f"COMMENT {_quoted(table.description)} TBLPROPERTIES ('format-version'='2', {_sql(properties)})"
         )
         if table.sort_order:
             spark.sql(f"ALTER TABLE {name} WRITE LOCALLY ORDERED BY {table.sort_order}")
 
 
+def _described(table: LakeTable) -> str:
+    """Return the columns as a CREATE TABLE lists them, each with what it means."""
+    told = {name: _quoted(column_description(name)) for name in table.schema}
+    return ", ".join(f"{name} {kind} COMMENT {told[name]}" for name, kind in table.schema.items())
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
 def _sql(properties: Mapping[str, str]) -> str:
-    return ", ".join(f"'{name}'='{value}'" for name, value in properties.items())
+    return ", ".join(f"'{name}'={_quoted(value)}" for name, value in properties.items())
 
 
 def _bring_up(spark: SparkSession, database: str, table: LakeTable) -> None:
@@ -88,9 +100,24 @@ def _bring_up(spark: SparkSession, database: str, table: LakeTable) -> None:
     added = [f"{path} {sql_type}" for path, sql_type in missing_columns(spark.table(name).schema, wanted)]
     if added:
         spark.sql(f"ALTER TABLE {name} ADD COLUMNS ({', '.join(added)})")
-    today = jvm(spark).java.util.HashMap(PROPERTIES)
+    properties = PROPERTIES | {"comment": table.description}
+    today = jvm(spark).java.util.HashMap(properties)
     if not loaded_table(spark, name).properties().entrySet().containsAll(today.entrySet()):
-        spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ({_sql(PROPERTIES)})")
+        spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ({_sql(properties)})")
+    _describe(spark, name, table)
+
+
+def _describe(spark: SparkSession, name: str, table: LakeTable) -> None:
+    """Say of each column what it means, in one commit of the metadata alone, where that is not what the table says."""
+    iceberg = loaded_table(spark, name)
+    held = {str(column.name()): column.doc() for column in iceberg.schema().columns()}
+    wanted = {column: column_description(column) for column in table.schema}
+    update = iceberg.updateSchema()
+    for column, said in wanted.items():
+        if held[column] != said:
+            update = update.updateColumnDoc(column, said)
+    if any(held[column] != said for column, said in wanted.items()):
+        update.commit()
 
 
 def missing_columns(held: T.DataType, wanted: T.DataType, within: str = "") -> Iterator[tuple[str, str]]:

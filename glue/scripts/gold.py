@@ -23,7 +23,7 @@ from enum import StrEnum
 from functools import cached_property, partial, reduce
 from operator import and_, or_
 from threading import Lock
-from typing import Annotated, Any, Generic, Literal, NotRequired, TypedDict, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NotRequired, TypedDict, TypeVar, cast
 
 import boto3
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
@@ -762,6 +762,7 @@ AGGREGATES: Mapping[str, AggregateTable] = {
 
 # From functions/kpi/contract/closings.py
 
+CLOSED_MONTHS = "closed"
 CLOSED = "closed#"
 """What the ledger's keys of closed months begin with; the month follows, as `2026-06`."""
 TOTALS_TABLE = "daily_totals"
@@ -794,6 +795,14 @@ class ClosedItem(Closing):
     month: Annotated[str, "`2026-06`"]
     snapshots: Annotated[dict[str, dict[str, int]], "the cut: layer → table → snapshot id; the totals outlive it"]
     earlier: NotRequired[Annotated[list[Closing], "with what it was closed before, the first first"]]
+
+
+class ClosedMonthsItem(TypedDict):
+    """The item that names the closed months: one look tells which of those that a run touches have an item."""
+
+    file_id: Annotated[str, "`closed`"]
+    kind: Annotated[Literal["closed months"], "`closed months`"]
+    months: Annotated[set[str], "those that were ever closed"]
 
 
 class MonthMoved(TypedDict):
@@ -1595,6 +1604,156 @@ TABLES: Mapping[str, LakeTable] = {
 }
 
 
+# From functions/kpi/contract/descriptions.py
+
+TABLE_COLUMNS: Mapping[str, str] = {
+    "content_hash": "xxHash64 of all values but the key, and of which of them are null.",
+    "row_order": "The order of the row (section 4).",
+    "file_id": (
+        "The file of the row, in `decisions` the one decided on; in `transactions` and `tombstones` the one that wrote "
+        "it last."
+    ),
+    "row": "The record's number in that file, from 1.",
+    "line": "The physical line on which the record begins; null in Parquet and JSON.",
+    "op": "`I` (also for rows of files without operations), `U` or `D`.",
+    "outcome": "What became of the row in the run that took it.",
+    "effect_amount": "By how much the run changed the money of the key: new minus before.",
+    "run_seq": "The run that wrote the row.",
+    "cause": "Why the key changed: `file`, `load`, `undo` or `redo`.",
+    "before": "The image before the run without the key; null where the key was not there.",
+    "after": "The image after the run without the key; null where it is deleted.",
+    "in_effect": "Whether the file is in effect from then on: `false` of an undo, `true` of a redo.",
+    "who": "Who decided it.",
+    "at": "When it was decided.",
+    "reason": "Why; may be empty.",
+    "raw": "The record's text (section 2), of Parquet a JSON object of its known columns.",
+    "rules": "The names of all broken rules, in the order of section 3.1.",
+    "repaired_by": "Reserved for the file that repairs the row.",
+    "card_key": "Key of the version in `dim_card`; 0 is `unknown`.",
+    "client_key": "Key of the version in `dim_client`, in an aggregate of the client's first version; 0 is `unknown`.",
+    "date_key": "The day as the number `yyyymmdd`; 0 is unknown.",
+    "date": "The day.",
+    "year": "Its year.",
+    "quarter": "Its quarter; in an aggregate the quarter's first day.",
+    "month": "Its month; in an aggregate the month's first day.",
+    "week": "The week's Monday.",
+    "day": "Its day of the month.",
+    "weekday": "Its day of the week, 1 being Monday.",
+    "is_weekend": "Whether it is a Saturday or a Sunday.",
+    "transacted_on": "The day of the transaction in UTC.",
+    "has_error": "Whether the transaction has any `errors`.",
+    "valid_from": "The instant from which the version is valid; `1800-01-01` of a member's first version.",
+    "valid_to": "The instant at which it ends; `9999-12-31` where nothing ends it.",
+    "is_current": "Whether nothing ends it.",
+    "row_count": "How many facts the group has.",
+    "total_amount": "The sum of their amounts.",
+    "card_last_four": "The last four digits of the card's number.",
+    "card_number_hash": "HMAC-SHA256 of the card's number under the stack's own secret key.",
+}
+
+
+def column_description(name: str) -> str:
+    """Return what a column of a table means; raise KeyError for one that nothing describes."""
+    if name in TABLE_COLUMNS:
+        return TABLE_COLUMNS[name]
+    of_keys = {each.key: f"Key of `{each.name}`; 0 is `unknown`." for each in DIMENSIONS.values()}
+    of_images = {
+        image: column.description
+        for subject in SUBJECTS.values()
+        for column in subject.columns
+        for image in column.image_names
+    }
+    return {**of_images, **of_keys}[name]
+
+
+# From functions/kpi/contract/views.py
+
+FACTS, DATES = "fact_transactions", "dim_date"
+OF_THE_VERSION = ("valid_from", "valid_to", "is_current")
+
+
+@dataclass(frozen=True)
+class ViewColumn:
+    """A column of the view: the table and the column that it comes from."""
+
+    name: str
+    table: str
+    column: str
+    sql_type: str
+
+    @property
+    def expression(self) -> str:
+        """The column as a SELECT names it; a view of Athena has no instants with a zone, so these are UTC without."""
+        source = f'{self.table}."{self.column}"'
+        return f"CAST({source} AS timestamp)" if self.sql_type == "timestamp" else source
+
+    @property
+    def description(self) -> str:
+        return column_description(self.column)
+
+
+def _columns() -> Iterator[ViewColumn]:
+    """Yield what a fact says itself, the names behind its keys, then what else is known of these."""
+    keys = {"date_key", *(dimension.key for dimension in ALL_DIMENSIONS.values())}
+    yield from (ViewColumn(name, FACTS, name, kind) for name, kind in FACT.items() if name not in keys)
+    for table, dimension in DIMENSIONS.items():
+        yield from (ViewColumn(name, table, name, kind) for name, kind in dimension.natural_types.items())
+    yield from (
+        ViewColumn(name, DATES, name, kind) for name, kind in CALENDAR.items() if name not in ("date_key", "date")
+    )
+    for table, dimension in DIMENSIONS.items():
+        yield from (
+            ViewColumn(_named(name, table), table, name, kind) for name, kind in dimension.attribute_types.items()
+        )
+    for table, versions in VERSIONED_DIMENSIONS.items():
+        own = {name: kind for name, kind in versions.schema.items() if name not in (versions.key, *OF_THE_VERSION)}
+        yield from (ViewColumn(_named(name, table), table, name, kind) for name, kind in own.items())
+
+
+def _named(attribute: str, table: str) -> str:
+    """Say of what a description is."""
+    return f"{table.removeprefix('dim_')}_{attribute}" if attribute == "description" else attribute
+
+
+def _first_of_each() -> Mapping[str, ViewColumn]:
+    """Return the columns by name; what was said before, of the fact or of the place, is not said again of another."""
+    found: dict[str, ViewColumn] = {}
+    for column in _columns():
+        found.setdefault(column.name, column)
+    return found
+
+
+@dataclass(frozen=True)
+class FlatView:
+    """A view over the facts and all dimensions."""
+
+    name: str
+    description: str
+    columns: Mapping[str, ViewColumn]
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        return (FACTS, DATES, *ALL_DIMENSIONS)
+
+    def sql(self, database: str) -> str:
+        """Return the view's statement over the tables of a database."""
+        shown = ", ".join(f'{column.expression} AS "{name}"' for name, column in self.columns.items())
+        keys = {DATES: "date_key", **{name: dimension.key for name, dimension in ALL_DIMENSIONS.items()}}
+        joins = [
+            f'LEFT JOIN "{database}"."{table}" AS {table} ON {table}."{key}" = {FACTS}."{key}"'
+            for table, key in keys.items()
+        ]
+        return " ".join(["SELECT", shown, "FROM", f'"{database}"."{FACTS}" AS {FACTS}', *joins])
+
+
+TRANSACTIONS_FLAT = FlatView(
+    "transactions_flat",
+    "One row per living `dms_id` with names in place of keys; instants are UTC.",
+    _first_of_each(),
+)
+VIEWS: Mapping[str, FlatView] = {view.name: view for view in (TRANSACTIONS_FLAT,)}
+
+
 # From functions/kpi/contract/vocabulary.py
 
 CHANNELS = ("swipe", "chip", "online")
@@ -2146,15 +2305,26 @@ def create_tables(
             continue
         name = f"{CATALOG}.{database}.{table.name}"
         spark.sql(
-            f"CREATE TABLE IF NOT EXISTS {name} ({table.column_list}) "
-            f"USING iceberg {table.partitioning} TBLPROPERTIES ('format-version'='2', {_sql(properties)})"
+            f"CREATE TABLE IF NOT EXISTS {name} ({_described(table)}) USING iceberg {table.partitioning} "
+            f"COMMENT {_quoted(table.description)} TBLPROPERTIES ('format-version'='2', {_sql(properties)})"
         )
         if table.sort_order:
             spark.sql(f"ALTER TABLE {name} WRITE LOCALLY ORDERED BY {table.sort_order}")
 
 
+def _described(table: LakeTable) -> str:
+    """Return the columns as a CREATE TABLE lists them, each with what it means."""
+    told = {name: _quoted(column_description(name)) for name in table.schema}
+    return ", ".join(f"{name} {kind} COMMENT {told[name]}" for name, kind in table.schema.items())
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
 def _sql(properties: Mapping[str, str]) -> str:
-    return ", ".join(f"'{name}'='{value}'" for name, value in properties.items())
+    return ", ".join(f"'{name}'={_quoted(value)}" for name, value in properties.items())
 
 
 def _bring_up(spark: SparkSession, database: str, table: LakeTable) -> None:
@@ -2163,9 +2333,24 @@ def _bring_up(spark: SparkSession, database: str, table: LakeTable) -> None:
     added = [f"{path} {sql_type}" for path, sql_type in missing_columns(spark.table(name).schema, wanted)]
     if added:
         spark.sql(f"ALTER TABLE {name} ADD COLUMNS ({', '.join(added)})")
-    today = jvm(spark).java.util.HashMap(PROPERTIES)
+    properties = PROPERTIES | {"comment": table.description}
+    today = jvm(spark).java.util.HashMap(properties)
     if not loaded_table(spark, name).properties().entrySet().containsAll(today.entrySet()):
-        spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ({_sql(PROPERTIES)})")
+        spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ({_sql(properties)})")
+    _describe(spark, name, table)
+
+
+def _describe(spark: SparkSession, name: str, table: LakeTable) -> None:
+    """Say of each column what it means, in one commit of the metadata alone, where that is not what the table says."""
+    iceberg = loaded_table(spark, name)
+    held = {str(column.name()): column.doc() for column in iceberg.schema().columns()}
+    wanted = {column: column_description(column) for column in table.schema}
+    update = iceberg.updateSchema()
+    for column, said in wanted.items():
+        if held[column] != said:
+            update = update.updateColumnDoc(column, said)
+    if any(held[column] != said for column, said in wanted.items()):
+        update.commit()
 
 
 def missing_columns(held: T.DataType, wanted: T.DataType, within: str = "") -> Iterator[tuple[str, str]]:
@@ -3139,7 +3324,9 @@ class Ledger:
 
     def closings(self, months: Iterable[str]) -> list[ClosedItem]:
         """Return the items of those of some months that are closed, read consistently."""
-        return cast(list[ClosedItem], self.files(f"{CLOSED}{month}" for month in months))
+        item = self._table.get_item(Key={"file_id": CLOSED_MONTHS}, ConsistentRead=True).get("Item", {})
+        closed = cast(set[str], item.get("months", set())).intersection(months)
+        return cast(list[ClosedItem], self.files(f"{CLOSED}{month}" for month in sorted(closed)))
 
     def waiting(self, also: str | None) -> list[FileItem]:
         """Return the files that wait for this layer, those first that have waited longest.
@@ -3355,6 +3542,54 @@ class Ledger:
             raise
 
 
+# From glue/lake/views.py
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue.type_defs import TableInputTypeDef
+
+PRESTO_TYPES = {"int": "integer", "string": "varchar"}
+LONGEST_COMMENT = 255
+
+
+def put_view(database: str, view: FlatView) -> None:
+    """Make a view, or make it anew where its statement is another than the catalog has."""
+    glue, wanted = boto3.client("glue"), view_input(database, view)
+    try:
+        held: Any = glue.get_table(DatabaseName=database, Name=view.name)["Table"]
+    except glue.exceptions.EntityNotFoundException:
+        glue.create_table(DatabaseName=database, TableInput=wanted)
+        return
+    if any(held.get(name) != wanted.get(name) for name in ("ViewOriginalText", "Description")):
+        glue.update_table(DatabaseName=database, TableInput=wanted)
+
+
+def view_input(database: str, view: FlatView) -> TableInputTypeDef:
+    """Return a view as the catalog holds those of Athena: its statement as JSON in base64, in a comment."""
+    types = {name: PRESTO_TYPES.get(column.sql_type, column.sql_type) for name, column in view.columns.items()}
+    statement = {
+        "originalSql": view.sql(database),
+        "catalog": "awsdatacatalog",
+        "schema": database,
+        "columns": [{"name": name, "type": kind} for name, kind in types.items()],
+    }
+    text = base64.b64encode(json.dumps(statement).encode()).decode()
+    columns = {name: (column.sql_type, column.description[:LONGEST_COMMENT]) for name, column in view.columns.items()}
+    return {
+        "Name": view.name,
+        "Description": view.description,
+        "TableType": "VIRTUAL_VIEW",
+        "ViewOriginalText": f"/* Presto View: {text} */",
+        "ViewExpandedText": "/* Presto View */",
+        "Parameters": {"presto_view": "true", "comment": "Presto View"},
+        "PartitionKeys": [],
+        "StorageDescriptor": {
+            "Columns": [{"Name": name, "Type": kind, "Comment": told} for name, (kind, told) in columns.items()],
+            "Location": "",
+            "SerdeInfo": {},
+        },
+    }
+
+
 # From glue/lake/run.py
 
 Written = TypeVar("Written")
@@ -3388,6 +3623,7 @@ class Layer(Generic[Written, Report]):
     options: Mapping[str, str | None] = field(default_factory=dict)
     numbers: tuple[str, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
+    views: Mapping[str, FlatView] = field(default_factory=dict)
     row_group_bytes: int = 128 << 20
 
 
@@ -3668,6 +3904,8 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
     job = Job(layer, spark, ledger, given)
     try:
         create_tables(spark, job.database, layer.tables, row_group_bytes=layer.row_group_bytes)
+        for view in layer.views.values():
+            put_view(job.database, view)
         job.step("started")
         work(job)
     except Exception as error:
@@ -4711,6 +4949,7 @@ LAYER = Layer(
     required=(*COMMON_ARGUMENTS, "gold_database", "stage"),
     numbers=("expected_silver_run",),
     row_group_bytes=ROW_GROUP_BYTES,
+    views=VIEWS,
 )
 
 

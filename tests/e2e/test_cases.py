@@ -29,10 +29,11 @@ def assay(app: DeployedApp, *words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=app.project, capture_output=True, text=True, check=False)
 
 
-def upload(app: DeployedApp, folder: Path, *options: object) -> subprocess.CompletedProcess[str]:
-    """Upload a folder of the cases, or a file, to where it lies among them."""
-    inside = (folder if folder.is_dir() else folder.parent).relative_to(CASES)
-    return assay(app, "upload", folder, "--prefix", f"{PREFIX}{inside}", *options)
+def upload(app: DeployedApp, *paths: Path, options: tuple[object, ...] = ()) -> None:
+    """Upload a folder of the cases, or files of one, to where they lie among them."""
+    inside = (paths[0] if paths[0].is_dir() else paths[0].parent).relative_to(CASES)
+    done = assay(app, "upload", *paths, "--prefix", f"{PREFIX}{inside}", *options)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +41,12 @@ def items(app: DeployedApp) -> dict[str, Item]:
     """What the ledger says of each file, by its path among the cases, once all have ended."""
     folders = [folder for folder in CASES.iterdir() if folder.is_dir() and folder.name not in ("order", "shape")]
     shapes = [file for file in (CASES / "shape").iterdir() if file != CASES / PROVEN]
-    uploads = [*CASES.glob(FIRST), *folders, *shapes, CASES / "order/excel_rounded_ids.csv"]
-    for path in uploads:
-        assert (done := upload(app, path)).returncode == 0, done.stderr
-    assert upload(app, CASES / PROVEN, "--control", "3:36.06").returncode == 0
+    for path in [*CASES.glob(FIRST), *folders, CASES / "order/excel_rounded_ids.csv"]:
+        upload(app, path)
+    upload(app, *shapes)
+    upload(app, CASES / PROVEN, options=("--control", "3:36.06"))
     for path in CASES.glob(SECOND):
-        assert (done := upload(app, path, "--wait")).returncode == 0, done.stderr
+        upload(app, path, options=("--wait",))
 
     def ended() -> dict[str, Item]:
         cases = (item for item in app.ledger.whole() if item["key"].startswith(PREFIX))

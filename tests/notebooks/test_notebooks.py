@@ -56,7 +56,7 @@ def fresh_clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@EACH_NOTEBOOK
+@pytest.mark.parametrize("name", [pytest.param("silver", marks=pytest.mark.slow), "gold"])
 def test_notebook_shows_its_golden__run_all_in_plain_jupyter(name: str, fresh_clone: Path) -> None:
     notebook = committed(name)
     for cell in notebook.cells:

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal, NotRequired, TypedDict
 
+CLOSED_MONTHS = "closed"
 CLOSED = "closed#"
 """What the ledger's keys of closed months begin with; the month follows, as `2026-06`."""
 TOTALS_TABLE = "daily_totals"
@@ -34,6 +35,14 @@ class ClosedItem(Closing):
     month: Annotated[str, "`2026-06`"]
     snapshots: Annotated[dict[str, dict[str, int]], "the cut: layer → table → snapshot id; the totals outlive it"]
     earlier: NotRequired[Annotated[list[Closing], "with what it was closed before, the first first"]]
+
+
+class ClosedMonthsItem(TypedDict):
+    """The item that names the closed months: one look tells which of those that a run touches have an item."""
+
+    file_id: Annotated[str, "`closed`"]
+    kind: Annotated[Literal["closed months"], "`closed months`"]
+    months: Annotated[set[str], "those that were ever closed"]
 
 
 class MonthMoved(TypedDict):

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from contract.closings import ClosedItem
+from contract.closings import ClosedItem, ClosedMonthsItem
 from deployed_stack import NAMES, DeployedStack, identifier_of
 from documented_answers import conform
 from item_types import differences
@@ -72,6 +72,8 @@ def test_close_writes_the_months_totals_by_channel__with_runs_and_cut(published:
     item = item_of(published)
     assert list(differences(item, ClosedItem)) == []
     assert (item["channels"], item["run_seq"], item["silver_run_seq"]) == (CHANNELS, 4, 5)
+    named = Ledger(published.client("dynamodb"), NAMES["LedgerTable"]).get(["closed"])["closed"]
+    assert (named["months"], list(differences(named, ClosedMonthsItem))) == ({"2020-06"}, [])
     assert (item["reason"], set(item["snapshots"])) == ("books of June", {"silver", "gold"})
 
 

@@ -150,7 +150,7 @@ class Pipeline:
         other = Pipeline(self.spark).create()
         glue, s3 = boto3.client("glue"), boto3.client("s3")
         for layer in JOBS:
-            for table in glue.get_tables(DatabaseName=self.database(layer))["TableList"]:
+            for table in iceberg_tables(self.database(layer)):
                 kept = {name: table[name] for name in ("Name", "TableType", "Parameters", "StorageDescriptor")}
                 glue.create_table(DatabaseName=other.database(layer), TableInput=kept)
         with other.table.batch_writer() as batch:
@@ -242,7 +242,7 @@ class Pipeline:
 
     def commits(self, layer: str) -> dict[str, int]:
         """Return how often each table of a layer was committed: Iceberg numbers its metadata files."""
-        tables = boto3.client("glue").get_tables(DatabaseName=self.database(layer))["TableList"]
+        tables = iceberg_tables(self.database(layer))
         files = {table["Name"]: table["Parameters"]["metadata_location"].rpartition("/")[2] for table in tables}
         return {name: int(file.partition("-")[0]) for name, file in files.items()}
 
@@ -293,6 +293,12 @@ class Pipeline:
     def passports(self) -> dict[str, Item]:
         """Return what stays of each file's passport when the instants and snapshots of its runs are left out."""
         return {item["file_id"]: _without_run(item) for item in self.items() if "status" in item}
+
+
+def iceberg_tables(database: str) -> list[dict[str, Any]]:
+    """Return the catalog's entries of a database but for its views."""
+    tables = boto3.client("glue").get_tables(DatabaseName=database)["TableList"]
+    return [table for table in tables if "metadata_location" in table["Parameters"]]
 
 
 def _without_run(item: Item) -> Item:

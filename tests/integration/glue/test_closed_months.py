@@ -50,6 +50,7 @@ def close(pipeline: Pipeline, month: str) -> ClosedItem:
     item = item_of(Month(month, cut, channels, None), who="ann", reason="", at=AT)
     assert list(differences(item, ClosedItem)) == []
     pipeline.table.put_item(Item=item)
+    pipeline.table.put_item(Item={"file_id": "closed", "kind": "closed months", "months": {month}})
     return item
 
 
@@ -75,8 +76,21 @@ def closed(aws: dict[str, str], empty: Pipeline) -> Pipeline:
         return pipeline
 
 
-def test_publication_says_that_it_changes_a_closed_month__with_the_difference(closed: Pipeline) -> None:
-    told = publish(closed.fork(), "transactions/late.csv", LATE)
+@pytest.fixture(scope="module")
+def changed(aws: dict[str, str], closed: Pipeline) -> Pipeline:
+    """The same after a publication that changes June."""
+    with patch.dict(os.environ, aws):
+        pipeline = closed.fork()
+        publish(pipeline, "transactions/late.csv", LATE)
+        return pipeline
+
+
+def item_of_late(pipeline: Pipeline) -> dict[str, Any]:
+    return next(item for item in pipeline.items() if item.get("key") == "transactions/late.csv")
+
+
+def test_publication_says_that_it_changes_a_closed_month__with_the_difference(changed: Pipeline) -> None:
+    told = item_of_late(changed)["gold"]
 
     assert told["closed"] == [CHIP_IN_JUNE]
     assert told["notice"]["ending"] == ", and changed a closed month"
@@ -108,11 +122,9 @@ def test_publication_says_the_same__killed_after_its_commit(closed: Pipeline) ->
     assert pipeline.item(file_id)["gold"]["closed"] == [CHIP_IN_JUNE]
 
 
-def test_undo_says_that_the_month_is_as_it_was_closed(closed: Pipeline) -> None:
-    pipeline = closed.fork()
-    publish(pipeline, "transactions/late.csv", LATE)
-    (late,) = [item for item in pipeline.items() if item.get("key") == "transactions/late.csv"]
-    action = pipeline.decide(late["file_id"])
+def test_undo_says_that_the_month_is_as_it_was_closed(changed: Pipeline) -> None:
+    pipeline = changed.fork()
+    action = pipeline.decide(item_of_late(pipeline)["file_id"])
     pipeline.silver()
     pipeline.gold()
 

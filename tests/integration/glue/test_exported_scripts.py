@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from glue_pipeline import Pipeline, csv
 from pyiceberg.catalog import load_catalog
 
@@ -56,6 +57,8 @@ def summary(pipeline: Pipeline, file_ids: list[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+# Quicker, the deployed scripts run from end to end in tests/e2e/test_batch.py.
+@pytest.mark.slow
 def test_scripts_bring_files_to_gold__two_increments_of_which_one_is_repeated() -> None:
     pipeline = Pipeline(spark=None).create()
     first = pipeline.upload("transactions/1.csv", FIRST, as_of="2024-01-01T00:00:00Z")

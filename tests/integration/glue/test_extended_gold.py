@@ -136,7 +136,7 @@ def test_new_aggregates_go_on_by_increments__week_across_a_month(filled: Pipelin
     [
         pytest.param("facts_written_again", marks=pytest.mark.slow),
         pytest.param("aggregate_filled", marks=pytest.mark.slow),
-        "before_intent",
+        pytest.param("before_intent", marks=pytest.mark.slow),
         "after_intent",
     ],
 )

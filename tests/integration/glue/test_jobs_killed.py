@@ -18,6 +18,8 @@ BEFORE_INTENT = {
     "silver": ["started", "begun", "staged", "read", "classified", "written", "proved", "before_intent"],
     "gold": ["started", "begun", "dimensions_written", "facts_written", "aggregate_written", "proved", "before_intent"],
 }
+TELLING = {"silver": ["begun", "classified", "before_intent"], "gold": ["dimensions_written", "before_intent"]}
+"""The steps before which a run has done nothing yet, a good part, and all; at the others it dies in the slow tests."""
 AFTER_FAST_FORWARDS = ["files_advanced", "published"]
 FIRST = csv("1,1.00,2023-01-01,chip,5,", "2,2.00,2023-01-31,,5,", "3,3.00,2023-02-01,,6,")
 SECOND = csv("2,2.50,2023-03-01,swipe,6,", "4,4.00,2023-01-01,,7,", "1,1.00,2023-01-01,chip,5,", "x,1.00,2023-01-01,,,")
@@ -103,13 +105,19 @@ def money_agrees(pipeline: Pipeline, snapshots: Mapping[str, int] | None = None)
     return len(found) == 1
 
 
-@pytest.mark.parametrize("layer", ["silver", "gold"])
-def test_job_recovers__killed_at_every_step_before_its_commit(
-    layer: str, before: dict[str, Pipeline], undisturbed: dict[str, Pipeline]
+@pytest.mark.parametrize(
+    ("layer", "steps"),
+    [
+        *(pytest.param(layer, steps, id=layer) for layer, steps in TELLING.items()),
+        *(pytest.param(*each, id=f"{each[0]}, every step", marks=pytest.mark.slow) for each in BEFORE_INTENT.items()),
+    ],
+)
+def test_job_recovers__killed_at_steps_before_its_commit(
+    layer: str, steps: list[str], before: dict[str, Pipeline], undisturbed: dict[str, Pipeline]
 ) -> None:
     pipeline = before[layer].fork()
     seen_before = pipeline.tables(layer)
-    for step in BEFORE_INTENT[layer]:
+    for step in steps:
         pipeline.kill(layer, step)
         assert "intent" not in pipeline.item(f"layer#{layer}")
     assert pipeline.tables(layer) == seen_before, "readers saw rows before the intent"
@@ -139,7 +147,7 @@ def test_job_recovers__killed_at_every_step_after_its_commit(
     assert outcome_of(pipeline, layer) == outcome_of(undisturbed[layer], layer)
 
 
-@pytest.mark.parametrize("layer", ["silver", "gold"])
+@pytest.mark.parametrize("layer", [pytest.param("silver", marks=pytest.mark.slow), "gold"])
 def test_job_recovers__killed_once_between_two_fast_forwards(
     layer: str, before: dict[str, Pipeline], undisturbed: dict[str, Pipeline]
 ) -> None:
@@ -162,7 +170,7 @@ def with_third(undisturbed: dict[str, Pipeline], third: Event) -> dict[str, Pipe
     return found
 
 
-@pytest.mark.parametrize("step", ["written", "after_intent"])
+@pytest.mark.parametrize("step", ["written", pytest.param("after_intent", marks=pytest.mark.slow)])
 def test_silver_recovers__killed_and_a_new_file_has_come(
     step: str, before: dict[str, Pipeline], with_third: dict[str, Pipeline], third: Event
 ) -> None:
@@ -173,7 +181,7 @@ def test_silver_recovers__killed_and_a_new_file_has_come(
     assert outcome_of(pipeline, "silver") == outcome_of(with_third["silver"], "silver")
 
 
-@pytest.mark.parametrize("step", ["facts_written", "after_intent"])
+@pytest.mark.parametrize("step", [pytest.param("facts_written", marks=pytest.mark.slow), "after_intent"])
 def test_gold_recovers__killed_and_silver_has_moved_on(
     step: str, before: dict[str, Pipeline], with_third: dict[str, Pipeline], third: Event
 ) -> None:

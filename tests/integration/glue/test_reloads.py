@@ -70,7 +70,7 @@ def whole(pipeline: Pipeline) -> dict[str, list[dict[str, object]]]:
     return {name: pipeline.rows(f"silver.{name}") for name in ("transactions", "tombstones")}
 
 
-@pytest.mark.parametrize("files_first", [True, False])
+@pytest.mark.parametrize("files_first", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_reload_replaces_what_is_older__files_before_or_with_the_marker(allowing: Pipeline, files_first: bool) -> None:
     pipeline = allowing
     rows = ("1,1.50,2023-01-01", "3,3.00,2023-01-01", "5,5.00,2023-01-01", "x,7.00,2023-01-01")
@@ -132,7 +132,7 @@ def test_marker_waits__its_file_is_not_accepted_yet(allowing: Pipeline) -> None:
     assert amounts(allowing) == {1: Decimal("1.50"), 2: Decimal("2.00"), 3: Decimal("3.50"), 4: Decimal("4.00")}
 
 
-@pytest.mark.parametrize("step", ["written", "before_intent", "after_intent"])
+@pytest.mark.parametrize("step", [pytest.param("written", marks=pytest.mark.slow), "before_intent", "after_intent"])
 def test_reload_is_recovered__killed_while_it_completes(
     completing: tuple[Pipeline, str], completed: Pipeline, step: str
 ) -> None:
@@ -162,7 +162,7 @@ def test_tombstones_below_the_floor_go__and_stay_away(allowing: Pipeline) -> Non
     assert allowing.rows("silver.tombstones") == []
 
 
-@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("together", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_file_that_is_no_full_load_keeps_its_instants__listed_all_the_same(allowing: Pipeline, together: bool) -> None:
     plain = put("transactions/june.csv", load_file("1,1.50,2023-01-01"), as_of="2023-05-02T00:00:00Z")
     part = put("transactions/LOAD00000001.csv", load_file("2,2.00,2023-01-01", "3,3.00,2023-01-01"))

@@ -65,7 +65,7 @@ BESIDE = pytest.mark.skipif(not REAL.exists(), reason="the source's rows are not
 
 @pytest.mark.parametrize(
     ("rows", "count", "files"),
-    [(5_000, 1_000, 10), pytest.param(70_000, 5_000, 50, marks=[pytest.mark.slow, BESIDE])],
+    [(2_000, 400, 10), pytest.param(70_000, 5_000, 50, marks=[pytest.mark.slow, BESIDE])],
 )
 def test_layers_stand_as_the_source__files_arrive_shuffled(
     pipeline: Pipeline, rows: int, count: int, files: int

@@ -100,7 +100,22 @@ def test_redo_brings_every_cell_back__transactions_users_and_codes(wrong: Pipeli
     assert [[each["in_effect"] for each in of_file] for of_file in decisions] == [[False, True]] * len(WRONG)
 
 
-def test_jobs_recover__killed_at_every_step_of_an_undo(wrong: Pipeline, right: Pipeline) -> None:
+STEPS = {
+    "silver": ["begun", "classified", "written", "proved", "before_intent"],
+    "gold": ["begun", "dimensions_written", "proved", "before_intent"],
+}
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param({layer: ["before_intent"] for layer in STEPS}, id="the last before its commit"),
+        pytest.param(STEPS, id="every step", marks=pytest.mark.slow),
+    ],
+)
+def test_jobs_recover__killed_before_and_after_the_commit_of_an_undo(
+    wrong: Pipeline, steps: dict[str, list[str]]
+) -> None:
     pipeline = wrong.fork()
     (file_id,) = [each for each in wrong_files(pipeline) if pipeline.item(each)["subject"] == "transactions"]
     undisturbed = pipeline.fork()
@@ -108,10 +123,6 @@ def test_jobs_recover__killed_at_every_step_of_an_undo(wrong: Pipeline, right: P
         action = each.decide(file_id)
     undisturbed.silver()
     undisturbed.gold()
-    steps = {
-        "silver": ["begun", "classified", "written", "proved", "before_intent"],
-        "gold": ["begun", "dimensions_written", "proved", "before_intent"],
-    }
     with patch.object(isolation, "ATTEMPTS", 100):
         for layer, before_intent in steps.items():
             for step in before_intent:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from moto import mock_aws
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_glue import (
     StateTaskServiceGlue,
 )
@@ -20,6 +22,8 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
     glue = ScriptedGlue()
     monkeypatch.setattr(StateTaskServiceGlue, "_get_glue_client", lambda *_, **__: glue)
     monkeypatch.setattr(StateTaskServiceGlue, "_eval_integration_pattern", wait_for_run)
+    # What a test scripts is there at once: a task is repeated without the seconds that it leaves a service to recover.
+    monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=lambda _: None))
     names = {"Partition": "aws", "Stage": "test", "SilverJob": "silver", "GoldJob": "gold"}
     names |= {"GatherSeconds": "0", "PollSeconds": "0", "MaximumPolls": "250", "ProbeSeconds": "0"}
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):

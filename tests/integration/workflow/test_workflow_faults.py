@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from fake_layer import Fake, Killed, made
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_glue import (
     StateTaskServiceGlue,
 )
@@ -111,6 +113,7 @@ class Stack:
 @pytest.fixture
 def stack(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Stack:
     pipeline.substitutions |= {"PollSeconds": "1", "ProbeSeconds": "1"}
+    monkeypatch.setattr(retrier_decl, "time", time)
     jobs = RealJobs(made(pipeline.ledger), pipeline)
     monkeypatch.setattr(StateTaskServiceGlue, "_get_glue_client", lambda *_, **__: jobs)
     return Stack(pipeline, jobs)

@@ -50,6 +50,7 @@ COMMANDS = (
     "redo",
     "close",
     "replay",
+    "report",
     "resume",
     "maintain",
     "smoke",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import shutil
 import subprocess
@@ -21,7 +22,7 @@ NAME = re.compile(r"[A-Za-z0-9._-]+")
 PROVIDERS = packages_distributions()
 # What comes with another package, of whose interface it is a part.
 BROUGHT = {"botocore": "boto3", "ipython": "ipykernel", "jsonpath-ng": "moto", "py4j": "pyspark", "werkzeug": "moto"}
-BROUGHT |= {"aws-sam-translator": "aws-sam-cli"}
+BROUGHT |= {"aws-sam-translator": "aws-sam-cli", "markupsafe": "jinja2"}
 # How packages are used that no file imports: in which file, by which words.
 USED_BY = {
     "aws-glue-sessions": ("devcloud/notebook/launch.py", "aws_glue_interactive_sessions_kernel"),
@@ -75,7 +76,12 @@ def development() -> set[str]:
 
 def imported(*folders: str) -> set[str]:
     """Return the packages that the modules below some folders import, for types alone too."""
-    trees = [ast.parse(path.read_text()) for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    return set().union(*map(imported_below, folders))
+
+
+@functools.cache
+def imported_below(folder: str) -> set[str]:
+    trees = [ast.parse(path.read_text()) for path in (ROOT / folder).rglob("*.py")]
     nodes = [node for tree in trees for node in ast.walk(tree)]
     tops = {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     tops |= {node.module.partition(".")[0] for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
@@ -153,11 +159,17 @@ def test_wheel_has_no_laptop_packages__up_says_how_to_get_them(wheel: Path) -> N
     assert "pip install '.[local]'" in done.stderr
 
 
-@pytest.mark.parametrize("command", [("status",), ("query",), ("audit", "--full"), ("upload", ".")])
+@pytest.mark.parametrize("command", [("status",), ("query",), ("audit", "--full"), ("report",), ("upload", ".")])
 def test_wheel_imports_what_a_command_needs__operators_packages_alone(wheel: Path, command: tuple[str, ...]) -> None:
     done = run(wheel, *command, "--profile", "no-such-profile")
     assert done.returncode == 2
     assert "The config profile (no-such-profile) could not be found" in done.stderr
+
+
+def test_wheel_has_the_page_of_the_report__its_style_and_its_script(wheel: Path) -> None:
+    assert {path.name for path in (wheel / "assay" / "report").glob("page.*")} == {
+        *("page.css", "page.html.jinja", "page.js", "page.py")
+    }
 
 
 def test_wheel_has_the_readers_of_files__for_check(wheel: Path) -> None:

@@ -102,7 +102,8 @@ def test_aggregate_is_one_entry__week_two_dimensions_or_all_time() -> None:
 
 
 @pytest.mark.parametrize(
-    "item", [items.FileItem, runs.LayerItem, runs.BreakerItem, items.RangeItem, closings.ClosedItem]
+    "item",
+    [items.FileItem, runs.LayerItem, runs.BreakerItem, items.RangeItem, closings.ClosedItem, closings.ClosedMonthsItem],
 )
 def test_items_say_what_each_attribute_means__where_its_name_alone_does_not(item: type) -> None:
     hints = get_type_hints(item, include_extras=True)

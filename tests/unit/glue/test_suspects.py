@@ -45,7 +45,9 @@ def run_until_all_is_decided(fake: Fake) -> tuple[int, int]:
     raise AssertionError(f"files still wait after {MOST_RUNS} runs")
 
 
-@pytest.mark.parametrize("place", [0, 37, 99])
+@pytest.mark.parametrize(
+    "place", [pytest.param(0, marks=pytest.mark.slow), 37, pytest.param(99, marks=pytest.mark.slow)]
+)
 def test_one_file_of_a_hundred_kills_the_job__it_alone_is_given_up_and_the_layer_is_never_in_doubt(
     fake: Fake, place: int
 ) -> None:

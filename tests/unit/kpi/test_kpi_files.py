@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from judging.kpis import instant_text, money_text
 from kpi_rows import inspected_file
 
+WANTED = os.environ.get("ASSAY_FILES")
 PARTS = 4
-"""So that several processes share the work."""
-COUNT = int(os.environ.get("ASSAY_FILES", "2000")) // PARTS
+"""The first is drawn in each run of the tests, all four by `make test-slow` and `make fuzz`."""
+COUNT = int(WANTED or "2000") // PARTS
 OF_WRITING = {"day_first_dates", "decimal_commas", "ambiguous_dialect"}
 """Why a file is refused whose values say that it is written in another way than the usual one."""
 AGREED = ("read", "refused for its values")
@@ -64,7 +65,9 @@ def end_of(content: bytes) -> str:
     return f"differs: {codes or found.kpis}, expected {expected}"
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize(
+    "part", [pytest.param(part, marks=pytest.mark.slow if part and not WANTED else ()) for part in range(PARTS)]
+)
 @settings(
     max_examples=COUNT, deadline=None, database=None, phases=[Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow],
