@@ -59,7 +59,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "close": (
         ("assay close 2026-06 --dry-run", "only look"),
         ("assay close 2026-06", "look, then decide"),
-        ('assay close 2026-06 --again --reason "late files of Leeds"', "anew"),
+        ('assay close 2026-06 --again --reason "late files"', "anew"),
     ),
     "undo": (
         ('assay undo day.csv --reason "amounts x 10" --dry-run', "only look"),

@@ -20,7 +20,7 @@ MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
 def verify(as_json: AsJson = False, stack: StackName = None, region: Region = None, profile: Profile = None) -> None:
-    """Prove that nobody has changed a report, a file, a passport, the ledger or a table. Exits 1 if anybody has.
+    """Prove that nobody has changed anything since. Exits 1 if anybody has.
 
     Walks the chain of all runs from the head in the ledger to the first one, and holds the ledger, the passports,
     Bronze's checksums and the totals of the tables to it. Reads everything, and writes nothing.
@@ -40,9 +40,9 @@ def evidence(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Pack what an auditor needs of a month, with a script that checks it offline. Exits 1 if anything was changed.
+    """Pack what an auditor needs of a month. A script in the pack checks it offline.
 
-    The pack is written all the same: it shows what was changed.
+    Exits 1 if anything was changed. The pack is written all the same: it shows what was changed.
     """
     from assay import console
     from assay.evidence import pack

@@ -26,6 +26,8 @@ def test_line_is_understood__runs_on_a_laptop(line: str) -> None:
         assert set(words[1:]) <= TARGETS
     elif words[0] == "echo":
         assert words[-2] == ">"
+    elif words[0] == "python3":
+        assert any(f"-o {Path(words[1]).parent}" in other for other in LINES)  # which a line before writes
     else:
         assert words[0] == ".venv/bin/assay"
         parse(words[1:])
