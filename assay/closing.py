@@ -17,18 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.errors import NothingPublishedError, UserError
-from assay.options import (
-    AsJson,
-    DryRun,
-    Profile,
-    Region,
-    StackName,
-    Yes,
-    agree,
-    open_ledger,
-    open_target,
-    refuse_to_ask,
-)
+from assay.options import AsJson, DryRun, Profile, Region, StackName, Yes, agree, open_ledger, open_target
 
 if TYPE_CHECKING:
     from contract.closings import ChannelTotals, ClosedItem
@@ -61,24 +50,25 @@ def close(
     from assay import console
 
     refuse_month(month, datetime.now(UTC))
-    refuse_to_ask(as_json=as_json, yes=yes or dry_run)
     if again and not reason:
         raise UserError("--again needs a reason", 'say why: --reason "late files of Leeds"')
+    if as_json and not (yes or dry_run):
+        raise UserError("--json asks nobody", "look first with --dry-run, then add --yes")
     target = open_target(stack, region, profile)
     ledger = open_ledger(target)
-    asked = shown(target, ledger, month, again=again, quietly=as_json)
+    asked = look(target, ledger, month, again=again) if as_json else shown(target, ledger, month, again=again)
     if dry_run:
         if as_json:
-            console.print_json({**asked.as_json(), "closed": False})
+            console.print_json({"preview": asked.as_json(), "result": None})
         return
     agree(f"Close {month}?", yes=yes)
-    while (found := look(target, ledger, month, again=again)).cut["run_seq"] != asked.cut["run_seq"]:
+    while not yes and look(target, ledger, month, again=again).cut["run_seq"] != asked.cut["run_seq"]:
         console.note("Another run has been published meanwhile:", style="yellow")
-        asked = shown(target, ledger, month, again=again, quietly=as_json)
+        asked = shown(target, ledger, month, again=again)
         agree(f"Close {month}?", yes=yes)
-    closed = put(target, ledger, found, reason=reason)
+    closed = put(target, ledger, asked, reason=reason)
     if as_json:
-        console.print_json({**found.as_json(), "closed": True})
+        console.print_json({"preview": asked.as_json(), "result": closed})
     console.note(f"{month} is closed with Gold run {closed['run_seq']}. See all closed months: assay status --closed")
 
 
@@ -91,15 +81,10 @@ class Month:
     channels: Channels
     before: ClosedItem | None
 
-    def as_json(self) -> dict[str, object]:
-        """Return what there is to close for programs, and what the month was closed with before."""
-        return {
-            "month": self.month,
-            "run_seq": self.cut["run_seq"],
-            "silver_run_seq": self.cut["silver_run_seq"],
-            "channels": {**self.channels},
-            "before": {**self.before["channels"]} if self.before else None,
-        }
+    def as_json(self) -> dict[str, Any]:
+        """Return it for programs, with its last closing."""
+        runs = {name: self.cut[name] for name in ("run_seq", "silver_run_seq")}
+        return {"month": self.month, **runs, "channels": self.channels, "closed": self.before}
 
 
 def refuse_month(month: str, now: datetime) -> None:
@@ -147,14 +132,13 @@ def committed(ledger: Ledger) -> int:
     return int((ledger.layer("gold") or {}).get("run_seq", 0))
 
 
-def shown(target: Target, ledger: Ledger, month: str, *, again: bool, quietly: bool = False) -> Month:
-    """Show what a month would be closed with, or only find it."""
+def shown(target: Target, ledger: Ledger, month: str, *, again: bool) -> Month:
+    """Show what a month would be closed with."""
     from assay import console
 
     with console.working("adding up the month"):
         found = look(target, ledger, month, again=again)
-    if not quietly:
-        console.out().print(render(found))
+    console.out().print(render(found))
     return found
 
 
@@ -300,8 +284,7 @@ def render_closed(items: Iterable[ClosedItem], found: Mapping[str, Channels]) ->
     from assay import console
 
     columns = ("month", "channel", "facts then", "facts now", "closed with", "now", "difference", "", "closed")
-    spare = ("closed", "facts then", "facts now")
-    grid = console.table("Closed months (UTC)", columns, right=columns[2:7], lines=("closed",), spare=spare)
+    grid = console.table("Closed months (UTC)", columns, right=columns[2:7])
     for item in items:
         now: Channels = found.get(item["month"], {})
         said = f"{item['at'][:10]}, Gold run {item['run_seq']}, {console.shown(item['who'])}"

@@ -67,7 +67,7 @@ def period(month: str | None, since: str | None) -> Period:
 
 
 def write(target: Target, ledger: Ledger, period: Period, output: Path) -> Verdict:
-    """Write the report of a period to a file; return its verdict."""
+    """Write the report of a period to a file, whose folder is made if need be; return its verdict."""
     from datetime import UTC, datetime
 
     from assay.report.gathering import summarise
@@ -76,5 +76,6 @@ def write(target: Target, ledger: Ledger, period: Period, output: Path) -> Verdi
     from assay.upload import instant_text
 
     summary = summarise(target, ledger, period, now=instant_text(datetime.now(UTC)))
+    output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(page_of(summary), encoding="utf-8")
     return judge(summary)

@@ -264,7 +264,7 @@ def finish(stage: Stage) -> list[str]:
     console.out().print(
         Text("\n✓ Every file ended as expected, and every figure agrees to the cent.\n", style="bold green")
     )
-    page = stage.target.project / ".assay" / "report.html"
+    page = stage.target.project.absolute() / ".assay" / "report.html"
     reporting.write(stage.target, stage.ledger, reporting.period(None, None), page)
     console.out().print(f"All of it on one page: {page.as_uri()}\n", soft_wrap=True)
     console.out().print(NEXT, soft_wrap=True)

@@ -23,7 +23,6 @@ JUNE = [
     (date(2020, 6, 30), "online", 3, Decimal("1204.11")),
     (date(2020, 7, 1), "online", 1, Decimal("9.00")),
 ]
-AGAIN = ("--again", "--reason", "late files")
 CHANNELS = {
     "chip": {"row_count": 3, "total_amount": "10.25"},
     "online": {"row_count": 3, "total_amount": "1204.11"},
@@ -54,7 +53,8 @@ def published(stack: DeployedStack) -> DeployedStack:
 
 def cells(drawn: str) -> list[list[str]]:
     """Return the rows of tables as their words."""
-    return [line.split() for line in drawn.splitlines() if "  " in line]
+    rows = [line.replace("│", " ").split() for line in drawn.splitlines()]
+    return [words for words in rows if len(words) > 2]
 
 
 def item_of(stack: DeployedStack, month: str = "2020-06") -> dict[str, Any]:
@@ -79,8 +79,11 @@ def test_close_writes_the_months_totals_by_channel__with_runs_and_cut(published:
 
 def test_close_shows_and_changes_nothing__dry_run(published: DeployedStack) -> None:
     result = published.assay("close", "2020-06", "--dry-run")
+    told = conform("close", published.assay("close", "2020-06", "--dry-run", "--json").stdout)
 
     assert (result.exit_code, "1,214.36" in result.stdout, item_of(published)) == (0, True, {})
+    assert (told["preview"]["channels"], told["result"]) == (CHANNELS, None)
+    assert published.assay("close", "2020-06", "--json").exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -112,14 +115,14 @@ def test_month_is_closed_once__and_anew_with_a_reason(published: DeployedStack) 
     published.write("gold.daily_totals", (date(2020, 6, 2), "swipe", 1, Decimal("2.00")))
     show_run(published, 5)
 
-    looked = conform("close", published.assay("close", "2020-06", *AGAIN, "--dry-run", "--json").stdout)
-    assert (looked["closed"], looked["before"]) == (False, CHANNELS)
     twice = published.assay("close", "2020-06", "--yes")
-    anew = published.assay("close", "2020-06", *AGAIN, "--yes")
+    anew = published.assay("close", "2020-06", "--again", "--reason", "late files", "--yes", "--json")
 
     assert (twice.exit_code, "2020-06 was closed by" in twice.stderr) == (2, True)
     assert anew.exit_code == 0, anew.output
     item = item_of(published)
+    told = conform("close", anew.stdout)
+    assert (told["preview"]["closed"]["run_seq"], told["result"]) == (4, item)
     assert (item["run_seq"], item["reason"], sorted(item["channels"])) == (5, "late files", ["chip", "online", "swipe"])
     assert [(each["run_seq"], each["channels"]) for each in item["earlier"]] == [(4, CHANNELS)]
     assert list(differences(item, ClosedItem)) == []
