@@ -74,13 +74,6 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("assay report --month 2026-06 -o june.html", "another one"),
         ("assay report --since 2026-06-01T00:00:00Z", "since then"),
     ),
-    "verify": (("assay verify", "reads everything, and writes nothing"),),
-    "evidence": (("assay evidence 2026-06 -o june", "then: python3 june/verify.py"),),
-    "close": (
-        ("assay close 2026-06 --dry-run", "only look"),
-        ("assay close 2026-06", "look, then decide"),
-        ('assay close 2026-06 --again --reason "late files"', "anew"),
-    ),
     "undo": (
         ('assay undo day.csv --reason "amounts x 10" --dry-run', "only look"),
         ('assay undo day.csv --reason "amounts x 10"', "look, then decide"),
