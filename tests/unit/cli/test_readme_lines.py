@@ -53,6 +53,12 @@ def test_links_lead_somewhere__in_the_project(name: str) -> None:
     assert missing == []
 
 
+def test_picture_of_the_report_is_small_enough_to_keep() -> None:
+    picture = (ROOT / "docs" / "pictures" / "report.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 300_000
+
+
 def test_picture_is_of_the_project_and_asks_no_server() -> None:
     svg = (ROOT / "docs" / "pictures" / "passport.svg").read_text()
     assert "Passport transactions/demo/increment.csv" in svg.replace("&#160;", " ")
