@@ -17,7 +17,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.errors import NothingPublishedError, UserError
-from assay.options import AsJson, DryRun, Profile, Region, StackName, Yes, agree, open_ledger, open_target
+from assay.options import (
+    AsJson,
+    DryRun,
+    Profile,
+    Region,
+    StackName,
+    Yes,
+    agree,
+    open_ledger,
+    open_target,
+    refuse_to_ask,
+)
 
 if TYPE_CHECKING:
     from contract.closings import ChannelTotals, ClosedItem
@@ -52,8 +63,7 @@ def close(
     refuse_month(month, datetime.now(UTC))
     if again and not reason:
         raise UserError("--again needs a reason", 'say why: --reason "late files of Leeds"')
-    if as_json and not (yes or dry_run):
-        raise UserError("--json asks nobody", "look first with --dry-run, then add --yes")
+    refuse_to_ask(as_json=as_json, yes=yes or dry_run)
     target = open_target(stack, region, profile)
     ledger = open_ledger(target)
     asked = look(target, ledger, month, again=again) if as_json else shown(target, ledger, month, again=again)
