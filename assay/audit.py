@@ -12,7 +12,7 @@ from assay import console
 from assay.errors import NothingPublishedError, UserError
 from assay.facts import content_checks
 from assay.ledger import Item, Ledger
-from assay.passport import Check, checks
+from assay.passport import Check, checks, closed_rows
 from assay.query import Lake
 
 ATTEMPTS = 3
@@ -23,6 +23,10 @@ GOLD_HAS_TAKEN = "last Silver run = the Silver run that Gold shows"
 UNDONE = """
     WITH newest AS (SELECT file_id, arg_max(in_effect, (run_seq, "at")) AS is_so FROM silver.decisions GROUP BY file_id)
     SELECT file_id FROM newest WHERE NOT is_so"""
+UNDONE_WRITERS = f"SELECT count(*) AS n FROM silver.transactions WHERE file_id IN ({UNDONE}) {{repaired}}"  # noqa: S608
+REPAIRED = f"OR row_order.repair.file_id IN ({UNDONE})"
+CLOSED = """
+    SELECT file_id, count(*) AS "rows" FROM silver.quarantine WHERE repaired_by IS NOT NULL GROUP BY file_id"""
 FILE_TOTALS = """
     SELECT file_id, count(*) AS row_count, coalesce(sum(amount), 0)::DECIMAL(38, 2) AS total_amount
     FROM ({rows}) GROUP BY file_id"""
@@ -96,6 +100,7 @@ def compare_rows(layers: Layers, published: list[Item], lake: Lake) -> list[Chec
     """Read all rows of both layers; compare them with the running totals, with each other and with the passports."""
     contents = content_checks(lake, _silver_snapshot(layers.gold))
     found = _silver_rows(layers, lake) + _gold_rows(layers, lake) + contents + decision_checks(published, lake)
+    found += repair_checks(published, lake)
     return found + file_checks(published, _file_totals(lake))
 
 
@@ -106,12 +111,30 @@ def decision_checks(published: list[Item], lake: Lake) -> list[Check]:
     undone = lake.ask(UNDONE).read_all().column("file_id").to_pylist()
     in_ledger = [item["file_id"] for item in published if not item["in_effect"]]
     known = {item["file_id"] for item in published}
-    last = lake.one(f"SELECT count(*) AS n FROM silver.transactions WHERE file_id IN ({UNDONE})")["n"]  # noqa: S608
+    last = lake.one(UNDONE_WRITERS.format(repaired=REPAIRED if _knows_repairs(lake) else ""))["n"]
     return [
         Check("files: undone in the ledger = by Silver's decisions", len(in_ledger), len(known.intersection(undone))),
         Check("files: undone by both", len(in_ledger), len(set(in_ledger).intersection(undone))),
         Check("keys that an undone file wrote last", 0, last),
     ]
+
+
+def repair_checks(published: list[Item], lake: Lake) -> list[Check]:
+    """Compare how many quarantined rows are closed by the ledger and by the table, file by file."""
+    if "silver.quarantine" not in lake.tables():
+        return []
+    closed = {row["file_id"]: row["rows"] for row in lake.ask(CLOSED).read_all().to_pylist()}
+    noted = {item["file_id"]: closed_rows(item) for item in published if closed_rows(item)}
+    same = sum(1 for file_id, rows in noted.items() if closed.get(file_id) == rows)
+    return [
+        Check("closed rows of quarantine: by the ledger = in the table", sum(noted.values()), sum(closed.values())),
+        Check("files with such rows: as many in both", len(noted), same),
+    ]
+
+
+def _knows_repairs(lake: Lake) -> bool:
+    """Tell whether the published rows were written by a version that knows repairs."""
+    return "repairs" in lake.open("silver", "transaction_history")
 
 
 def _silver_rows(layers: Layers, lake: Lake) -> list[Check]:

@@ -21,6 +21,7 @@ from assay.examples import epilog
 from assay.explain import cli as explanation
 from assay.load import cli as load
 from assay.options import CHECK_FAILED, UNUSABLE, WHICH, AsJson, Profile, Region, StackName, open_ledger, open_target
+from assay.quarantine import cli as quarantine
 from assay.replay import cli as replay
 from assay.report import cli as reporting
 from assay.resume import cli as resume
@@ -71,6 +72,7 @@ app = typer.Typer(
 
 app.add_typer(load.app, name="load")
 app.add_typer(notebooks.app, name="notebooks")
+app.add_typer(quarantine.app, name="quarantine")
 
 
 def tell_version(asked: bool) -> None:

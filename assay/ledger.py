@@ -128,6 +128,10 @@ class Ledger:
             ConsistentRead=True,
         )
 
+    def repairs(self) -> list[Item]:
+        """Scan for the whole items of all repairs and waivers."""
+        return list(self._scan(FilterExpression="attribute_exists(repairs)", ConsistentRead=True))
+
     def published(self) -> list[Item]:
         """Scan for the whole items of all files that have been published."""
         return list(

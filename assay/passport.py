@@ -21,6 +21,7 @@ MEANINGS = {
     "deleted": "removed",
 }
 
+CLOSED = {"repaired": "of these, corrected since", "waived": "of these, closed without a repair", "open": "of these"}
 LABELS = {
     "row_count": "rows",
     "total_amount": "",
@@ -53,7 +54,10 @@ def checks(item: Item) -> list[Check]:
     silver, kpis = item.get("silver"), item.get("kpis")
     if not silver or not kpis:
         return []
+    quarantined = silver["outcomes"].get("quarantined", 0)
+    found = [Check("quarantined rows = repaired + waived + open", quarantined, sum(_quarantine(item).values()))]
     return [
+        *(found if closed_rows(item) else []),
         Check("rows in file = sum of the seven outcomes", kpis["row_count"], sum(silver["outcomes"].values())),
         Check(
             "total amount of the file = sum over all outcomes",
@@ -61,6 +65,19 @@ def checks(item: Item) -> list[Check]:
             sum((Decimal(amount) for amount in silver["amounts"].values()), Decimal("0.00")),
         ),
     ]
+
+
+def closed_rows(item: Item) -> int:
+    """Return how many of a file's quarantined rows are repaired or waived."""
+    repaired = item.get("repaired", {})
+    return int(repaired.get("repaired", 0)) + int(repaired.get("waived", 0))
+
+
+def _quarantine(item: Item) -> dict[str, int]:
+    """Return what became of a file's quarantined rows; no more than there are can be open."""
+    repaired, rows = item.get("repaired", {}), item["silver"]["outcomes"].get("quarantined", 0)
+    counts = {name: int(repaired.get(name, 0)) for name in ("repaired", "waived")}
+    return {**counts, "open": max(0, rows - closed_rows(item))}
 
 
 def as_json(item: Item) -> dict[str, object]:
@@ -75,9 +92,11 @@ def render(item: Item, *, short: bool = False) -> RenderableType:
         parts += [_decision(item)]
     elif item.get("load"):
         parts += [_load(item)]
+    elif item.get("waives"):
+        parts += [_waiver(item)]
     elif item.get("kpis"):
         parts += [_kpis(item)]
-    if item.get("silver") and not (item.get("load") or item.get("decides")):
+    if item.get("silver") and not (item.get("load") or item.get("decides") or item.get("waives")):
         parts += [_outcomes(item)]
     parts += [_check_line(check) for check in checks(item)]
     parts += [Text(f"! {console.shown(warning)}", style="yellow") for warning in item.get("warnings", [])]
@@ -135,6 +154,13 @@ def _decision(item: Item) -> RenderableType:
     return Facts(facts)
 
 
+def _waiver(item: Item) -> RenderableType:
+    """Draw what a waiver closes, and why."""
+    said = item["waives"]
+    facts = [("waiver of", said["rule"]), ("of the file", item["repairs"])]
+    return Facts([*facts, ("who", console.shown(said["who"])), ("why", console.shown(said["reason"]))])
+
+
 def decided(decision: Item) -> str:
     done = "redone" if decision["in_effect"] else "undone"
     why = f": {decision['reason']}" if decision["reason"] else ""
@@ -146,6 +172,7 @@ def _kpis(item: Item) -> RenderableType:
     control = item.get("control", {})
     rows = [
         ("subject", item.get("subject", "")),
+        ("repairs rows of", item.get("repairs", "")),
         ("dialect", item.get("format", {}).get("dialect", "")),
         ("written with", _writing(item.get("format", {}))),
         ("ordered by", _order(item)),
@@ -224,8 +251,11 @@ def _outcomes(item: Item) -> RenderableType:
     for outcome in OUTCOMES:
         amount = console.money(Decimal(silver["amounts"].get(outcome, "0.00")))
         grid.add_row(outcome, console.count(silver["outcomes"].get(outcome, 0)), amount, MEANINGS[outcome])
+        if outcome == "quarantined" and silver["outcomes"].get(outcome):
+            for name, number in _quarantine(item).items():
+                grid.add_row(f"  {name}", console.count(number), "", CLOSED[name])
     grid.add_section()
-    rows, amounts = (check.found for check in checks(item)) if checks(item) else (0, 0)
+    rows, amounts = (check.found for check in checks(item)[-2:]) if checks(item) else (0, 0)
     grid.add_row("sum", f"{rows:,}", f"{amounts:,}", "")
     grid.add_row("effect on Silver", "", console.money(Decimal(silver["effect_amount"])), "new minus before, per key")
     return grid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +21,7 @@ MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
 def verify(as_json: AsJson = False, stack: StackName = None, region: Region = None, profile: Profile = None) -> None:
-    """Prove that nobody has changed a report, a file, a passport, the ledger or a table. Exits 1 if anybody has.
+    """Prove that nothing was changed since. Exits 1, and names it, if anything was.
 
     Walks the chain of all runs from the head in the ledger to the first one, and holds the ledger, the passports,
     Bronze's checksums and the totals of the tables to it. Reads everything, and writes nothing.
@@ -40,9 +41,10 @@ def evidence(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Pack what an auditor needs of a month, with a script that checks it offline. Exits 1 if anything was changed.
+    """Pack a month for an auditor. Exits 1 if anything was changed since.
 
-    The pack is written all the same: it shows what was changed.
+    A script in the pack, verify.py, checks it offline. The pack is also written where something was changed: it shows
+    what that is.
     """
     from assay import console
     from assay.evidence import pack
@@ -50,13 +52,25 @@ def evidence(
     if not MONTH.fullmatch(month):
         raise UserError(f"{month} is not a month", "for instance: assay evidence 2026-06 -o june")
     target = open_target(stack, region, profile)
-    found, chains, faults = _checked(target, open_ledger(target))
+    ledger = open_ledger(target)
+    found, chains, faults = _checked(target, ledger)
     packed = pack.of_month(found, month)
-    pack.write(packed, folder, target.stack_name)
+    pack.write(packed, folder, target.stack_name, partial(_draw, target, ledger, month))
     _tell(packed, chains, faults, as_json=as_json)
     console.note(f"Check it anywhere: python3 {folder / 'verify.py'}")
     if faults:
         raise typer.Exit(CHECK_FAILED)
+
+
+def _draw(target: Target, ledger: Ledger, month: str, file: Path) -> None:
+    """Draw the report of the month; what was changed may be such that it cannot be drawn."""
+    from assay import console
+    from assay.report import cli as report
+
+    try:
+        report.write(target, ledger, report.period(month, None), file)
+    except (UserError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        console.note(f"The pack has no report.html, which could not be drawn: {error}", style="yellow")
 
 
 def _checked(target: Target, ledger: Ledger) -> tuple[Evidence, list[Chain], list[Fault]]:

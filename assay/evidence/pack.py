@@ -8,7 +8,7 @@ import inspect
 import json
 import pkgutil
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +29,7 @@ README = """Evidence of {stack}, {month}
 
 python3 verify.py       checks all of this, offline: nothing but Python 3.10 or later is needed
 
+report.html             the month on one page, for people; open it in a browser
 layers.json             the ledger's items of both layers; `head` is the hash of the newest run's report
 ledger.json             the ledger's items of the month: files, and decisions on files
 passports/              what became of each of these files, written at its end
@@ -57,14 +58,16 @@ def of_month(evidence: Evidence, month: str) -> Evidence:
     )
 
 
-def write(evidence: Evidence, folder: Path, stack: str) -> None:
-    """Write a pack into a folder, which must be empty or new."""
+def write(evidence: Evidence, folder: Path, stack: str, report: Callable[[Path], object] | None = None) -> None:
+    """Write a pack into a folder, which must be empty or new; `report` draws the month to a file in it."""
     if folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty", "name a folder that does not exist")
     for name, body in _files(evidence, stack):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(body)
+    if report is not None:
+        report(folder / "report.html")
     project = find_project(Path.cwd())
     for document in (project / name for name in DOCUMENTS):
         if document.is_file():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from contract.sql_types import ORDER_FIELDS
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -105,8 +106,11 @@ class Biography:
 
     def reason(self, row: Row, names: Mapping[str, str]) -> str:
         """Say why a row did or did not win; `names` are the keys of the files by their id."""
+        repair = row["row_order"].get("repair")
         if row["file_id"] in self.undone:
             return "its file is undone"
+        if repair and repair["file_id"] in self.undone:
+            return "the file that it repairs is undone"
         if row["outcome"] in MOVES:
             return "the newest row of its key"
         if row["outcome"] == "unchanged":
@@ -122,7 +126,8 @@ class Biography:
 
 def order(row: Row) -> tuple[Any, ...]:
     """Return the order of a row (section 4 of the data contract), to be compared."""
-    return tuple(row["row_order"].values())
+    *place, repair = {**dict.fromkeys(ORDER_FIELDS), **row["row_order"]}.values()
+    return (*place, tuple(repair.values()) if repair else ())
 
 
 def place(row: Row, names: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ from assay.errors import UserError
 from assay.ledger import Item
 
 MOST_A_BATCH = 2_000  # no run takes more files
-AFTER_ACCEPTANCE = frozenset({"silver", "gold", "failed", "reasons", "execution_arn", "decisions"})
+AFTER_ACCEPTANCE = frozenset({"silver", "gold", "failed", "reasons", "execution_arn", "decisions", "repaired"})
 SHOWN = 3
 
 

@@ -81,11 +81,12 @@ def loads_after(ledger: Ledger, silver: Item, file_id: str, *, in_effect: bool) 
         others = ledger.get(members - {file_id}).values()
         if in_effect and all(other["in_effect"] for other in others):
             after[marker_id] = marker
-    (floor, starts), before = _places(after), _places(complete)
+    (floor, starts), before = places_of_loads(after), places_of_loads(complete)
     return Loads(floor, starts, (floor, starts) != before)
 
 
-def _places(markers: dict[str, Item]) -> tuple[str, dict[str, str]]:
+def places_of_loads(markers: dict[str, Item]) -> tuple[str, dict[str, str]]:
+    """Return the floor of complete loads, and where each file that they list begins."""
     starts: dict[str, str] = {}
     for marker in markers.values():
         for listed in marker["load"]["files"]:
@@ -99,8 +100,7 @@ def preview(lake: Lake, ledger: Ledger, silver: Item, silver_run: int, file: Ite
     `silver` is what Silver has published: where loads stand.
     """
     file_id, in_effect = file["file_id"], not file["in_effect"]
-    for name in ("transaction_history", "transactions"):
-        lake.open("silver", name)
+    lake.open("silver", "transactions")
     lake.open("gold", "daily_totals")
     loads = loads_after(ledger, silver, file_id, in_effect=in_effect)
     _prepare(lake, file_id, loads, in_effect=in_effect)
@@ -136,22 +136,45 @@ def _prepare(lake: Lake, file_id: str, loads: Loads, *, in_effect: bool) -> None
     lake.rows("CREATE OR REPLACE TEMP TABLE starts (file_id VARCHAR, start TIMESTAMPTZ)")
     for each, start in loads.starts.items():
         lake.rows("INSERT INTO starts VALUES (?, ?::TIMESTAMPTZ)", [each, start])
-    of_file = "SELECT DISTINCT dms_id FROM silver.transaction_history WHERE file_id = ?"
-    lake.rows(f"CREATE OR REPLACE TEMP TABLE named AS {of_file}", [file_id])
+    history = HISTORY if "repairs" in lake.open("silver", "transaction_history") else HISTORY_WITHOUT_REPAIRS
+    lake.rows(f"CREATE OR REPLACE TEMP VIEW history AS {history}")
+    lake.rows(NAMED, [file_id] * 3)
+    lake.rows(COUNTING)
     of_keys = "" if loads.moves else "SEMI JOIN named USING (dms_id)"
     lake.rows(AFTER.format(of_keys=of_keys), [loads.floor])
     lake.rows(MOVED.format(of_keys=of_keys))
 
 
 IMAGE = f"struct_pack({', '.join(f'{name} := t.{name}' for name in VALUES)})"
-PLACE = f"(position, t.row_order.phase, {', '.join(f't.row_order.{name}' for name in ORDER)})"
+HISTORY = "SELECT *, row_order.repair AS repair FROM silver.transaction_history"
+HISTORY_WITHOUT_REPAIRS = """
+    SELECT *, NULL::VARCHAR AS repairs, NULL::STRUCT(file_id VARCHAR, instant TIMESTAMPTZ, object_key VARCHAR,
+    sequencer VARCHAR, version_id VARCHAR, "row" BIGINT) AS repair FROM silver.transaction_history"""
+NAMED = """
+    CREATE OR REPLACE TEMP TABLE named AS
+    WITH same AS (SELECT repairs, row_order.row AS number FROM history WHERE file_id = ? AND repairs IS NOT NULL)
+    SELECT DISTINCT dms_id FROM history WHERE file_id = ? OR repairs = ?
+    UNION SELECT dms_id FROM history h JOIN same ON same.repairs = h.repairs AND same.number = h.row_order.row"""
+# DuckDB takes null for the greatest of all: a row that repairs none would be the newest.
+REPAIRED = (
+    "coalesce(t.repair.instant::TIMESTAMPTZ, TIMESTAMPTZ '0001-01-01'), coalesce(t.repair.object_key, ''), "
+    "coalesce(t.repair.sequencer, ''), coalesce(t.repair.version_id, ''), coalesce(t.repair.row, 0)"
+)
+COUNTING = f"""
+    CREATE OR REPLACE TEMP TABLE counting AS
+    SELECT file_id, row FROM history t ANTI JOIN undone USING (file_id)
+    WHERE repairs IS NOT NULL AND repairs NOT IN (FROM undone)
+    QUALIFY row_number() OVER (PARTITION BY repairs, row_order.row ORDER BY ({REPAIRED}) DESC) = 1"""  # noqa: S608
+"""The rows of repairs that count: with their originals, and the newest one of each row."""
+PLACE = f"(position, t.row_order.phase, {', '.join(f't.row_order.{name}' for name in ORDER)}, {REPAIRED})"
 AFTER = f"""
     CREATE OR REPLACE TEMP TABLE newest AS
     WITH placed AS (
         SELECT t.*, CASE WHEN t.row_order.phase = 0 THEN coalesce(s.start, t.row_order.position::TIMESTAMPTZ)
                          ELSE t.row_order.position::TIMESTAMPTZ END AS position
-        FROM silver.transaction_history t {{of_keys}}
-        ANTI JOIN undone USING (file_id) LEFT JOIN starts s USING (file_id))
+        FROM history t {{of_keys}}
+        ANTI JOIN undone USING (file_id) LEFT JOIN starts s ON s.file_id = coalesce(t.repairs, t.file_id)
+        WHERE t.repairs IS NULL OR (t.file_id, t.row) IN (SELECT (file_id, row) FROM counting))
     SELECT dms_id, arg_max(struct_pack(op := t.op, file_id := t.file_id, image := {IMAGE}), {PLACE}) AS winner
     FROM placed t WHERE position >= ?::TIMESTAMPTZ GROUP BY dms_id"""  # noqa: S608
 MOVED = f"""
@@ -223,7 +246,7 @@ def render(found: Preview) -> RenderableType:
     moved = found.after - found.before
     parts.append(Text(f"  effect on Silver and Gold: {console.money(moved)}", style="bold"))
     if found.groups:
-        parts += [_groups(found.groups), _movements(found.movements)]
+        parts += [draw_groups(found.groups), draw_movements(found.movements)]
     return Group(*parts)
 
 
@@ -238,7 +261,7 @@ def _rows(file: Item) -> RenderableType:
     return grid
 
 
-def _groups(groups: Sequence[Item]) -> RenderableType:
+def draw_groups(groups: Sequence[Item]) -> RenderableType:
     days = len({group["transacted_on"] for group in groups})
     title = f"Gold: {len(groups):,} groups of {days:,} days change; the largest"
     names = ("day", "channel", "rows", "amount")
@@ -250,7 +273,7 @@ def _groups(groups: Sequence[Item]) -> RenderableType:
     return grid
 
 
-def _movements(movements: Sequence[Item]) -> RenderableType:
+def draw_movements(movements: Sequence[Item]) -> RenderableType:
     grid = console.table("Largest movements", ("dms_id", "amount"), right=("dms_id", "amount"))
     for key in movements:
         grid.add_row(str(key["dms_id"]), f"{_amount(key['before'])} → {_amount(key['after'])}")

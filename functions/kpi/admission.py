@@ -12,7 +12,7 @@ from typing import cast
 import reading.allocator  # noqa: F401 - before polars
 from contract.companions import PIN_NAME
 from contract.control_totals import CONTROL_FIGURES, Unit
-from contract.items import ControlTotals, DeclaredLoad, FileFormat, InspectedFile, RejectionReason
+from contract.items import ControlTotals, DeclaredLoad, FileFormat, InspectedFile, RejectionReason, Waiver
 from contract.limits import EXAMPLE_BLOCKS
 from contract.subjects import subject_of
 from judging.broken_rows import TOO_MANY, BrokenRow, broken_rows, example_reasons, first_of_each, most_frequent
@@ -44,6 +44,7 @@ class Inspection:
 
     format: FileFormat = field(default_factory=FileFormat)
     load: DeclaredLoad | None = None
+    waives: Waiver | None = None
     kpis: Kpis | None = None
     control: Control = field(default_factory=Control)
     trailer: Trailer | None = None
@@ -60,6 +61,8 @@ class Inspection:
         item = InspectedFile(format=self.format, control=self._control_totals(), warnings=warnings)
         if self.load is not None:
             item["load"] = self.load
+        if self.waives is not None:
+            item["waives"] = self.waives
         if self.kpis is not None:
             item["kpis"] = self.kpis.as_item()
         if self.reasons:

@@ -40,8 +40,8 @@ from cloud.uploads import (
 )
 from cloud.workflows import execution_name, start_execution
 from contract.items import AcceptedFile, FileFailure, FileItem, RangeItem
-from contract.limits import FAILURE_CHARACTERS, MARKER_BYTES, REASON_CHARACTERS
-from contract.subjects import is_marker, subject_of
+from contract.limits import COMPANION_BYTES, FAILURE_CHARACTERS, MARKER_BYTES, REASON_CHARACTERS
+from contract.subjects import is_marker, is_waiver, repaired_file, subject_of
 from judging.kpis import Kpis
 from judging.learned_range import LearnedRange, learned_with
 from polars.exceptions import PanicException
@@ -51,6 +51,7 @@ from reading.control import as_of_of_metadata
 from reading.markers import Listed
 from reading.rejection import Reason, RejectedError
 from reading.visible import visible
+from repairs import inspect_repair, inspect_waiver
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -165,8 +166,8 @@ def _decide(
 
 
 def _count(version: ObjectVersion, found: Inspection, on: Services) -> None:
-    """Count a file that this call has decided on; a marker has no rows."""
-    if is_marker(version.key):
+    """Count a file that this call has decided on; a marker or a waiver has no rows."""
+    if is_marker(version.key) or is_waiver(version.key):
         return
     subject, kpis = subject_of(version.key), found.kpis or Kpis()
     cents = kpis.total_cents if subject.has_money else None
@@ -187,7 +188,7 @@ def _stays(file_id: str, on: Services) -> bool:
 def _learn(version: ObjectVersion, found: Inspection, on: Services) -> None:
     """Widen the range of a prefix by an accepted file, or keep its figures aside. No file waits for it."""
     kpis = found.kpis
-    if kpis is None or found.load:
+    if kpis is None or found.load or repaired_file(version.key):
         return
 
     def with_file(item: RangeItem | None) -> RangeItem:
@@ -206,6 +207,8 @@ def _inspect(version: ObjectVersion, on: Services, head: Head | None) -> Inspect
             raise ObjectGoneError
         if is_marker(version.key):
             return _inspect_marker(version, on, head)
+        if original_id := repaired_file(version.key):
+            return _inspect_repair(version, on, head, on.ledger.find(original_id))
         return inspect_file(
             version.key,
             open_version(on.s3, version),
@@ -232,6 +235,20 @@ def _inspect_marker(version: ObjectVersion, on: Services, head: Head) -> Inspect
 
     content = open_version(on.s3, version).read(MARKER_BYTES)
     return inspect_marker(content, version.bucket, last_modified_at=head.last_modified_at, is_usable=is_usable)
+
+
+def _inspect_repair(version: ObjectVersion, on: Services, head: Head, original: FileItem | None) -> Inspection:
+    if is_waiver(version.key):
+        return inspect_waiver(open_version(on.s3, version).read(COMPANION_BYTES), original)
+    return inspect_repair(
+        version.key,
+        open_version(on.s3, version),
+        original,
+        metadata=head.metadata,
+        policy=on.settings.policy,
+        reopen=lambda: open_version(on.s3, version),
+        size=head.size,
+    )
 
 
 def _mail_rejection(item: FileItem, on: Services, claimant: str) -> None:

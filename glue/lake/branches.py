@@ -13,6 +13,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from glue.lake.positions import (
     ancestry,
@@ -26,7 +27,7 @@ from glue.lake.positions import (
     start_branch,
 )
 from glue.lake.spark import in_parallel
-from glue.lake.tables import CATALOG, total
+from glue.lake.tables import CATALOG, total, widened
 
 
 class Branches:
@@ -119,7 +120,8 @@ class Branches:
         if snapshot is not None:
             self._seen[table] = snapshot.snapshotId()
             rows = rows.option("snapshot-id", self._seen[table])
-        return rows.table(self.table(table)).select("*", place_of_row())
+        held = rows.table(self.table(table)).select("*", place_of_row())
+        return widened(held, T.StructType([*self._spark.table(self.table(table)).schema, held.schema["place"]]))
 
     def published_rows_of(
         self, table: str, keys: DataFrame, names: Iterable[str], *, between: tuple[int, int], most: int

@@ -16,8 +16,15 @@ from glue.lake.tables import conform, with_gone
 
 
 def files_and_actions(waiting: Sequence[FileItem]) -> tuple[list[FileItem], list[FileItem]]:
-    """Tell files from actions: each of these has a run of its own."""
-    return [item for item in waiting if "decides" not in item], [item for item in waiting if "decides" in item]
+    """Tell files from actions, repairs and waivers: each of these has a run of its own."""
+    found: tuple[list[FileItem], list[FileItem]] = [], []
+    for item in waiting:
+        found[has_own_run(item)].append(item)
+    return found
+
+
+def has_own_run(item: FileItem) -> bool:
+    return "decides" in item or "repairs" in item
 
 
 def undone_files(decisions: DataFrame) -> DataFrame:
@@ -32,6 +39,21 @@ def undone_files(decisions: DataFrame) -> DataFrame:
 def without(rows: DataFrame, undone: DataFrame) -> DataFrame:
     """Return the rows of files in effect."""
     return rows.join(F.broadcast(undone), on="file_id", how="left_anti")
+
+
+def in_effect(rows: DataFrame, undone: DataFrame, repairs: DataFrame) -> DataFrame:
+    """Return the rows that count: of files in effect, of repairs with their originals, and the newest one of each row.
+
+    `repairs` are all rows of the history: which repair of a row is the newest, some of them alone do not tell. Hardly a
+    file of the table has a row of a repair, and its statistics say so.
+    """
+    originals = undone.withColumnRenamed("file_id", "repairs")
+    there = without(repairs.where("repairs IS NOT NULL"), undone)
+    there = there.join(F.broadcast(originals), on="repairs", how="left_anti")
+    newest = F.max_by(F.struct("file_id", "row"), "row_order.repair").alias("newest")
+    named = there.groupBy("repairs", F.col("row_order.row").alias("of")).agg(newest).select("newest.*")
+    kept = rows.where("repairs IS NOT NULL").join(named, on=["file_id", "row"], how="left_semi").select(*rows.columns)
+    return without(rows.where("repairs IS NULL"), undone).select(*rows.columns).unionByName(kept)
 
 
 def decision_row(spark: SparkSession, decision: Decision, run_seq: int) -> DataFrame:

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
+from contract.items import FileItem
 from contract.runs import LayerTotals, PublishedRun
 from contract.subjects import REFERENCES, TRANSACTIONS
 from contract.tables import SILVER_TABLES
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
-from glue.lake.decisions import undone_files
+from glue.lake.decisions import in_effect, undone_files
+from glue.lake.repairs import has_repairs
 from glue.lake.run import Job
-from glue.lake.tables import CATALOG, columns_or_null
+from glue.lake.spark import local_rows
+from glue.lake.tables import CATALOG, widened
 
-OF_FILES = ("transaction_history", *REFERENCES)
+HISTORY_TABLE = "transaction_history"
+OF_FILES = (HISTORY_TABLE, *REFERENCES)
 """The tables of which only the rows of files in effect count."""
 
 
@@ -37,12 +43,15 @@ class SilverFeed:
         if table not in self.run["snapshots"]:
             return self.spark.table(name).limit(0)
         rows = self.spark.read.option("snapshot-id", self.run["snapshots"][table]).table(name)
-        schema = SILVER_TABLES[table].schema
-        return rows if rows.columns == list(schema) else columns_or_null(rows, schema)
+        wanted = cast(T.StructType, T._parse_datatype_string(SILVER_TABLES[table].column_list))
+        return widened(rows, wanted)
 
     def whole(self, table: str) -> DataFrame:
         """Return the rows of files in effect that were appended to a table up to the named run; all of other tables."""
         rows = self._appended(table)
+        if table == HISTORY_TABLE and has_repairs(self.run):
+            undone = [{"file_id": file_id} for file_id in self._undone]
+            return in_effect(rows, local_rows(self.spark, undone, "file_id string"), rows)
         return rows.where(~F.col("file_id").isin(*self._undone)) if table in OF_FILES and self._undone else rows
 
     def _appended(self, table: str) -> DataFrame:
@@ -71,22 +80,39 @@ class SilverFeed:
     @cached_property
     def _decided(self) -> dict[str, list[str]]:
         """Return, by the table that holds their rows, the files decided on since the run that Gold shows."""
-        if not self._has_grown("decisions"):
-            return {}
-        file_ids = [row.file_id for row in self.feed("decisions").select("file_id").distinct().collect()]
         found: dict[str, list[str]] = {}
-        for file in self.job.ledger.files(file_ids):
-            table = "transaction_history" if file["subject"] == TRANSACTIONS.name else file["subject"]
+        for file in self._decided_files:
+            table = HISTORY_TABLE if file["subject"] == TRANSACTIONS.name else file["subject"]
             found.setdefault(table, []).append(file["file_id"])
         return found
 
+    @cached_property
+    def _decided_files(self) -> list[FileItem]:
+        if not self._has_grown("decisions"):
+            return []
+        file_ids = [row.file_id for row in self.feed("decisions").select("file_id").distinct().collect()]
+        return self.job.ledger.files(file_ids)
+
+    @cached_property
+    def _repaired(self) -> list[str]:
+        """Return the files whose repairs count otherwise than in the run that Gold shows: repaired or decided since."""
+        shown = self.taken.get("silver_run_seq", 0)
+        found = [file.get("repairs", file["file_id"]) for file in self._decided_files] if has_repairs(self.run) else []
+        if self.run.get("last_repair", 0) > shown:
+            fresh = self._appended(HISTORY_TABLE).where((F.col("run_seq") > shown) & F.col("repairs").isNotNull())
+            found += [row.repairs for row in fresh.select("repairs").distinct().collect()]
+        return found
+
     def is_decided(self, table: str) -> bool:
-        """Tell whether files with rows in a table were undone or redone since the run that Gold shows."""
-        return table in self._decided
+        """Tell whether files with rows in a table were undone, redone or repaired since the run that Gold shows."""
+        return table in self._decided or (table == HISTORY_TABLE and bool(self._repaired))
 
     def decided(self, table: str) -> DataFrame:
-        """Return the rows of these files, in effect or not."""
-        return self._appended(table).where(F.col("file_id").isin(*self._decided.get(table, [])))
+        """Return the rows of these files, in effect or not; of repaired ones those of all their repairs."""
+        chosen = F.col("file_id").isin(*self._decided.get(table, []))
+        if table == HISTORY_TABLE and self._repaired:
+            chosen = chosen | F.coalesce(F.col("repairs").isin(*self._repaired), F.lit(False))
+        return self._appended(table).where(chosen)
 
     def touched(self, table: str, key: str) -> DataFrame:
         """Return the keys that rows name that are new to Gold, or whose files were decided on."""

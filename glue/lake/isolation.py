@@ -16,7 +16,7 @@ from contract.runs import RunInProgress, SuspectFiles
 from glue.lake.decisions import files_and_actions
 from glue.lake.failures import FencedOut, FileBroken, Unfinished, Withdrawn, root_cause
 from glue.lake.ledger import up_to_rows
-from glue.lake.loads import LoadRefused, with_ready_marker
+from glue.lake.loads import Refused, with_ready_marker
 from glue.lake.run import Job, process, put_passport
 
 ATTEMPTS = 3  # a file is given up once so many runs that took it failed, the last of them with no other
@@ -36,19 +36,19 @@ def process_all(job: Job, files: Sequence[FileItem], probe: Probe, *, attempts: 
             raise
         except Withdrawn as gone:
             out = gone.file_ids
-        except LoadRefused as refusal:
-            reject_load(job, refusal)
-            out = {refusal.marker_id}
+        except Refused as refusal:
+            reject(job, refusal)
+            out = {refusal.file_id}
         except Exception as error:
             out = fail_broken(job, left, error, probe, attempts)
         left = [file for file in left if file["file_id"] not in out]
     return job.ledger.abandon()
 
 
-def reject_load(job: Job, refusal: LoadRefused) -> None:
-    job.ledger.reject(refusal.marker_id, [refusal.reason])
-    put_passport(job, job.ledger.files([refusal.marker_id])[0])
-    job.step("load_refused", file_id=refusal.marker_id, **refusal.reason)
+def reject(job: Job, refusal: Refused) -> None:
+    job.ledger.reject(refusal.file_id, [refusal.reason])
+    put_passport(job, job.ledger.files([refusal.file_id])[0])
+    job.step("refused", file_id=refusal.file_id, **refusal.reason)
 
 
 def fail_broken(job: Job, files: Sequence[FileItem], error: Exception, probe: Probe, attempts: int) -> set[str]:
@@ -106,7 +106,7 @@ def take_fresh(job: Job, held: set[str], probe: Probe) -> None:
     """Process the files that have waited longest, as many as a run takes; then the job's own, if it is left.
 
     So nothing is overtaken for long, for every job takes what is oldest; and an execution that starts a job sees its
-    file taken. Actions have a run each.
+    file taken. Actions and repairs have a run each.
     """
     own_id = job.arguments.file_id
     waiting, actions = files_and_actions(fresh_files(job, held))

@@ -23,6 +23,7 @@ from contract.items import (
     GoldOfFile,
     LayerName,
     RejectionReason,
+    RepairsOfFile,
     SilverOfFile,
     StatusName,
 )
@@ -243,8 +244,16 @@ class Ledger:
             if not is_refused(error):
                 raise
 
+    def note_repairs(self, file_id: str, found: RepairsOfFile) -> None:
+        """Keep what became of a file's quarantined rows; doing it twice does nothing."""
+        self._table.update_item(
+            Key={"file_id": file_id},
+            UpdateExpression="SET repaired = :found",
+            ExpressionAttributeValues={":found": cast(dict[str, Any], found)},
+        )
+
     def reject(self, file_id: str, reasons: list[RejectionReason]) -> None:
-        """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
+        """Reject a file that was accepted and is not in Silver: a declared reload, a repair or a waiver."""
         at, found = now_text(), self.files([file_id])
         change = [{"status": "rejected", "at": at}]
         # Its workflow, if it has one, mails it: the function, should its event come again, need not.

@@ -18,12 +18,12 @@ from glue.lake.failures import FileBroken
 from glue.lake.ledger import Ledger, up_to_rows
 
 
-class LoadRefused(Exception):  # noqa: N818 - a decision, not an error of the program
-    """A reload would delete more than the stack allows, or lists a file that was rejected."""
+class Refused(Exception):  # noqa: N818 - a decision, not an error of the program
+    """A reload that would delete too much, or lists a file that was rejected; a repair of what is not in quarantine."""
 
-    def __init__(self, marker_id: str, reason: str, code: str = "would_delete") -> None:
+    def __init__(self, file_id: str, reason: str, code: str = "would_delete") -> None:
         super().__init__(reason)
-        self.marker_id = marker_id
+        self.file_id = file_id
         self.reason: RejectionReason = {"code": code, "text": reason}
 
 
@@ -88,6 +88,11 @@ class Reload:
         """Return the file that takes away the keys which nothing names any more."""
         return self.owner_id
 
+    @property
+    def load_starts(self) -> dict[str, str]:
+        """Return where the files begin that the run reads."""
+        return self.starts
+
 
 @dataclass(frozen=True)
 class Action:
@@ -129,8 +134,12 @@ def starts_of(markers: Iterable[FileItem]) -> dict[str, str]:
 def with_ready_marker(ledger: Ledger, files: Sequence[FileItem], run_rows: int) -> list[FileItem]:
     """Return the files of the next run: all but the markers, and the oldest marker whose files are all there.
 
-    Listed files that the index of waiting files does not show yet come along, as far as the rows of a run allow.
+    Listed files that the index of waiting files does not show yet come along, as far as the rows of a run allow. A
+    repair comes once its original is in Silver.
     """
+    originals = ledger.files(file["repairs"] for file in files if "repairs" in file)
+    known = {file["file_id"] for file in originals if file["status"] in IN_SILVER}
+    files = [file for file in files if "repairs" not in file or file["repairs"] in known]
     markers = [file for file in files if file["subject"] == "load"]
     others = {file["file_id"]: file for file in files if file["subject"] != "load"}
     for marker in markers:
@@ -151,7 +160,7 @@ def refuse_broken(marker: FileItem, listed: Iterable[FileItem]) -> None:
         is_failed = file["status"] == "accepted" and "failed" in file
         if file["status"] == "rejected" or is_failed:
             reason = f"The reload lists {file['key']}, which {'failed' if is_failed else 'was rejected'}."
-            raise LoadRefused(marker["file_id"], reason, "load_file_missing")
+            raise Refused(marker["file_id"], reason, "load_file_missing")
 
 
 def loads_after(ledger: Ledger, files: Sequence[FileItem], before: Loads) -> Loads:
@@ -193,7 +202,7 @@ def action_of(ledger: Ledger, item: FileItem, before: Loads) -> Action:
 def limit_missing(reload: Reload, missing_rows: int, living: int, maximum_share: Decimal) -> None:
     """Refuse a reload that would delete too large a share of the living rows."""
     if missing_rows > maximum_share * living:
-        raise LoadRefused(
+        raise Refused(
             reload.owner_id,
             f"The reload would delete {missing_rows:,} rows of {living:,} "
             f"({100 * Decimal(missing_rows) / living:.1f} %), the maximum is {100 * maximum_share:f} %.",

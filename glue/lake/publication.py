@@ -33,7 +33,7 @@ def of_run(job: Job, intent: RunIntent, report: GoldReport) -> GoldOfFile:
 
 
 def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
-    """Mark files and actions as published; leave their passports in the lake, and those of files decided on.
+    """Mark files and actions as published; leave their passports in the lake, and those of files that they change.
 
     Files that were not published before are counted.
     """
@@ -41,8 +41,9 @@ def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
     def mark(published_id: str) -> list[FileItem]:
         is_moved = job.ledger.advance(published_id, status="published", waiting_for=None, found=run)
         (item,) = job.ledger.files([published_id])
-        decided = [item["decides"]["file_id"]] if "decides" in item else []
-        for each in [item, *job.ledger.files(decided)]:
+        decided = job.ledger.files([item["decides"]["file_id"]] if "decides" in item else [])
+        repaired = job.ledger.files(each["repairs"] for each in (item, *decided) if "repairs" in each)
+        for each in (item, *decided, *repaired):
             put_passport(job, each)
         return [item] if is_moved and not decided else []
 

@@ -131,6 +131,15 @@ def missing_columns(held: T.DataType, wanted: T.DataType, within: str = "") -> I
                 yield from missing_columns(held[column.name].dataType, column.dataType, f"{path}.")
 
 
+def widened(rows: DataFrame, wanted: T.StructType) -> DataFrame:
+    """Return rows with the columns and fields that they lack, null: those of a snapshot from before these came."""
+    for path, sql_type in missing_columns(rows.schema, wanted):
+        column, _, within = path.partition(".")
+        nothing = F.lit(None).cast(sql_type)
+        rows = rows.withColumn(column, F.col(column).withField(within, nothing) if within else nothing)
+    return rows.select(*wanted.names)
+
+
 def total(amount: str) -> Column:
     """Return the exact sum of a money column, 0 for no rows."""
     return F.coalesce(F.sum(F.col(amount).cast(TOTAL)), F.lit(Decimal(0))).cast(TOTAL)

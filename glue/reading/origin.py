@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from contract.items import FileItem
-from contract.subjects import SUBJECTS
+from contract.subjects import REPAIR, SUBJECTS, Subject
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -26,9 +26,14 @@ LAYOUT = (
 )
 
 
-def texts_of(subject: str) -> tuple[str, ...]:
-    """Return the columns that are read of a subject's files, as text."""
-    return tuple(SUBJECTS[subject].known)
+def read_as(file: FileItem) -> Subject:
+    """Return what a file is read as: a repair has a column more than others of its subject."""
+    return REPAIR if "repairs" in file else SUBJECTS[file["subject"]]
+
+
+def texts_of(file: FileItem) -> tuple[str, ...]:
+    """Return the columns that are read of a file, as text."""
+    return tuple(read_as(file).known)
 
 
 def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def plain_decimal(value: Column, kind: T.DecimalType) -> Column:
 
 def known_places(file: FileItem) -> dict[str, int]:
     """Return where a file has the columns that are read of it."""
-    names = texts_of(file["subject"])
+    names = texts_of(file)
     return {name: place for name, place in file["format"]["places"].items() if name in names}
 
 
@@ -75,7 +75,7 @@ def parquet_fields(spark: SparkSession, path: str, places: Iterable[int]) -> T.S
 
 def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
     """Return the rows of Parquet files that all have the same columns and types, in the form of `read_csv`."""
-    names, places = texts_of(files[0]["subject"]), known_places(files[0])
+    names, places = texts_of(files[0]), known_places(files[0])
     fields = parquet_fields(spark, staging.path(files[0]), places.values())
     source = spark.read.schema(fields).parquet(*[staging.path(file) for file in files])
     found = dict(zip(places, fields, strict=True))

@@ -131,7 +131,7 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
 
     `broken` is the rule of structure that the record breaks, or null.
     """
-    texts, delimiter = texts_of(files[0]["subject"]), files[0]["format"].get("delimiter", COMMA)
+    texts, delimiter = texts_of(files[0]), files[0]["format"].get("delimiter", COMMA)
     lines, most_untidy = read_lines(spark, files, staging, texts)
     below = lines.where("line > header_line")
     if any("trailer_line" in file["format"] for file in files):

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 from contract.items import FileItem
 from contract.kinds import INSTANT, WITH_DECIMAL_SIGN
-from contract.subjects import SUBJECTS
 from contract.writing import DAY_FIRST, DAY_FIRST_START
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from glue.reading.card_numbers import with_masked
+from glue.reading.origin import read_as
 
 
 def without_blanks(text: Column) -> Column:
@@ -53,7 +53,7 @@ def with_texts(
     `written` are those that are text in the files: numbers and instants of Parquet are not written in any way.
     Spark computes an expression anew wherever another one names it, unless it is a column of an earlier step.
     """
-    subject = SUBJECTS[files[0]["subject"]]
+    subject = read_as(files[0])
     kinds = {name: subject.known[name].kind for name in written}
     steps: list[tuple[Callable[[Column], Column], Iterable[str]]] = [
         (without_blanks, values),

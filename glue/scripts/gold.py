@@ -16,7 +16,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -39,6 +39,22 @@ MONEY = "decimal(18,2)"
 EFFECT = "decimal(19,2)"
 """New minus before may need a digit more than either."""
 TOTAL = "decimal(38,2)"
+REPAIR_FIELDS: Mapping[str, str] = {
+    "file_id": "string",
+    "instant": "timestamp",
+    "object_key": "string",
+    "sequencer": "string",
+    "version_id": "string",
+    "row": "bigint",
+}
+"""The order of a repair's own object and row; before it the file that it repairs, which is the same for all rivals."""
+
+
+def struct_of(fields: Mapping[str, str]) -> str:
+    """Return the type of a struct with these fields."""
+    return "struct<" + ", ".join(f"{name}: {sql_type}" for name, sql_type in fields.items()) + ">"
+
+
 ORDER_FIELDS: Mapping[str, str] = {
     "position": "timestamp",
     "phase": "int",
@@ -47,14 +63,8 @@ ORDER_FIELDS: Mapping[str, str] = {
     "sequencer": "string",
     "version_id": "string",
     "row": "bigint",
+    "repair": struct_of(REPAIR_FIELDS),
 }
-
-
-def struct_of(fields: Mapping[str, str]) -> str:
-    """Return the type of a struct with these fields."""
-    return "struct<" + ", ".join(f"{name}: {sql_type}" for name, sql_type in fields.items()) + ">"
-
-
 ROW_ORDER = struct_of(ORDER_FIELDS)
 """The order of a row (section 4 of the data contract), compared field by field from the left."""
 
@@ -111,8 +121,8 @@ CARD_NUMBER_RUN = 200
 """A longer run is nothing that a person writes: it is masked without a look at what is in it."""
 DATE_AHEAD = r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 """How the digits of a timestamp begin, and those of no card: no issuer has these numbers."""
-GIVEN_NAME = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|tid-[0-9]+"
-"""What programs call files by: a UUID, and the id of a transaction of Databricks."""
+GIVEN_NAME = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|tid-[0-9]+|[0-9a-f]{64}"
+"""What programs call files by: a UUID, the id of a transaction of Databricks, and a SHA-256, as the ledger has."""
 SECURITY_CODE_FORM = r"[0-9]{3,4}(?:\.0)?"
 
 CSV_FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",]*)'
@@ -396,6 +406,11 @@ TRANSACTION_COLUMNS = (
     SourceColumn("mcc", MCC, "The merchant category code, a row of `mcc_codes`."),
     SourceColumn("errors", NAMES, "What went wrong at the terminal."),
 )
+REPAIRED_ROW = SourceColumn(
+    *("repaired_row", INTEGER, "The number of the quarantined row that a row of a repair stands for."),
+    aliases=("row",),
+    required=True,
+)
 SECURITY_CODE_NAMES = ("cvc", "cvv2", "cvc2", "security_code", "card_security_code")
 CARD_COLUMNS = (
     SourceColumn("card_id", INTEGER, "The card's key.", aliases=("id",), required=True),
@@ -554,6 +569,9 @@ TRANSACTIONS = Subject(
     has_money=True,
 )
 
+REPAIR = replace(TRANSACTIONS, columns=(*TRANSACTIONS.columns, REPAIRED_ROW))
+"""What a repair is read as: rows of transactions, each with the number of the row that it repairs."""
+
 
 def reference_subject(name: str, description: str, columns: tuple[SourceColumn, ...], first: int) -> Subject:
     """Return the subject of a reference table, whose first version had the first so many of its columns."""
@@ -574,10 +592,18 @@ SUBJECTS: Mapping[str, Subject] = {TRANSACTIONS.name: TRANSACTIONS, **REFERENCES
 LOAD = "load"
 """The subject of a marker, which has no columns."""
 MARKER_NAME = "_load.json"
+WAIVER = "waiver"
+"""The subject of an object that closes quarantined rows of a file without values for them."""
+REPAIRS_FOLDER = f"{TRANSACTIONS.name}/repairs/"
+"""Below it each file that is repaired has a folder, which is called by its file id."""
+WAIVER_ENDING = ".waiver.json"
+_REPAIR = re.compile(rf"{REPAIRS_FOLDER}([0-9a-f]{{64}})/[^/]+(?:\.csv|{re.escape(WAIVER_ENDING)})")
 
 
 def subject_of(key: str) -> Subject:
-    """Return the subject of a data file, told by the first folder of its key."""
+    """Return the subject of a data file, told by the first folder of its key; of a repair what it is read as."""
+    if repaired_file(key) is not None:
+        return REPAIR
     return SUBJECTS.get(key.partition("/")[0], TRANSACTIONS)
 
 
@@ -585,6 +611,17 @@ def is_marker(key: str) -> bool:
     """Return whether an object declares a reload instead of holding data."""
     first, _, rest = key.partition("/")
     return first == TRANSACTIONS.name and rest.rpartition("/")[2] == MARKER_NAME
+
+
+def repaired_file(key: str) -> str | None:
+    """Return the id of the file whose quarantined rows an object repairs or waives; None of any other object."""
+    found = _REPAIR.fullmatch(key)
+    return found[1] if found else None
+
+
+def is_waiver(key: str) -> bool:
+    """Return whether an object waives a rule for a file instead of holding data."""
+    return repaired_file(key) is not None and key.endswith(WAIVER_ENDING)
 
 
 # From functions/kpi/contract/dimensions.py
@@ -917,6 +954,22 @@ class DeclaredLoad(TypedDict):
     files: Annotated[list[str], "file ids"]
 
 
+class Waiver(TypedDict):
+    """What a waiver says: rows of its file that break a rule need no repair."""
+
+    rule: str
+    who: str
+    reason: str
+
+
+class RepairsOfFile(TypedDict):
+    """What became of a file's quarantined rows; those that are neither repaired nor waived are open."""
+
+    by: Annotated[list[str], "file ids of the repairs and waivers that Silver has taken, in effect or not"]
+    repaired: int
+    waived: int
+
+
 class FileKpis(TypedDict):
     """The figures of a file."""
 
@@ -973,8 +1026,8 @@ class SilverOfFile(TypedDict):
     outcomes: Annotated[dict[str, int], "all seven"]
     amounts: Annotated[dict[str, str], "sum of the rows' amounts per outcome that occurs"]
     effect_amount: str
-    missing: NotRequired[Annotated[int, "markers: living keys that the reload deleted"]]
-    moved: NotRequired[Annotated[int, "markers: keys whose value another row of the load now gives"]]
+    missing: NotRequired[Annotated[int, "markers and repairs: living keys that they deleted, as nothing names them"]]
+    moved: NotRequired[Annotated[int, "markers and repairs: keys whose value another row now gives"]]
     settled: NotRequired[
         Annotated[
             dict[str, int],
@@ -1056,7 +1109,8 @@ class FileItem(TypedDict):
     ]
     kind: Annotated[Literal["file", "action"], "`file`, `action`"]
     subject: Annotated[
-        str, "`transactions`, `cards`, `users`, `mcc_codes`, `load` for a marker; `undo` or `redo` for an action"
+        str,
+        "`transactions`, `cards`, `users`, `mcc_codes`, `load` for a marker, `waiver`; `undo` or `redo` for an action",
     ]
     bucket: Annotated[str, "of the object"]
     key: Annotated[str, "of the object"]
@@ -1071,6 +1125,9 @@ class FileItem(TypedDict):
     in_effect: Annotated[bool, "false until accepted, then true, unless the newest decision says otherwise"]
     decisions: NotRequired[Annotated[list[DecisionOfFile], "each undo and redo of the file, in order"]]
     decides: NotRequired[Annotated[Decision, "actions only"]]
+    repairs: NotRequired[Annotated[str, "repairs and waivers only: the file whose rows they close"]]
+    waives: NotRequired[Annotated[Waiver, "waivers only"]]
+    repaired: NotRequired[Annotated[RepairsOfFile, "only once a repair or a waiver of its rows was taken"]]
     waiting_for: NotRequired[
         Annotated[
             LayerName,
@@ -1112,6 +1169,7 @@ class InspectedFile(TypedDict):
     control: ControlTotals
     warnings: list[str]
     load: NotRequired[DeclaredLoad]
+    waives: NotRequired[Waiver]
     kpis: NotRequired[FileKpis]
     reasons: NotRequired[list[RejectionReason]]
 
@@ -1202,6 +1260,7 @@ class PublishedRun(TypedDict):
     incomplete_loads: NotRequired[
         Annotated[dict[str, str], "Silver: the same of markers that are undone, or list a file that is"]
     ]
+    last_repair: NotRequired[Annotated[int, "Silver: the last run that took a repair, absent when none"]]
     silver_run_seq: NotRequired[Annotated[int, "Gold: the Silver run that it shows"]]
     silver_snapshots: NotRequired[Annotated[dict[str, int], "Gold: of that Silver run"]]
     silver_report_sha256: NotRequired[Annotated[str, "Gold: of that Silver run"]]
@@ -1299,6 +1358,7 @@ class FileReport(TypedDict):
     moved: NotRequired[int]
     settled: NotRequired[dict[str, int]]
     decides: NotRequired[Decision]
+    repairs: NotRequired[Annotated[dict[str, RepairsOfFile], "file id → its quarantined rows after the run"]]
 
 
 class LayerTotals(TypedDict):
@@ -1309,6 +1369,7 @@ class LayerTotals(TypedDict):
     floor: NotRequired[str]
     loads: NotRequired[dict[str, str]]
     incomplete_loads: NotRequired[dict[str, str]]
+    last_repair: NotRequired[int]
     silver_run_seq: NotRequired[int]
     silver_snapshots: NotRequired[dict[str, int]]
     silver_report_sha256: NotRequired[str]
@@ -1458,7 +1519,15 @@ IMAGE = TRANSACTIONS.image
 VALUES = TRANSACTIONS.values
 WRITER = {"file_id": "string", "row": "bigint"}
 STATE = {**IMAGE, "content_hash": "bigint", "row_order": ROW_ORDER, **WRITER}
-HISTORY = {**STATE, "op": "string", "line": "bigint", "outcome": "string", "effect_amount": EFFECT, "run_seq": "bigint"}
+HISTORY = {
+    **STATE,
+    "op": "string",
+    "line": "bigint",
+    "outcome": "string",
+    "effect_amount": EFFECT,
+    "run_seq": "bigint",
+    "repairs": "string",
+}
 BEFORE_AFTER = struct_of(VALUES)
 EFFECTS = {
     "run_seq": "bigint",
@@ -1619,7 +1688,7 @@ TABLE_COLUMNS: Mapping[str, str] = {
     "outcome": "What became of the row in the run that took it.",
     "effect_amount": "By how much the run changed the money of the key: new minus before.",
     "run_seq": "The run that wrote the row.",
-    "cause": "Why the key changed: `file`, `load`, `undo` or `redo`.",
+    "cause": "Why the key changed: `file`, `load`, `undo`, `redo` or `repair`.",
     "before": "The image before the run without the key; null where the key was not there.",
     "after": "The image after the run without the key; null where it is deleted.",
     "in_effect": "Whether the file is in effect from then on: `false` of an undo, `true` of a redo.",
@@ -1628,7 +1697,13 @@ TABLE_COLUMNS: Mapping[str, str] = {
     "reason": "Why; may be empty.",
     "raw": "The record's text (section 2), of Parquet a JSON object of its known columns.",
     "rules": "The names of all broken rules, in the order of section 3.1.",
-    "repaired_by": "Reserved for the file that repairs the row.",
+    "repaired_by": (
+        "The newest repair in effect that names the row, else the newest waiver in effect of one of its rules; null of "
+        "an open row."
+    ),
+    "repairs": (
+        "Of a row of a repair the file of the row that it repairs, whose number there is `row_order.row`; else null."
+    ),
     "card_key": "Key of the version in `dim_card`; 0 is `unknown`.",
     "client_key": "Key of the version in `dim_client`, in an aggregate of the client's first version; 0 is `unknown`.",
     "date_key": "The day as the number `yyyymmdd`; 0 is unknown.",
@@ -1797,6 +1872,7 @@ CAUSES: Mapping[str, str] = {
     "load": "the reload that a marker declares",
     "undo": "a file that an operator has undone",
     "redo": "an undone file that is in effect again",
+    "repair": "a repair of quarantined rows",
 }
 """Why a key changed, as `transaction_effects` tells it."""
 
@@ -1879,6 +1955,13 @@ REASON_CODES: Mapping[str, str] = {
     ),
     "unreadable_load": "a marker is not JSON, or not of the form of section 9",
     "load_file_missing": "a marker lists an object version that is not in Bronze, that was rejected, or that failed",
+    "unknown_original": "a repair or a waiver is of a file that was not accepted, or that cannot be repaired",
+    "broken_repair": "a row of a repair breaks a rule: a repair is taken whole or not at all",
+    "unreadable_waiver": "a waiver is not JSON, or not of the form of section 11",
+    "not_in_quarantine": (
+        "a repair names a row twice, or one that is not in quarantine; or a waiver a rule that no row of its file "
+        "breaks; Silver decides this"
+    ),
     "would_delete": (
         "a reload would delete a larger share of the living rows than the parameter `MaximumMissingShare`; Silver "
         "decides this"
@@ -2364,6 +2447,15 @@ def missing_columns(held: T.DataType, wanted: T.DataType, within: str = "") -> I
                 yield from missing_columns(held[column.name].dataType, column.dataType, f"{path}.")
 
 
+def widened(rows: DataFrame, wanted: T.StructType) -> DataFrame:
+    """Return rows with the columns and fields that they lack, null: those of a snapshot from before these came."""
+    for path, sql_type in missing_columns(rows.schema, wanted):
+        column, _, within = path.partition(".")
+        nothing = F.lit(None).cast(sql_type)
+        rows = rows.withColumn(column, F.col(column).withField(within, nothing) if within else nothing)
+    return rows.select(*wanted.names)
+
+
 def total(amount: str) -> Column:
     """Return the exact sum of a money column, 0 for no rows."""
     return F.coalesce(F.sum(F.col(amount).cast(TOTAL)), F.lit(Decimal(0))).cast(TOTAL)
@@ -2467,7 +2559,8 @@ class Branches:
         if snapshot is not None:
             self._seen[table] = snapshot.snapshotId()
             rows = rows.option("snapshot-id", self._seen[table])
-        return rows.table(self.table(table)).select("*", place_of_row())
+        held = rows.table(self.table(table)).select("*", place_of_row())
+        return widened(held, T.StructType([*self._spark.table(self.table(table)).schema, held.schema["place"]]))
 
     def published_rows_of(
         self, table: str, keys: DataFrame, names: Iterable[str], *, between: tuple[int, int], most: int
@@ -2915,8 +3008,15 @@ def _of_closed_month(moved: MonthMoved) -> str:
 
 
 def files_and_actions(waiting: Sequence[FileItem]) -> tuple[list[FileItem], list[FileItem]]:
-    """Tell files from actions: each of these has a run of its own."""
-    return [item for item in waiting if "decides" not in item], [item for item in waiting if "decides" in item]
+    """Tell files from actions, repairs and waivers: each of these has a run of its own."""
+    found: tuple[list[FileItem], list[FileItem]] = [], []
+    for item in waiting:
+        found[has_own_run(item)].append(item)
+    return found
+
+
+def has_own_run(item: FileItem) -> bool:
+    return "decides" in item or "repairs" in item
 
 
 def undone_files(decisions: DataFrame) -> DataFrame:
@@ -2931,6 +3031,21 @@ def undone_files(decisions: DataFrame) -> DataFrame:
 def without(rows: DataFrame, undone: DataFrame) -> DataFrame:
     """Return the rows of files in effect."""
     return rows.join(F.broadcast(undone), on="file_id", how="left_anti")
+
+
+def in_effect(rows: DataFrame, undone: DataFrame, repairs: DataFrame) -> DataFrame:
+    """Return the rows that count: of files in effect, of repairs with their originals, and the newest one of each row.
+
+    `repairs` are all rows of the history: which repair of a row is the newest, some of them alone do not tell. Hardly a
+    file of the table has a row of a repair, and its statistics say so.
+    """
+    originals = undone.withColumnRenamed("file_id", "repairs")
+    there = without(repairs.where("repairs IS NOT NULL"), undone)
+    there = there.join(F.broadcast(originals), on="repairs", how="left_anti")
+    newest = F.max_by(F.struct("file_id", "row"), "row_order.repair").alias("newest")
+    named = there.groupBy("repairs", F.col("row_order.row").alias("of")).agg(newest).select("newest.*")
+    kept = rows.where("repairs IS NOT NULL").join(named, on=["file_id", "row"], how="left_semi").select(*rows.columns)
+    return without(rows.where("repairs IS NULL"), undone).select(*rows.columns).unionByName(kept)
 
 
 def decision_row(spark: SparkSession, decision: Decision, run_seq: int) -> DataFrame:
@@ -2972,6 +3087,680 @@ def settle_members(
     branches.merge(table, source, on=f"t.{own} = s.{own}", clauses=with_gone(schema))
 
 
+# From glue/lake/ledger.py
+
+
+def instant_text(instant: datetime) -> str:
+    """Return a UTC instant in the ledger's form, which sorts as text."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def now_text() -> str:
+    return instant_text(datetime.now(UTC))
+
+
+def plain(value: Any) -> Any:
+    """Return a DynamoDB value with numbers as `int`: the ledger holds counts as numbers and money as text."""
+    if isinstance(value, Decimal):
+        return int(value)
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return value
+
+
+def is_refused(error: ClientError) -> bool:
+    """Tell whether a conditional write failed because its condition does not hold."""
+    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+
+
+def up_to_rows(files: Iterable[FileItem], rows: int) -> list[FileItem]:
+    """Return files from the first on, as many as have so many rows together; the first with rows in any case."""
+    taken, held = [], 0
+    for file in files:
+        of_file = file["kpis"]["row_count"]
+        if held and held + of_file > rows:
+            break
+        taken.append(file)
+        held += of_file
+    return taken
+
+
+class Ledger:
+    """The ledger table, seen from one layer."""
+
+    def __init__(self, table_name: str, layer: LayerName) -> None:
+        self.layer = layer
+        self._layer_key = {"file_id": f"layer#{layer}"}
+        self._breaker_key = {"file_id": f"breaker#{layer}"}
+        self._resource = boto3.resource("dynamodb")
+        self._table = self._resource.Table(table_name)
+        self._token: str | None = None  # of the run that this process has begun last
+        self._has_succeeded = False  # this process, in a run at least
+
+    def state(self, layer: LayerName | None = None) -> LayerItem:
+        """Return a layer's item, read consistently; an empty layer has run 0."""
+        file_id = f"layer#{layer or self.layer}"
+        item = self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item", {})
+        return cast(LayerItem, {"file_id": file_id, "kind": "layer", "run_seq": 0, **plain(item)})
+
+    def files(self, file_ids: Iterable[str]) -> list[FileItem]:
+        """Return the items of these files, read consistently, in the order given."""
+
+        def read(file_id: str) -> FileItem | None:
+            item = self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item")
+            return cast(FileItem, plain(item)) if item else None
+
+        with ThreadPoolExecutor(16) as pool:
+            return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
+
+    def closings(self, months: Iterable[str]) -> list[ClosedItem]:
+        """Return the items of those of some months that are closed, read consistently."""
+        item = self._table.get_item(Key={"file_id": CLOSED_MONTHS}, ConsistentRead=True).get("Item", {})
+        closed = cast(set[str], item.get("months", set())).intersection(months)
+        return cast(list[ClosedItem], self.files(f"{CLOSED}{month}" for month in sorted(closed)))
+
+    def waiting(self, also: str | None) -> list[FileItem]:
+        """Return the files that wait for this layer, those first that have waited longest.
+
+        The index lags behind the table, so each item is read again, and `also` (the file of the execution that
+        started this job) is looked up even when the index does not know it yet.
+        """
+        mine = Key("waiting_for").eq(self.layer)
+        page = self._table.query(IndexName="waiting", KeyConditionExpression=mine)
+        file_ids = [str(item["file_id"]) for item in page["Items"]]
+        while "LastEvaluatedKey" in page and len(file_ids) < RUN_FILES:
+            after = page["LastEvaluatedKey"]
+            page = self._table.query(IndexName="waiting", KeyConditionExpression=mine, ExclusiveStartKey=after)
+            file_ids += [str(item["file_id"]) for item in page["Items"]]
+        file_ids = ([also] if also else []) + file_ids[: RUN_FILES - 1]
+        waiting = [item for item in self.files(file_ids) if item.get("waiting_for") == self.layer]
+        return sorted(waiting, key=lambda item: (item.get("waiting_since", ""), item["file_id"]))
+
+    def begin(self, run: RunInProgress, *, after: int) -> None:
+        """Record the run in progress; `after` is the number of the last committed run."""
+        self._conditional(
+            "SET kind = :kind, in_progress = :run, run_seq = if_not_exists(run_seq, :zero)",
+            "attribute_not_exists(intent) AND (attribute_not_exists(run_seq) OR run_seq = :after)",
+            {":kind": "layer", ":run": run, ":zero": 0, ":after": after},
+        )
+        self._token = run["token"]
+
+    def commit(self, intent: RunIntent, *, token: str) -> None:
+        """Put the one intent item: the commit point, and with it the head of the chain of evidence.
+
+        Fails when another run has begun since.
+        """
+        self._conditional(
+            "SET intent = :intent, run_seq = :run_seq, head = :head",
+            Attr("intent").not_exists() & Attr("in_progress.token").eq(token),
+            {":intent": intent, ":run_seq": intent["run_seq"], ":head": intent["head"]},
+        )
+
+    def finish(self, published: PublishedRun) -> None:
+        """Clear the intent once all its tables and files are published."""
+        self._conditional(
+            "SET published = :published REMOVE intent, in_progress",
+            "intent.run_seq = :run_seq",
+            {":published": published, ":run_seq": published["run_seq"]},
+        )
+
+    def abandon(self) -> None:
+        """Forget a run in progress that has nothing to commit."""
+        self._table.update_item(Key=self._layer_key, UpdateExpression="REMOVE in_progress")
+
+    def set_aside(self, failed: RunInProgress, suspects: list[SuspectFiles]) -> None:
+        """Forget a run in progress that was seen to fail; its files are among the suspects."""
+        self._conditional(
+            "SET suspects = :suspects REMOVE in_progress",
+            Attr("intent").not_exists() & Attr("in_progress.token").eq(failed["token"]),
+            {":suspects": suspects},
+        )
+
+    def keep_suspects(self, suspects: list[SuspectFiles]) -> None:
+        """Note which suspects are left, once the others were taken again."""
+        self._table.update_item(
+            Key=self._layer_key,
+            UpdateExpression="SET suspects = :suspects",
+            ExpressionAttributeValues={":suspects": cast(Any, suspects)},
+        )
+
+    def count_start(self, start: str) -> None:
+        """Count a start of this layer's job until one succeeds: after three, the workflow starts no more.
+
+        While the breaker is open, nothing is left to count for.
+        """
+        try:
+            self._table.update_item(
+                Key=self._breaker_key,
+                UpdateExpression="SET kind = :kind ADD starts :start",
+                ConditionExpression="attribute_not_exists(prober)",
+                ExpressionAttributeValues={":kind": "breaker", ":start": {start}},
+            )
+        except ClientError as error:
+            if not is_refused(error):
+                raise
+
+    def count_success(self) -> None:
+        """Forget what has failed, and close the breaker: the layer's job works. Once a process is enough."""
+        if not self._has_succeeded:
+            self._table.update_item(
+                Key=self._breaker_key,
+                UpdateExpression="SET kind = :kind, succeeded_at = :now REMOVE starts, failures, opened_at, prober",
+                ExpressionAttributeValues={":kind": "breaker", ":now": now_text()},
+            )
+        self._has_succeeded = True
+
+    def advance(
+        self, file_id: str, *, status: StatusName, waiting_for: LayerName | None, found: SilverOfFile | GoldOfFile
+    ) -> bool:
+        """Move one file to `status` with what this layer found; moving it there twice does nothing, and tells so."""
+        at = now_text()
+        wait = "waiting_for = :next, waiting_since = :at, " if waiting_for else ""
+        values: dict[str, Any] = {":status": status, ":found": found, ":change": [{"status": status, "at": at}]}
+        values |= {":next": waiting_for, ":at": at} if waiting_for else {}
+        before = "accepted" if status == "in_silver" else "in_silver"
+        try:
+            self._table.update_item(
+                Key={"file_id": file_id},
+                UpdateExpression=(
+                    f"SET {wait}#status = :status, {self.layer} = :found, changes = list_append(changes, :change)"
+                    " REMOVE failed, last_error" + ("" if waiting_for else ", waiting_for, waiting_since")
+                ),
+                ConditionExpression="#status = :before",
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues={**values, ":before": before},
+            )
+        except ClientError as error:
+            if not is_refused(error):
+                raise
+            return False
+        return True
+
+    def decide(self, action_id: str, decision: Decision, *, run_seq: int) -> None:
+        """Set whether a file is in effect, and keep who decided it; doing it twice does nothing."""
+        said: DecisionOfFile = {
+            "action": action_id,
+            "in_effect": decision["in_effect"],
+            "who": decision["who"],
+            "at": decision["at"],
+            "reason": decision["reason"],
+            "run_seq": run_seq,
+        }
+        number, held = decision["number"], Attr("decisions")
+        try:
+            self._table.update_item(
+                Key={"file_id": decision["file_id"]},
+                UpdateExpression="SET in_effect = :is, decisions = list_append(if_not_exists(decisions, :none), :said)",
+                ConditionExpression=held.size().eq(number) if number else held.not_exists(),
+                ExpressionAttributeValues={":is": decision["in_effect"], ":none": [], ":said": [said]},
+            )
+        except ClientError as error:
+            if not is_refused(error):
+                raise
+
+    def note_repairs(self, file_id: str, found: RepairsOfFile) -> None:
+        """Keep what became of a file's quarantined rows; doing it twice does nothing."""
+        self._table.update_item(
+            Key={"file_id": file_id},
+            UpdateExpression="SET repaired = :found",
+            ExpressionAttributeValues={":found": cast(dict[str, Any], found)},
+        )
+
+    def reject(self, file_id: str, reasons: list[RejectionReason]) -> None:
+        """Reject a file that was accepted and is not in Silver: a declared reload, a repair or a waiver."""
+        at, found = now_text(), self.files([file_id])
+        change = [{"status": "rejected", "at": at}]
+        # Its workflow, if it has one, mails it: the function, should its event come again, need not.
+        mail: dict[str, Any] = {":mail": {"sent_at": at}} if found and "execution_arn" in found[0] else {}
+        self._table.update_item(
+            Key={"file_id": file_id},
+            UpdateExpression=(
+                "SET #status = :rejected, in_effect = :no, reasons = :reasons, "
+                + ("rejection_mail = :mail, " if mail else "")
+                + "changes = list_append(changes, :change) REMOVE waiting_for, waiting_since"
+            ),
+            ConditionExpression="#status = :accepted",
+            ExpressionAttributeNames={"#status": "status"},
+            ExpressionAttributeValues={
+                ":rejected": "rejected",
+                ":accepted": "accepted",
+                ":no": False,
+                ":reasons": reasons,
+                ":change": change,
+                **mail,
+            },
+        )
+
+    def fail(self, file_id: str, reason: str, *, attempts: int = 1) -> None:
+        """Take a file out of the queue until it is resumed, and say why; one that waits here no more stays as it is.
+
+        `attempts` counts the runs that took it. What is committed is published, and what another run has taken is that
+        run's to judge.
+        """
+        state = self.state()
+        if "intent" in state or self._token not in (None, state.get("in_progress", {}).get("token")):
+            raise FencedOut(f"a run that is committed, or another one, holds the files of layer {self.layer}")
+        told = masked_text(reason)[:FAILURE_CHARACTERS]
+        failed = {"stage": self.layer, "reason": told, "attempts": attempts, "at": now_text()}
+        self._where_waiting(
+            file_id, "SET failed = :failed REMOVE waiting_for, waiting_since, last_error", {":failed": failed}
+        )
+
+    def note_error(self, file_id: str, reason: str) -> None:
+        """Leave the reason of a run that failed on the file whose execution started it, as long as it waits here.
+
+        The file keeps its place in the queue: the fault need not be its own, and its execution tries again.
+        """
+        error = {"stage": self.layer, "reason": masked_text(reason)[:FAILURE_CHARACTERS], "at": now_text()}
+        self._where_waiting(file_id, "SET last_error = :error", {":error": error})
+
+    def _where_waiting(self, file_id: str, update: str, values: dict[str, Any]) -> None:
+        """Update the item of a file that waits for this layer; leave any other alone."""
+        try:
+            self._table.update_item(
+                Key={"file_id": file_id},
+                UpdateExpression=update,
+                ConditionExpression="waiting_for = :layer",
+                ExpressionAttributeValues={**values, ":layer": self.layer},
+            )
+        except ClientError as refusal:
+            if not is_refused(refusal):
+                raise
+
+    def _conditional(self, update: str, condition: str | ConditionBase, values: dict[str, Any]) -> None:
+        try:
+            self._table.update_item(
+                Key=self._layer_key,
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeValues=values,
+            )
+        except ClientError as error:
+            if is_refused(error):
+                raise FencedOut(f"another run works on layer {self.layer}; this one publishes nothing") from error
+            raise
+
+
+# From glue/lake/loads.py
+
+
+class Refused(Exception):  # noqa: N818 - a decision, not an error of the program
+    """A reload that would delete too much, or lists a file that was rejected; a repair of what is not in quarantine."""
+
+    def __init__(self, file_id: str, reason: str, code: str = "would_delete") -> None:
+        super().__init__(reason)
+        self.file_id = file_id
+        self.reason: RejectionReason = {"code": code, "text": reason}
+
+
+@dataclass(frozen=True)
+class Loads:
+    """The markers that were taken, each with its load's start: of complete loads, and of the others."""
+
+    complete: Mapping[str, str]
+    incomplete: Mapping[str, str]
+
+    @classmethod
+    def of(cls, totals: LayerTotals) -> Loads:
+        return cls(totals.get("loads", {}), totals.get("incomplete_loads", {}))
+
+    @property
+    def floor(self) -> str | None:
+        """Return the start of the newest complete load."""
+        return max(self.complete.values(), default=None)
+
+    def starts(self, ledger: Ledger) -> dict[str, str]:
+        """Return where the files of complete loads begin: with the newest load that lists them."""
+        return starts_of(ledger.files(self.complete))
+
+    def having(self, marker: FileItem, *, is_complete: bool) -> Loads:
+        """Return these loads and one more, or one of them as it is now."""
+        file_id, start = marker["file_id"], marker["load"]["start_at"]
+        others = [
+            {key: each for key, each in kind.items() if key != file_id} for kind in (self.complete, self.incomplete)
+        ]
+        others[0 if is_complete else 1][file_id] = start
+        return Loads(*others)
+
+    def in_totals(self, totals: LayerTotals) -> LayerTotals:
+        """Add the loads to a layer's totals."""
+        found: LayerTotals = {**totals}
+        if self.floor is not None:
+            found["floor"] = self.floor
+        if self.complete:
+            found["loads"] = dict(self.complete)
+        if self.incomplete:
+            found["incomplete_loads"] = dict(self.incomplete)
+        return found
+
+
+@dataclass(frozen=True)
+class Reload:
+    """A declared reload that this run completes: its marker, the floor after it, and where its files now begin."""
+
+    marker: FileItem
+    floor: str
+    starts: dict[str, str]
+    cause = "load"
+    moves_loads = True
+
+    @property
+    def owner_id(self) -> str:
+        """Return the item to whose account its effects go."""
+        return self.marker["file_id"]
+
+    @property
+    def file_id(self) -> str:
+        """Return the file that takes away the keys which nothing names any more."""
+        return self.owner_id
+
+    @property
+    def load_starts(self) -> dict[str, str]:
+        """Return where the files begin that the run reads."""
+        return self.starts
+
+
+@dataclass(frozen=True)
+class Action:
+    """An undo or redo: its item, what it decides, and where loads stand after it."""
+
+    item: FileItem
+    decision: Decision
+    loads: Loads
+    starts: dict[str, str]
+    moves_loads: bool
+
+    @property
+    def cause(self) -> str:
+        return "redo" if self.decision["in_effect"] else "undo"
+
+    @property
+    def floor(self) -> str | None:
+        return self.loads.floor
+
+    @property
+    def owner_id(self) -> str:
+        """Return the item to whose account its effects go."""
+        return self.item["file_id"]
+
+    @property
+    def file_id(self) -> str:
+        """Return the file that it decides on."""
+        return self.decision["file_id"]
+
+
+def starts_of(markers: Iterable[FileItem]) -> dict[str, str]:
+    starts: dict[str, str] = {}
+    for marker in markers:
+        for listed in marker["load"]["files"]:
+            starts[listed] = max(starts.get(listed, ""), marker["load"]["start_at"])
+    return starts
+
+
+def with_ready_marker(ledger: Ledger, files: Sequence[FileItem], run_rows: int) -> list[FileItem]:
+    """Return the files of the next run: all but the markers, and the oldest marker whose files are all there.
+
+    Listed files that the index of waiting files does not show yet come along, as far as the rows of a run allow. A
+    repair comes once its original is in Silver.
+    """
+    originals = ledger.files(file["repairs"] for file in files if "repairs" in file)
+    known = {file["file_id"] for file in originals if file["status"] in IN_SILVER}
+    files = [file for file in files if "repairs" not in file or file["repairs"] in known]
+    markers = [file for file in files if file["subject"] == "load"]
+    others = {file["file_id"]: file for file in files if file["subject"] != "load"}
+    for marker in markers:
+        listed = {file["file_id"]: file for file in ledger.files(marker["load"]["files"])}
+        refuse_broken(marker, listed.values())
+        arriving = {file_id: file for file_id, file in listed.items() if file.get("waiting_for") == "silver"}
+        there = [file for file in listed.values() if file["status"] in IN_SILVER]
+        run = [*{**others, **arriving}.values()]
+        fits = len(run) == len(others) or up_to_rows(run, run_rows) == run
+        if fits and len(arriving) + len(there) == len(set(marker["load"]["files"])):
+            return [*run, marker]
+    return list(others.values())
+
+
+def refuse_broken(marker: FileItem, listed: Iterable[FileItem]) -> None:
+    """Refuse a marker that lists a file which will never be in Silver as it is."""
+    for file in listed:
+        is_failed = file["status"] == "accepted" and "failed" in file
+        if file["status"] == "rejected" or is_failed:
+            reason = f"The reload lists {file['key']}, which {'failed' if is_failed else 'was rejected'}."
+            raise Refused(marker["file_id"], reason, "load_file_missing")
+
+
+def loads_after(ledger: Ledger, files: Sequence[FileItem], before: Loads) -> Loads:
+    """Return the loads after a run takes these files; one that lists an undone file is taken, and not complete."""
+    marker = next((file for file in files if file["subject"] == "load"), None)
+    if marker is None:
+        return before
+    return before.having(marker, is_complete=all(file["in_effect"] for file in ledger.files(marker["load"]["files"])))
+
+
+def reload_of(ledger: Ledger, files: Sequence[FileItem], after: Loads) -> Reload | None:
+    """Return the reload that this run completes; a file that several loads list begins with the newest of them."""
+    marker = next((file for file in files if file["file_id"] in after.complete), None)
+    if marker is None or after.floor is None:
+        return None
+    starts = after.starts(ledger)
+    return Reload(marker, after.floor, {file: starts[file] for file in marker["load"]["files"]})
+
+
+def action_of(ledger: Ledger, item: FileItem, before: Loads) -> Action:
+    """Return what an action decides, and where loads stand after it; raise FileBroken if it comes too late."""
+    decision = item["decides"]
+    (file,) = ledger.files([decision["file_id"]])
+    place = file["status"] in IN_SILVER, file["in_effect"], len(file.get("decisions", []))
+    if place != (True, not decision["in_effect"], decision["number"]):
+        raise FileBroken(item["file_id"], f"{file['key']} is not in Silver, or somebody else has decided on it")
+    after = before
+    for marker in ledger.files([*before.complete, *before.incomplete]):
+        members = {marker["file_id"], *marker["load"]["files"]}
+        if decision["file_id"] in members:
+            others = ledger.files(members - {decision["file_id"]})
+            is_complete = decision["in_effect"] and all(file["in_effect"] for file in others)
+            after = after.having(marker, is_complete=is_complete)
+    starts = after.starts(ledger)
+    moves_loads = (after.floor, starts) != (before.floor, before.starts(ledger))
+    return Action(item, decision, after, starts, moves_loads)
+
+
+def limit_missing(reload: Reload, missing_rows: int, living: int, maximum_share: Decimal) -> None:
+    """Refuse a reload that would delete too large a share of the living rows."""
+    if missing_rows > maximum_share * living:
+        raise Refused(
+            reload.owner_id,
+            f"The reload would delete {missing_rows:,} rows of {living:,} "
+            f"({100 * Decimal(missing_rows) / living:.1f} %), the maximum is {100 * maximum_share:f} %.",
+        )
+
+
+# From glue/lake/repairs.py
+
+PLACE_OF_OBJECT = ("last_modified_at", "as_of_at", "key", "sequencer", "version_id")
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A repair or a waiver that a run takes: its item, the file that it repairs, and where loads stand."""
+
+    item: FileItem
+    original: FileItem
+    loads: Loads
+    starts: dict[str, str]
+    cause = "repair"
+    moves_loads = False
+
+    @property
+    def floor(self) -> str | None:
+        return self.loads.floor
+
+    @property
+    def owner_id(self) -> str:
+        """Return the item to whose account its effects go."""
+        return self.item["file_id"]
+
+    @property
+    def file_id(self) -> str:
+        return self.owner_id
+
+    @property
+    def load_starts(self) -> dict[str, str]:
+        """Return where its rows begin: with the file that it repairs."""
+        start = self.starts.get(self.item["repairs"])
+        return {} if start is None else {self.file_id: start}
+
+    @property
+    def placed(self) -> FileItem:
+        """Return its item with the original's place in the order: as which its rows are read."""
+        place = {name: value for name, value in self.original.items() if name in PLACE_OF_OBJECT}
+        kept = {name: value for name, value in self.item.items() if name not in PLACE_OF_OBJECT}
+        return cast(FileItem, {**kept, **place})
+
+    def order(self, row: Column) -> Column:
+        """Return the last field of the order of its rows, of which `row` is the number in its own object."""
+        item = self.item
+        own = {
+            "file_id": item["repairs"],
+            "instant": item["last_modified_at"],
+            "object_key": item["key"],
+            "sequencer": item["sequencer"].ljust(32, "0"),
+            "version_id": item["version_id"],
+        }
+        values = {**{name: F.lit(value) for name, value in own.items()}, "row": row}
+        return F.struct(*[values[name].cast(kind).alias(name) for name, kind in REPAIR_FIELDS.items()])
+
+
+Mover = Reload | Action | Repair
+"""What may change keys that no row of a run's files names."""
+
+
+def moved_up(spark: SparkSession, rows: DataFrame, mover: Mover) -> DataFrame:
+    """Give the rows (`file_id`, `row_order`) of files of complete loads, and of their repairs, their position."""
+    starts = [{"listed_id": file, "start": start} for file, start in mover.starts.items()]
+    listed = F.broadcast(local_rows(spark, starts, "listed_id string, start timestamp"))
+    rows = rows.withColumn("listed_id", F.coalesce("row_order.repair.file_id", "file_id"))
+    # A file that is no full load keeps its own instants, wherever it is listed.
+    is_full_load, own = F.col("row_order.phase") == 0, F.col("row_order.position")
+    position = F.when(is_full_load, F.greatest(own, "start")).otherwise(own)
+    moved = F.col("row_order").withField("position", position)
+    return rows.join(listed, on="listed_id", how="left").withColumn("row_order", moved).drop("start", "listed_id")
+
+
+def repair_of(ledger: Ledger, item: FileItem, loads: Loads) -> Repair:
+    """Return what a run needs to know of a repair."""
+    (original,) = ledger.files([item["repairs"]])
+    return Repair(item, original, loads, loads.starts(ledger))
+
+
+def has_repairs(totals: LayerTotals | PublishedRun) -> bool:
+    """Tell whether rows of the history may repair others."""
+    return "last_repair" in totals
+
+
+def with_last_repair(totals: LayerTotals, before: LayerTotals, run_seq: int, files: Sequence[FileItem]) -> LayerTotals:
+    """Add to the totals of a run which run has taken a repair last."""
+    last = run_seq if any("repairs" in file for file in files) else before.get("last_repair")
+    return totals if last is None else {**totals, "last_repair": last}
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The quarantined rows of a file, what closes each after a run, and what the ledger keeps of that."""
+
+    file_id: str
+    rows: DataFrame
+    found: RepairsOfFile
+
+
+def mark(
+    spark: SparkSession, branches: Branches, ledger: Ledger, mover: Repair | Action, own: DataFrame | None = None
+) -> Marks | None:
+    """Return what closes the rows in quarantine after a run that takes a repair (`own` rows), or decides on one.
+
+    Nothing for a decision on another file. The newest repair in effect that names a row closes it, else the newest
+    waiver. Raises Refused for one that closes nothing, or names rows that are not there.
+    """
+    item = mover.item if isinstance(mover, Repair) else ledger.files([mover.file_id])[0]
+    if "repairs" not in item:
+        return None
+    (original,) = ledger.files([item["repairs"]])
+    by = [*original.get("repaired", {}).get("by", []), *([item["file_id"]] if isinstance(mover, Repair) else [])]
+    decided = {} if isinstance(mover, Repair) else {mover.file_id: mover.decision["in_effect"]}
+    counting = [each for each in ledger.files(by) if decided.get(each["file_id"], each["in_effect"])]
+    quarantined = spark.table(branches.table("quarantine")).where(F.col("file_id") == original["file_id"])
+    if isinstance(mover, Repair):
+        refuse_strangers(mover, quarantined, own)
+    history = spark.table(branches.table("transaction_history")).where(F.col("repairs") == original["file_id"])
+    named = history.select("file_id", "row_order")
+    named = named if own is None else named.unionByName(own.select("file_id", "row_order"))
+    newest = F.max_by("file_id", "row_order.repair").alias("repair")
+    repaired = (
+        named.where(F.col("file_id").isin([each["file_id"] for each in counting]))
+        .groupBy(F.col("row_order.row").alias("row"))
+        .agg(newest)
+    )
+    marked = quarantined.select("row", "rules", F.col("repaired_by").alias("held")).join(repaired, on="row", how="left")
+    rows = checkpointed(marked.withColumn("closed_by", F.coalesce("repair", waived_by(counting))))
+    ((closed, of_repairs),) = rows.agg(F.count("closed_by"), F.count("repair")).collect()
+    return Marks(original["file_id"], rows, {"by": by, "repaired": of_repairs, "waived": closed - of_repairs})
+
+
+def waived_by(items: Sequence[FileItem]) -> Column:
+    """Return the newest waiver of one of a row's rules, null where there is none."""
+    waivers = [item for item in items if "waives" in item]
+    waivers.sort(key=lambda item: (item["last_modified_at"], item["key"], item["sequencer"]), reverse=True)
+    found = [F.when(F.array_contains("rules", each["waives"]["rule"]), F.lit(each["file_id"])) for each in waivers]
+    return F.coalesce(*found, F.lit(None).cast("string"))
+
+
+def refuse_strangers(repair: Repair, quarantined: DataFrame, own: DataFrame | None) -> None:
+    """Raise Refused for a repair that names a row twice, or one that is not in quarantine; or a waiver of no row."""
+    if "waives" in repair.item:
+        rule = repair.item["waives"]["rule"]
+        if quarantined.where(F.array_contains("rules", rule)).isEmpty():
+            text = f"No quarantined row of {repair.original['key']} breaks the rule {rule}."
+            raise Refused(repair.owner_id, text, "not_in_quarantine")
+    elif own is not None:
+        named = own.select(F.col("row_order.row").alias("row"))
+        known = named.distinct().join(quarantined.select("row"), on="row", how="left_semi")
+        ((rows,),), ((there,),) = (found.agg(F.count(F.lit(1))).collect() for found in (named, known))
+        if rows != there:
+            text = f"{rows - there:,} rows of the repair are named twice, or are no quarantined rows of its original."
+            raise Refused(repair.owner_id, text, "not_in_quarantine")
+
+
+def write_marks(branches: Branches, marks: Marks | None) -> dict[str, RepairsOfFile]:
+    """Mark the quarantined rows that something else closes than before; return what the ledger keeps."""
+    if marks is None:
+        return {}
+    changed = marks.rows.where(~F.col("closed_by").eqNullSafe(F.col("held"))).select("row", "closed_by")
+    if not changed.isEmpty():
+        same_row = f"t.file_id = '{marks.file_id}' AND t.row = s.row"
+        set_it = "WHEN MATCHED THEN UPDATE SET t.repaired_by = s.closed_by"
+        branches.merge("quarantine", changed, on=same_row, clauses=set_it)
+        require("quarantined rows", found=branches.rows_moved("quarantine"), expected=0)
+    return {marks.file_id: marks.found}
+
+
+def repaired_keys(history: DataFrame, file: FileItem) -> DataFrame:
+    """Return the keys of the repairs of a file's rows; of a repair those of others of the same rows."""
+    of_file = history.where(F.col("repairs") == file["file_id"])
+    if "repairs" not in file:
+        return of_file.select("dms_id")
+    own = history.where(F.col("file_id") == file["file_id"])
+    return own.select("dms_id").unionByName(outdated_keys(history, file["repairs"], own))
+
+
+def outdated_keys(history: DataFrame, original_id: str, own: DataFrame) -> DataFrame:
+    """Return the keys that repairs in the history give to the rows that some rows repair."""
+    named = own.select(F.col("row_order.row").alias("of")).distinct()
+    same = history.where(F.col("repairs") == original_id).select("dms_id", F.col("row_order.row").alias("of"))
+    return same.join(named, on="of", how="left_semi").select("dms_id")
+
+
 # From functions/kpi/contract/evidence.py
 
 FIXED = (
@@ -2994,6 +3783,8 @@ FIXED = (
     "warnings",
     "notice",
     "decides",
+    "repairs",
+    "waives",
 )
 """The attributes of a file's or an action's item that stay as they are once it is accepted."""
 
@@ -3252,294 +4043,6 @@ def head_of(layer: LayerName, run_seq: int, report: bytes, *, signing_key: str) 
 def report_hash(intent: RunIntent) -> ReportHash:
     """Return what items say of the report of a committed run."""
     return {"report_sha256": intent["head"]["sha256"]} if "head" in intent else {}
-
-
-# From glue/lake/ledger.py
-
-
-def instant_text(instant: datetime) -> str:
-    """Return a UTC instant in the ledger's form, which sorts as text."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def now_text() -> str:
-    return instant_text(datetime.now(UTC))
-
-
-def plain(value: Any) -> Any:
-    """Return a DynamoDB value with numbers as `int`: the ledger holds counts as numbers and money as text."""
-    if isinstance(value, Decimal):
-        return int(value)
-    if isinstance(value, dict):
-        return {name: plain(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [plain(inner) for inner in value]
-    return value
-
-
-def is_refused(error: ClientError) -> bool:
-    """Tell whether a conditional write failed because its condition does not hold."""
-    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
-
-
-def up_to_rows(files: Iterable[FileItem], rows: int) -> list[FileItem]:
-    """Return files from the first on, as many as have so many rows together; the first with rows in any case."""
-    taken, held = [], 0
-    for file in files:
-        of_file = file["kpis"]["row_count"]
-        if held and held + of_file > rows:
-            break
-        taken.append(file)
-        held += of_file
-    return taken
-
-
-class Ledger:
-    """The ledger table, seen from one layer."""
-
-    def __init__(self, table_name: str, layer: LayerName) -> None:
-        self.layer = layer
-        self._layer_key = {"file_id": f"layer#{layer}"}
-        self._breaker_key = {"file_id": f"breaker#{layer}"}
-        self._resource = boto3.resource("dynamodb")
-        self._table = self._resource.Table(table_name)
-        self._token: str | None = None  # of the run that this process has begun last
-        self._has_succeeded = False  # this process, in a run at least
-
-    def state(self, layer: LayerName | None = None) -> LayerItem:
-        """Return a layer's item, read consistently; an empty layer has run 0."""
-        file_id = f"layer#{layer or self.layer}"
-        item = self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item", {})
-        return cast(LayerItem, {"file_id": file_id, "kind": "layer", "run_seq": 0, **plain(item)})
-
-    def files(self, file_ids: Iterable[str]) -> list[FileItem]:
-        """Return the items of these files, read consistently, in the order given."""
-
-        def read(file_id: str) -> FileItem | None:
-            item = self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item")
-            return cast(FileItem, plain(item)) if item else None
-
-        with ThreadPoolExecutor(16) as pool:
-            return [item for item in pool.map(read, dict.fromkeys(file_ids)) if item]
-
-    def closings(self, months: Iterable[str]) -> list[ClosedItem]:
-        """Return the items of those of some months that are closed, read consistently."""
-        item = self._table.get_item(Key={"file_id": CLOSED_MONTHS}, ConsistentRead=True).get("Item", {})
-        closed = cast(set[str], item.get("months", set())).intersection(months)
-        return cast(list[ClosedItem], self.files(f"{CLOSED}{month}" for month in sorted(closed)))
-
-    def waiting(self, also: str | None) -> list[FileItem]:
-        """Return the files that wait for this layer, those first that have waited longest.
-
-        The index lags behind the table, so each item is read again, and `also` (the file of the execution that
-        started this job) is looked up even when the index does not know it yet.
-        """
-        mine = Key("waiting_for").eq(self.layer)
-        page = self._table.query(IndexName="waiting", KeyConditionExpression=mine)
-        file_ids = [str(item["file_id"]) for item in page["Items"]]
-        while "LastEvaluatedKey" in page and len(file_ids) < RUN_FILES:
-            after = page["LastEvaluatedKey"]
-            page = self._table.query(IndexName="waiting", KeyConditionExpression=mine, ExclusiveStartKey=after)
-            file_ids += [str(item["file_id"]) for item in page["Items"]]
-        file_ids = ([also] if also else []) + file_ids[: RUN_FILES - 1]
-        waiting = [item for item in self.files(file_ids) if item.get("waiting_for") == self.layer]
-        return sorted(waiting, key=lambda item: (item.get("waiting_since", ""), item["file_id"]))
-
-    def begin(self, run: RunInProgress, *, after: int) -> None:
-        """Record the run in progress; `after` is the number of the last committed run."""
-        self._conditional(
-            "SET kind = :kind, in_progress = :run, run_seq = if_not_exists(run_seq, :zero)",
-            "attribute_not_exists(intent) AND (attribute_not_exists(run_seq) OR run_seq = :after)",
-            {":kind": "layer", ":run": run, ":zero": 0, ":after": after},
-        )
-        self._token = run["token"]
-
-    def commit(self, intent: RunIntent, *, token: str) -> None:
-        """Put the one intent item: the commit point, and with it the head of the chain of evidence.
-
-        Fails when another run has begun since.
-        """
-        self._conditional(
-            "SET intent = :intent, run_seq = :run_seq, head = :head",
-            Attr("intent").not_exists() & Attr("in_progress.token").eq(token),
-            {":intent": intent, ":run_seq": intent["run_seq"], ":head": intent["head"]},
-        )
-
-    def finish(self, published: PublishedRun) -> None:
-        """Clear the intent once all its tables and files are published."""
-        self._conditional(
-            "SET published = :published REMOVE intent, in_progress",
-            "intent.run_seq = :run_seq",
-            {":published": published, ":run_seq": published["run_seq"]},
-        )
-
-    def abandon(self) -> None:
-        """Forget a run in progress that has nothing to commit."""
-        self._table.update_item(Key=self._layer_key, UpdateExpression="REMOVE in_progress")
-
-    def set_aside(self, failed: RunInProgress, suspects: list[SuspectFiles]) -> None:
-        """Forget a run in progress that was seen to fail; its files are among the suspects."""
-        self._conditional(
-            "SET suspects = :suspects REMOVE in_progress",
-            Attr("intent").not_exists() & Attr("in_progress.token").eq(failed["token"]),
-            {":suspects": suspects},
-        )
-
-    def keep_suspects(self, suspects: list[SuspectFiles]) -> None:
-        """Note which suspects are left, once the others were taken again."""
-        self._table.update_item(
-            Key=self._layer_key,
-            UpdateExpression="SET suspects = :suspects",
-            ExpressionAttributeValues={":suspects": cast(Any, suspects)},
-        )
-
-    def count_start(self, start: str) -> None:
-        """Count a start of this layer's job until one succeeds: after three, the workflow starts no more.
-
-        While the breaker is open, nothing is left to count for.
-        """
-        try:
-            self._table.update_item(
-                Key=self._breaker_key,
-                UpdateExpression="SET kind = :kind ADD starts :start",
-                ConditionExpression="attribute_not_exists(prober)",
-                ExpressionAttributeValues={":kind": "breaker", ":start": {start}},
-            )
-        except ClientError as error:
-            if not is_refused(error):
-                raise
-
-    def count_success(self) -> None:
-        """Forget what has failed, and close the breaker: the layer's job works. Once a process is enough."""
-        if not self._has_succeeded:
-            self._table.update_item(
-                Key=self._breaker_key,
-                UpdateExpression="SET kind = :kind, succeeded_at = :now REMOVE starts, failures, opened_at, prober",
-                ExpressionAttributeValues={":kind": "breaker", ":now": now_text()},
-            )
-        self._has_succeeded = True
-
-    def advance(
-        self, file_id: str, *, status: StatusName, waiting_for: LayerName | None, found: SilverOfFile | GoldOfFile
-    ) -> bool:
-        """Move one file to `status` with what this layer found; moving it there twice does nothing, and tells so."""
-        at = now_text()
-        wait = "waiting_for = :next, waiting_since = :at, " if waiting_for else ""
-        values: dict[str, Any] = {":status": status, ":found": found, ":change": [{"status": status, "at": at}]}
-        values |= {":next": waiting_for, ":at": at} if waiting_for else {}
-        before = "accepted" if status == "in_silver" else "in_silver"
-        try:
-            self._table.update_item(
-                Key={"file_id": file_id},
-                UpdateExpression=(
-                    f"SET {wait}#status = :status, {self.layer} = :found, changes = list_append(changes, :change)"
-                    " REMOVE failed, last_error" + ("" if waiting_for else ", waiting_for, waiting_since")
-                ),
-                ConditionExpression="#status = :before",
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues={**values, ":before": before},
-            )
-        except ClientError as error:
-            if not is_refused(error):
-                raise
-            return False
-        return True
-
-    def decide(self, action_id: str, decision: Decision, *, run_seq: int) -> None:
-        """Set whether a file is in effect, and keep who decided it; doing it twice does nothing."""
-        said: DecisionOfFile = {
-            "action": action_id,
-            "in_effect": decision["in_effect"],
-            "who": decision["who"],
-            "at": decision["at"],
-            "reason": decision["reason"],
-            "run_seq": run_seq,
-        }
-        number, held = decision["number"], Attr("decisions")
-        try:
-            self._table.update_item(
-                Key={"file_id": decision["file_id"]},
-                UpdateExpression="SET in_effect = :is, decisions = list_append(if_not_exists(decisions, :none), :said)",
-                ConditionExpression=held.size().eq(number) if number else held.not_exists(),
-                ExpressionAttributeValues={":is": decision["in_effect"], ":none": [], ":said": [said]},
-            )
-        except ClientError as error:
-            if not is_refused(error):
-                raise
-
-    def reject(self, file_id: str, reasons: list[RejectionReason]) -> None:
-        """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
-        at, found = now_text(), self.files([file_id])
-        change = [{"status": "rejected", "at": at}]
-        # Its workflow, if it has one, mails it: the function, should its event come again, need not.
-        mail: dict[str, Any] = {":mail": {"sent_at": at}} if found and "execution_arn" in found[0] else {}
-        self._table.update_item(
-            Key={"file_id": file_id},
-            UpdateExpression=(
-                "SET #status = :rejected, in_effect = :no, reasons = :reasons, "
-                + ("rejection_mail = :mail, " if mail else "")
-                + "changes = list_append(changes, :change) REMOVE waiting_for, waiting_since"
-            ),
-            ConditionExpression="#status = :accepted",
-            ExpressionAttributeNames={"#status": "status"},
-            ExpressionAttributeValues={
-                ":rejected": "rejected",
-                ":accepted": "accepted",
-                ":no": False,
-                ":reasons": reasons,
-                ":change": change,
-                **mail,
-            },
-        )
-
-    def fail(self, file_id: str, reason: str, *, attempts: int = 1) -> None:
-        """Take a file out of the queue until it is resumed, and say why; one that waits here no more stays as it is.
-
-        `attempts` counts the runs that took it. What is committed is published, and what another run has taken is that
-        run's to judge.
-        """
-        state = self.state()
-        if "intent" in state or self._token not in (None, state.get("in_progress", {}).get("token")):
-            raise FencedOut(f"a run that is committed, or another one, holds the files of layer {self.layer}")
-        told = masked_text(reason)[:FAILURE_CHARACTERS]
-        failed = {"stage": self.layer, "reason": told, "attempts": attempts, "at": now_text()}
-        self._where_waiting(
-            file_id, "SET failed = :failed REMOVE waiting_for, waiting_since, last_error", {":failed": failed}
-        )
-
-    def note_error(self, file_id: str, reason: str) -> None:
-        """Leave the reason of a run that failed on the file whose execution started it, as long as it waits here.
-
-        The file keeps its place in the queue: the fault need not be its own, and its execution tries again.
-        """
-        error = {"stage": self.layer, "reason": masked_text(reason)[:FAILURE_CHARACTERS], "at": now_text()}
-        self._where_waiting(file_id, "SET last_error = :error", {":error": error})
-
-    def _where_waiting(self, file_id: str, update: str, values: dict[str, Any]) -> None:
-        """Update the item of a file that waits for this layer; leave any other alone."""
-        try:
-            self._table.update_item(
-                Key={"file_id": file_id},
-                UpdateExpression=update,
-                ConditionExpression="waiting_for = :layer",
-                ExpressionAttributeValues={**values, ":layer": self.layer},
-            )
-        except ClientError as refusal:
-            if not is_refused(refusal):
-                raise
-
-    def _conditional(self, update: str, condition: str | ConditionBase, values: dict[str, Any]) -> None:
-        try:
-            self._table.update_item(
-                Key=self._layer_key,
-                UpdateExpression=update,
-                ConditionExpression=condition,
-                ExpressionAttributeValues=values,
-            )
-        except ClientError as error:
-            if is_refused(error):
-                raise FencedOut(f"another run works on layer {self.layer}; this one publishes nothing") from error
-            raise
 
 
 # From glue/lake/views.py
@@ -3919,7 +4422,8 @@ def main(layer: Layer[Any, Any], given: argparse.Namespace) -> None:
 
 # From glue/lake/feeds.py
 
-OF_FILES = ("transaction_history", *REFERENCES)
+HISTORY_TABLE = "transaction_history"
+OF_FILES = (HISTORY_TABLE, *REFERENCES)
 """The tables of which only the rows of files in effect count."""
 
 
@@ -3941,12 +4445,15 @@ class SilverFeed:
         if table not in self.run["snapshots"]:
             return self.spark.table(name).limit(0)
         rows = self.spark.read.option("snapshot-id", self.run["snapshots"][table]).table(name)
-        schema = SILVER_TABLES[table].schema
-        return rows if rows.columns == list(schema) else columns_or_null(rows, schema)
+        wanted = cast(T.StructType, T._parse_datatype_string(SILVER_TABLES[table].column_list))
+        return widened(rows, wanted)
 
     def whole(self, table: str) -> DataFrame:
         """Return the rows of files in effect that were appended to a table up to the named run; all of other tables."""
         rows = self._appended(table)
+        if table == HISTORY_TABLE and has_repairs(self.run):
+            undone = [{"file_id": file_id} for file_id in self._undone]
+            return in_effect(rows, local_rows(self.spark, undone, "file_id string"), rows)
         return rows.where(~F.col("file_id").isin(*self._undone)) if table in OF_FILES and self._undone else rows
 
     def _appended(self, table: str) -> DataFrame:
@@ -3975,22 +4482,39 @@ class SilverFeed:
     @cached_property
     def _decided(self) -> dict[str, list[str]]:
         """Return, by the table that holds their rows, the files decided on since the run that Gold shows."""
-        if not self._has_grown("decisions"):
-            return {}
-        file_ids = [row.file_id for row in self.feed("decisions").select("file_id").distinct().collect()]
         found: dict[str, list[str]] = {}
-        for file in self.job.ledger.files(file_ids):
-            table = "transaction_history" if file["subject"] == TRANSACTIONS.name else file["subject"]
+        for file in self._decided_files:
+            table = HISTORY_TABLE if file["subject"] == TRANSACTIONS.name else file["subject"]
             found.setdefault(table, []).append(file["file_id"])
         return found
 
+    @cached_property
+    def _decided_files(self) -> list[FileItem]:
+        if not self._has_grown("decisions"):
+            return []
+        file_ids = [row.file_id for row in self.feed("decisions").select("file_id").distinct().collect()]
+        return self.job.ledger.files(file_ids)
+
+    @cached_property
+    def _repaired(self) -> list[str]:
+        """Return the files whose repairs count otherwise than in the run that Gold shows: repaired or decided since."""
+        shown = self.taken.get("silver_run_seq", 0)
+        found = [file.get("repairs", file["file_id"]) for file in self._decided_files] if has_repairs(self.run) else []
+        if self.run.get("last_repair", 0) > shown:
+            fresh = self._appended(HISTORY_TABLE).where((F.col("run_seq") > shown) & F.col("repairs").isNotNull())
+            found += [row.repairs for row in fresh.select("repairs").distinct().collect()]
+        return found
+
     def is_decided(self, table: str) -> bool:
-        """Tell whether files with rows in a table were undone or redone since the run that Gold shows."""
-        return table in self._decided
+        """Tell whether files with rows in a table were undone, redone or repaired since the run that Gold shows."""
+        return table in self._decided or (table == HISTORY_TABLE and bool(self._repaired))
 
     def decided(self, table: str) -> DataFrame:
-        """Return the rows of these files, in effect or not."""
-        return self._appended(table).where(F.col("file_id").isin(*self._decided.get(table, [])))
+        """Return the rows of these files, in effect or not; of repaired ones those of all their repairs."""
+        chosen = F.col("file_id").isin(*self._decided.get(table, []))
+        if table == HISTORY_TABLE and self._repaired:
+            chosen = chosen | F.coalesce(F.col("repairs").isin(*self._repaired), F.lit(False))
+        return self._appended(table).where(chosen)
 
     def touched(self, table: str, key: str) -> DataFrame:
         """Return the keys that rows name that are new to Gold, or whose files were decided on."""
@@ -4157,7 +4681,7 @@ def of_run(job: Job, intent: RunIntent, report: GoldReport) -> GoldOfFile:
 
 
 def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
-    """Mark files and actions as published; leave their passports in the lake, and those of files decided on.
+    """Mark files and actions as published; leave their passports in the lake, and those of files that they change.
 
     Files that were not published before are counted.
     """
@@ -4165,8 +4689,9 @@ def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
     def mark(published_id: str) -> list[FileItem]:
         is_moved = job.ledger.advance(published_id, status="published", waiting_for=None, found=run)
         (item,) = job.ledger.files([published_id])
-        decided = [item["decides"]["file_id"]] if "decides" in item else []
-        for each in [item, *job.ledger.files(decided)]:
+        decided = job.ledger.files([item["decides"]["file_id"]] if "decides" in item else [])
+        repaired = job.ledger.files(each["repairs"] for each in (item, *decided) if "repairs" in each)
+        for each in (item, *decided, *repaired):
             put_passport(job, each)
         return [item] if is_moved and not decided else []
 

@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -96,8 +96,8 @@ CARD_NUMBER_RUN = 200
 """A longer run is nothing that a person writes: it is masked without a look at what is in it."""
 DATE_AHEAD = r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 """How the digits of a timestamp begin, and those of no card: no issuer has these numbers."""
-GIVEN_NAME = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|tid-[0-9]+"
-"""What programs call files by: a UUID, and the id of a transaction of Databricks."""
+GIVEN_NAME = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|tid-[0-9]+|[0-9a-f]{64}"
+"""What programs call files by: a UUID, the id of a transaction of Databricks, and a SHA-256, as the ledger has."""
 SECURITY_CODE_FORM = r"[0-9]{3,4}(?:\.0)?"
 
 CSV_FIELD = r'(?:"[^"]*(?:""[^"]*)*"|[^",]*)'
@@ -127,6 +127,22 @@ MONEY = "decimal(18,2)"
 EFFECT = "decimal(19,2)"
 """New minus before may need a digit more than either."""
 TOTAL = "decimal(38,2)"
+REPAIR_FIELDS: Mapping[str, str] = {
+    "file_id": "string",
+    "instant": "timestamp",
+    "object_key": "string",
+    "sequencer": "string",
+    "version_id": "string",
+    "row": "bigint",
+}
+"""The order of a repair's own object and row; before it the file that it repairs, which is the same for all rivals."""
+
+
+def struct_of(fields: Mapping[str, str]) -> str:
+    """Return the type of a struct with these fields."""
+    return "struct<" + ", ".join(f"{name}: {sql_type}" for name, sql_type in fields.items()) + ">"
+
+
 ORDER_FIELDS: Mapping[str, str] = {
     "position": "timestamp",
     "phase": "int",
@@ -135,14 +151,8 @@ ORDER_FIELDS: Mapping[str, str] = {
     "sequencer": "string",
     "version_id": "string",
     "row": "bigint",
+    "repair": struct_of(REPAIR_FIELDS),
 }
-
-
-def struct_of(fields: Mapping[str, str]) -> str:
-    """Return the type of a struct with these fields."""
-    return "struct<" + ", ".join(f"{name}: {sql_type}" for name, sql_type in fields.items()) + ">"
-
-
 ROW_ORDER = struct_of(ORDER_FIELDS)
 """The order of a row (section 4 of the data contract), compared field by field from the left."""
 
@@ -407,6 +417,11 @@ TRANSACTION_COLUMNS = (
     SourceColumn("mcc", MCC, "The merchant category code, a row of `mcc_codes`."),
     SourceColumn("errors", NAMES, "What went wrong at the terminal."),
 )
+REPAIRED_ROW = SourceColumn(
+    *("repaired_row", INTEGER, "The number of the quarantined row that a row of a repair stands for."),
+    aliases=("row",),
+    required=True,
+)
 SECURITY_CODE_NAMES = ("cvc", "cvv2", "cvc2", "security_code", "card_security_code")
 CARD_COLUMNS = (
     SourceColumn("card_id", INTEGER, "The card's key.", aliases=("id",), required=True),
@@ -602,6 +617,22 @@ class DeclaredLoad(TypedDict):
     files: Annotated[list[str], "file ids"]
 
 
+class Waiver(TypedDict):
+    """What a waiver says: rows of its file that break a rule need no repair."""
+
+    rule: str
+    who: str
+    reason: str
+
+
+class RepairsOfFile(TypedDict):
+    """What became of a file's quarantined rows; those that are neither repaired nor waived are open."""
+
+    by: Annotated[list[str], "file ids of the repairs and waivers that Silver has taken, in effect or not"]
+    repaired: int
+    waived: int
+
+
 class FileKpis(TypedDict):
     """The figures of a file."""
 
@@ -658,8 +689,8 @@ class SilverOfFile(TypedDict):
     outcomes: Annotated[dict[str, int], "all seven"]
     amounts: Annotated[dict[str, str], "sum of the rows' amounts per outcome that occurs"]
     effect_amount: str
-    missing: NotRequired[Annotated[int, "markers: living keys that the reload deleted"]]
-    moved: NotRequired[Annotated[int, "markers: keys whose value another row of the load now gives"]]
+    missing: NotRequired[Annotated[int, "markers and repairs: living keys that they deleted, as nothing names them"]]
+    moved: NotRequired[Annotated[int, "markers and repairs: keys whose value another row now gives"]]
     settled: NotRequired[
         Annotated[
             dict[str, int],
@@ -741,7 +772,8 @@ class FileItem(TypedDict):
     ]
     kind: Annotated[Literal["file", "action"], "`file`, `action`"]
     subject: Annotated[
-        str, "`transactions`, `cards`, `users`, `mcc_codes`, `load` for a marker; `undo` or `redo` for an action"
+        str,
+        "`transactions`, `cards`, `users`, `mcc_codes`, `load` for a marker, `waiver`; `undo` or `redo` for an action",
     ]
     bucket: Annotated[str, "of the object"]
     key: Annotated[str, "of the object"]
@@ -756,6 +788,9 @@ class FileItem(TypedDict):
     in_effect: Annotated[bool, "false until accepted, then true, unless the newest decision says otherwise"]
     decisions: NotRequired[Annotated[list[DecisionOfFile], "each undo and redo of the file, in order"]]
     decides: NotRequired[Annotated[Decision, "actions only"]]
+    repairs: NotRequired[Annotated[str, "repairs and waivers only: the file whose rows they close"]]
+    waives: NotRequired[Annotated[Waiver, "waivers only"]]
+    repaired: NotRequired[Annotated[RepairsOfFile, "only once a repair or a waiver of its rows was taken"]]
     waiting_for: NotRequired[
         Annotated[
             LayerName,
@@ -797,6 +832,7 @@ class InspectedFile(TypedDict):
     control: ControlTotals
     warnings: list[str]
     load: NotRequired[DeclaredLoad]
+    waives: NotRequired[Waiver]
     kpis: NotRequired[FileKpis]
     reasons: NotRequired[list[RejectionReason]]
 
@@ -887,6 +923,7 @@ class PublishedRun(TypedDict):
     incomplete_loads: NotRequired[
         Annotated[dict[str, str], "Silver: the same of markers that are undone, or list a file that is"]
     ]
+    last_repair: NotRequired[Annotated[int, "Silver: the last run that took a repair, absent when none"]]
     silver_run_seq: NotRequired[Annotated[int, "Gold: the Silver run that it shows"]]
     silver_snapshots: NotRequired[Annotated[dict[str, int], "Gold: of that Silver run"]]
     silver_report_sha256: NotRequired[Annotated[str, "Gold: of that Silver run"]]
@@ -984,6 +1021,7 @@ class FileReport(TypedDict):
     moved: NotRequired[int]
     settled: NotRequired[dict[str, int]]
     decides: NotRequired[Decision]
+    repairs: NotRequired[Annotated[dict[str, RepairsOfFile], "file id → its quarantined rows after the run"]]
 
 
 class LayerTotals(TypedDict):
@@ -994,6 +1032,7 @@ class LayerTotals(TypedDict):
     floor: NotRequired[str]
     loads: NotRequired[dict[str, str]]
     incomplete_loads: NotRequired[dict[str, str]]
+    last_repair: NotRequired[int]
     silver_run_seq: NotRequired[int]
     silver_snapshots: NotRequired[dict[str, int]]
     silver_report_sha256: NotRequired[str]
@@ -1230,6 +1269,9 @@ TRANSACTIONS = Subject(
     has_money=True,
 )
 
+REPAIR = replace(TRANSACTIONS, columns=(*TRANSACTIONS.columns, REPAIRED_ROW))
+"""What a repair is read as: rows of transactions, each with the number of the row that it repairs."""
+
 
 def reference_subject(name: str, description: str, columns: tuple[SourceColumn, ...], first: int) -> Subject:
     """Return the subject of a reference table, whose first version had the first so many of its columns."""
@@ -1250,10 +1292,18 @@ SUBJECTS: Mapping[str, Subject] = {TRANSACTIONS.name: TRANSACTIONS, **REFERENCES
 LOAD = "load"
 """The subject of a marker, which has no columns."""
 MARKER_NAME = "_load.json"
+WAIVER = "waiver"
+"""The subject of an object that closes quarantined rows of a file without values for them."""
+REPAIRS_FOLDER = f"{TRANSACTIONS.name}/repairs/"
+"""Below it each file that is repaired has a folder, which is called by its file id."""
+WAIVER_ENDING = ".waiver.json"
+_REPAIR = re.compile(rf"{REPAIRS_FOLDER}([0-9a-f]{{64}})/[^/]+(?:\.csv|{re.escape(WAIVER_ENDING)})")
 
 
 def subject_of(key: str) -> Subject:
-    """Return the subject of a data file, told by the first folder of its key."""
+    """Return the subject of a data file, told by the first folder of its key; of a repair what it is read as."""
+    if repaired_file(key) is not None:
+        return REPAIR
     return SUBJECTS.get(key.partition("/")[0], TRANSACTIONS)
 
 
@@ -1261,6 +1311,17 @@ def is_marker(key: str) -> bool:
     """Return whether an object declares a reload instead of holding data."""
     first, _, rest = key.partition("/")
     return first == TRANSACTIONS.name and rest.rpartition("/")[2] == MARKER_NAME
+
+
+def repaired_file(key: str) -> str | None:
+    """Return the id of the file whose quarantined rows an object repairs or waives; None of any other object."""
+    found = _REPAIR.fullmatch(key)
+    return found[1] if found else None
+
+
+def is_waiver(key: str) -> bool:
+    """Return whether an object waives a rule for a file instead of holding data."""
+    return repaired_file(key) is not None and key.endswith(WAIVER_ENDING)
 
 
 # From functions/kpi/contract/rules.py
@@ -1544,7 +1605,15 @@ IMAGE = TRANSACTIONS.image
 VALUES = TRANSACTIONS.values
 WRITER = {"file_id": "string", "row": "bigint"}
 STATE = {**IMAGE, "content_hash": "bigint", "row_order": ROW_ORDER, **WRITER}
-HISTORY = {**STATE, "op": "string", "line": "bigint", "outcome": "string", "effect_amount": EFFECT, "run_seq": "bigint"}
+HISTORY = {
+    **STATE,
+    "op": "string",
+    "line": "bigint",
+    "outcome": "string",
+    "effect_amount": EFFECT,
+    "run_seq": "bigint",
+    "repairs": "string",
+}
 BEFORE_AFTER = struct_of(VALUES)
 EFFECTS = {
     "run_seq": "bigint",
@@ -1733,6 +1802,7 @@ CAUSES: Mapping[str, str] = {
     "load": "the reload that a marker declares",
     "undo": "a file that an operator has undone",
     "redo": "an undone file that is in effect again",
+    "repair": "a repair of quarantined rows",
 }
 """Why a key changed, as `transaction_effects` tells it."""
 
@@ -1815,6 +1885,13 @@ REASON_CODES: Mapping[str, str] = {
     ),
     "unreadable_load": "a marker is not JSON, or not of the form of section 9",
     "load_file_missing": "a marker lists an object version that is not in Bronze, that was rejected, or that failed",
+    "unknown_original": "a repair or a waiver is of a file that was not accepted, or that cannot be repaired",
+    "broken_repair": "a row of a repair breaks a rule: a repair is taken whole or not at all",
+    "unreadable_waiver": "a waiver is not JSON, or not of the form of section 11",
+    "not_in_quarantine": (
+        "a repair names a row twice, or one that is not in quarantine; or a waiver a rule that no row of its file "
+        "breaks; Silver decides this"
+    ),
     "would_delete": (
         "a reload would delete a larger share of the living rows than the parameter `MaximumMissingShare`; Silver "
         "decides this"
@@ -2248,7 +2325,7 @@ TABLE_COLUMNS: Mapping[str, str] = {
     "outcome": "What became of the row in the run that took it.",
     "effect_amount": "By how much the run changed the money of the key: new minus before.",
     "run_seq": "The run that wrote the row.",
-    "cause": "Why the key changed: `file`, `load`, `undo` or `redo`.",
+    "cause": "Why the key changed: `file`, `load`, `undo`, `redo` or `repair`.",
     "before": "The image before the run without the key; null where the key was not there.",
     "after": "The image after the run without the key; null where it is deleted.",
     "in_effect": "Whether the file is in effect from then on: `false` of an undo, `true` of a redo.",
@@ -2257,7 +2334,13 @@ TABLE_COLUMNS: Mapping[str, str] = {
     "reason": "Why; may be empty.",
     "raw": "The record's text (section 2), of Parquet a JSON object of its known columns.",
     "rules": "The names of all broken rules, in the order of section 3.1.",
-    "repaired_by": "Reserved for the file that repairs the row.",
+    "repaired_by": (
+        "The newest repair in effect that names the row, else the newest waiver in effect of one of its rules; null of "
+        "an open row."
+    ),
+    "repairs": (
+        "Of a row of a repair the file of the row that it repairs, whose number there is `row_order.row`; else null."
+    ),
     "card_key": "Key of the version in `dim_card`; 0 is `unknown`.",
     "client_key": "Key of the version in `dim_client`, in an aggregate of the client's first version; 0 is `unknown`.",
     "date_key": "The day as the number `yyyymmdd`; 0 is unknown.",
@@ -2412,6 +2495,15 @@ def missing_columns(held: T.DataType, wanted: T.DataType, within: str = "") -> I
                 yield from missing_columns(held[column.name].dataType, column.dataType, f"{path}.")
 
 
+def widened(rows: DataFrame, wanted: T.StructType) -> DataFrame:
+    """Return rows with the columns and fields that they lack, null: those of a snapshot from before these came."""
+    for path, sql_type in missing_columns(rows.schema, wanted):
+        column, _, within = path.partition(".")
+        nothing = F.lit(None).cast(sql_type)
+        rows = rows.withColumn(column, F.col(column).withField(within, nothing) if within else nothing)
+    return rows.select(*wanted.names)
+
+
 def total(amount: str) -> Column:
     """Return the exact sum of a money column, 0 for no rows."""
     return F.coalesce(F.sum(F.col(amount).cast(TOTAL)), F.lit(Decimal(0))).cast(TOTAL)
@@ -2515,7 +2607,8 @@ class Branches:
         if snapshot is not None:
             self._seen[table] = snapshot.snapshotId()
             rows = rows.option("snapshot-id", self._seen[table])
-        return rows.table(self.table(table)).select("*", place_of_row())
+        held = rows.table(self.table(table)).select("*", place_of_row())
+        return widened(held, T.StructType([*self._spark.table(self.table(table)).schema, held.schema["place"]]))
 
     def published_rows_of(
         self, table: str, keys: DataFrame, names: Iterable[str], *, between: tuple[int, int], most: int
@@ -2652,8 +2745,15 @@ class Branches:
 
 
 def files_and_actions(waiting: Sequence[FileItem]) -> tuple[list[FileItem], list[FileItem]]:
-    """Tell files from actions: each of these has a run of its own."""
-    return [item for item in waiting if "decides" not in item], [item for item in waiting if "decides" in item]
+    """Tell files from actions, repairs and waivers: each of these has a run of its own."""
+    found: tuple[list[FileItem], list[FileItem]] = [], []
+    for item in waiting:
+        found[has_own_run(item)].append(item)
+    return found
+
+
+def has_own_run(item: FileItem) -> bool:
+    return "decides" in item or "repairs" in item
 
 
 def undone_files(decisions: DataFrame) -> DataFrame:
@@ -2668,6 +2768,21 @@ def undone_files(decisions: DataFrame) -> DataFrame:
 def without(rows: DataFrame, undone: DataFrame) -> DataFrame:
     """Return the rows of files in effect."""
     return rows.join(F.broadcast(undone), on="file_id", how="left_anti")
+
+
+def in_effect(rows: DataFrame, undone: DataFrame, repairs: DataFrame) -> DataFrame:
+    """Return the rows that count: of files in effect, of repairs with their originals, and the newest one of each row.
+
+    `repairs` are all rows of the history: which repair of a row is the newest, some of them alone do not tell. Hardly a
+    file of the table has a row of a repair, and its statistics say so.
+    """
+    originals = undone.withColumnRenamed("file_id", "repairs")
+    there = without(repairs.where("repairs IS NOT NULL"), undone)
+    there = there.join(F.broadcast(originals), on="repairs", how="left_anti")
+    newest = F.max_by(F.struct("file_id", "row"), "row_order.repair").alias("newest")
+    named = there.groupBy("repairs", F.col("row_order.row").alias("of")).agg(newest).select("newest.*")
+    kept = rows.where("repairs IS NOT NULL").join(named, on=["file_id", "row"], how="left_semi").select(*rows.columns)
+    return without(rows.where("repairs IS NULL"), undone).select(*rows.columns).unionByName(kept)
 
 
 def decision_row(spark: SparkSession, decision: Decision, run_seq: int) -> DataFrame:
@@ -3096,8 +3211,16 @@ class Ledger:
             if not is_refused(error):
                 raise
 
+    def note_repairs(self, file_id: str, found: RepairsOfFile) -> None:
+        """Keep what became of a file's quarantined rows; doing it twice does nothing."""
+        self._table.update_item(
+            Key={"file_id": file_id},
+            UpdateExpression="SET repaired = :found",
+            ExpressionAttributeValues={":found": cast(dict[str, Any], found)},
+        )
+
     def reject(self, file_id: str, reasons: list[RejectionReason]) -> None:
-        """Reject a file that was accepted and is not in Silver: only a declared reload can still be refused here."""
+        """Reject a file that was accepted and is not in Silver: a declared reload, a repair or a waiver."""
         at, found = now_text(), self.files([file_id])
         change = [{"status": "rejected", "at": at}]
         # Its workflow, if it has one, mails it: the function, should its event come again, need not.
@@ -3174,12 +3297,12 @@ class Ledger:
 # From glue/lake/loads.py
 
 
-class LoadRefused(Exception):  # noqa: N818 - a decision, not an error of the program
-    """A reload would delete more than the stack allows, or lists a file that was rejected."""
+class Refused(Exception):  # noqa: N818 - a decision, not an error of the program
+    """A reload that would delete too much, or lists a file that was rejected; a repair of what is not in quarantine."""
 
-    def __init__(self, marker_id: str, reason: str, code: str = "would_delete") -> None:
+    def __init__(self, file_id: str, reason: str, code: str = "would_delete") -> None:
         super().__init__(reason)
-        self.marker_id = marker_id
+        self.file_id = file_id
         self.reason: RejectionReason = {"code": code, "text": reason}
 
 
@@ -3244,6 +3367,11 @@ class Reload:
         """Return the file that takes away the keys which nothing names any more."""
         return self.owner_id
 
+    @property
+    def load_starts(self) -> dict[str, str]:
+        """Return where the files begin that the run reads."""
+        return self.starts
+
 
 @dataclass(frozen=True)
 class Action:
@@ -3285,8 +3413,12 @@ def starts_of(markers: Iterable[FileItem]) -> dict[str, str]:
 def with_ready_marker(ledger: Ledger, files: Sequence[FileItem], run_rows: int) -> list[FileItem]:
     """Return the files of the next run: all but the markers, and the oldest marker whose files are all there.
 
-    Listed files that the index of waiting files does not show yet come along, as far as the rows of a run allow.
+    Listed files that the index of waiting files does not show yet come along, as far as the rows of a run allow. A
+    repair comes once its original is in Silver.
     """
+    originals = ledger.files(file["repairs"] for file in files if "repairs" in file)
+    known = {file["file_id"] for file in originals if file["status"] in IN_SILVER}
+    files = [file for file in files if "repairs" not in file or file["repairs"] in known]
     markers = [file for file in files if file["subject"] == "load"]
     others = {file["file_id"]: file for file in files if file["subject"] != "load"}
     for marker in markers:
@@ -3307,7 +3439,7 @@ def refuse_broken(marker: FileItem, listed: Iterable[FileItem]) -> None:
         is_failed = file["status"] == "accepted" and "failed" in file
         if file["status"] == "rejected" or is_failed:
             reason = f"The reload lists {file['key']}, which {'failed' if is_failed else 'was rejected'}."
-            raise LoadRefused(marker["file_id"], reason, "load_file_missing")
+            raise Refused(marker["file_id"], reason, "load_file_missing")
 
 
 def loads_after(ledger: Ledger, files: Sequence[FileItem], before: Loads) -> Loads:
@@ -3349,7 +3481,7 @@ def action_of(ledger: Ledger, item: FileItem, before: Loads) -> Action:
 def limit_missing(reload: Reload, missing_rows: int, living: int, maximum_share: Decimal) -> None:
     """Refuse a reload that would delete too large a share of the living rows."""
     if missing_rows > maximum_share * living:
-        raise LoadRefused(
+        raise Refused(
             reload.owner_id,
             f"The reload would delete {missing_rows:,} rows of {living:,} "
             f"({100 * Decimal(missing_rows) / living:.1f} %), the maximum is {100 * maximum_share:f} %.",
@@ -3378,6 +3510,8 @@ FIXED = (
     "warnings",
     "notice",
     "decides",
+    "repairs",
+    "waives",
 )
 """The attributes of a file's or an action's item that stay as they are once it is accepted."""
 
@@ -4120,19 +4254,19 @@ def process_all(job: Job, files: Sequence[FileItem], probe: Probe, *, attempts: 
             raise
         except Withdrawn as gone:
             out = gone.file_ids
-        except LoadRefused as refusal:
-            reject_load(job, refusal)
-            out = {refusal.marker_id}
+        except Refused as refusal:
+            reject(job, refusal)
+            out = {refusal.file_id}
         except Exception as error:
             out = fail_broken(job, left, error, probe, attempts)
         left = [file for file in left if file["file_id"] not in out]
     return job.ledger.abandon()
 
 
-def reject_load(job: Job, refusal: LoadRefused) -> None:
-    job.ledger.reject(refusal.marker_id, [refusal.reason])
-    put_passport(job, job.ledger.files([refusal.marker_id])[0])
-    job.step("load_refused", file_id=refusal.marker_id, **refusal.reason)
+def reject(job: Job, refusal: Refused) -> None:
+    job.ledger.reject(refusal.file_id, [refusal.reason])
+    put_passport(job, job.ledger.files([refusal.file_id])[0])
+    job.step("refused", file_id=refusal.file_id, **refusal.reason)
 
 
 def fail_broken(job: Job, files: Sequence[FileItem], error: Exception, probe: Probe, attempts: int) -> set[str]:
@@ -4190,7 +4324,7 @@ def take_fresh(job: Job, held: set[str], probe: Probe) -> None:
     """Process the files that have waited longest, as many as a run takes; then the job's own, if it is left.
 
     So nothing is overtaken for long, for every job takes what is oldest; and an execution that starts a job sees its
-    file taken. Actions have a run each.
+    file taken. Actions and repairs have a run each.
     """
     own_id = job.arguments.file_id
     waiting, actions = files_and_actions(fresh_files(job, held))
@@ -4260,6 +4394,190 @@ def is_load(file: FileItem) -> bool:
     return file["subject"] == "load"
 
 
+# From glue/lake/repairs.py
+
+PLACE_OF_OBJECT = ("last_modified_at", "as_of_at", "key", "sequencer", "version_id")
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A repair or a waiver that a run takes: its item, the file that it repairs, and where loads stand."""
+
+    item: FileItem
+    original: FileItem
+    loads: Loads
+    starts: dict[str, str]
+    cause = "repair"
+    moves_loads = False
+
+    @property
+    def floor(self) -> str | None:
+        return self.loads.floor
+
+    @property
+    def owner_id(self) -> str:
+        """Return the item to whose account its effects go."""
+        return self.item["file_id"]
+
+    @property
+    def file_id(self) -> str:
+        return self.owner_id
+
+    @property
+    def load_starts(self) -> dict[str, str]:
+        """Return where its rows begin: with the file that it repairs."""
+        start = self.starts.get(self.item["repairs"])
+        return {} if start is None else {self.file_id: start}
+
+    @property
+    def placed(self) -> FileItem:
+        """Return its item with the original's place in the order: as which its rows are read."""
+        place = {name: value for name, value in self.original.items() if name in PLACE_OF_OBJECT}
+        kept = {name: value for name, value in self.item.items() if name not in PLACE_OF_OBJECT}
+        return cast(FileItem, {**kept, **place})
+
+    def order(self, row: Column) -> Column:
+        """Return the last field of the order of its rows, of which `row` is the number in its own object."""
+        item = self.item
+        own = {
+            "file_id": item["repairs"],
+            "instant": item["last_modified_at"],
+            "object_key": item["key"],
+            "sequencer": item["sequencer"].ljust(32, "0"),
+            "version_id": item["version_id"],
+        }
+        values = {**{name: F.lit(value) for name, value in own.items()}, "row": row}
+        return F.struct(*[values[name].cast(kind).alias(name) for name, kind in REPAIR_FIELDS.items()])
+
+
+Mover = Reload | Action | Repair
+"""What may change keys that no row of a run's files names."""
+
+
+def moved_up(spark: SparkSession, rows: DataFrame, mover: Mover) -> DataFrame:
+    """Give the rows (`file_id`, `row_order`) of files of complete loads, and of their repairs, their position."""
+    starts = [{"listed_id": file, "start": start} for file, start in mover.starts.items()]
+    listed = F.broadcast(local_rows(spark, starts, "listed_id string, start timestamp"))
+    rows = rows.withColumn("listed_id", F.coalesce("row_order.repair.file_id", "file_id"))
+    # A file that is no full load keeps its own instants, wherever it is listed.
+    is_full_load, own = F.col("row_order.phase") == 0, F.col("row_order.position")
+    position = F.when(is_full_load, F.greatest(own, "start")).otherwise(own)
+    moved = F.col("row_order").withField("position", position)
+    return rows.join(listed, on="listed_id", how="left").withColumn("row_order", moved).drop("start", "listed_id")
+
+
+def repair_of(ledger: Ledger, item: FileItem, loads: Loads) -> Repair:
+    """Return what a run needs to know of a repair."""
+    (original,) = ledger.files([item["repairs"]])
+    return Repair(item, original, loads, loads.starts(ledger))
+
+
+def has_repairs(totals: LayerTotals | PublishedRun) -> bool:
+    """Tell whether rows of the history may repair others."""
+    return "last_repair" in totals
+
+
+def with_last_repair(totals: LayerTotals, before: LayerTotals, run_seq: int, files: Sequence[FileItem]) -> LayerTotals:
+    """Add to the totals of a run which run has taken a repair last."""
+    last = run_seq if any("repairs" in file for file in files) else before.get("last_repair")
+    return totals if last is None else {**totals, "last_repair": last}
+
+
+@dataclass(frozen=True)
+class Marks:
+    """The quarantined rows of a file, what closes each after a run, and what the ledger keeps of that."""
+
+    file_id: str
+    rows: DataFrame
+    found: RepairsOfFile
+
+
+def mark(
+    spark: SparkSession, branches: Branches, ledger: Ledger, mover: Repair | Action, own: DataFrame | None = None
+) -> Marks | None:
+    """Return what closes the rows in quarantine after a run that takes a repair (`own` rows), or decides on one.
+
+    Nothing for a decision on another file. The newest repair in effect that names a row closes it, else the newest
+    waiver. Raises Refused for one that closes nothing, or names rows that are not there.
+    """
+    item = mover.item if isinstance(mover, Repair) else ledger.files([mover.file_id])[0]
+    if "repairs" not in item:
+        return None
+    (original,) = ledger.files([item["repairs"]])
+    by = [*original.get("repaired", {}).get("by", []), *([item["file_id"]] if isinstance(mover, Repair) else [])]
+    decided = {} if isinstance(mover, Repair) else {mover.file_id: mover.decision["in_effect"]}
+    counting = [each for each in ledger.files(by) if decided.get(each["file_id"], each["in_effect"])]
+    quarantined = spark.table(branches.table("quarantine")).where(F.col("file_id") == original["file_id"])
+    if isinstance(mover, Repair):
+        refuse_strangers(mover, quarantined, own)
+    history = spark.table(branches.table("transaction_history")).where(F.col("repairs") == original["file_id"])
+    named = history.select("file_id", "row_order")
+    named = named if own is None else named.unionByName(own.select("file_id", "row_order"))
+    newest = F.max_by("file_id", "row_order.repair").alias("repair")
+    repaired = (
+        named.where(F.col("file_id").isin([each["file_id"] for each in counting]))
+        .groupBy(F.col("row_order.row").alias("row"))
+        .agg(newest)
+    )
+    marked = quarantined.select("row", "rules", F.col("repaired_by").alias("held")).join(repaired, on="row", how="left")
+    rows = checkpointed(marked.withColumn("closed_by", F.coalesce("repair", waived_by(counting))))
+    ((closed, of_repairs),) = rows.agg(F.count("closed_by"), F.count("repair")).collect()
+    return Marks(original["file_id"], rows, {"by": by, "repaired": of_repairs, "waived": closed - of_repairs})
+
+
+def waived_by(items: Sequence[FileItem]) -> Column:
+    """Return the newest waiver of one of a row's rules, null where there is none."""
+    waivers = [item for item in items if "waives" in item]
+    waivers.sort(key=lambda item: (item["last_modified_at"], item["key"], item["sequencer"]), reverse=True)
+    found = [F.when(F.array_contains("rules", each["waives"]["rule"]), F.lit(each["file_id"])) for each in waivers]
+    return F.coalesce(*found, F.lit(None).cast("string"))
+
+
+def refuse_strangers(repair: Repair, quarantined: DataFrame, own: DataFrame | None) -> None:
+    """Raise Refused for a repair that names a row twice, or one that is not in quarantine; or a waiver of no row."""
+    if "waives" in repair.item:
+        rule = repair.item["waives"]["rule"]
+        if quarantined.where(F.array_contains("rules", rule)).isEmpty():
+            text = f"No quarantined row of {repair.original['key']} breaks the rule {rule}."
+            raise Refused(repair.owner_id, text, "not_in_quarantine")
+    elif own is not None:
+        named = own.select(F.col("row_order.row").alias("row"))
+        known = named.distinct().join(quarantined.select("row"), on="row", how="left_semi")
+        ((rows,),), ((there,),) = (found.agg(F.count(F.lit(1))).collect() for found in (named, known))
+        if rows != there:
+            text = f"{rows - there:,} rows of the repair are named twice, or are no quarantined rows of its original."
+            raise Refused(repair.owner_id, text, "not_in_quarantine")
+
+
+def write_marks(branches: Branches, marks: Marks | None) -> dict[str, RepairsOfFile]:
+    """Mark the quarantined rows that something else closes than before; return what the ledger keeps."""
+    if marks is None:
+        return {}
+    changed = marks.rows.where(~F.col("closed_by").eqNullSafe(F.col("held"))).select("row", "closed_by")
+    if not changed.isEmpty():
+        same_row = f"t.file_id = '{marks.file_id}' AND t.row = s.row"
+        set_it = "WHEN MATCHED THEN UPDATE SET t.repaired_by = s.closed_by"
+        branches.merge("quarantine", changed, on=same_row, clauses=set_it)
+        require("quarantined rows", found=branches.rows_moved("quarantine"), expected=0)
+    return {marks.file_id: marks.found}
+
+
+def repaired_keys(history: DataFrame, file: FileItem) -> DataFrame:
+    """Return the keys of the repairs of a file's rows; of a repair those of others of the same rows."""
+    of_file = history.where(F.col("repairs") == file["file_id"])
+    if "repairs" not in file:
+        return of_file.select("dms_id")
+    own = history.where(F.col("file_id") == file["file_id"])
+    return own.select("dms_id").unionByName(outdated_keys(history, file["repairs"], own))
+
+
+def outdated_keys(history: DataFrame, original_id: str, own: DataFrame) -> DataFrame:
+    """Return the keys that repairs in the history give to the rows that some rows repair."""
+    named = own.select(F.col("row_order.row").alias("of")).distinct()
+    same = history.where(F.col("repairs") == original_id).select("dms_id", F.col("row_order.row").alias("of"))
+    return same.join(named, on="of", how="left_semi").select("dms_id")
+
+
 # From glue/lake/outcomes.py
 
 
@@ -4308,6 +4626,89 @@ def of_files(counted: Iterable[OutcomeCount]) -> dict[str, FileReport]:
     return report
 
 
+COUNTED = {
+    "file_id": "string", "outcome": "string", "amount": MONEY, "effect_amount": EFFECT, "change": "string",
+    "had": "boolean", "had_tombstone": "boolean", "is_newest": "boolean", "op": "string",
+}  # fmt: skip
+
+
+def decisions(classified: DataFrame, mover: Mover | None) -> DataFrame:
+    """Return what a run decided over its rows, in the form that is counted."""
+    is_input, owner = F.col("is_input"), F.lit(mover.owner_id if mover else None)
+    whose = F.when(is_input, F.col("file_id")).otherwise(owner)
+    known = {"file_id": whose, "outcome": F.when(is_input, F.col("outcome")), "had_tombstone": ~F.col("stored.living")}
+    return conform(classified.withColumns(known), COUNTED)
+
+
+def reference_decisions(classified: DataFrame) -> DataFrame:
+    """Return the outcomes of rows without money."""
+    return columns_or_null(classified.select("file_id", "outcome"), COUNTED)
+
+
+def quarantined(rows: DataFrame) -> DataFrame:
+    """Return quarantine rows in the form that is counted."""
+    found = columns_or_null(rows, {"file_id": "string", "amount": MONEY})
+    return columns_or_null(found.withColumn("outcome", F.lit("quarantined")), COUNTED)
+
+
+def by_outcome(rows: DataFrame) -> list[OutcomeCount]:
+    """Count what was decided, by file and outcome."""
+    living, deleted = F.col("is_newest") & (F.col("op") != "D"), F.col("is_newest") & (F.col("op") == "D")
+
+    def number(condition: Column) -> Column:
+        return F.count(F.when(condition, 1))
+
+    counted = rows.groupBy("file_id", "outcome").agg(
+        F.count(F.lit(1)).alias("row_count"),
+        F.sum(F.col("amount").cast(TOTAL)).alias("amount"),
+        total("effect_amount").alias("effect"),
+        number(F.col("change").isNotNull()).alias("changes"),
+        number(living).alias("state_rows"),
+        F.coalesce(F.sum(F.when(living, F.col("amount")).cast(TOTAL)), F.lit(Decimal(0))).alias("state_amount"),
+        number(living & F.col("had")).alias("state_known"),
+        number(F.col("change") == "deleted").alias("deletions"),
+        number(deleted).alias("tombstones"),
+        number(deleted & F.col("had_tombstone")).alias("tombstones_known"),
+        number(living & F.col("had_tombstone")).alias("revived"),
+    )
+    return [cast(OutcomeCount, row.asDict()) for row in counted.collect()]
+
+
+def read_back(branches: Branches, written: Sequence[str]) -> dict[str, FileReport]:
+    """Count rows, amounts and effects of the run in its branches."""
+    forms: dict[str, Callable[[DataFrame], DataFrame]] = {
+        "transaction_history": lambda rows: columns_or_null(rows, COUNTED),
+        "quarantine": quarantined,
+        **dict.fromkeys(REFERENCES, reference_decisions),
+    }
+    parts = [forms[table](branches.new_rows(table)) for table in written if table in forms]
+    return of_files(by_outcome(reduce(DataFrame.unionByName, parts))) if parts else {}
+
+
+@dataclass(frozen=True)
+class EffectsFound:
+    """What the written effects say: keys that came and went, money, and the sum by file where there is one."""
+
+    had: int = 0
+    have: int = 0
+    effect: Decimal = Decimal(0)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+def prove_effects(branches: Branches, owner_id: str | None) -> EffectsFound:
+    """Prove that the written effects add up; return what they say."""
+    written = branches.new_rows("transaction_effects")
+    whose = F.when(F.col("cause") == "file", F.col("file_id")).otherwise(F.lit(owner_id))
+    money = {"before": total("before.amount"), "after": total("after.amount"), "effect": total("effect_amount")}
+    counts = [F.count("before").alias("had"), F.count("after").alias("have")]
+    found = written.groupBy(whose.alias("file_id")).agg(*counts, *[value.alias(name) for name, value in money.items()])
+    rows = found.collect()
+    sums = {name: sum((row[name] for row in rows), Decimal(0)) for name in money}
+    require("sum of effects", found=sums["effect"], expected=sums["after"] - sums["before"])
+    had, have = (sum(row[name] for row in rows) for name in ("had", "have"))
+    return EffectsFound(had, have, sums["effect"], {row.file_id: cents(row.effect) for row in rows if row.effect})
+
+
 def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
     """Mark the files of a run as in Silver, each with what became of its rows."""
 
@@ -4315,7 +4716,9 @@ def advance(job: Job, intent: RunIntent, report: SilverReport) -> None:
         file_id, of_file = file
         if "decides" in of_file:
             job.ledger.decide(file_id, of_file["decides"], run_seq=intent["run_seq"])
-        counted = {name: value for name, value in of_file.items() if name not in ("effect", "decides")}
+        for original_id, repaired in of_file.get("repairs", {}).items():
+            job.ledger.note_repairs(original_id, repaired)
+        counted = {name: value for name, value in of_file.items() if name not in ("effect", "decides", "repairs")}
         of_run = {"run_seq": intent["run_seq"], "snapshots": intent["snapshots"], **report_hash(intent)}
         found = cast(SilverOfFile, {**of_run, "effect_amount": of_file["effect"], **counted})
         job.ledger.advance(file_id, status="in_silver", waiting_for="gold", found=found)
@@ -4712,9 +5115,14 @@ LAYOUT = (
 )
 
 
-def texts_of(subject: str) -> tuple[str, ...]:
-    """Return the columns that are read of a subject's files, as text."""
-    return tuple(SUBJECTS[subject].known)
+def read_as(file: FileItem) -> Subject:
+    """Return what a file is read as: a repair has a column more than others of its subject."""
+    return REPAIR if "repairs" in file else SUBJECTS[file["subject"]]
+
+
+def texts_of(file: FileItem) -> tuple[str, ...]:
+    """Return the columns that are read of a file, as text."""
+    return tuple(read_as(file).known)
 
 
 def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[str, Any]:
@@ -4799,7 +5207,7 @@ def with_texts(
     `written` are those that are text in the files: numbers and instants of Parquet are not written in any way.
     Spark computes an expression anew wherever another one names it, unless it is a column of an earlier step.
     """
-    subject = SUBJECTS[files[0]["subject"]]
+    subject = read_as(files[0])
     kinds = {name: subject.known[name].kind for name in written}
     steps: list[tuple[Callable[[Column], Column], Iterable[str]]] = [
         (without_blanks, values),
@@ -4849,7 +5257,7 @@ def plain_decimal(value: Column, kind: T.DecimalType) -> Column:
 
 def known_places(file: FileItem) -> dict[str, int]:
     """Return where a file has the columns that are read of it."""
-    names = texts_of(file["subject"])
+    names = texts_of(file)
     return {name: place for name, place in file["format"]["places"].items() if name in names}
 
 
@@ -4877,7 +5285,7 @@ def parquet_fields(spark: SparkSession, path: str, places: Iterable[int]) -> T.S
 
 def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
     """Return the rows of Parquet files that all have the same columns and types, in the form of `read_csv`."""
-    names, places = texts_of(files[0]["subject"]), known_places(files[0])
+    names, places = texts_of(files[0]), known_places(files[0])
     fields = parquet_fields(spark, staging.path(files[0]), places.values())
     source = spark.read.schema(fields).parquet(*[staging.path(file) for file in files])
     found = dict(zip(places, fields, strict=True))
@@ -5099,7 +5507,7 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
 
     `broken` is the rule of structure that the record breaks, or null.
     """
-    texts, delimiter = texts_of(files[0]["subject"]), files[0]["format"].get("delimiter", COMMA)
+    texts, delimiter = texts_of(files[0]), files[0]["format"].get("delimiter", COMMA)
     lines, most_untidy = read_lines(spark, files, staging, texts)
     below = lines.where("line > header_line")
     if any("trailer_line" in file["format"] for file in files):
@@ -5189,9 +5597,9 @@ def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> Da
 # be a card number shows its last four digits alone.
 
 
-def staging_of(job: Job, reload: Reload | None = None) -> Staging:
+def staging_of(job: Job, mover: Reload | Repair | None = None) -> Staging:
     """Return where a job's files are copied to; the files of a reload know where it begins."""
-    given, starts = job.arguments, reload.starts if reload else {}
+    given, starts = job.arguments, mover.load_starts if mover else {}
     return Staging(given.lake_bucket, given.prefix, CardKey(given.card_key_secret), starts)
 
 
@@ -5435,6 +5843,7 @@ def row_order() -> Column:
         F.when(F.col("is_full_load"), 0).otherwise(1).alias("phase"),
         row_at.alias("instant"),
         *[F.col(name) for name in ("object_key", "sequencer", "version_id", "row")],
+        F.lit(None).cast(ORDER_FIELDS["repair"]).alias("repair"),
     )
 
 
@@ -5469,7 +5878,9 @@ def normalise(rows: DataFrame, subject: Subject) -> DataFrame:
     judged = rows.transform(with_values, subject).transform(with_rules, rules_of_values(subject))
     is_kept = (F.size("rules") > 0) & ~F.col("broken").eqNullSafe(OTHER_TABLE)
     raw = F.when(is_kept, masked(F.col("raw")))
-    whole = judged.withColumns({"row_order": row_order(), "content_hash": content_hash(subject), "raw": raw})
+    whole = judged.withColumns(
+        {"row_order": row_order(), "content_hash": content_hash(SUBJECTS[subject.name]), "raw": raw}
+    )
     return conform(whole, normalised_schema(subject))
 
 
@@ -5538,7 +5949,8 @@ def classify(
     """Give each row its `outcome`, and the `change` that it makes, if any."""
     key, had = subject.key, F.coalesce(F.col("stored.living"), F.lit(False))
     # Equal is only the stored row itself, where a reload gives it its place.
-    newer = ~below(floor) & (F.col("stored").isNull() | (F.col("row_order") >= F.col("stored.row_order")))
+    newer = ~below(floor) & F.coalesce(F.col("row_order") >= F.col("stored.row_order"), F.lit(True))
+    newer = newer & F.col("counts") if "counts" in rows.columns else newer
     if newest_of is None:
         newest = F.max(F.when(F.col("newer"), F.col("row_order"))).over(Window.partitionBy(key))
     else:
@@ -5572,21 +5984,20 @@ STORED = {**STATE, "living": "boolean", "place": PLACE}
 
 @dataclass(frozen=True)
 class SilverRun:
-    """One run: its number, its branches, the reload that it completes or the action that it carries out, its keys."""
+    """One run: its number, its branches, what may change keys that no row of its files names, its keys."""
 
     spark: SparkSession
     branches: Branches
     run_seq: int
-    reload: Reload | None = None
-    action: Action | None = None
+    mover: Mover | None = None
+    has_repairs: bool = False
     row_count: int = 0
     low: int = 0
     high: int = -1
 
     @property
-    def mover(self) -> Reload | Action | None:
-        """Return what may change keys that no row of the run's files names."""
-        return self.reload or self.action
+    def reload(self) -> Reload | None:
+        return self.mover if isinstance(self.mover, Reload) else None
 
     @property
     def may_touch_any_key(self) -> bool:
@@ -5614,8 +6025,9 @@ def stored_of(run: SilverRun, table: str, keys: DataFrame) -> DataFrame:
     if run.may_touch_any_key:
         rows = run.branches.published_rows(table)
         return moved_up(run.spark, rows, run.reload) if run.reload else rows
-    of_state = STATE if run.action else (*IMAGE, "row_order")
-    names = {"transactions": of_state, "tombstones": TOMBSTONES, "transaction_history": (*STATE, "op")}[table]
+    of_state = STATE if run.mover else (*IMAGE, "row_order")
+    of_history = (*STATE, "op", "line", "repairs")
+    names = {"transactions": of_state, "tombstones": TOMBSTONES, "transaction_history": of_history}[table]
     return run.branches.published_rows_of(table, keys, names, between=(run.low, run.high), most=run.row_count)
 
 
@@ -5636,24 +6048,13 @@ def stored_rows(run: SilverRun, keys: DataFrame) -> DataFrame:
 # run's own, without an outcome.
 
 
-def moved_up(spark: SparkSession, rows: DataFrame, mover: Reload | Action) -> DataFrame:
-    """Give the rows (`file_id`, `row_order`) of files of complete loads their position."""
-    starts = [{"file_id": file, "start": start} for file, start in mover.starts.items()]
-    listed = F.broadcast(local_rows(spark, starts, "file_id string, start timestamp"))
-    # A file that is no full load keeps its own instants, wherever it is listed.
-    is_full_load, own = F.col("row_order.phase") == 0, F.col("row_order.position")
-    position = F.when(is_full_load, F.greatest(own, "start")).otherwise(own)
-    moved = F.col("row_order").withField("position", position)
-    return rows.join(listed, on="file_id", how="left").withColumn("row_order", moved).drop("start")
-
-
 def candidates(run: SilverRun, good: DataFrame, file_ids: Sequence[str]) -> DataFrame:
     """Return the rows that may become the state of their key: the run's own, and those that a reload moves."""
     rows = good.select(*STATE, "op", "line", F.lit(True).alias("is_input"))
     if run.reload is None:
         return rows
     earlier = [file for file in run.reload.starts if file not in file_ids]
-    history = run.spark.table(run.branches.table("transaction_history")).where(F.col("file_id").isin(earlier))
+    history = rows_in_effect(run, None).where(F.coalesce("row_order.repair.file_id", "file_id").isin(earlier))
     moved = history.select(*STATE, "op", "line", F.lit(False).alias("is_input"))
     return rows.unionByName(moved_up(run.spark, moved, run.reload))
 
@@ -5717,7 +6118,7 @@ def effects(classified: DataFrame, *, run_seq: int, cause: str = "load") -> Data
     changed = classified.where(F.col("change").isNotNull()).withColumns(
         {
             "run_seq": F.lit(run_seq),
-            "cause": F.when(F.col("is_input"), "file").otherwise(cause),
+            "cause": F.when(F.col("is_input") & F.lit(cause != "repair"), "file").otherwise(cause),
             "before": F.when(F.col("had"), image("stored.")),
             "after": F.when(F.col("op") != "D", image()),
         }
@@ -5759,7 +6160,7 @@ def lost_by(
     return lost_of(left_behind(stored, classified, run.reload)) if run.reload else (None, None, Lost())
 
 
-def missing_effects(missing: DataFrame, mover: Reload | Action, *, run_seq: int) -> DataFrame:
+def missing_effects(missing: DataFrame, mover: Mover, *, run_seq: int) -> DataFrame:
     """Return the effects of a reload or an action on the living rows that go: no row has taken their place."""
     of_mover = {"run_seq": F.lit(run_seq), "cause": F.lit(mover.cause), "file_id": F.lit(mover.file_id)}
     gone = missing.select("dms_id", image().alias("before"), (-F.col("amount")).alias("effect_amount"))
@@ -5773,13 +6174,26 @@ def missing_effects(missing: DataFrame, mover: Reload | Action, *, run_seq: int)
 # all keys are.
 
 
-def rows_in_effect(run: SilverRun, action: Action, keys: DataFrame) -> DataFrame:
-    """Return the rows under these keys, or all, of the files that are in effect after an action, each in its place."""
-    undone = undone_files(run.spark.table(run.branches.table("decisions"))).where(F.col("file_id") != action.file_id)
-    if not action.decision["in_effect"]:
-        undone = undone.unionByName(local_rows(run.spark, [{"file_id": action.file_id}], "file_id string"))
-    history = stored_of(run, "transaction_history", keys).select(*STATE, "op")
-    return moved_up(run.spark, without(history, undone), action)
+def history_of(run: SilverRun, keys: DataFrame | None) -> DataFrame:
+    """Return the rows of the history under these keys, or all."""
+    if not run.branches.rows_at_most("transaction_history"):
+        return columns_or_null(run.spark.range(0), HISTORY)
+    table = run.spark.table(run.branches.table("transaction_history"))
+    return table if keys is None else stored_of(run, "transaction_history", keys)
+
+
+def rows_in_effect(run: SilverRun, keys: DataFrame | None, own: DataFrame | None = None) -> DataFrame:
+    """Return the rows under these keys, or all, that count; after an action or a repair (its `own` rows)."""
+    undone, mover = undone_files(run.spark.table(run.branches.table("decisions"))), run.mover
+    if isinstance(mover, Action):
+        undone = undone.where(F.col("file_id") != mover.file_id)
+        if not mover.decision["in_effect"]:
+            undone = undone.unionByName(local_rows(run.spark, [{"file_id": mover.file_id}], "file_id string"))
+    rows, repairs = (history_of(run, each).select(*STATE, "op", "line", "repairs") for each in (keys, None))
+    if own is not None:
+        named = own.withColumn("repairs", F.col("row_order.repair.file_id")).select(*rows.columns)
+        rows, repairs = rows.unionByName(named), repairs.unionByName(named)
+    return in_effect(rows, undone, repairs) if run.has_repairs or own is not None else without(rows, undone)
 
 
 def newest_rows(rows: DataFrame, floor: str | None) -> DataFrame:
@@ -5795,7 +6209,7 @@ def newest_rows(rows: DataFrame, floor: str | None) -> DataFrame:
 
 def settle(run: SilverRun, action: Action, keys: DataFrame) -> DataFrame:
     """Return the keys that do not stay as they are: with their newest row, if there is one, and what is `stored`."""
-    rows = rows_in_effect(run, action, keys)
+    rows = moved_up(run.spark, rows_in_effect(run, keys), action).select(*STATE, "op")
     stored = stored_rows(run, keys).select(
         "dms_id", F.struct(*[name for name in STORED if name != "dms_id"]).alias("stored")
     )
@@ -5810,6 +6224,55 @@ def settle(run: SilverRun, action: Action, keys: DataFrame) -> DataFrame:
     )
 
 
+# ## Repairs
+# A repair's rows stand where the quarantined rows stand that they name, behind which their own order decides; of
+# several repairs of a row
+# the newest counts. They are read as if they stood in the file that they repair.
+
+
+def read_repair(begun: Run, repair: Repair) -> tuple[DataFrame, list[FileFigures]]:
+    """Return the rows of a repair in their places, held to the figures of the KPI function; none of a waiver."""
+    files = [] if "waives" in repair.item else [repair.item]
+    staging, order = staging_of(begun.job, repair), F.col("row_order").withField("row", F.col("repaired_row"))
+    placed = order.withField("repair", repair.order(F.col("row")))
+    if not files:
+        return columns_or_null(begun.spark.range(0), normalised_schema(REPAIR)), []
+    with staged(files, staging):
+        rows = read(begun.spark, [repair.placed], staging).transform(normalise, REPAIR)
+        rows = checkpointed(rows.withColumn("row_order", placed))
+        figures = figures_of([rows])
+    check_against_kpis(files, figures)
+    return rows, figures
+
+
+# Beside the keys of its own rows a repair settles those that earlier repairs of the same rows have named. What is
+# stored there counts by
+# the newest row that the repair leaves in effect; a row of the repair that is not in effect itself is stale.
+
+
+def settle_repair(run: SilverRun, repair: Repair, own: DataFrame, keys: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """Return the classified rows of a repair, with what else becomes newest, and the stored rows that go."""
+    in_place = moved_up(run.spark, rows_in_effect(run, keys, own), repair)
+    rows = checkpointed(in_place.where(~below(repair.floor)))
+    is_own, same_row = F.col("file_id") == repair.file_id, ["dms_id", "file_id", "row"]
+    others, stored = newest_rows(rows.where(~is_own), None), checkpointed(stored_rows(run, keys))
+    counted = rows.where(is_own).select("row", F.lit(True).alias("counts"))
+    coming = own.select(*STATE, "op", "line").join(counted, on="row", how="left").fillna({"counts": False})
+    moved = others.join(stored, on=same_row, how="left_anti").withColumn("counts", F.lit(True))
+    parts = {True: coming, False: moved}
+    columns = [*STATE, "op", "line", "counts"]
+    candidates = reduce(
+        DataFrame.unionByName,
+        [found.select(*columns, F.lit(is_input).alias("is_input")) for is_input, found in parts.items()],
+    )
+    names = [name for name in STORED if name not in ("dms_id", "row_order")]
+    known = stored.drop("row_order").join(others.select("dms_id", "row_order"), on="dms_id", how="left")
+    known = known.select("dms_id", F.struct(*names, "row_order").alias("stored"))
+    classified = checkpointed(with_effect(classify(candidates, known, floor=repair.floor)))
+    gone = stored.join(others, on=same_row, how="left_anti")
+    return classified, gone.join(classified.where("is_newest").select("dms_id"), on="dms_id", how="left_anti")
+
+
 # ## Proof
 # Two proofs, both at the cost of the change. On reading: the rows, the money and the dates of each file are what the
 # KPI function, another engine,
@@ -5817,95 +6280,11 @@ def settle(run: SilverRun, action: Action, keys: DataFrame) -> DataFrame:
 # decided.
 
 
-# What a run decides is counted by file and outcome. Rows of all tables come into one form for that; what a reload moves
-# is its marker's,
-# what an undo moves its action's.
-
-
-COUNTED = {
-    "file_id": "string", "outcome": "string", "amount": MONEY, "effect_amount": EFFECT, "change": "string",
-    "had": "boolean", "had_tombstone": "boolean", "is_newest": "boolean", "op": "string",
-}  # fmt: skip
-
-
-def decisions(classified: DataFrame, mover: Reload | Action | None) -> DataFrame:
-    """Return what a run decided over its rows, in the form that is counted."""
-    is_input, owner = F.col("is_input"), F.lit(mover.owner_id if mover else None)
-    whose = F.when(is_input, F.col("file_id")).otherwise(owner)
-    known = {"file_id": whose, "outcome": F.when(is_input, F.col("outcome")), "had_tombstone": ~F.col("stored.living")}
-    return conform(classified.withColumns(known), COUNTED)
-
-
-def reference_decisions(classified: DataFrame) -> DataFrame:
-    """Return the outcomes of rows without money."""
-    return columns_or_null(classified.select("file_id", "outcome"), COUNTED)
-
-
-def quarantined(rows: DataFrame) -> DataFrame:
-    """Return quarantine rows in the form that is counted."""
-    found = columns_or_null(rows, {"file_id": "string", "amount": MONEY})
-    return columns_or_null(found.withColumn("outcome", F.lit("quarantined")), COUNTED)
-
-
-def by_outcome(rows: DataFrame) -> list[OutcomeCount]:
-    """Count what was decided, by file and outcome."""
-    living, deleted = F.col("is_newest") & (F.col("op") != "D"), F.col("is_newest") & (F.col("op") == "D")
-
-    def number(condition: Column) -> Column:
-        return F.count(F.when(condition, 1))
-
-    counted = rows.groupBy("file_id", "outcome").agg(
-        F.count(F.lit(1)).alias("row_count"),
-        F.sum(F.col("amount").cast(TOTAL)).alias("amount"),
-        total("effect_amount").alias("effect"),
-        number(F.col("change").isNotNull()).alias("changes"),
-        number(living).alias("state_rows"),
-        F.coalesce(F.sum(F.when(living, F.col("amount")).cast(TOTAL)), F.lit(Decimal(0))).alias("state_amount"),
-        number(living & F.col("had")).alias("state_known"),
-        number(F.col("change") == "deleted").alias("deletions"),
-        number(deleted).alias("tombstones"),
-        number(deleted & F.col("had_tombstone")).alias("tombstones_known"),
-        number(living & F.col("had_tombstone")).alias("revived"),
-    )
-    return [cast(OutcomeCount, row.asDict()) for row in counted.collect()]
-
-
-# What was written is counted by the same function, from the files that the run's commits name.
-
-
-def read_back(branches: Branches, written: Sequence[str]) -> dict[str, FileReport]:
-    """Count rows, amounts and effects of the run in its branches."""
-    forms: dict[str, Callable[[DataFrame], DataFrame]] = {
-        "transaction_history": lambda rows: columns_or_null(rows, COUNTED),
-        "quarantine": quarantined,
-        **dict.fromkeys(REFERENCES, reference_decisions),
-    }
-    parts = [forms[table](branches.new_rows(table)) for table in written if table in forms]
-    return of_files(by_outcome(reduce(DataFrame.unionByName, parts))) if parts else {}
-
-
-@dataclass(frozen=True)
-class EffectsFound:
-    """What the written effects say: keys that came and went, money, and the sum by file where there is one."""
-
-    had: int = 0
-    have: int = 0
-    effect: Decimal = Decimal(0)
-    files: Mapping[str, str] = field(default_factory=dict)
-
-
-def prove_effects(branches: Branches, owner_id: str | None) -> EffectsFound:
-    """Prove that the written effects add up; return what they say."""
-    written = branches.new_rows("transaction_effects")
-    whose = F.when(F.col("cause") == "file", F.col("file_id")).otherwise(F.lit(owner_id))
-    money = {"before": total("before.amount"), "after": total("after.amount"), "effect": total("effect_amount")}
-    counts = [F.count("before").alias("had"), F.count("after").alias("have")]
-    found = written.groupBy(whose.alias("file_id")).agg(*counts, *[value.alias(name) for name, value in money.items()])
-    rows = found.collect()
-    sums = {name: sum((row[name] for row in rows), Decimal(0)) for name in money}
-    require("sum of effects", found=sums["effect"], expected=sums["after"] - sums["before"])
-    had, have = (sum(row[name] for row in rows) for name in ("had", "have"))
-    return EffectsFound(had, have, sums["effect"], {row.file_id: cents(row.effect) for row in rows if row.effect})
+# What a run decides is counted by file and outcome (`glue/lake/outcomes.py`). Rows of all tables come into one form for
+# that; what a
+# reload moves is its marker's, what an undo moves its action's. What was written is counted by the same function, from
+# the files that the
+# run's commits name.
 
 
 # ## Writing
@@ -5972,6 +6351,7 @@ def in_own_place(rows: DataFrame) -> DataFrame:
 
 def write_history(run: SilverRun, decided: Decided, count: int) -> None:
     rows = decided.classified.where("is_input").transform(in_own_place)
+    rows = rows.withColumn("repairs", F.col("row_order.repair.file_id"))
     run.branches.append("transaction_history", laid_out(conform(run.numbered(rows), HISTORY), count))
 
 
@@ -6018,20 +6398,20 @@ class Work:
     decided: Decided
     written: Sequence[str]
     report: dict[str, FileReport]
-    mover: Reload | Action | None
+    mover: Mover | None
     loads: Loads
 
 
 def report_of(
-    files: Sequence[FileItem], counted: Sequence[OutcomeCount], reload: Reload | None, lost: Lost
+    files: Sequence[FileItem], counted: Sequence[OutcomeCount], mover: Mover | None, lost: Lost
 ) -> dict[str, FileReport]:
     """Return what a run did with each of its files, as their passports tell it."""
     report = {**{file["file_id"]: no_rows() for file in files}, **of_files(counted)}
-    if reload:
-        of_marker = report[reload.owner_id]
-        of_marker["effect"] = cents(Decimal(of_marker["effect"]) - lost.amount)
-        of_marker["missing"] = lost.rows
-        of_marker["moved"] = sum(row["changes"] for row in counted if row["file_id"] == reload.owner_id)
+    if mover:
+        of_mover = report[mover.owner_id]
+        of_mover["effect"] = cents(Decimal(of_mover["effect"]) - lost.amount)
+        of_mover["missing"] = lost.rows
+        of_mover["moved"] = sum(row["changes"] for row in counted if row["outcome"] is None)
     return report
 
 
@@ -6056,6 +6436,8 @@ def write(begun: Run) -> Work:
     """Take the files of a run through staging to the branches of its tables, or carry out its action."""
     ledger, before = begun.job.ledger, Loads.of(begun.totals_before)
     for item in files_and_actions(begun.files)[1]:
+        if "repairs" in item:
+            return write_repair(begun, repair_of(ledger, item, before))
         return write_action(begun, action_of(ledger, item, before))
     loads = loads_after(ledger, begun.files, before)
     reload = reload_of(ledger, begun.files, loads)
@@ -6073,8 +6455,9 @@ def write_staged(begun: Run, loads: Loads, reload: Reload | None, staging: Stagi
     rows, figures = read_checked(begun, staging)
     row_count = sum(found["row_count"] for found in figures)
     low, high = key_range(figures)
-    run = SilverRun(spark, begun.branches, begun.run_seq, reload, row_count=row_count, low=low, high=high)
-
+    run = SilverRun(
+        spark, begun.branches, begun.run_seq, reload, has_repairs(before), row_count=row_count, low=low, high=high
+    )
     good = {name: found.where(F.size("rules") == 0) for name, found in rows.items()}
     bad = [found.where(F.size("rules") > 0) for found in rows.values()]
     transactions = good.get("transactions", columns_or_null(spark.range(0), normalised_schema(TRANSACTIONS)))
@@ -6094,20 +6477,30 @@ def write_staged(begun: Run, loads: Loads, reload: Reload | None, staging: Stagi
     return Work(decided, written, report, reload, loads)
 
 
-# An action is written the way a reload is: what it moves has no outcome. Its decision is a row of the run.
+# An action is written the way a reload is: what it moves has no outcome. Its decision is a row of the run. A repair is
+# a file and an action in one.
+
+
+def settling(begun: Run, mover: Action | Repair, keys: DataFrame) -> SilverRun:
+    """Return a run that settles keys."""
+    ((named, low, high),) = keys.agg(F.count(F.lit(1)), F.min("dms_id"), F.max("dms_id")).collect()
+    size_shuffles(begun.spark, begun.totals_before["row_count"] if mover.moves_loads else named)
+    size_scans(begun.spark)
+    span = {"low": low, "high": high} if named else {}
+    return SilverRun(
+        begun.spark, begun.branches, begun.run_seq, mover, has_repairs(begun.totals_before), row_count=named, **span
+    )
 
 
 def write_action(begun: Run, action: Action) -> Work:
     """Settle what an action moves, and write it to the branches of the run's tables."""
-    spark, branches = begun.spark, begun.branches
+    spark, branches, ledger = begun.spark, begun.branches, begun.job.ledger
     forget(spark)
-    history = spark.table(branches.table("transaction_history"))
-    keys = checkpointed(history.where(F.col("file_id") == action.file_id).select("dms_id").distinct())
-    ((named, low, high),) = keys.agg(F.count(F.lit(1)), F.min("dms_id"), F.max("dms_id")).collect()
-    size_shuffles(spark, begun.totals_before["row_count"] if action.moves_loads else named)
-    size_scans(spark)
-    span = {"low": low, "high": high} if named else {}
-    run = SilverRun(spark, branches, begun.run_seq, action=action, row_count=named, **span)
+    history, (file,) = spark.table(branches.table("transaction_history")), ledger.files([action.file_id])
+    keys = history.where(F.col("file_id") == action.file_id).select("dms_id")
+    if has_repairs(begun.totals_before):
+        keys = keys.unionByName(repaired_keys(history, file))
+    run = settling(begun, action, keys := checkpointed(keys.distinct()))
     moved = checkpointed(with_effect(settle(run, action, keys)))
     newest, left = moved.where("is_newest"), moved.where("NOT is_newest").select("dms_id", "stored.*")
     counted = by_outcome(decisions(newest, action))
@@ -6115,8 +6508,9 @@ def write_action(begun: Run, action: Action) -> Work:
     report = {action.owner_id: no_rows(), **of_files(counted)}
     of_action = report[action.owner_id]
     of_action["effect"] = cents(Decimal(of_action["effect"]) - lost.amount)
-    of_action["settled"] = counted_changes(moved, keys, named)
+    of_action["settled"] = counted_changes(moved, keys, run.row_count)
     of_action["decides"] = action.decision
+    of_action["repairs"] = write_marks(branches, mark(spark, branches, ledger, action))
     begun.job.step("classified", **of_action["settled"])
     decided = Decided(newest, missing, purged, counted, summed(counted), lost, in_key_order=False)
     written = write_tables(run, decided, [], {}, 0)
@@ -6125,14 +6519,31 @@ def write_action(begun: Run, action: Action) -> Work:
     return Work(decided, ["decisions", *written], report, action, action.loads)
 
 
+def write_repair(begun: Run, repair: Repair) -> Work:
+    """Settle what a repair names, write it to the branches of the run's tables, and mark what it closes."""
+    spark, branches = begun.spark, begun.branches
+    forget(spark)
+    own, _ = read_repair(begun, repair)
+    begun.job.step("read", rows=repair.item["kpis"]["row_count"])
+    marks = mark(spark, branches, begun.job.ledger, repair, own)
+    history = spark.table(branches.table("transaction_history"))
+    keys = own.select("dms_id").unionByName(outdated_keys(history, repair.item["repairs"], own))
+    run = settling(begun, repair, keys := checkpointed(keys.distinct()))
+    classified, left = settle_repair(run, repair, own, keys)
+    counted = by_outcome(decisions(classified, repair))
+    missing, purged, lost = lost_of(left)
+    report = report_of([repair.item], counted, repair, lost)
+    report[repair.file_id]["repairs"] = write_marks(branches, marks)
+    begun.job.step("classified", **report[repair.file_id]["outcomes"])
+    decided = Decided(classified, missing, purged, counted, summed(counted), lost, in_key_order=False)
+    written = write_tables(run, decided, [], {}, 0)
+    begun.job.step("written", tables=written)
+    return Work(decided, written, report, repair, repair.loads)
+
+
 # The proof: rows and effects by file, tombstones, keys moved, and the rows and cents in the files that were added. The
 # totals go into a
 # snapshot without rows, so that the next proof costs what the next change costs.
-
-
-def only_rows(of_file: FileReport) -> FileReport:
-    """Return what a file's own rows did, without what a reload's marker does beside."""
-    return {"outcomes": of_file["outcomes"], "amounts": of_file["amounts"], "effect": of_file["effect"]}
 
 
 def prove_rows(branches: Branches, work: Work) -> EffectsFound:
@@ -6145,7 +6556,7 @@ def prove_rows(branches: Branches, work: Work) -> EffectsFound:
         checks["added"] = partial(branches.added, "transactions", "amount")
     found = in_parallel(checks)
     moved: EffectsFound = found.get("effects", EffectsFound())
-    own = {file: only_rows(of_file) for file, of_file in work.report.items() if sum(of_file["outcomes"].values())}
+    own = of_files(row for row in work.decided.counted if row["outcome"] is not None)
     require("rows by outcome", found=found["rows"], expected=own)
     by_file = {file: of_file["effect"] for file, of_file in work.report.items() if Decimal(of_file["effect"])}
     require("effects by file", found=moved.files, expected=by_file)
@@ -6172,7 +6583,8 @@ def prove(run: Run, work: Work) -> SilverReport:
     if "transactions" in work.written:
         noted = {"run-seq": run.run_seq, "row-count": row_count, "total-amount": totals["total_amount"]}
         run.branches.note("transactions", {f"assay.{name}": str(value) for name, value in noted.items()})
-    return {"files": work.report, "totals": work.loads.in_totals(totals)}
+    totals = with_last_repair(work.loads.in_totals(totals), before, run.run_seq, run.files)
+    return {"files": work.report, "totals": totals}
 
 
 # ## The job
@@ -6186,8 +6598,8 @@ def prove(run: Run, work: Work) -> SilverReport:
 
 
 def probe(job: Job, file: FileItem) -> None:
-    """Read one file alone, wholly; an action reads none."""
-    if "decides" in file:
+    """Read one file alone, wholly; an action reads none, and a repair is alone in any case."""
+    if has_own_run(file):
         return
     staging = staging_of(job)
     with staged([file], staging):
@@ -6206,7 +6618,9 @@ def repeat(job: Job, killed: RunInProgress) -> None:
 
 
 def report_of_rebuild(job: Job, before: LayerItem, totals: LayerTotals) -> SilverReport:
-    return {"files": {}, "totals": Loads.of(cast(LayerTotals, before["published"])).in_totals(totals)}
+    published = cast(LayerTotals, before["published"])
+    kept = Loads.of(published).in_totals(totals)
+    return {"files": {}, "totals": with_last_repair(kept, published, before["run_seq"], [])}
 
 
 LAYER = Layer(

@@ -42,6 +42,7 @@ FOLDERS = {
     "full load": ["transactions/LOAD00000001.csv", "transactions/LOAD0000000A.csv"],
     "cdc": ["transactions/20240301-120000001.csv", "transactions/20240302-120000001.csv"],
     "marker": ["transactions/_load.json"],
+    "repair": ["transactions/repairs/a.csv"],
 }
 DATA = ["cdc", "full load", "upload", "cdc", "full load", "cards", "pinned", "upload"]
 CONTROLS = ["none", "none", "metadata", "side-car"]
@@ -185,11 +186,48 @@ def markers(draw: st.DrawFn, loads: Sequence[Name], *, version_id: str) -> File:
     )
 
 
+def _with_repairs(files: Sequence[File], rng: Random) -> list[File]:
+    """Break more rows of some files, and add repairs of broken rows: of several, some of the same rows."""
+    broken = [_broken(file, rng) if _is_repairable(file) and rng.random() < 0.7 else file for file in files]
+    repairable = [file for file in broken if _is_repairable(file) and any(row.broken for row in file.rows)]
+    few = rng.choices(repairable, k=2) if repairable else []
+    repaired = [rng.choice(few) for _ in range(rng.choice([1, 2, 3, 4]))] if few else []
+    repairs = [_repair(file, f"v{len(files) + number:X}9", rng) for number, file in enumerate(repaired)]
+    return [*broken, *repairs]
+
+
+def _is_repairable(file: File) -> bool:
+    return file.kind not in ("cards", "marker") and not file.rejected
+
+
+def _broken(file: File, rng: Random) -> File:
+    rows = [replace(row, broken=row.broken or (row.op != "D" and rng.random() < 0.4)) for row in file.rows]
+    return replace(file, rows=tuple(rows))
+
+
+def _repair(original: File, version_id: str, rng: Random) -> File:
+    """Make a repair of some of a file's broken rows; only one with operations may delete."""
+    broken = [row for row in original.rows if row.broken]
+    chosen = rng.sample(broken, rng.randint(1, len(broken)))
+    ops = "IUD" if any(row.op != "I" for row in original.rows) else "I"
+    timed = any(row.commit_at for row in original.rows)
+    rows = []
+    for number, row in enumerate(chosen, 1):
+        key = row.key if rng.random() < 0.5 else rng.choice(KEYS)
+        drawn = (rng.choice(ops), key, rng.randrange(len(INSTANTS)), rng.randrange(len(IMAGES)), False)
+        rows.append(replace(_row(number, drawn, kind=original.kind, timed=timed), of=row.number))
+    at = rng.choice(INSTANTS)
+    key = FOLDERS["repair"][0]
+    return File("repair", key, version_id, version_id[1:], at, rows=tuple(rows), original=original)
+
+
 def _decisions(files: Sequence[File], batches: int, rng: Random) -> list[tuple[int, int]]:
     """Choose decisions, each after a batch and on one of a few files: on markers and what they list more often."""
     listed = {name for file in files for name in file.listed}
     of_loads = [place for place, file in enumerate(files) if file.listed or file.name in listed]
-    few = rng.choices([*range(len(files)), *of_loads, *of_loads], k=2)
+    repairs = [place for place, file in enumerate(files) if file.original]
+    originals = [place for place, file in enumerate(files) if any(each.original is file for each in files)]
+    few = rng.choices([*range(len(files)), *of_loads, *of_loads, *repairs, *repairs, *originals], k=2)
     return sorted((rng.randrange(batches), rng.choice(few)) for _ in range(rng.choice([2, 4, 6, 6])))
 
 
@@ -204,7 +242,10 @@ def histories(
     max_batches: int = 5,
     has_decisions: bool = False,
 ) -> History:
-    """Draw files and markers, the batch in which each arrives, and decisions; now and then a file never comes."""
+    """Draw files and markers, the batch in which each arrives; now and then a file never comes.
+
+    With decisions there are repairs, too: none comes before the file that it repairs.
+    """
     files: list[File] = []
     most = draw(st.sampled_from([min(6, max_files), max_files]))
     for number in range(draw(st.integers(2, most))):
@@ -216,11 +257,15 @@ def histories(
     loads = [file.name for file in files if file.kind == "full load"]
     for number in range(draw(st.sampled_from([1, 2, 0])) if loads and reloads else 0):
         files.append(draw(markers(loads, version_id=f"v{len(files):X}{number}")))
+    rng = Random(draw(st.integers(0, 2**32 - 1))) if has_decisions else None
+    files = _with_repairs(files, rng) if rng else files
     runs = draw(st.lists(st.integers(0, max_batches - 1), min_size=len(files), max_size=len(files)))
     never = draw(st.integers(0, 6 * len(files)))  # the place of a file, or none
+    of = {place: files.index(file.original) if file.original else place for place, file in enumerate(files)}
+    runs = [max(run, runs[of[place]]) for place, run in enumerate(runs)]
     batches = [
-        tuple(place for place, run in enumerate(runs) if run == number and place != never)
+        tuple(place for place, run in enumerate(runs) if run == number and never not in (place, of[place]))
         for number in sorted(set(runs))
     ]
-    decisions = _decisions(files, max_batches, Random(draw(st.integers(0, 2**32 - 1)))) if has_decisions else []
+    decisions = _decisions(files, max_batches, rng) if rng else []
     return History(tuple(files), tuple(filter(None, batches)), tuple(decisions))

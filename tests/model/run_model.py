@@ -1,5 +1,5 @@
 """What each Silver run must report: the outcome of every row, the effects in cents, what a reload deletes and moves,
-what an undone or redone file takes and gives.
+what an undone or redone file takes and gives, what a repair does.
 
 It follows the contract's section 4 from run to run, with the state, the tombstones and the floor that the runs left; it
 shares the order of rows with the model of the state, and nothing else.
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from order_model import NEVER, File, Image, Name, Order, Row, Version, version
+from order_model import NEVER, File, Image, Name, Order, Row, Version, counting, start_of, version
 
 OUTCOMES = ("quarantined", "unchanged", "stale", "superseded", "inserted", "updated", "deleted")
 
@@ -48,6 +48,7 @@ class SilverModel:
         self.taken: dict[Name, File] = {}
         self.undone: set[Name] = set()
         self.waiting: list[File] = []
+        self.repairs: list[File] = []
         self.passports: dict[Name, Passport] = {}
 
     def held(self) -> dict[int, Version]:
@@ -57,9 +58,11 @@ class SilverModel:
     def run(self, arrived: Iterable[File]) -> dict[Name, Passport]:
         """Take what has arrived, and of the markers the one that has waited longest with all its files there.
 
-        A marker that lists a rejected file is refused when its turn comes.
+        A marker that lists a rejected file is refused when its turn comes. Repairs have runs of their own.
         """
-        arrived = list(arrived)
+        every = list(arrived)
+        self.repairs += [file for file in every if file.original]
+        arrived = [file for file in every if not file.original]
         self.rejected |= {file.name for file in arrived if file.rejected}
         accepted = [file for file in arrived if not file.rejected]
         cards = [file for file in accepted if file.subject == "cards"] if self.cards else []
@@ -84,6 +87,12 @@ class SilverModel:
         self.run(arrived)
         while self.is_ready:
             self.run([])
+        for file in self.ready_repairs():
+            self.repair(file)
+
+    def ready_repairs(self) -> list[File]:
+        """Return the repairs that wait and whose originals are there."""
+        return [file for file in self.repairs if file.original and file.original.name in self.taken]
 
     def decide(self, name: Name) -> Passport:
         """Undo a file, or redo one that is undone: settle what it names, all keys where a load's place changes.
@@ -97,12 +106,58 @@ class SilverModel:
         places = self.floor, self.starts
         self._place_loads()
         rows = self._rows_in_effect()
-        named = {row.key for row in self.taken[name].rows if not row.broken}
+        named = self._keys_named(self.taken[name])
         has_moved = (self.floor, self.starts) != places
         passport = Passport()
         for key in {*rows, *self.living, *self.tombstones, *named} if has_moved else named:
             self._make_anew(key, max(rows.get(key, []), default=None), passport, is_named=key in named)
         return passport
+
+    def _keys_named(self, file: File) -> set[int]:
+        """Return the keys of a file's rows, of the repairs of its rows, and of other repairs of what it repairs."""
+        of = {(file.original.name, row.of) for row in file.rows} if file.original else set()
+        also = [
+            row.key
+            for other in self.taken.values()
+            if other.original
+            for row in other.rows
+            if other.original.name == file.name or (other.original.name, row.of) in of
+        ]
+        return {*also, *(row.key for row in file.rows if not row.broken)}
+
+    def repair(self, file: File) -> Passport:
+        """Take a repair: settle the keys of its rows, and those of earlier repairs of the same rows.
+
+        That of an undone original is recorded without effect.
+        """
+        assert file.original is not None
+        self.repairs = [other for other in self.repairs if other is not file]
+        keys = self._keys_named(file)
+        passport = self.passports[file.name] = Passport()
+        self.taken[file.name] = file
+        rows = self._rows_in_effect()
+        for key in keys:
+            own = [version(file, row, start_of(file, self.starts)) for row in file.rows if row.key == key]
+            self._repair_key(key, own, rows.get(key, []), passport)
+        return passport
+
+    def _repair_key(self, key: int, own: list[Version], rows: list[Version], passport: Passport) -> None:
+        """Decide one key of a repair, by the rows in effect; what others name there counts as stored.
+
+        A row that is not among them is stale: its original is undone, or a newer repair has its place.
+        """
+        before, newest = self.living.pop(key, None), max(rows, default=None)
+        self.tombstones.pop(key, None)
+        stored = max([self.floor, *(found.order for found in rows if found not in own)])
+        for found in own:
+            is_late = found not in rows and _value(found) != _value(before)
+            outcome = "stale" if is_late else _outcome(found, before, stored, newest)
+            wins = outcome in ("inserted", "updated", "deleted")
+            passport.count(found.row, outcome, _cents(found) - _cents(before) if wins else 0)
+        if newest not in own:
+            self._count_reload(passport, before, newest)
+        if newest is not None:
+            (self.tombstones if newest.row.op == "D" else self.living)[key] = newest
 
     def _place_loads(self) -> None:
         """Set the floor and the starts of loads by the markers in effect all of whose files are in effect."""
@@ -118,11 +173,11 @@ class SilverModel:
     def _rows_in_effect(self) -> dict[int, list[Version]]:
         """Return the accepted rows of files in effect that do not lie below the floor, by key."""
         found: dict[int, list[Version]] = {}
-        for name in self.taken.keys() - self.undone - (self.cards.taken.keys() if self.cards else set()):
-            for row in self.taken[name].rows:
-                place = version(self.taken[name], row, self.starts.get(name, NEVER))
-                if not row.broken and place.order >= self.floor:
-                    found.setdefault(row.key, []).append(place)
+        there = self.taken.keys() - self.undone - (self.cards.taken.keys() if self.cards else set())
+        for file, row in counting([self.taken[name] for name in there]):
+            place = version(file, row, start_of(file, self.starts))
+            if place.order >= self.floor:
+                found.setdefault(row.key, []).append(place)
         return found
 
     def _make_anew(self, key: int, newest: Version | None, passport: Passport, *, is_named: bool) -> None:
@@ -162,10 +217,9 @@ class SilverModel:
         returning: dict[int, list[Version]] = {}
         for name in marker.listed:
             self.starts[name] = max(self.starts.get(name, NEVER), marker.start_at)
-            file = self.taken.get(name)
-            for row in file.rows if file else ():
-                if not row.broken:
-                    returning.setdefault(row.key, []).append(version(file, row, self.starts[name]))
+        for file, row in counting([self.taken[name] for name in self.taken.keys() - self.undone]):
+            if (file.original or file).name in marker.listed:
+                returning.setdefault(row.key, []).append(version(file, row, start_of(file, self.starts)))
         return returning
 
     def _coming(self, batch: list[File], passports: dict[Name, Passport]) -> dict[int, list[Version]]:
@@ -176,7 +230,7 @@ class SilverModel:
                 if row.broken:
                     passports[file.name].count(row, "quarantined")
                 else:
-                    found = version(file, row, self.starts.get(file.name, NEVER))
+                    found = version(file, row, start_of(file, self.starts))
                     coming.setdefault(row.key, []).append(found)
         return coming
 
@@ -206,7 +260,7 @@ class SilverModel:
             (self.tombstones if newest.row.op == "D" else self.living)[key] = newest
 
     def _moved_on(self, stored: Version) -> Version:
-        return version(stored.file, stored.row, self.starts.get(stored.file.name, NEVER))
+        return version(stored.file, stored.row, start_of(stored.file, self.starts))
 
     def _count_reload(self, passport: Passport, before: Version | None, after: Version | None) -> None:
         """Count what the reload itself does to a key that no row of the run's files decides."""

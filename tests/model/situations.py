@@ -31,6 +31,8 @@ def situations(history: History) -> set[str]:
             if any(model.tombstones.get(key, old) != old for key, old in tombstones.items())
             else set()
         )
+        for file in model.ready_repairs():
+            seen |= repaired(model, file)
         for file in history.decided_after(number) if history.batches else []:
             seen |= decided(model, file) if file.name in model.taken else set()
     return seen
@@ -56,6 +58,25 @@ def decided(model: SilverModel, file: File) -> set[str]:
             "tombstone goes with its file": any(
                 held[key].row.op == "D" and key not in after for key in of_file & held.keys()
             ),
+        }.items()
+        if is_so
+    }
+
+
+def repaired(model: SilverModel, file: File) -> set[str]:
+    """Take a repair; name what happens."""
+    assert file.original is not None
+    earlier = [each for each in model.taken.values() if each.original and each.original.name == file.original.name]
+    same_rows = {row.of for each in earlier for row in each.rows} & {row.of for row in file.rows}
+    passport = model.repair(file)
+    return {
+        name
+        for name, is_so in {
+            **{f"repair {outcome}": bool(passport.outcomes[outcome]) for outcome in passport.outcomes},
+            "repair of an undone file": file.original.name in model.undone,
+            "repair of a file of a load": file.original.name in model.starts,
+            "rows repaired twice": bool(same_rows),
+            "repair moves another key": bool(passport.missing or passport.moved),
         }.items()
         if is_so
     }

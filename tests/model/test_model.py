@@ -10,7 +10,7 @@ from typing import Any
 from histories import EARLIER_LOAD_COMES_LATER, INSTANTS, OF_TWO_LOADS, History, histories
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from order_model import File, Version, state
+from order_model import File, Name, Row, Version, state
 from run_model import OUTCOMES, SilverModel
 
 
@@ -85,12 +85,50 @@ def test_undo_leaves_what_would_be_there_without_the_file__any_file(history: His
     if not model.taken:
         return
     undone = rng.choice(sorted(model.taken))
-    kept = [[file for file in batch if file.name != undone] for batch in history.arrivals()]
+    kept = [
+        [file for file in batch if undone not in (file.name, file.original and file.original.name)]
+        for batch in history.arrivals()
+    ]
     never_seen = SilverModel()
     for batch in kept:
         never_seen.take(batch)
     model.decide(undone)
     assert places(model) == places(never_seen)
+
+
+def as_if_right(files: list[File]) -> list[File]:
+    """Return files that had been right from the start: with what repairs in effect say in the place of broken rows."""
+    said: dict[Name, dict[int, Row]] = {}
+    for repair in sorted((file for file in files if file.original), key=repair_instant):
+        assert repair.original is not None
+        said.setdefault(repair.original.name, {}).update({row.of: row for row in repair.rows})
+    return [
+        replace(file, rows=tuple(_right(row, said.get(file.name, {}).get(row.number)) for row in file.rows))
+        for file in files
+        if not file.original
+    ]
+
+
+def repair_instant(file: File) -> tuple[Any, ...]:
+    return file.last_modified_at, file.key.encode(), file.sequencer.ljust(32, "0"), file.version_id
+
+
+def _right(row: Row, said: Row | None) -> Row:
+    return row if said is None else replace(said, number=row.number, of=0)
+
+
+def values(held: dict[int, Version]) -> dict[int, Any]:
+    """Return orders and values without who wrote them."""
+    return {key: (found.order[:-1], found.row.op == "D" or found.row.image) for key, found in held.items()}
+
+
+@seeded(800)
+@given(histories(has_decisions=True))
+def test_repair_leaves_what_would_be_there_had_the_file_been_right__with_undo_and_redo(history: History) -> None:
+    model, right = after(history), SilverModel()
+    right.take(as_if_right([file for file in model.taken.values() if file.name not in model.undone]))
+    assert values(model.held()) == values(right.held())
+    assert model.floor == right.floor
 
 
 @seeded(800)
@@ -117,6 +155,11 @@ def test_runs_conserve_rows_and_cents__every_file_and_run(history: History) -> N
             assert sum(passport.amounts.values()) == sum(row.image.cents or 0 for row in rows)
             before += passport.effect
         assert cents(model) == before
+        for file in model.ready_repairs():
+            passport = model.repair(file)
+            assert sum(passport.outcomes.values()) == len(file.rows)
+            before += passport.effect
+            assert cents(model) == before
         for file in history.decided_after(number) if history.batches else []:
             if file.name in model.taken:
                 before += model.decide(file.name).effect

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 from copy import copy
+from dataclasses import replace
 
 import pytest
 from histories import DATA, TWINS, History, histories
 from hypothesis import Phase, find, given, settings
-from order_model import NEVER, Name, Version, state
+from order_model import NEVER, File, Name, Version, state
 from run_model import OUTCOMES, SilverModel
 from situations import made_of, situations
 
@@ -40,9 +41,12 @@ def test_histories_hold_every_decision__among_a_thousand() -> None:
     look()
     expected = {"tombstone goes with its file"}
     for action in ("undo", "redo"):
-        expected |= {action, *(f"{action} of a {kind}" for kind in (*DATA, "marker"))}
+        expected |= {action, *(f"{action} of a {kind}" for kind in (*DATA, "marker", "repair"))}
         expected |= {f"{action} {what}" for what in ("moves the floor", "keeps a value", "takes a key")}
         expected |= {f"{action} {what}" for what in ("gives a key back", "changes a value")}
+    expected |= {f"repair {outcome}" for outcome in OUTCOMES if outcome != "quarantined"}
+    expected |= {"repair of an undone file", "repair of a file of a load", "rows repaired twice"}
+    expected |= {"repair moves another key"}
     assert {name for name in expected if seen[name] < 10} == set()
 
 
@@ -148,4 +152,52 @@ def test_histories_refute_easier_decisions__files_are_undone_and_redone(
         return model.held() != state([file for file in history.arrived() if file.name not in model.undone])
 
     quick = settings(max_examples=2_000, derandomize=True, database=None, phases=[Phase.generate])
-    assert find(histories(has_decisions=True), ends_elsewhere, settings=quick).decisions
+    assert find(histories(has_decisions=True, max_files=8), ends_elsewhere, settings=quick).decisions
+
+
+def repair_as_an_upload(model: SilverModel, file: File) -> None:
+    """Order a repair by its own object."""
+    rows = tuple(replace(row, of=0) for row in file.rows)
+    model.run([replace(file, kind="upload", original=None, rows=rows)])
+
+
+def repair_own_keys_only(model: SilverModel, file: File) -> None:
+    """Leave the keys that earlier repairs of the same rows have named."""
+    named = {row.key for row in file.rows}
+    held = {key: found for key, found in model.held().items() if key not in named}
+    model.repair(file)
+    keep(model, held, {key for key in model.held() if key not in named})
+
+
+def repair_where_it_was_right_then(model: SilverModel, file: File) -> None:
+    """Forget that a file is undone."""
+    undone, model.undone = model.undone, set()
+    model.repair(file)
+    model.undone = undone
+
+
+@pytest.mark.parametrize("easier", [repair_as_an_upload, repair_own_keys_only, repair_where_it_was_right_then])
+def test_histories_refute_easier_repairs__files_are_undone_and_redone(
+    easier: Callable[[SilverModel, File], None],
+) -> None:
+    def ends_elsewhere(history: History) -> bool:
+        model = SilverModel()
+        for number, batch in enumerate(history.arrivals()):
+            model.run(batch)
+            for file in model.ready_repairs():
+                easier(model, file)
+                model.repairs = [other for other in model.repairs if other is not file]
+            for file in history.decided_after(number):
+                if file.name in model.taken and file.subject == "transactions":
+                    model.decide(file.name)
+        arrived = [file for batch in history.arrivals() for file in batch if file.name in model.taken]
+        expected = state([file for file in arrived if file.name not in model.undone])
+        return values(model.held()) != values(expected)
+
+    quick = settings(max_examples=2_000, derandomize=True, database=None, phases=[Phase.generate])
+    found = find(histories(has_decisions=True, max_files=8), ends_elsewhere, settings=quick)
+    assert any(file.original for file in found.files)
+
+
+def values(held: dict[int, Version]) -> dict[int, object]:
+    return {key: found.row.op == "D" or found.row.image for key, found in held.items()}

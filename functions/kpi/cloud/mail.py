@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from contract.items import FileFailure, FileItem, Notice
 from contract.limits import NOTICE_WARNINGS
+from contract.subjects import subject_of
 from reading.rejection import stored_warnings
 from reading.visible import visible
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 MAXIMUM_SUBJECT = 99
 MAXIMUM_BODY_BYTES = 8_000
 _KEY_CHARACTERS = 1_024
-_QUARANTINED = "SELECT row, line, rules, raw FROM silver.quarantine WHERE file_id = '{}' ORDER BY row"
+_REPAIR = ("assay quarantine export --file {} --output rows.csv", "assay quarantine fix rows.csv")
+_LIST = ("assay quarantine --file {}",)
 _CLOSING = """
 What to do next
   No money moved. The runbook, docs/runbook.md, section "Rejected file", has an answer to each of the codes above.
@@ -93,7 +95,7 @@ def notice_of(key: str, file_id: str, found: Inspection) -> Notice:
     return {
         "name": visible(key, most=_KEY_CHARACTERS),
         "ending": "published with warnings" if found.warnings else "published",
-        "text": f"{_warnings(stored_warnings(found.warnings))}{_quarantined(found, file_id)}",
+        "text": f"{_warnings(stored_warnings(found.warnings))}{_quarantined(found, key, file_id)}",
     }
 
 
@@ -105,12 +107,13 @@ def _warnings(warnings: list[str]) -> str:
     return "\n\nWarnings" + "".join(f"\n  {line}" for line in [*warnings[:NOTICE_WARNINGS], *left])
 
 
-def _quarantined(found: Inspection, file_id: str) -> str:
+def _quarantined(found: Inspection, key: str, file_id: str) -> str:
+    """Return the broken rows by rule, and the commands that bring them back; reference files are sent again."""
     if found.kpis is None or not found.kpis.broken_rules:
         return ""
     rules = "".join(f"\n  {rule:<22} {rows:,}" for rule, rows in found.kpis.broken_rules.most_common())
-    query = f'assay query "{_QUARANTINED.format(file_id)}"'
-    return f"\n\nQuarantined rows by rule (a row counts for each rule that it breaks){rules}\n  {query}"
+    commands = "".join(f"\n  {line.format(file_id)}" for line in (_REPAIR if subject_of(key).has_money else _LIST))
+    return f"\n\nQuarantined rows by rule (a row counts for each rule that it breaks){rules}{commands}"
 
 
 def sweep_subject(parts: Sequence[str], stage: str) -> str:

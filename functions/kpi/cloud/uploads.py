@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from contract.companions import PIN_NAME, SIDE_CAR_ENDING, is_companion
 from contract.items import Checksum, FileItem
 from contract.limits import COMPANION_BYTES, SEQUENCER_CHARACTERS
-from contract.subjects import LOAD, is_marker, subject_of
+from contract.subjects import LOAD, WAIVER, is_marker, is_waiver, repaired_file, subject_of
 from reading.card_numbers import masked_key
 from reading.markers import file_id
 
@@ -149,6 +149,8 @@ def received_item(version: ObjectVersion, head: Head | None, as_of_at: datetime 
     }
     if as_of_at is not None:
         item["as_of_at"] = instant(as_of_at)
+    if original_id := repaired_file(version.key):
+        item["repairs"] = original_id
     if head and head.checksum:
         item["checksum"] = head.checksum
     return item
@@ -156,7 +158,9 @@ def received_item(version: ObjectVersion, head: Head | None, as_of_at: datetime 
 
 def subject_name(key: str) -> str:
     """Return what the ledger calls the subject of an object."""
-    return LOAD if is_marker(key) else subject_of(key).name
+    if is_marker(key):
+        return LOAD
+    return WAIVER if is_waiver(key) else subject_of(key).name
 
 
 def read_head(s3: S3Client, version: ObjectVersion) -> Head:

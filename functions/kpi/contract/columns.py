@@ -87,6 +87,11 @@ TRANSACTION_COLUMNS = (
     SourceColumn("mcc", MCC, "The merchant category code, a row of `mcc_codes`."),
     SourceColumn("errors", NAMES, "What went wrong at the terminal."),
 )
+REPAIRED_ROW = SourceColumn(
+    *("repaired_row", INTEGER, "The number of the quarantined row that a row of a repair stands for."),
+    aliases=("row",),
+    required=True,
+)
 SECURITY_CODE_NAMES = ("cvc", "cvv2", "cvc2", "security_code", "card_security_code")
 CARD_COLUMNS = (
     SourceColumn("card_id", INTEGER, "The card's key.", aliases=("id",), required=True),

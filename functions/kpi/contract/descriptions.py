@@ -18,7 +18,7 @@ TABLE_COLUMNS: Mapping[str, str] = {
     "outcome": "What became of the row in the run that took it.",
     "effect_amount": "By how much the run changed the money of the key: new minus before.",
     "run_seq": "The run that wrote the row.",
-    "cause": "Why the key changed: `file`, `load`, `undo` or `redo`.",
+    "cause": "Why the key changed: `file`, `load`, `undo`, `redo` or `repair`.",
     "before": "The image before the run without the key; null where the key was not there.",
     "after": "The image after the run without the key; null where it is deleted.",
     "in_effect": "Whether the file is in effect from then on: `false` of an undo, `true` of a redo.",
@@ -27,7 +27,13 @@ TABLE_COLUMNS: Mapping[str, str] = {
     "reason": "Why; may be empty.",
     "raw": "The record's text (section 2), of Parquet a JSON object of its known columns.",
     "rules": "The names of all broken rules, in the order of section 3.1.",
-    "repaired_by": "Reserved for the file that repairs the row.",
+    "repaired_by": (
+        "The newest repair in effect that names the row, else the newest waiver in effect of one of its rules; null of "
+        "an open row."
+    ),
+    "repairs": (
+        "Of a row of a repair the file of the row that it repairs, whose number there is `row_order.row`; else null."
+    ),
     "card_key": "Key of the version in `dim_card`; 0 is `unknown`.",
     "client_key": "Key of the version in `dim_client`, in an aggregate of the client's first version; 0 is `unknown`.",
     "date_key": "The day as the number `yyyymmdd`; 0 is unknown.",

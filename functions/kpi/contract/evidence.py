@@ -28,6 +28,8 @@ FIXED = (
     "warnings",
     "notice",
     "decides",
+    "repairs",
+    "waives",
 )
 """The attributes of a file's or an action's item that stay as they are once it is accepted."""
 

@@ -108,6 +108,22 @@ class DeclaredLoad(TypedDict):
     files: Annotated[list[str], "file ids"]
 
 
+class Waiver(TypedDict):
+    """What a waiver says: rows of its file that break a rule need no repair."""
+
+    rule: str
+    who: str
+    reason: str
+
+
+class RepairsOfFile(TypedDict):
+    """What became of a file's quarantined rows; those that are neither repaired nor waived are open."""
+
+    by: Annotated[list[str], "file ids of the repairs and waivers that Silver has taken, in effect or not"]
+    repaired: int
+    waived: int
+
+
 class FileKpis(TypedDict):
     """The figures of a file."""
 
@@ -164,8 +180,8 @@ class SilverOfFile(TypedDict):
     outcomes: Annotated[dict[str, int], "all seven"]
     amounts: Annotated[dict[str, str], "sum of the rows' amounts per outcome that occurs"]
     effect_amount: str
-    missing: NotRequired[Annotated[int, "markers: living keys that the reload deleted"]]
-    moved: NotRequired[Annotated[int, "markers: keys whose value another row of the load now gives"]]
+    missing: NotRequired[Annotated[int, "markers and repairs: living keys that they deleted, as nothing names them"]]
+    moved: NotRequired[Annotated[int, "markers and repairs: keys whose value another row now gives"]]
     settled: NotRequired[
         Annotated[
             dict[str, int],
@@ -247,7 +263,8 @@ class FileItem(TypedDict):
     ]
     kind: Annotated[Literal["file", "action"], "`file`, `action`"]
     subject: Annotated[
-        str, "`transactions`, `cards`, `users`, `mcc_codes`, `load` for a marker; `undo` or `redo` for an action"
+        str,
+        "`transactions`, `cards`, `users`, `mcc_codes`, `load` for a marker, `waiver`; `undo` or `redo` for an action",
     ]
     bucket: Annotated[str, "of the object"]
     key: Annotated[str, "of the object"]
@@ -262,6 +279,9 @@ class FileItem(TypedDict):
     in_effect: Annotated[bool, "false until accepted, then true, unless the newest decision says otherwise"]
     decisions: NotRequired[Annotated[list[DecisionOfFile], "each undo and redo of the file, in order"]]
     decides: NotRequired[Annotated[Decision, "actions only"]]
+    repairs: NotRequired[Annotated[str, "repairs and waivers only: the file whose rows they close"]]
+    waives: NotRequired[Annotated[Waiver, "waivers only"]]
+    repaired: NotRequired[Annotated[RepairsOfFile, "only once a repair or a waiver of its rows was taken"]]
     waiting_for: NotRequired[
         Annotated[
             LayerName,
@@ -303,6 +323,7 @@ class InspectedFile(TypedDict):
     control: ControlTotals
     warnings: list[str]
     load: NotRequired[DeclaredLoad]
+    waives: NotRequired[Waiver]
     kpis: NotRequired[FileKpis]
     reasons: NotRequired[list[RejectionReason]]
 

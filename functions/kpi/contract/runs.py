@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, NotRequired, TypedDict
 
-from contract.items import Checksum, Decision, GoldChanges, LayerName
+from contract.items import Checksum, Decision, GoldChanges, LayerName, RepairsOfFile
 
 
 class PublishedRun(TypedDict):
@@ -18,6 +18,7 @@ class PublishedRun(TypedDict):
     incomplete_loads: NotRequired[
         Annotated[dict[str, str], "Silver: the same of markers that are undone, or list a file that is"]
     ]
+    last_repair: NotRequired[Annotated[int, "Silver: the last run that took a repair, absent when none"]]
     silver_run_seq: NotRequired[Annotated[int, "Gold: the Silver run that it shows"]]
     silver_snapshots: NotRequired[Annotated[dict[str, int], "Gold: of that Silver run"]]
     silver_report_sha256: NotRequired[Annotated[str, "Gold: of that Silver run"]]
@@ -115,6 +116,7 @@ class FileReport(TypedDict):
     moved: NotRequired[int]
     settled: NotRequired[dict[str, int]]
     decides: NotRequired[Decision]
+    repairs: NotRequired[Annotated[dict[str, RepairsOfFile], "file id → its quarantined rows after the run"]]
 
 
 class LayerTotals(TypedDict):
@@ -125,6 +127,7 @@ class LayerTotals(TypedDict):
     floor: NotRequired[str]
     loads: NotRequired[dict[str, str]]
     incomplete_loads: NotRequired[dict[str, str]]
+    last_repair: NotRequired[int]
     silver_run_seq: NotRequired[int]
     silver_snapshots: NotRequired[dict[str, int]]
     silver_report_sha256: NotRequired[str]

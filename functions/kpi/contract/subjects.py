@@ -1,12 +1,14 @@
 """The subjects of files: what a first folder stands for, its columns, their orders, and what they become in Silver."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contract.columns import (
     CARD_COLUMNS,
     CHANGE_COLUMNS,
     CODE_COLUMNS,
+    REPAIRED_ROW,
     TRANSACTION_COLUMNS,
     USER_COLUMNS,
     SourceColumn,
@@ -131,6 +133,9 @@ TRANSACTIONS = Subject(
     has_money=True,
 )
 
+REPAIR = replace(TRANSACTIONS, columns=(*TRANSACTIONS.columns, REPAIRED_ROW))
+"""What a repair is read as: rows of transactions, each with the number of the row that it repairs."""
+
 
 def reference_subject(name: str, description: str, columns: tuple[SourceColumn, ...], first: int) -> Subject:
     """Return the subject of a reference table, whose first version had the first so many of its columns."""
@@ -151,10 +156,18 @@ SUBJECTS: Mapping[str, Subject] = {TRANSACTIONS.name: TRANSACTIONS, **REFERENCES
 LOAD = "load"
 """The subject of a marker, which has no columns."""
 MARKER_NAME = "_load.json"
+WAIVER = "waiver"
+"""The subject of an object that closes quarantined rows of a file without values for them."""
+REPAIRS_FOLDER = f"{TRANSACTIONS.name}/repairs/"
+"""Below it each file that is repaired has a folder, which is called by its file id."""
+WAIVER_ENDING = ".waiver.json"
+_REPAIR = re.compile(rf"{REPAIRS_FOLDER}([0-9a-f]{{64}})/[^/]+(?:\.csv|{re.escape(WAIVER_ENDING)})")
 
 
 def subject_of(key: str) -> Subject:
-    """Return the subject of a data file, told by the first folder of its key."""
+    """Return the subject of a data file, told by the first folder of its key; of a repair what it is read as."""
+    if repaired_file(key) is not None:
+        return REPAIR
     return SUBJECTS.get(key.partition("/")[0], TRANSACTIONS)
 
 
@@ -162,3 +175,14 @@ def is_marker(key: str) -> bool:
     """Return whether an object declares a reload instead of holding data."""
     first, _, rest = key.partition("/")
     return first == TRANSACTIONS.name and rest.rpartition("/")[2] == MARKER_NAME
+
+
+def repaired_file(key: str) -> str | None:
+    """Return the id of the file whose quarantined rows an object repairs or waives; None of any other object."""
+    found = _REPAIR.fullmatch(key)
+    return found[1] if found else None
+
+
+def is_waiver(key: str) -> bool:
+    """Return whether an object waives a rule for a file instead of holding data."""
+    return repaired_file(key) is not None and key.endswith(WAIVER_ENDING)

@@ -39,7 +39,15 @@ IMAGE = TRANSACTIONS.image
 VALUES = TRANSACTIONS.values
 WRITER = {"file_id": "string", "row": "bigint"}
 STATE = {**IMAGE, "content_hash": "bigint", "row_order": ROW_ORDER, **WRITER}
-HISTORY = {**STATE, "op": "string", "line": "bigint", "outcome": "string", "effect_amount": EFFECT, "run_seq": "bigint"}
+HISTORY = {
+    **STATE,
+    "op": "string",
+    "line": "bigint",
+    "outcome": "string",
+    "effect_amount": EFFECT,
+    "run_seq": "bigint",
+    "repairs": "string",
+}
 BEFORE_AFTER = struct_of(VALUES)
 EFFECTS = {
     "run_seq": "bigint",

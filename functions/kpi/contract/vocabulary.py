@@ -45,6 +45,7 @@ CAUSES: Mapping[str, str] = {
     "load": "the reload that a marker declares",
     "undo": "a file that an operator has undone",
     "redo": "an undone file that is in effect again",
+    "repair": "a repair of quarantined rows",
 }
 """Why a key changed, as `transaction_effects` tells it."""
 
@@ -127,6 +128,13 @@ REASON_CODES: Mapping[str, str] = {
     ),
     "unreadable_load": "a marker is not JSON, or not of the form of section 9",
     "load_file_missing": "a marker lists an object version that is not in Bronze, that was rejected, or that failed",
+    "unknown_original": "a repair or a waiver is of a file that was not accepted, or that cannot be repaired",
+    "broken_repair": "a row of a repair breaks a rule: a repair is taken whole or not at all",
+    "unreadable_waiver": "a waiver is not JSON, or not of the form of section 11",
+    "not_in_quarantine": (
+        "a repair names a row twice, or one that is not in quarantine; or a waiver a rule that no row of its file "
+        "breaks; Silver decides this"
+    ),
     "would_delete": (
         "a reload would delete a larger share of the living rows than the parameter `MaximumMissingShare`; Silver "
         "decides this"

@@ -49,7 +49,12 @@ TABLES: dict[str, list[tuple[str, pa.DataType]]] = {
     "silver.transactions": [*IMAGE, ("transacted_at", pa.timestamp("us", tz="UTC"))],
     "silver.transaction_history": [*IMAGE, ("file_id", pa.string()), ("outcome", pa.string())],
     "silver.transaction_effects": [("run_seq", pa.int64()), ("effect_amount", pa.decimal128(18, 2))],
-    "silver.quarantine": [("file_id", pa.string()), ("row", pa.int64()), ("amount", pa.decimal128(18, 2))],
+    "silver.quarantine": [
+        ("file_id", pa.string()),
+        ("row", pa.int64()),
+        ("amount", pa.decimal128(18, 2)),
+        ("repaired_by", pa.string()),
+    ],
     "silver.cards": [("file_id", pa.string()), ("row", pa.int64()), ("credit_limit", pa.decimal128(18, 2))],
     "gold.fact_transactions": [
         ("dms_id", pa.int64()),

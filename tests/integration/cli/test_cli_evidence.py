@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from deployed_stack import NAMES, DeployedStack, account, deploy, identifier_of
+from documented_answers import conform
 from evidence_lake import EvidenceLake
 
 BRONZE, LAKE, LEDGER = NAMES["BronzeBucket"], NAMES["LakeBucket"], NAMES["LedgerTable"]
@@ -180,7 +181,7 @@ def rewrite(stack: DeployedStack, table: str) -> None:
 
 def verify(stack: DeployedStack, *words: str) -> tuple[int, dict[str, Any]]:
     result = stack.assay("verify", "--json", *words)
-    return result.exit_code, json.loads(result.stdout)
+    return result.exit_code, conform("verify", result.stdout)
 
 
 def test_verify_finds_nothing__nothing_was_changed(shared_stack: DeployedStack, lake: EvidenceLake) -> None:
@@ -221,10 +222,10 @@ def test_verify_and_the_script_of_a_pack_name_what_was_changed(
     with change(shared_stack, lake) as expected:
         code, told = verify(shared_stack)
         folder = tmp_path / "june"
-        packing = shared_stack.assay("evidence", "2026-06", "-o", str(folder))
+        packing = shared_stack.assay("evidence", "2026-06", "-o", str(folder), "--json")
     assert (code, told["unchanged"]) == (1, False)
     assert expected in [f"{fault['what']}: {fault['why']}" for fault in told["faults"]]
-    assert packing.exit_code == 1, packing.output
+    assert (packing.exit_code, conform("evidence", packing.stdout)["faults"]) == (1, told["faults"])
     script = subprocess.run([sys.executable, "-I", folder / "verify.py"], capture_output=True, text=True, check=False)
     assert (script.returncode, script.stderr) == (1, "")
     assert f"FAULT {expected}" in script.stdout

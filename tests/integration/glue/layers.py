@@ -22,6 +22,7 @@ from assay import query
 from assay.target import Target
 
 ORDER = ("position", "phase", "instant", "object_key", "sequencer", "version_id", "row")
+REPAIR = ("instant", "object_key", "sequencer", "version_id", "row")
 State = dict[int, tuple[Order, str, int, Image | None]]
 
 
@@ -47,7 +48,9 @@ def rows_of_state(pipeline: Pipeline, table: str) -> State:
     found: State = {}
     for row in pipeline.rows(f"silver.{table}"):
         assert row["dms_id"] not in found, "a key is there twice"
-        order = tuple(row["row_order"][name] for name in ORDER)
+        repair = row["row_order"]["repair"]
+        own = tuple(repair[name] for name in REPAIR) if repair else ()
+        order = (*(row["row_order"][name] for name in ORDER), own)
         image = image_of(row) if table == "transactions" else None
         found[row["dms_id"]] = (order, row["file_id"], row["row"], image)
     return found
@@ -56,13 +59,17 @@ def rows_of_state(pipeline: Pipeline, table: str) -> State:
 def state_expected(model: dict[int, Version], file_ids: dict[tuple[str, str], str]) -> State:
     return {
         key: (
-            (*order[:3], order[3].decode(), *order[4:]),
+            (*order[:3], order[3].decode(), *order[4:-1], tuple(_decoded(part) for part in order[-1])),
             file_ids[file.name],
             row.number,
             None if row.op == "D" else row.image,
         )
         for key, (order, file, row) in model.items()
     }
+
+
+def _decoded(part: Any) -> Any:
+    return part.decode() if isinstance(part, bytes) else part
 
 
 def passport_of(pipeline: Pipeline, file_id: str) -> dict[str, Any]:

@@ -115,6 +115,28 @@ def dms_body(file: File, rng: Random) -> list[list[str]]:
     return records
 
 
+def repair_body(file: File, columns: Iterable[str], rng: Random) -> bytes:
+    """Write a repair in the columns of the file that it repairs, with nulls that all files know."""
+    names = ["row", *columns]
+    records = [names]
+    for row, stamp in zip(file.rows, stamps(file), strict=True):
+        named = dict(zip(("dms_id", *DMS_COLUMNS[1:]), fields(row, null="", rng=rng), strict=True))
+        named |= {"row": str(row.of), "op": rng.choice(OPERATIONS[row.op]), "commit_at": stamp}
+        records.append([named[name] for name in names])
+    return "".join(f"{','.join(record)}\n" for record in records).encode()
+
+
+def store_repair(file: File, original_id: str, columns: Iterable[str], rng: Random) -> tuple[File, Event]:
+    """Put a repair into Bronze; return it with the facts of its object, and its event."""
+    key = f"transactions/repairs/{original_id}/{file.version_id}.csv"
+    event = put(key, repair_body(file, columns, rng))
+    described = event["Records"][0]["s3"]["object"]
+    described["sequencer"] = file.sequencer
+    stored = replace(file, key=key)
+    versions = {stored.name: described["versionId"]}
+    return real(stored, versions, object_version(event["Records"][0]).event_at), event
+
+
 def body(file: File, versions: dict[Name, str], rng: Random) -> bytes:
     if file.kind == "marker":
         listed = [{"key": key, "version": versions[key, version]} for key, version in sorted(file.listed)]
@@ -130,6 +152,7 @@ def store(files: Iterable[File], rng: Random) -> list[tuple[File, Event]]:
     put(PIN_KEY, json.dumps(PIN).encode())
     stored: dict[Name, tuple[File, Event]] = {}
     versions: dict[Name, str] = {}
+    files = [file for file in files if not file.original]
     for file in sorted(files, key=lambda file: file.kind == "marker"):
         metadata = {"as_of": file.as_of_at.replace(tzinfo=UTC).isoformat()} if file.as_of_at else {}
         if file.control == "side-car":

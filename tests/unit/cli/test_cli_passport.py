@@ -60,3 +60,17 @@ def test_passport_names_the_checksum_of_the_object__one_that_s3_knows() -> None:
     known = {"checksum": {"algorithm": "SHA256", "value": "s-2"}, "changes": []}
     assert "checksum SHA256 s-2" in shown({"kind": "csv"}, short=False, **known)
     assert not any(line.startswith("checksum") for line in shown({"kind": "csv"}, short=False, changes=[]))
+
+
+def test_passport_shows_what_became_of_quarantined_rows__they_add_up() -> None:
+    outcomes = {"quarantined": 5, "inserted": 1}
+    silver = {"outcomes": outcomes, "amounts": {"inserted": "1.00"}, "effect_amount": "1.00"}
+    kpis = {**KPIS, "row_count": 6}
+    lines = shown({"kind": "csv"}, silver=silver, kpis=kpis, repaired={"by": ["d"], "repaired": 3, "waived": 1})
+    told = [line.replace("│", "").split() for line in lines]
+    assert [[words[0], words[1]] for words in told if words and words[0] in ("repaired", "waived", "open")] == [
+        ["repaired", "3"],
+        ["waived", "1"],
+        ["open", "1"],
+    ]
+    assert "✓ quarantined rows = repaired + waived + open: 5 = 5" in lines

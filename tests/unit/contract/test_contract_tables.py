@@ -20,7 +20,7 @@ from contract.tables import TABLES
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "functions" / "kpi" / "contract"
 MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
-STANDARD = {"collections", "dataclasses", "enum", "re", "typing"}
+STANDARD = {"collections", "dataclasses", "enum", "hashlib", "json", "re", "typing"}
 REFERENCES = (
     "tests/unit/kpi/kpi_reference.py",
     "tests/unit/kpi/kpi_reference_files.py",

@@ -301,8 +301,8 @@ def test_notice_says_what_the_mail_adds__warnings_and_rules() -> None:
         f"\n\nWarnings{warnings}\n  and 2 more: see the passport"
         "\n\nQuarantined rows by rule (a row counts for each rule that it breaks)"
         "\n  date_unreadable        1,200\n  zip_impossible         2"
-        '\n  assay query "SELECT row, line, rules, raw FROM silver.quarantine WHERE file_id = '
-        f"'{'f' * 64}' ORDER BY row\""
+        f"\n  assay quarantine export --file {'f' * 64} --output rows.csv"
+        "\n  assay quarantine fix rows.csv"
     )
 
 

@@ -280,3 +280,29 @@ def test_role_allows_what_its_script_calls(role: str) -> None:
     needed = {action for call, action in CALLS.items() if call in script}
     assert {"glue:GetTables", "s3:PutObject", "dynamodb:UpdateItem"} <= needed
     assert needed - set(granted) == set()
+
+
+def test_analysts_read_gold_and_write_nothing_but_results__where_there_are_any() -> None:
+    policy, group = (transformed()["Resources"][name] for name in ("AnalystPolicy", "AnalystWorkGroup"))
+    by_sid = {each["Sid"]: each for each in policy["Properties"]["PolicyDocument"]["Statement"]}
+
+    assert policy["Condition"] == group["Condition"] == "HasAnalysts"
+    actions = {
+        action
+        for each in by_sid.values()
+        for action in (each["Action"] if isinstance(each["Action"], list) else [each["Action"]])
+    }
+    writing = {action for action in actions if not re.match(r"\w+:(Get|List)", action)}
+    assert writing == {
+        "athena:StartQueryExecution",
+        "athena:StopQueryExecution",
+        "s3:PutObject",
+        "s3:AbortMultipartUpload",
+    }
+    written_to = [each["Resource"] for each in by_sid.values() if "s3:PutObject" in each["Action"]]
+    assert written_to == [{"Fn::Sub": "${LakeBucket.Arn}/staging/analysts/*"}]
+    assert not re.search("silver|bronze|Bronze|reports|passports", str(by_sid))
+    assert not any(each["Resource"] == "*" for each in by_sid.values())
+    configured = group["Properties"]["WorkGroupConfiguration"]
+    assert configured["EnforceWorkGroupConfiguration"] is True
+    assert configured["ResultConfiguration"]["OutputLocation"] == {"Fn::Sub": "s3://${LakeBucket}/staging/analysts/"}
