@@ -17,7 +17,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.errors import NothingPublishedError, UserError
-from assay.options import DryRun, Profile, Region, StackName, Yes, agree, open_ledger, open_target
+from assay.options import (
+    AsJson,
+    DryRun,
+    Profile,
+    Region,
+    StackName,
+    Yes,
+    agree,
+    open_ledger,
+    open_target,
+    refuse_to_ask,
+)
 
 if TYPE_CHECKING:
     from contract.closings import ChannelTotals, ClosedItem
@@ -41,6 +52,7 @@ def close(
     again: Annotated[bool, typer.Option("--again", help="Close it anew, with what Gold holds of it now.")] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
+    as_json: AsJson = False,
     stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
@@ -51,17 +63,22 @@ def close(
     refuse_month(month, datetime.now(UTC))
     if again and not reason:
         raise UserError("--again needs a reason", 'say why: --reason "late files of Leeds"')
+    refuse_to_ask(as_json=as_json, yes=yes or dry_run)
     target = open_target(stack, region, profile)
     ledger = open_ledger(target)
-    asked = shown(target, ledger, month, again=again)
+    asked = look(target, ledger, month, again=again) if as_json else shown(target, ledger, month, again=again)
     if dry_run:
+        if as_json:
+            console.print_json({"preview": asked.as_json(), "result": None})
         return
     agree(f"Close {month}?", yes=yes)
-    while (found := look(target, ledger, month, again=again)).cut["run_seq"] != asked.cut["run_seq"]:
+    while not yes and look(target, ledger, month, again=again).cut["run_seq"] != asked.cut["run_seq"]:
         console.note("Another run has been published meanwhile:", style="yellow")
         asked = shown(target, ledger, month, again=again)
         agree(f"Close {month}?", yes=yes)
-    closed = put(target, ledger, found, reason=reason)
+    closed = put(target, ledger, asked, reason=reason)
+    if as_json:
+        console.print_json({"preview": asked.as_json(), "result": closed})
     console.note(f"{month} is closed with Gold run {closed['run_seq']}. See all closed months: assay status --closed")
 
 
@@ -73,6 +90,11 @@ class Month:
     cut: Cut
     channels: Channels
     before: ClosedItem | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for programs, with its last closing."""
+        runs = {name: self.cut[name] for name in ("run_seq", "silver_run_seq")}
+        return {"month": self.month, **runs, "channels": self.channels, "closed": self.before}
 
 
 def refuse_month(month: str, now: datetime) -> None:

@@ -29,6 +29,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("assay status", "the newest files"),
         ("assay status day.csv", "all versions of one file"),
         ("assay status --expected", "files that are to come"),
+        ("assay status --closed", "closed months, then and now"),
     ),
     "passport": (
         ("assay passport day.csv", "where each row and cent went"),
@@ -54,6 +55,25 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("assay explain daily_totals 2024-03-01 chip --since 12", "after a run"),
         ("assay explain 4711", "the life of a key"),
     ),
+    "quarantine": (
+        ("assay quarantine", "which rules are broken, where"),
+        ("assay quarantine export --output bad.csv", "then correct it"),
+        ("assay quarantine fix bad.csv", "take it back"),
+    ),
+    "quarantine export": (
+        ("assay quarantine export --output bad.csv", "all open rows"),
+        ("assay quarantine export --file day.csv > bad.csv", "of one file"),
+    ),
+    "quarantine fix": (
+        ("assay quarantine fix bad.csv --dry-run", "only look"),
+        ("assay quarantine fix bad.csv", "look, then decide"),
+    ),
+    "quarantine waive": (('assay quarantine waive day.csv --rule too_many_fields --reason "a trailer"', ""),),
+    "report": (
+        ("assay report", "this month, as report.html"),
+        ("assay report --month 2026-06 -o june.html", "another one"),
+        ("assay report --since 2026-06-01T00:00:00Z", "since then"),
+    ),
     "undo": (
         ('assay undo day.csv --reason "amounts x 10" --dry-run', "only look"),
         ('assay undo day.csv --reason "amounts x 10"', "look, then decide"),
@@ -61,6 +81,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "redo": (
         ('assay redo day.csv --reason "it was right" --dry-run', "only look"),
         ('assay redo day.csv --reason "it was right"', "look, then decide"),
+    ),
+    "close": (
+        ("assay close 2026-06 --dry-run", "only look"),
+        ('assay close 2026-06 --reason "books of June"', "look, then decide"),
+        ('assay close 2026-06 --again --reason "late files"', "with the totals of now"),
     ),
     "replay": (
         ("assay replay --check", "rebuild and compare"),

@@ -63,6 +63,12 @@ def open_ledger(target: Target) -> Ledger:
     return Ledger(target.dynamodb, target.stack.ledger_table)
 
 
+def refuse_to_ask(*, as_json: bool, yes: bool) -> None:
+    """Raise UserError where JSON is wanted and a question would come between."""
+    if as_json and not yes:
+        raise UserError("--json asks nobody", "look first with --dry-run, then add --yes")
+
+
 def agree(question: str, *, yes: bool) -> None:
     """Ask before something is changed, unless `--yes` was given; end the command where the answer is no.
 

@@ -38,10 +38,11 @@ class Stage:
     def told(self, now: datetime) -> str:
         """Return the stage in one line, with the time left as earlier runs have it."""
         seconds = max(0, int((now - self.began_at).total_seconds()))
-        if self.usual_s is None:
-            return f"{self.layer.capitalize()}: {self.words}, for {duration(seconds)}"
-        left = f"about {duration(self.usual_s - seconds)} left" if seconds < self.usual_s else "longer than usual"
-        return f"{self.layer.capitalize()}: {self.words}, for {duration(seconds)}, {left}"
+        told = [f"{self.layer.capitalize()}: {self.words}", *([f"for {duration(seconds)}"] if seconds else [])]
+        if self.usual_s is not None:
+            left = self.usual_s - seconds
+            told.append(f"about {duration(left)} left" if left > 0 else "longer than usual")
+        return ", ".join(told)
 
 
 @dataclass

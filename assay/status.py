@@ -50,7 +50,13 @@ def render_list(items: Sequence[Item], total: int) -> RenderableType:
 
 def render_actions(items: Sequence[Item]) -> RenderableType:
     """Draw undos and redos that are in progress or have failed, and what to do about these."""
-    grid = console.table("Undos and redos in progress", ("file", "version", "what", "status", "by", "why", "since"))
+    grid = console.table(
+        "Undos and redos in progress",
+        ("file", "version", "what", "status", "by", "why", "since"),
+        keys=("file",),
+        lines=("version", "what", "status", "since"),
+        spare=("version", "since", "by"),
+    )
     for item in items:
         decided, failed = item["decides"], item.get("failed")
         why = decided["reason"]

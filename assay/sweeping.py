@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.errors import UserError
-from assay.options import AsJson, DryRun, Profile, Region, StackName, Yes, agree, open_target
+from assay.options import AsJson, DryRun, Profile, Region, StackName, Yes, agree, open_target, refuse_to_ask
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -118,8 +118,7 @@ def expect(
     key = f"{folder.strip('/')}/{CALENDAR_NAME}"
     if not (key.startswith(upload.FOLDERS) and is_calendar(key)):
         raise UserError(f"{folder} cannot have a calendar", "begin it with transactions/, users/ or mcc_codes/")
-    if as_json and not (yes or dry_run):
-        raise UserError("--json asks nobody", "look first with --dry-run, then add --yes")
+    refuse_to_ask(as_json=as_json, yes=yes or dry_run)
     if (file is None) is not bool(names):
         raise UserError("names and --from exclude each other", "give one of them")
     content = file.read_bytes() if file else calendar(names or [], by=by, zone=zone, days=days)

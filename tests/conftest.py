@@ -20,6 +20,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+WITH_A_CLOUD = ("tests/e2e", "tests/notebooks")
 # Under these folders a file takes minutes or many seconds: they are handed out first, so that all workers end together.
 SLOWEST_FIRST = ("tests/e2e", "tests/integration/glue", "tests/notebooks", "tests/integration")
 
@@ -104,11 +105,11 @@ def _durations_of_tests_are_nobodys(tmp_path_factory: pytest.TempPathFactory) ->
 
 
 class ByFile(LoadScopeScheduling):
-    """Hands out whole files, whose tests share their fixtures; those of tests/e2e as one, for their deployed stack."""
+    """Hands out whole files, whose tests share their fixtures; of some folders all as one, for their local cloud."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "tests/e2e" if file.startswith("tests/e2e/") else file
+        return next((folder for folder in WITH_A_CLOUD if file.startswith(f"{folder}/")), file)
 
 
 @pytest.hookimpl(optionalhook=True)

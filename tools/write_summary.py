@@ -1,4 +1,4 @@
-"""Writes the verdict of an audit and a replay as Markdown, for the summary of a workflow's run."""
+"""Writes the verdicts of an audit, a replay and a report as Markdown, for the summary of a workflow's run."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+Answer = dict[str, Any] | None
 
-def summary(audit: dict[str, Any] | None, replay: dict[str, Any] | None) -> str:
-    """Return the verdict in one line, then what differs; `None` for what was not made."""
+
+def summary(audit: Answer, replay: Answer, report: Answer) -> str:
+    """Return the verdict in one line, then what differs, then the report's own; `None` for what was not made."""
     if audit is None or replay is None:
         return f"### ✗ The demo came to no {'audit' if audit is None else 'replay'}\n"
     differs = [check for check in audit["comparisons"] if not check["equal"]]
@@ -21,10 +23,12 @@ def summary(audit: dict[str, Any] | None, replay: dict[str, Any] | None) -> str:
     lines += [f"- {check['what']}: {check['expected']} against {check['found']}" for check in differs]
     lines += [f"- {table['table']}: {table['differing_keys']} keys differ after the replay" for table in tables]
     lines += [f"- {file['key']} did not come through the replay: {file['why']}" for file in replay["not_replayed"]]
+    lines += ["", f"The report: {report['verdict'] if report else 'was not written.'}"]
+    lines += [f"- {problem['what']}: `{problem['do']}`" for problem in (report or {}).get("problems", [])]
     return "\n".join(lines) + "\n"
 
 
-def read(path: Path) -> dict[str, Any] | None:
+def read(path: Path) -> Answer:
     """Return an answer of the command line; None if it is not there, or was cut short."""
     try:
         found: dict[str, Any] = json.loads(path.read_text())
@@ -34,4 +38,4 @@ def read(path: Path) -> dict[str, Any] | None:
 
 
 if __name__ == "__main__":
-    print(summary(*(read(Path(name)) for name in sys.argv[1:3])), end="")
+    print(summary(*(read(Path(name)) for name in sys.argv[1:4])), end="")

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from assay.errors import UserError
-from assay.options import CHECK_FAILED, AsJson, DryRun, Profile, Region, StackName, Yes, agree, open_ledger, open_target
+from assay.options import (
+    CHECK_FAILED,
+    WHICH,
+    AsJson,
+    DryRun,
+    Profile,
+    Region,
+    StackName,
+    Yes,
+    agree,
+    open_ledger,
+    open_target,
+    refuse_to_ask,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +34,7 @@ if TYPE_CHECKING:
     from assay.target import Target
     from assay.upload import Uploaded
 
-Key = Annotated[str, typer.Argument(help="The key of the file, the end of it, or its file id.")]
+Key = Annotated[str, typer.Argument(help=WHICH)]
 OfFile = Annotated[str | None, typer.Option("--file", metavar="KEY", help="One file, by key or file id.")]
 Timeout = Annotated[int, typer.Option(min=1, help="The longest time to wait for the end, in minutes.")]
 
@@ -67,6 +80,7 @@ def export(
     file: OfFile = None,
     rule: Annotated[str | None, typer.Option(help="Only rows that break this rule.")] = None,
     output: Annotated[Path | None, typer.Option(help="Where to write; by default on stdout.")] = None,
+    as_json: AsJson = False,
     stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
@@ -83,6 +97,9 @@ def export(
     chosen = [item["file_id"] for item in ledger.versions(file)] if file else []
     with lake(target) as tables:
         found, columns = rows.open_rows(tables, ledger, chosen, rule)
+    if as_json:
+        console.print_json(found)
+        return
     with output.open("w", encoding="utf-8", newline="") if output else nullcontext(sys.stdout) as written:
         writer = csv.DictWriter(written, columns, restval="", lineterminator="\n")
         writer.writeheader()
@@ -95,6 +112,7 @@ def fix(
     file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The corrected rows, as exported.")],
     dry_run: DryRun = False,
     yes: Yes = False,
+    as_json: AsJson = False,
     timeout: Timeout = 30,
     stack: StackName = None,
     region: Region = None,
@@ -106,6 +124,7 @@ def fix(
     from assay.upload import bronze, send_bytes
 
     require_polars("assay quarantine fix")
+    refuse_to_ask(as_json=as_json, yes=yes or dry_run)
     from assay.quarantine import fixing, objects
 
     rows = fixing.read_corrected(file)
@@ -120,11 +139,15 @@ def fix(
     for repair in left:
         objects.refuse_under_way(repair.original, known)
     followed = [_uploaded(item) for item in sent.values()]
-    if left and _is_agreed(target, ledger, left, dry_run=dry_run, yes=yes):
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        is_agreed = bool(left) and _is_agreed(target, ledger, left, dry_run=dry_run, yes=yes)
+    if is_agreed:
         to = bronze(target)
         followed += [send_bytes(to, each.key, each.body, each.control, size=len(each.body)) for each in left]
-    if not dry_run:
-        _follow(target, ledger, followed, timeout)
+    told = [
+        {"file_id": each.original["file_id"], "key": each.original["key"], "rows": each.numbers} for each in repairs
+    ]
+    _end(target, ledger, [] if dry_run else followed, timeout, told if as_json else None)
 
 
 @app.command()
@@ -135,6 +158,7 @@ def waive(
     version: Annotated[str | None, typer.Option(help="The object version; the newest one by default.")] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
+    as_json: AsJson = False,
     timeout: Timeout = 30,
     stack: StackName = None,
     region: Region = None,
@@ -150,20 +174,23 @@ def waive(
 
     if not reason.strip() or len(reason) > MOST_CHARACTERS:
         raise UserError(f"--reason has {len(reason):,} characters", f"say why in 1 to {MOST_CHARACTERS} characters")
+    refuse_to_ask(as_json=as_json, yes=yes or dry_run)
     target = open_target(stack, region, profile)
     ledger = open_ledger(target)
-    original = choose_version(ledger.versions(key), version)
+    original = choose_version(ledger.versions(key, parts=not yes), version)
     with lake(target) as tables:
         found = [each for each in rows.broken(tables, ledger, [original]) if each.rule == rule]
     if not found or not found[0].open:
         raise UserError(f"no open row of {original['key']} breaks {rule!r}", "see which do: assay quarantine")
     objects.refuse_under_way(original, ledger.repairs())
-    console.out().print(rows.render(found))
+    told = [each.as_json() for each in found] if as_json else None
+    if not as_json:
+        console.out().print(rows.render(found))
     if dry_run:
-        return
+        _end(target, ledger, [], timeout, told)
     agree(f"Close {found[0].open:,} rows without a repair?", yes=yes)
     name, body = objects.waiver_of(original, rule=rule, who=target.operator(), reason=reason)
-    _follow(target, ledger, [send_bytes(bronze(target), name, body, {}, size=len(body))], timeout)
+    _end(target, ledger, [send_bytes(bronze(target), name, body, {}, size=len(body))], timeout, told)
 
 
 def _refuse_broken(repairs: Sequence[Corrected]) -> None:
@@ -229,9 +256,18 @@ def _uploaded(item: Item) -> Uploaded:
     return Uploaded(item["key"], item["version_id"], item["file_id"], item["size"], datetime.now(UTC))
 
 
-def _follow(target: Target, ledger: Ledger, sent: Sequence[Uploaded], timeout: int) -> None:
-    """Show the progress of repairs until they have ended; exit non-zero if one is not published."""
-    from assay import watch
+def _end(
+    target: Target, ledger: Ledger, sent: Sequence[Uploaded], timeout: int, told: list[dict[str, object]] | None
+) -> NoReturn:
+    """Show the progress of repairs until they have ended; exit non-zero if one is not published.
+
+    With `told`, what is repaired, the end is printed for programs.
+    """
+    from assay import console, watch
 
     files = [watch.FileProgress(each) for each in sent]
-    raise typer.Exit(watch.follow(target, ledger, files, timeout_s=timeout * 60))
+    show = None if told is None else watch.silent
+    code = watch.follow(target, ledger, files, timeout_s=timeout * 60, show=show) if files else 0
+    if told is not None:
+        console.print_json({"repaired": told, "results": [progress.as_json() for progress in files]})
+    raise typer.Exit(code)

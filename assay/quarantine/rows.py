@@ -75,7 +75,8 @@ def broken(lake: Lake, ledger: Ledger, chosen: Sequence[Item] | None = None) -> 
 def render(found: Sequence[Broken]) -> RenderableType:
     """Draw the rows by file and rule; a row counts for each rule that it breaks."""
     names = ("file", "rule", "rows", "open", "first open row")
-    grid = console.table("Quarantine (a row counts for each rule that it breaks)", names, right=("rows", "open"))
+    title = "Quarantine (a row counts for each rule that it breaks)"
+    grid = console.table(title, names, right=("rows", "open"), keys=names[:1], lines=names[-1:], spare=names[-1:])
     for each in found:
         key = console.shown(each.file["key"]) + ("" if each.file["in_effect"] else " (undone)")
         example = "" if each.open == 0 else _example(each.example)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assay.errors import UserError
-from assay.options import CHECK_FAILED, Profile, Region, StackName, open_ledger, open_target
+from assay.options import CHECK_FAILED, AsJson, Profile, Region, StackName, open_ledger, open_target
 
 if TYPE_CHECKING:
     from assay.ledger import Ledger
@@ -25,14 +25,14 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")] = Path(
         "report.html"
     ),
+    as_json: AsJson = False,
     stack: StackName = None,
     region: Region = None,
     profile: Profile = None,
 ) -> None:
     """Write a month on one page of HTML. Exits 1 if a file failed or a figure does not add up.
 
-    It shows what came in, what became of it and what is open, and needs nothing but a browser. For instance:
-    assay report --month 2026-06 -o june.html
+    It shows what came in, what became of it and what is open, and needs nothing but a browser.
     """
     from assay import console
 
@@ -41,8 +41,14 @@ def report(
     target = open_target(stack, region, profile)
     with console.working("reading ledger and tables"):
         verdict = write(target, open_ledger(target), period(month, since), output)
-    console.out().print(f"{verdict.mark} {verdict.line}", soft_wrap=True)
-    console.out().print(output.absolute().as_uri(), soft_wrap=True)
+    address = output.absolute().as_uri()
+    if as_json:
+        problems = [{"level": each.level, "what": each.text, "do": each.command} for each in verdict.problems]
+        told = {"level": verdict.level, "verdict": verdict.line, "problems": problems, "page": address}
+        console.print_json(told)
+    else:
+        console.out().print(f"{verdict.mark} {verdict.line}", soft_wrap=True)
+        console.out().print(address, soft_wrap=True)
     if verdict.level == "wrong":
         raise typer.Exit(CHECK_FAILED)
 
@@ -61,7 +67,7 @@ def period(month: str | None, since: str | None) -> Period:
 
 
 def write(target: Target, ledger: Ledger, period: Period, output: Path) -> Verdict:
-    """Write the report of a period to a file; return its verdict."""
+    """Write the report of a period to a file, whose folder is made if need be; return its verdict."""
     from datetime import UTC, datetime
 
     from assay.report.gathering import summarise
@@ -70,5 +76,6 @@ def write(target: Target, ledger: Ledger, period: Period, output: Path) -> Verdi
     from assay.upload import instant_text
 
     summary = summarise(target, ledger, period, now=instant_text(datetime.now(UTC)))
+    output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(page_of(summary), encoding="utf-8")
     return judge(summary)

@@ -200,7 +200,7 @@ def _environment() -> Environment:
 
 def _unbroken(text: object) -> Markup:
     """Return a date or an instant that no line ends in."""
-    return Markup('<span class="t">{}</span>').format(text)
+    return Markup('<span class="t">{}</span>').format(console.shown(str(text)))
 
 
 def _shown(value: object) -> object:

@@ -13,10 +13,12 @@ from markupsafe import Markup
 
 from assay.console import shown
 
-WIDTH, HEIGHT = 960, 280
-LEFT, TOP, BOTTOM = 128, 10, 32
-INNER_WIDTH, INNER_HEIGHT = WIDTH - LEFT - 8, HEIGHT - TOP - BOTTOM
-STEPS = 4
+WIDTHS = {6: 480, 16: 720}
+"""How wide plots of so many bars are at the most, so that a phone shows the few whole."""
+WIDEST, HEIGHT = 960, 280
+LEFT, TOP, RIGHT, BOTTOM = 118, 10, 8, 32
+INNER_HEIGHT = HEIGHT - TOP - BOTTOM
+STEPS = 5
 LABEL_WIDTH = 116
 WIDEST_BAR = 72
 
@@ -60,6 +62,14 @@ class Plot:
     labels: Sequence[str]
     series: Sequence[Series]
     names: Sequence[str] = ()
+
+    @property
+    def width(self) -> int:
+        return next((width for bars, width in WIDTHS.items() if len(self.labels) <= bars), WIDEST)
+
+    @property
+    def inner_width(self) -> int:
+        return self.width - LEFT - RIGHT
 
     @property
     def is_empty(self) -> bool:
@@ -107,7 +117,7 @@ def draw(plot: Plot) -> Markup:
     scale = scale_of(plot)
     head = Markup(
         '<svg class="plot" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}. {}">'
-    ).format(WIDTH, HEIGHT, WIDTH, HEIGHT, shown(plot.title), shown(plot.told))
+    ).format(plot.width, HEIGHT, plot.width, HEIGHT, shown(plot.title), shown(plot.told))
     parts = [head, *_lines(plot, scale), *_bars(plot, scale), *_labels(plot), Markup("</svg>")]
     return Markup("").join(parts)
 
@@ -116,14 +126,15 @@ def _lines(plot: Plot, scale: Scale) -> Iterator[Markup]:
     line = Markup('<line class="{}" x1="{}" x2="{}" y1="{}" y2="{}"/><text class="tick" x="{}" y="{}">{}</text>')
     for value in range(-(-scale.low // scale.step) * scale.step, scale.high + 1, scale.step):
         y, style = scale.y(value), "grid" if value else "zero"
-        yield line.format(style, LEFT, WIDTH - 8, y, y, LEFT - 8, y + 4, plot.unit.on_axis(value))
+        yield line.format(style, LEFT, plot.width - RIGHT, y, y, LEFT - 8, y + 4, plot.unit.on_axis(value))
 
 
 def _place(plot: Plot, number: int) -> tuple[int, int]:
     """Return where a bar begins and how wide it is."""
-    room = INNER_WIDTH * (number + 1) // len(plot.labels) - INNER_WIDTH * number // len(plot.labels)
+    start, end = (plot.inner_width * place // len(plot.labels) for place in (number, number + 1))
+    room = end - start
     width = min(max(room - max(room // 5, 1), 1), WIDEST_BAR)
-    return LEFT + INNER_WIDTH * number // len(plot.labels) + (room - width) // 2, width
+    return LEFT + start + (room - width) // 2, width
 
 
 def _bars(plot: Plot, scale: Scale) -> Iterator[Markup]:
@@ -144,7 +155,7 @@ def _bars(plot: Plot, scale: Scale) -> Iterator[Markup]:
 
 def _labels(plot: Plot) -> Iterator[Markup]:
     text = Markup('<text class="label" x="{}" y="{}">{}</text>')
-    each = max(-(-LABEL_WIDTH * len(plot.labels) // INNER_WIDTH), 1)
+    each = max(-(-LABEL_WIDTH * len(plot.labels) // plot.inner_width), 1)
     for number in range(0, len(plot.labels), each):
         x, width = _place(plot, number)
         yield text.format(x + width // 2, HEIGHT - 8, shown(plot.labels[number]))

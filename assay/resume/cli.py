@@ -7,7 +7,19 @@ from typing import Annotated, Literal
 import typer
 
 from assay.errors import UserError
-from assay.options import CHECK_FAILED, AsJson, DryRun, Profile, Region, StackName, Yes, agree, open_ledger, open_target
+from assay.options import (
+    CHECK_FAILED,
+    AsJson,
+    DryRun,
+    Profile,
+    Region,
+    StackName,
+    Yes,
+    agree,
+    open_ledger,
+    open_target,
+    refuse_to_ask,
+)
 
 
 def resume(
@@ -35,8 +47,7 @@ def resume(
 
     if sum((bool(keys), failed, layer is not None)) != 1:
         raise UserError("say which files to resume", "give keys, or --failed, or --layer silver (or gold)")
-    if as_json and not (yes or dry_run):
-        raise UserError("--json asks nobody", "look first with --dry-run, then add --yes")
+    refuse_to_ask(as_json=as_json, yes=yes or dry_run)
     target = open_target(stack, region, profile)
     ledger = open_ledger(target)
     closes = None

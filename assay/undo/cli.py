@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assay.errors import UserError
-from assay.options import WHICH, AsJson, DryRun, Profile, Region, StackName, Yes, agree, open_ledger, open_target
+from assay.options import (
+    WHICH,
+    AsJson,
+    DryRun,
+    Profile,
+    Region,
+    StackName,
+    Yes,
+    agree,
+    open_ledger,
+    open_target,
+    refuse_to_ask,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -46,8 +58,7 @@ def command(*, in_effect: bool) -> Callable[..., None]:
         from assay import console
         from assay.undo import actions
 
-        if as_json and not (yes or dry_run):
-            raise UserError("--json asks nobody", "look first with --dry-run, then add --yes")
+        refuse_to_ask(as_json=as_json, yes=yes or dry_run)
         target = open_target(stack, region, profile)
         ledger = open_ledger(target)
         file = actions.choose(_versions(ledger, key, parts=not yes), version, in_effect=in_effect)

@@ -23,7 +23,8 @@ from devcloud.local import deploy, lifecycle
 TIMEOUT_S = 600
 POLL_S = 0.3
 LAST_LINES = 30
-SHOWN = 3  # the file whose passport is shown: the one with broken rows
+FIRST = 6  # comparisons of the audit, the most telling ones: all are made, and would not fit a screen
+SHOWN = 1  # the file whose passport is shown: an increment
 
 NEXT = """\
 What to try next (assay is .venv/bin/assay; the local cloud goes on running)
@@ -251,8 +252,11 @@ def group(row: Item) -> Group:
 
 def show_audit(stage: Stage, tables: Lake) -> None:
     found = audit.audit(stage.ledger, tables)
-    console.out().print(audit.render(found))
-    for check in audit.differences(found):
+    wrong = audit.differences(found)
+    console.out().print(audit.render(wrong or found[:FIRST]))
+    if not wrong:
+        console.out().print(f"✓  and {len(found) - FIRST} more that agree: assay audit --full lists them")
+    for check in wrong:
         stage.verdict.same(f"audit: {check.what}", check.expected, check.found)
 
 
@@ -264,7 +268,7 @@ def finish(stage: Stage) -> list[str]:
     console.out().print(
         Text("\n✓ Every file ended as expected, and every figure agrees to the cent.\n", style="bold green")
     )
-    page = stage.target.project / ".assay" / "report.html"
+    page = stage.target.project.absolute() / ".assay" / "report.html"
     reporting.write(stage.target, stage.ledger, reporting.period(None, None), page)
     console.out().print(f"All of it on one page: {page.as_uri()}\n", soft_wrap=True)
     console.out().print(NEXT, soft_wrap=True)

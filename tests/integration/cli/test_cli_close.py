@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from contract.closings import ClosedItem, ClosedMonthsItem
 from deployed_stack import NAMES, DeployedStack, identifier_of
+from documented_answers import conform
 from item_types import differences
 
 from assay import closing
@@ -52,7 +53,8 @@ def published(stack: DeployedStack) -> DeployedStack:
 
 def cells(drawn: str) -> list[list[str]]:
     """Return the rows of tables as their words."""
-    return [line.strip("│").replace("│", " ").split() for line in drawn.splitlines() if line.startswith("│")]
+    rows = [line.replace("│", " ").split() for line in drawn.splitlines()]
+    return [words for words in rows if len(words) > 2]
 
 
 def item_of(stack: DeployedStack, month: str = "2020-06") -> dict[str, Any]:
@@ -77,8 +79,11 @@ def test_close_writes_the_months_totals_by_channel__with_runs_and_cut(published:
 
 def test_close_shows_and_changes_nothing__dry_run(published: DeployedStack) -> None:
     result = published.assay("close", "2020-06", "--dry-run")
+    told = conform("close", published.assay("close", "2020-06", "--dry-run", "--json").stdout)
 
     assert (result.exit_code, "1,214.36" in result.stdout, item_of(published)) == (0, True, {})
+    assert (told["preview"]["channels"], told["result"]) == (CHANNELS, None)
+    assert published.assay("close", "2020-06", "--json").exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -111,11 +116,13 @@ def test_month_is_closed_once__and_anew_with_a_reason(published: DeployedStack) 
     show_run(published, 5)
 
     twice = published.assay("close", "2020-06", "--yes")
-    anew = published.assay("close", "2020-06", "--again", "--reason", "late files", "--yes")
+    anew = published.assay("close", "2020-06", "--again", "--reason", "late files", "--yes", "--json")
 
     assert (twice.exit_code, "2020-06 was closed by" in twice.stderr) == (2, True)
     assert anew.exit_code == 0, anew.output
     item = item_of(published)
+    told = conform("close", anew.stdout)
+    assert (told["preview"]["closed"]["run_seq"], told["result"]) == (4, item)
     assert (item["run_seq"], item["reason"], sorted(item["channels"])) == (5, "late files", ["chip", "online", "swipe"])
     assert [(each["run_seq"], each["channels"]) for each in item["earlier"]] == [(4, CHANNELS)]
     assert list(differences(item, ClosedItem)) == []
@@ -129,7 +136,7 @@ def test_status_shows_closed_months__then_and_now(published: DeployedStack) -> N
     show_run(published, 5)
 
     shown = published.assay("status", "--closed")
-    told = json.loads(published.assay("status", "--closed", "--json").stdout)
+    told = conform("status", published.assay("status", "--closed", "--json").stdout)
 
     assert shown.exit_code == 0
     rows = {tuple(words[:2]): words[2:8] for words in cells(shown.stdout)}

@@ -296,7 +296,7 @@ def test_status_lists_undos_and_redos__in_progress_and_failed_alone(stack: Deplo
     result = stack.assay("status")
 
     shown = result.stdout.partition("Undos and redos in progress")[2]
-    words = " ".join(shown.replace("│", " ").split())
+    words = " ".join(shown.split())
     assert "waits.csv v1 undo accepted ann amounts x 10" in words
     assert "the table is locked" in words
     assert "To take it up again: assay undo" in words

@@ -38,7 +38,7 @@ def test_both_jobs_compact__files_before_and_after(filled: DeployedStack, monkey
     told = conform("maintain", filled.assay("maintain", "--orphans", "--json").stdout)
 
     assert result.exit_code == 0, result.output
-    lines = [line.replace("│", " ").split() for line in result.stdout.splitlines()]
+    lines = [line.split() for line in result.stdout.splitlines()]
     assert ["silver.transactions", "2", "→", "1", "0", "0.0"] in lines
     assert ["gold.fact_transactions", "1", "0", "0.0"] in lines
     jobs = [NAMES[name] for name in ("SilverJob", "GoldJob")]

@@ -16,6 +16,7 @@ import pytest
 from contract.sql_types import ORDER_FIELDS
 from contract.tables import IMAGE
 from deployed_stack import NAMES, TABLES, DeployedStack, file_item, layer_items
+from documented_answers import conform
 
 TEXT, NUMBER, MONEY, INSTANT = pa.string(), pa.int64(), pa.decimal128(18, 2), pa.timestamp("us", tz="UTC")
 TYPES = {"timestamp": INSTANT, "int": pa.int32(), "string": TEXT, "bigint": NUMBER, "decimal(18,2)": MONEY}
@@ -103,7 +104,7 @@ def test_quarantine_counts_rows_by_file_and_rule__and_those_that_are_open(publis
     result = published.assay("quarantine", "--json")
 
     assert result.exit_code == 0, result.output
-    told = [(each["key"], each["rule"], each["rows"], each["open"]) for each in json.loads(result.stdout)]
+    told = [(each["key"], each["rule"], each["rows"], each["open"]) for each in conform("quarantine", result.stdout)]
     assert sorted(told) == [
         ("cards/c.csv", "card_id_unreadable", 1, 1),
         ("transactions/a.csv", "amount_unreadable", 2, 2),
@@ -125,6 +126,8 @@ def test_export_writes_open_rows_of_transactions__with_fields_and_reasons(publis
     assert [rows[1][name] for name in ("file_id", "line", *PLACES)] == [ID, "4", "2", "y", "never"]
     assert [rows[2][name] for name in ("raw", *PLACES)] == ["3,1", "", "", ""]
     assert [row["row"] for row in exported(published, "--rule", "too_few_fields", "--file", ID)] == ["4"]
+    as_json = published.assay("quarantine", "export", "--rule", "too_few_fields", "--json").stdout
+    assert [row["row"] for row in conform("quarantine export", as_json)] == ["4"]
     nothing = published.assay("quarantine", "export", "--file", "c.csv")
     assert (nothing.exit_code, "no open row here can be repaired" in nothing.stderr) == (2, True)
 
@@ -139,9 +142,11 @@ def test_fix_shows_the_effect_and_sends__what_it_has_exported(
 
     dry = published.assay("quarantine", "fix", path, "--dry-run")
     assert dry.exit_code == 0, dry.output
-    told = [line.split() for line in dry.output.replace("│", " ").splitlines()]
+    told = [line.split() for line in dry.output.splitlines()]
     assert ["stale", "1", "2.00"] in told
     assert ["inserted", "1", "1.00"] in told
+    programs = conform("quarantine fix", published.assay("quarantine", "fix", path, "--dry-run", "--json").stdout)
+    assert ([each["rows"] for each in programs["repaired"]], programs["results"]) == ([[2, 3]], [])
     assert (sent(published), followed) == ({}, [])
 
     done = published.assay("quarantine", "fix", path, "--yes")
@@ -190,6 +195,8 @@ def test_waive_sends_rule_and_reason__only_where_a_row_is_open(published: Deploy
     waive = ("quarantine", "waive", "transactions/a.csv", "--reason", "a trailer")
     dry = published.assay(*waive, "--rule", "too_few_fields", "--dry-run")
     assert (dry.exit_code, sent(published)) == (0, {})
+    programs = published.assay(*waive, "--rule", "too_few_fields", "--dry-run", "--json").stdout
+    assert conform("quarantine waive", programs)["repaired"][0]["open"] == 1
     unknown = published.assay(*waive, "--rule", "zip_impossible", "--yes")
     assert (unknown.exit_code, "no open row of transactions/a.csv breaks" in unknown.stderr) == (2, True)
     done = published.assay(*waive, "--rule", "too_few_fields", "--yes")

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deployed_stack import NAMES, DeployedStack, file_item, identifier_of, layer_items
+from documented_answers import conform
 
 MONEY = pa.decimal128(19, 2)
 OF_ROWS = [("file_id", pa.string()), ("row", pa.int64()), ("run_seq", pa.int64())]
@@ -96,6 +97,9 @@ def test_report_shows_a_month__its_files_rows_and_cents(published: DeployedStack
     assert code == 0
     assert "1 file was rejected; 1 published file has warnings; 1 row is in quarantine" in said
     assert (tmp_path / "month.html").as_uri() in said
+    told = conform("report", published.assay("report", "--month", "2026-11", "-o", "a.html", "--json").stdout)
+    assert told["level"] == "open"
+    assert all(problem["do"] for problem in told["problems"])
     flow = page[page.index('id="flow"') : page.index('id="time"')]
     assert all(figure in flow for figure in ("<b>10.00</b>", "+10.00", "dated", "2010-01-01"))
     quarantine = page[page.index('id="quarantine"') : page.index('id="gold"')]

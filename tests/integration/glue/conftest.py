@@ -6,7 +6,7 @@ import gc
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import boto3
 import pytest
 from glue_pipeline import GOLD, SILVER, Pipeline, make_services
 from moto.server import ThreadedMotoServer
+from py4j.java_gateway import JavaClass, JavaPackage, JVMView
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
@@ -104,12 +105,34 @@ def at_the_server_for_module(aws: dict[str, str]) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def names_looked_up_once() -> Iterator[None]:
+    """Let packages and classes of the JVM be remembered: it seeks each part of a name in all jars."""
+
+    def remembering(owner: type) -> Callable[[Any, str], Any]:
+        looked_up = owner.__getattr__  # type: ignore[attr-defined]
+
+        def look_up(holder: Any, name: str) -> Any:
+            if isinstance(found := looked_up(holder, name), (JavaPackage, JavaClass)):
+                holder.__dict__[name] = found
+            return found
+
+        return look_up
+
+    with (
+        patch.object(JVMView, "__getattr__", remembering(JVMView)),
+        patch.object(JavaPackage, "__getattr__", remembering(JavaPackage)),
+    ):
+        yield
+
+
 @pytest.fixture(scope="session")
 def spark(aws: dict[str, str]) -> Iterator[SparkSession]:
     with patch.dict(os.environ, aws):
         made = session("silver", SILVER.LAYER.settings)
     made.sparkContext.setLogLevel("ERROR")
-    yield made
+    with names_looked_up_once():
+        yield made
     gateway = SparkContext._gateway
     made.stop()
     gateway.shutdown()

@@ -30,6 +30,7 @@ USED_BY = {
     "cfn-lint": ("Makefile", "cfn-lint"),
     "ipykernel": ("devcloud/notebook/launch.py", "ipykernel"),
     "jupyter": ("devcloud/notebook/lab.py", "jupyter"),
+    "matplotlib": ("glue/notebooks/explore.ipynb", "import matplotlib.pyplot"),
     "mypy": ("Makefile", "$(BIN)/mypy"),
     "pandas": ("glue/notebooks/explore.ipynb", ".to_pandas()"),
     "papermill": ("devcloud/notebook/kernels.py", "papermill"),

@@ -26,6 +26,8 @@ def test_line_is_understood__runs_on_a_laptop(line: str) -> None:
         assert set(words[1:]) <= TARGETS
     elif words[0] == "echo":
         assert words[-2] == ">"
+    elif words[0] == "python3":
+        assert any(f"-o {Path(words[1]).parent}" in other for other in LINES)  # which a line before writes
     else:
         assert words[0] == ".venv/bin/assay"
         parse(words[1:])
@@ -49,6 +51,12 @@ def test_links_lead_somewhere__in_the_project(name: str) -> None:
     document = ROOT / name
     missing = [link for link in LINKS.findall(document.read_text()) if not (document.parent / link).exists()]
     assert missing == []
+
+
+def test_picture_of_the_report_is_small_enough_to_keep() -> None:
+    picture = (ROOT / "docs" / "pictures" / "report.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 300_000
 
 
 def test_picture_is_of_the_project_and_asks_no_server() -> None:

@@ -10,6 +10,10 @@ from write_summary import read, summary
 
 SAME = {"what": "rows", "expected": 1, "found": 1, "equal": True}
 OFF = {"what": "amount", "expected": "1.00", "found": "1.01", "equal": False}
+REPORT = {
+    "verdict": "Every figure adds up; still open: 1 file was rejected.",
+    "problems": [{"level": "open", "what": "1 file was rejected", "do": "assay passport a.csv"}],
+}
 TABLE = {"table": "gold.daily_totals", "equal": False, "differing_keys": 3}
 
 
@@ -22,23 +26,30 @@ def replay(*tables: dict[str, Any], lost: tuple[dict[str, str], ...] = ()) -> di
 
 
 def test_summary_is_one_line__everything_agrees() -> None:
-    text = summary(audit(SAME, SAME), replay())
-    assert text == "### ✓ Every row and every cent agrees: 2 comparisons, 0 tables rebuilt (seed 5)\n\n"
+    assert summary(audit(SAME, SAME), replay(), REPORT).splitlines() == [
+        "### ✓ Every row and every cent agrees: 2 comparisons, 0 tables rebuilt (seed 5)",
+        "",
+        "",
+        "The report: Every figure adds up; still open: 1 file was rejected.",
+        "- 1 file was rejected: `assay passport a.csv`",
+    ]
 
 
 def test_summary_names_what_differs__audit_and_replay() -> None:
-    text = summary(audit(SAME, OFF), replay(TABLE, lost=({"key": "a.csv", "why": "no rows"},)))
+    text = summary(audit(SAME, OFF), replay(TABLE, lost=({"key": "a.csv", "why": "no rows"},)), None)
     assert text.splitlines()[0].startswith("### ✗ Not everything agrees: ")
     assert text.splitlines()[2:] == [
         "- amount: 1.00 against 1.01",
         "- gold.daily_totals: 3 keys differ after the replay",
         "- a.csv did not come through the replay: no rows",
+        "",
+        "The report: was not written.",
     ]
 
 
 @pytest.mark.parametrize(("found", "word"), [((None, replay()), "audit"), ((audit(SAME), None), "replay")])
 def test_summary_says_what_was_not_made(found: tuple[Any, Any], word: str) -> None:
-    assert summary(*found) == f"### ✗ The demo came to no {word}\n"
+    assert summary(*found, REPORT) == f"### ✗ The demo came to no {word}\n"
 
 
 @pytest.mark.parametrize("text", ["", "{", None])

@@ -3,6 +3,7 @@
 import io
 import json
 from datetime import UTC, datetime
+from functools import partial
 
 import polars as pl
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging.broken_rows import OF_OTHER_TABLE, BrokenRow, first_of_each, shown
 from kpi_rows import inspected_file
-from reading.csv_blocks import BLOCK_BYTES
+from reading.csv_blocks import CsvRows
 from reading.rejection import Reason
 
 HEADER = "dms_id,amount,date,use_chip,zip"
@@ -53,8 +54,10 @@ def remedy_of(name: str) -> str:
     return remedy(next(rule for rule in rules_of(TRANSACTIONS) if rule.name == name), TRANSACTIONS)
 
 
-def test_example_is_found__behind_blocks_of_good_rows() -> None:
-    good = "\n".join([GOOD] * (BLOCK_BYTES // len(GOOD)))
+def test_example_is_found__behind_blocks_of_good_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    block_bytes = 1_000
+    monkeypatch.setattr("reading.files.CsvRows", partial(CsvRows, block_bytes=block_bytes))
+    good = "\n".join([GOOD] * (5 * block_bytes // len(GOOD)))
     bad = [DAY_FIRST] * (good.count("\n") + 2)
     found = reasons(text(good, *bad))
     assert f"first in line {good.count(chr(10)) + 3}: '{DAY_FIRST}'" in found[1].text
