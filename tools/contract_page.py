@@ -12,17 +12,9 @@ from contract.companions import COMPANIONS
 from contract.descriptions import column_description
 from contract.dimensions import DIMENSIONS, VERSIONED_DIMENSIONS
 from contract.formats import FOREIGN_FORMATS, HTML, JSON, XML
-from contract.items import (
-    ActionsItem,
-    CalendarsItem,
-    FileItem,
-    LateItem,
-    PartitionItem,
-    PartitionsItem,
-    RangeItem,
-    SweepItem,
-)
+from contract.items import ActionsItem, CalendarsItem, FileItem, LateItem, RangeItem, SweepItem
 from contract.kinds import Kind
+from contract.partitions import PartitionItem, PartitionsItem
 from contract.rules import CHANGE_RULES, Rule, rules_of, value_rules
 from contract.runs import BreakerItem, LayerItem
 from contract.sql_types import ORDER_FIELDS, ROW_ORDER

@@ -12,16 +12,9 @@ from typing import cast
 import reading.allocator  # noqa: F401 - before polars
 from contract.companions import PIN_NAME
 from contract.control_totals import CONTROL_FIGURES, Unit
-from contract.items import (
-    ControlTotals,
-    DeclaredLoad,
-    FileFormat,
-    InspectedFile,
-    PartitionOffsets,
-    RejectionReason,
-    Waiver,
-)
+from contract.items import ControlTotals, DeclaredLoad, FileFormat, InspectedFile, RejectionReason, Waiver
 from contract.limits import EXAMPLE_BLOCKS
+from contract.partitions import PartitionOffsets
 from contract.subjects import subject_of
 from judging.broken_rows import TOO_MANY, BrokenRow, broken_rows, example_reasons, first_of_each, most_frequent
 from judging.card_data import CardData, security_codes_of

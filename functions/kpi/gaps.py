@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from cloud.coverage import Coverage, spans_of
 from cloud.ledger import Ledger, instant_of
-from contract.items import PartitionItem
+from contract.partitions import PartitionItem
 from expected import Notice, hash_of
 from reading.offsets import Span, covers, gaps
 from reading.visible import visible

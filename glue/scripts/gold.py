@@ -852,6 +852,52 @@ class MonthMoved(TypedDict):
     after: ChannelTotals
 
 
+# From functions/kpi/contract/partitions.py
+
+
+class PartitionOffsets(TypedDict):
+    """The offsets of a Kafka partition that a file holds."""
+
+    folder: Annotated[str, "of the topic, in Bronze: equal names in two folders are two topics"]
+    topic: str
+    partition: int
+    first: int
+    last: int
+
+
+class OffsetSpan(TypedDict):
+    """A span of offsets, both ends included."""
+
+    first: int
+    last: int
+
+
+class KnownSpan(OffsetSpan):
+    """A span of offsets that has come."""
+
+    since: Annotated[str, "when it came, or the first that lies behind it"]
+
+
+class PartitionItem(TypedDict):
+    """An item per partition of a Kafka topic, which offsets of it have come in accepted files."""
+
+    file_id: Annotated[str, "`offsets#`, and the hex SHA-256 of the topic's folder and the partition"]
+    kind: Annotated[Literal["offsets"], "`offsets`"]
+    folder: Annotated[str, "of the topic, in Bronze"]
+    topic: str
+    partition: int
+    spans: Annotated[dict[str, KnownSpan], "by first and last offset; those that touch are joined now and then"]
+    watched: Annotated[list[OffsetSpan], "gaps that a sweep has mailed or is mailing, until it has mailed their end"]
+
+
+class PartitionsItem(TypedDict):
+    """The item that lists the partitions."""
+
+    file_id: Annotated[str, "`partitions`"]
+    kind: Annotated[Literal["partitions"], "`partitions`"]
+    ids: Annotated[set[str], "file ids of their items"]
+
+
 # From functions/kpi/contract/items.py
 
 StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
@@ -952,16 +998,6 @@ class DeclaredLoad(TypedDict):
     name: str
     start_at: str
     files: Annotated[list[str], "file ids"]
-
-
-class PartitionOffsets(TypedDict):
-    """The offsets of a Kafka partition that a file holds."""
-
-    folder: Annotated[str, "of the topic, in Bronze: equal names in two folders are two topics"]
-    topic: str
-    partition: int
-    first: int
-    last: int
 
 
 class Waiver(TypedDict):
@@ -1192,39 +1228,6 @@ class AcceptedFile(InspectedFile):
     notice: Notice
 
 
-class OffsetSpan(TypedDict):
-    """A span of offsets, both ends included."""
-
-    first: int
-    last: int
-
-
-class KnownSpan(OffsetSpan):
-    """A span of offsets that has come."""
-
-    since: Annotated[str, "when it came, or the first that lies behind it"]
-
-
-class PartitionItem(TypedDict):
-    """An item per partition of a Kafka topic, which offsets of it have come in accepted files."""
-
-    file_id: Annotated[str, "`offsets#`, and the hex SHA-256 of the topic's folder and the partition"]
-    kind: Annotated[Literal["offsets"], "`offsets`"]
-    folder: Annotated[str, "of the topic, in Bronze"]
-    topic: str
-    partition: int
-    spans: Annotated[dict[str, KnownSpan], "by first and last offset; those that touch are joined now and then"]
-    watched: Annotated[list[OffsetSpan], "gaps that a sweep has mailed or is mailing, until it has mailed their end"]
-
-
-class PartitionsItem(TypedDict):
-    """The item that lists the partitions."""
-
-    file_id: Annotated[str, "`partitions`"]
-    kind: Annotated[Literal["partitions"], "`partitions`"]
-    ids: Annotated[set[str], "file ids of their items"]
-
-
 class PendingFigures(TypedDict):
     """The figures of an accepted file that is outside of the range."""
 
@@ -1280,11 +1283,7 @@ class ActionsItem(TypedDict):
 class LateItem(TypedDict):
     """An item per mail about an expected file or a gap: that it is late, or that it came; that it is, or is closed."""
 
-    file_id: Annotated[
-        str,
-        "`late#` or `came#`, and the hex SHA-256 of key and day; `calendar#` and of key and version; `gap#` or "
-        "`closed#`, and of the topic's folder, partition, first and last offset",
-    ]
+    file_id: Annotated[str, "`late#`, `came#`, `calendar#`, `gap#` or `closed#`, and a hex SHA-256 of what it is about"]
     kind: Annotated[Literal["notice"], "`notice`"]
     text: Annotated[str, "the line of the mail"]
     claimed_at: Annotated[str, "when a sweep began to send it"]

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, cast
 
-from contract.items import KnownSpan, OffsetSpan, PartitionItem, PartitionOffsets, PartitionsItem
 from contract.limits import SPANS
+from contract.partitions import KnownSpan, OffsetSpan, PartitionItem, PartitionOffsets, PartitionsItem
 from reading.offsets import Span, merged
 
 from cloud.ledger import Ledger, instant

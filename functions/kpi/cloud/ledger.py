@@ -16,12 +16,12 @@ from contract.items import (
     InspectedFile,
     LateItem,
     LayerName,
-    PartitionItem,
     RangeItem,
     StatusChange,
     StatusName,
     SweepItem,
 )
+from contract.partitions import PartitionItem
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
-from contract.items import PartitionOffsets
 from contract.limits import OFFSET_DIGITS
+from contract.partitions import PartitionOffsets
 
 from reading.rejection import Reason, RejectedError
 

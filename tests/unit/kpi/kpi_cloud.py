@@ -9,16 +9,8 @@ from urllib.parse import quote_plus
 import app
 import boto3
 import pytest
-from contract.items import (
-    ActionsItem,
-    CalendarsItem,
-    FileItem,
-    LateItem,
-    PartitionItem,
-    PartitionsItem,
-    RangeItem,
-    SweepItem,
-)
+from contract.items import ActionsItem, CalendarsItem, FileItem, LateItem, RangeItem, SweepItem
+from contract.partitions import PartitionItem, PartitionsItem
 from item_types import differences
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID

@@ -11,7 +11,7 @@ from cloud import coverage
 from cloud.coverage import Coverage, partition_id, spans_of
 from cloud.ledger import Ledger, instant
 from cloud.settings import SettingsError, SweepSettings
-from contract.items import PartitionOffsets
+from contract.partitions import PartitionOffsets
 from hypothesis import given
 from hypothesis import strategies as st
 from kpi_cloud import BRONZE, TABLE, Cloud, handle
