@@ -85,7 +85,7 @@ def export(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Write the open rows of transactions as CSV, with their reasons; `fix` takes the corrected file back."""
+    """Write the open rows of transactions as CSV. Their reasons stand beside them; `fix` takes the file back."""
     import csv
 
     from assay import console
@@ -164,7 +164,7 @@ def waive(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Close the open rows of a file that break a rule, without values for them. Undo opens them again."""
+    """Close open rows of a file without a repair. Undo opens them again."""
     from assay import console
     from assay.ledger import choose_version
     from assay.quarantine import objects, rows
@@ -266,8 +266,8 @@ def _end(
     from assay import console, watch
 
     files = [watch.FileProgress(each) for each in sent]
-    show = None if told is None else watch.silent
-    code = watch.follow(target, ledger, files, timeout_s=timeout * 60, show=show) if files else 0
+    quietly = {} if told is None else {"show": watch.silent}
+    code = watch.follow(target, ledger, files, timeout_s=timeout * 60, **quietly) if files else 0
     if told is not None:
         console.print_json({"repaired": told, "results": [progress.as_json() for progress in files]})
     raise typer.Exit(code)
