@@ -13,7 +13,6 @@ from typing import Any
 from unittest.mock import patch
 
 import app
-import boto3
 import pytest
 from glue_pipeline import GOLD, SILVER, Pipeline, make_services
 from moto.server import ThreadedMotoServer
@@ -25,7 +24,6 @@ from devcloud.local import spark as local_spark
 from glue.lake.spark import session
 from glue.lake.tables import create_tables
 
-MADE: dict[str, Any] = {}
 UNCLOSED = "ignore:unclosed <socket:ResourceWarning"  # boto3 and py4j leave their sockets to the garbage collector
 
 
@@ -51,20 +49,6 @@ def environment(endpoint: str, scratch: Path) -> Iterator[dict[str, str]]:
         yield {name: value for name, value in os.environ.items() if before.get(name) != value}
 
 
-@contextmanager
-def clients_made_once() -> Iterator[None]:
-    """Let what asks for a client of the server, a job or the KPI function, get the one that others have made."""
-    made = boto3.client
-
-    def client(service: str, **given: Any) -> Any:
-        if given:
-            return made(service, **given)
-        return MADE[service] if service in MADE else MADE.setdefault(service, made(service))
-
-    with patch.object(boto3, "client", client):
-        yield
-
-
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Start the server; give the variables that point a process at it."""
@@ -75,9 +59,6 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     with environment(f"http://{host}:{port}", tmp_path_factory.mktemp("spark")) as variables:
         make_services()
     yield variables
-    for client in MADE.values():
-        client.close()
-    MADE.clear()
     server.stop()
 
 
@@ -86,8 +67,7 @@ def at_the_server(aws: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Itera
     """Only while a test of this folder runs, so that tests elsewhere in the same process find no endpoint."""
     for name, value in aws.items():
         monkeypatch.setenv(name, value)
-    with clients_made_once():
-        yield
+    yield
     app.services.cache_clear()
 
 
@@ -101,7 +81,7 @@ def _sockets_are_collected() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def at_the_server_for_module(aws: dict[str, str]) -> Iterator[None]:
     """The same for fixtures that serve a module; give way to the test's own afterwards."""
-    with patch.dict(os.environ, aws), clients_made_once():
+    with patch.dict(os.environ, aws):
         yield
 
 
