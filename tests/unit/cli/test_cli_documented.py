@@ -71,7 +71,7 @@ def test_examples_are_understood__options_and_arguments(name: str) -> None:
 
 def find(words: list[str]) -> tuple[Any, list[str]]:
     command: Any = ROOT
-    while hasattr(command, "commands"):
+    while hasattr(command, "commands") and words:
         command, words = command.get_command(Context(command), words[0]), words[1:]
     return command, words
 

@@ -41,7 +41,7 @@ def test_line_is_understood__needs_aws(line: str) -> None:
 def parse(words: list[str]) -> None:
     """Raise for an option or an argument that the command does not know."""
     command: Any = typer.main.get_command(app)
-    while hasattr(command, "commands"):
+    while hasattr(command, "commands") and words:
         command, words = command.get_command(Context(command), words[0]), words[1:]
     command.make_context("assay", words)
 
