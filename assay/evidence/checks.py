@@ -15,7 +15,7 @@ LAYERS = ("silver", "gold")
 ENDED = ("published", "rejected")
 COUNTED = ("outcomes", "amounts", "missing", "moved", "settled")
 STATES = {"silver": "silver.transactions", "gold": "gold.fact_transactions"}
-LAGGING = {"decisions", "in_effect", "rejection_mail"}
+LAGGING = {"decisions", "in_effect", "rejection_mail", "repaired"}
 """What the ledger may say of a file that its passport, written at its end, does not say yet."""
 
 
@@ -101,6 +101,18 @@ def faults_of_decisions(silver: Chain, evidence: Evidence) -> Iterator[Fault]:
             yield Fault(_item_name(file_id, item), "its decisions are not those that Silver carried out")
         if item["in_effect"] is not (decisions[-1]["in_effect"] if decisions else True):
             yield Fault(_item_name(file_id, item), "whether it is in effect is not what was decided last")
+
+
+def faults_of_repairs(silver: Chain, evidence: Evidence) -> Iterator[Fault]:
+    """Hold what became of files' quarantined rows to the last run that took a repair or a waiver of them."""
+    unfinished = evidence.layers.get("silver", {}).get("intent", {}).get("run_seq")
+    told: dict[str, Facts] = {}
+    for run in silver.runs:
+        for said in run.report["files"].values() if run.number != unfinished else ():
+            told |= said.get("repairs", {})
+    for file_id, item in evidence.items.items():
+        if file_id in told and item.get("repaired") != told[file_id]:
+            yield Fault(_item_name(file_id, item), "which of its rows are repaired is not what Silver reported")
 
 
 def faults_of_passports(evidence: Evidence) -> Iterator[Fault]:
@@ -210,7 +222,8 @@ def check(evidence: Evidence) -> tuple[list[Chain], list[Fault]]:
     silver, gold = chains = [walk(layer, evidence) for layer in LAYERS]
     faults = [*silver.faults, *gold.faults, *faults_of_totals(silver), *faults_between(silver, gold)]
     faults += [*faults_of_files(silver, evidence), *faults_of_files(gold, evidence)]
-    faults += [*faults_of_decisions(silver, evidence), *faults_of_passports(evidence)]
+    faults += [*faults_of_decisions(silver, evidence), *faults_of_repairs(silver, evidence)]
+    faults += faults_of_passports(evidence)
     faults += [*faults_of_bronze(silver, evidence), *faults_of_tables(silver, gold, evidence)]
     faults += faults_of_effects(silver, evidence)
     return chains, faults

@@ -85,7 +85,7 @@ def export(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Write the open rows as CSV, with reasons. Those of transactions can be repaired: `fix` takes the file back."""
+    """Write the open rows of transactions as CSV. Their reasons stand beside them; `fix` takes the file back."""
     import csv
 
     from assay import console
@@ -109,7 +109,7 @@ def export(
 
 @app.command()
 def fix(
-    file: Annotated[Path, typer.Argument(help="The corrected rows, as exported.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The corrected rows, as exported.")],
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: AsJson = False,
@@ -164,7 +164,7 @@ def waive(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Close open rows that need no repair. They break the given rule in one file; undo opens them again."""
+    """Close open rows of a file without a repair. Undo opens them again."""
     from assay import console
     from assay.ledger import choose_version
     from assay.quarantine import objects, rows

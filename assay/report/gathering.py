@@ -21,6 +21,8 @@ from assay.report.summary import Expected, Lake, Summary
 from assay.target import Target, describe
 
 LAYERS = ("silver", "gold")
+MOST_ROWS = 400_000
+"""Of how many rows of files history and effects are read one by one: a report is to be made in 500 megabytes."""
 
 
 def summarise(target: Target, ledger: Ledger, period: Period, *, now: str) -> Summary:
@@ -56,9 +58,10 @@ def summarise(target: Target, ledger: Ledger, period: Period, *, now: str) -> Su
 def _lake(target: Target, cut: Cut, folded: items.Folded) -> Lake:
     # Arrow's usual allocator keeps what it has freed: a tenth of a gigabyte, for a large month more.
     pa.set_memory_pool(pa.system_memory_pool())
-    taken = [file.file_id for file in folded.files if file.silver_run is not None]
+    taken = [file for file in folded.files if file.silver_run is not None]
+    runs = folded.runs if sum(file.rows for file in taken) <= MOST_ROWS else []
     with query.lake(target, named=query.snapshots_of(cut)) as lake:
-        return tables.read(lake, days=sorted(folded.days), runs=folded.runs, file_ids=taken)
+        return tables.read(lake, days=sorted(folded.days), runs=runs, file_ids=[file.file_id for file in taken])
 
 
 def _checks(folded: items.Folded, lake: Lake | None, cut: Cut | None, gold: Item) -> list[Check]:

@@ -19,7 +19,8 @@ def _state(app: DeployedApp) -> dict[str, Any]:
     return {
         "ledger": {item["file_id"]["S"]: item for item in items},
         "tables": {
-            (table["DatabaseName"], table["Name"]): table["Parameters"]["metadata_location"] for table in tables
+            (table["DatabaseName"], table["Name"]): table["Parameters"].get("metadata_location")  # a view has none
+            for table in tables
         },
         "executions": sorted(each["executionArn"] for each in app.executions()),
         "runs": [len(app.job_runs(job)) for job in (stack.silver_job, stack.gold_job)],

@@ -45,8 +45,8 @@ class EvidenceLake:
     amount: Decimal = Decimal("0.00")
     effects: dict[int, Decimal] = field(default_factory=dict)
 
-    def publish(self, name: str, amount: str = "1.00", *, month: str = "2026-06") -> str:
-        """Take a file through a run of each layer; return its id."""
+    def publish(self, name: str, amount: str = "1.00", *, month: str = "2026-06", repairs: str = "") -> str:
+        """Take a file through a run of each layer; return its id. It may repair the row of another file."""
         key, body = f"transactions/{name}", f"dms_id,amount,date\n{len(self.items)},{amount},2026-06-01\n".encode()
         identity = self.put(key, body)
         item = {
@@ -63,8 +63,13 @@ class EvidenceLake:
             "kpis": {"row_count": 1, "total_amount": amount},
             "warnings": [],
         }
-        outcomes = dict.fromkeys(OUTCOMES, 0) | {"inserted": 1}
-        self._run(item, {"outcomes": outcomes, "amounts": {"inserted": amount}, "effect": amount}, rows=1)
+        said: Item = {"outcomes": dict.fromkeys(OUTCOMES, 0) | {"inserted": 1}}
+        said |= {"amounts": {"inserted": amount}, "effect": amount}
+        if repairs:
+            item["repairs"] = repairs
+            said["repairs"] = {repairs: {"by": [item["file_id"]], "repaired": 1, "waived": 0}}
+            self.items[repairs]["repaired"] = said["repairs"][repairs]
+        self._run(item, said, rows=1)
         return str(item["file_id"])
 
     def undo(self, undone_id: str, *, month: str = "2026-06") -> str:
@@ -92,7 +97,7 @@ class EvidenceLake:
         self.effects[self.run_seq + 1] = Decimal(said["effect"])
         totals: Item = {"row_count": self.rows, "total_amount": f"{self.amount:.2f}"}
         of_run = self._report("silver", item, {"files": {item["file_id"]: said}, "totals": totals})
-        counted = {name: value for name, value in said.items() if name not in ("effect", "decides")}
+        counted = {name: value for name, value in said.items() if name not in ("effect", "decides", "repairs")}
         item["silver"] = {**of_run, "effect_amount": said["effect"], **counted}
         shown = {"silver_run_seq": of_run["run_seq"], "silver_report_sha256": of_run["report_sha256"]}
         totals = {**totals, **shown, "silver_snapshots": dict(self.snapshots["silver"])}

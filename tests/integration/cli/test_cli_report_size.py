@@ -6,19 +6,27 @@ import json
 import os
 import subprocess
 import sys
-from decimal import Decimal
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 from deployed_stack import KEYS, NAMES, REGION, DeployedStack, identifier_of
-from generated_month import MONTH, Item, Month, month
+from generated_month import MONTH, Item, Month, money, month
 
 from assay.ledger import OUTCOMES
 
-MONEY = pa.decimal128(19, 2)
+MONEY, WIDE = pa.decimal128(19, 2), pa.decimal128(21, 2)
+TOTALS = [("row_count", pa.int64()), ("total_amount", pa.decimal128(38, 2))]
+DAYS = pa.schema([("transacted_on", pa.date32()), ("channel", pa.string()), *TOTALS])
+KEPT = [name for name in OUTCOMES if name != "quarantined"]
+MOVED = ["inserted", "updated", "deleted"]
+BATCH = 25  # of DynamoDB
+FILES_OF_A_COMMIT = 1_000
 CHILD = """
 import json, resource, sys, time
 from pathlib import Path
@@ -39,87 +47,71 @@ print(json.dumps({{"seconds": time.monotonic() - began, "cpu": cpu.ru_utime + cp
 
 
 def put_items(stack: DeployedStack, items: list[Item]) -> None:
-    """Write the items as a batch; one that names a file twice is an action, with an id of its own."""
-    seen = set[str]()
+    """Write the items in batches; one that names a file twice is an action, with an id of its own."""
+    seen, requests = set[str](), list[dict[str, Any]]()
     for item in items:
         own = item["file_id"] if item["file_id"] not in seen else "a" * 64
         seen.add(own)
         form = {name: TypeSerializer().serialize(value) for name, value in {**item, "file_id": own}.items()}
-        stack.client("dynamodb").put_item(TableName=NAMES["LedgerTable"], Item=form)
+        requests.append({"PutRequest": {"Item": form}})
+    for first in range(0, len(requests), BATCH):
+        batch = {NAMES["LedgerTable"]: requests[first : first + BATCH]}
+        stack.client("dynamodb").batch_write_item(RequestItems=batch)
 
 
 def put_tables(stack: DeployedStack, made: Month) -> None:
-    """Write what the runs left: one commit for each in each of Silver's tables, and Gold's days."""
-    for run in range(1, made.runs + 1):
-        of_run = [item for item in made.items if item.get("run") == run and "decides" not in item and "silver" in item]
-        append(stack, "silver.transaction_history", history(of_run, run))
-        append(stack, "silver.transaction_effects", effects(of_run, run))
-        append(stack, "silver.quarantine", quarantine(of_run, run))
+    """Write what the runs left, a row for each row of a file, in a few commits; and Gold's days."""
+    files = [item for item in made.items if "silver" in item and "decides" not in item]
+    for first in range(0, len(files), FILES_OF_A_COMMIT):
+        of_commit = files[first : first + FILES_OF_A_COMMIT]
+        kept, moved, broken = (rows_of(of_commit, names) for names in (KEPT, MOVED, ["quarantined"]))
+        effect = pa.array(np.zeros(len(kept), np.int64)).cast(WIDE).cast(MONEY)
+        append(stack, "silver.transaction_history", kept.append_column("effect_amount", effect))
+        effects = pa.table({"dms_id": moved["row"], "cause": pa.repeat("file", len(moved))})
+        cents = pa.array(np.arange(len(moved)) % 90_000).cast(WIDE).cast(MONEY)
+        for name in ("file_id", "row", "run_seq"):
+            effects = effects.append_column(name, moved[name])
+        append(stack, "silver.transaction_effects", effects.append_column("effect_amount", cents))
+        if len(broken):
+            append(stack, "silver.quarantine", quarantine(broken))
     cells = [
-        {"transacted_on": cell.interval, "channel": cell.channel, "row_count": cell.rows, "total_amount": cell.amount}
+        {"transacted_on": date.fromisoformat(cell.interval), "channel": cell.channel, "row_count": cell.rows}
+        | {"total_amount": cell.amount}
         for cell in made.lake.cells
     ]
-    days = pa.Table.from_pylist(cells).set_column(
-        0, "transacted_on", pa.array([cell["transacted_on"] for cell in cells]).cast(pa.date32())
+    undone = money(made.cents) - sum(cell.amount for cell in made.lake.cells)
+    taken_back = {"transacted_on": None, "channel": "swipe", "row_count": 0, "total_amount": undone}
+    append(stack, "gold.daily_totals", pa.Table.from_pylist([*cells, taken_back], DAYS))
+
+
+def rows_of(items: list[Item], outcomes: Sequence[str]) -> pa.Table:
+    """Return a row for each row of the files that has one of some outcomes."""
+    counts = np.array([item["silver"]["outcomes"][name] for item in items for name in outcomes])
+    each = np.repeat(np.arange(len(counts)), counts)
+    of_file = pa.array(each // len(outcomes))
+    return pa.table(
+        {
+            "file_id": pa.array([item["file_id"] for item in items]).take(of_file),
+            "row": pa.array(np.arange(len(each)) - np.repeat(np.cumsum(counts) - counts, counts) + 1),
+            "run_seq": pa.array([item["silver"]["run_seq"] for item in items], pa.int64()).take(of_file),
+            "outcome": pa.array(outcomes).take(pa.array(each % len(outcomes))),
+        }
     )
-    undone = made.cents - sum(int(cell.amount.scaleb(2)) for cell in made.lake.cells)
-    totals = [("row_count", pa.int64()), ("total_amount", pa.decimal128(38, 2))]
-    form = pa.schema([("transacted_on", pa.date32()), ("channel", pa.string()), *totals])
-    append(stack, "gold.daily_totals", days.cast(form))
-    taken_back = {"transacted_on": None, "channel": "swipe", "row_count": 0, "total_amount": Decimal(undone).scaleb(-2)}
-    append(stack, "gold.daily_totals", pa.Table.from_pylist([taken_back], form))
+
+
+def quarantine(broken: pa.Table) -> pa.Table:
+    rows = len(broken)
+    more = {
+        "line": broken["row"],
+        "raw": pa.array(["1,2,3"] * rows),
+        "rules": pa.array([["amount_unreadable"]] * rows),
+        "repaired_by": pa.array([None] * rows, pa.string()),
+    }
+    return pa.table({name: broken[name] for name in ("file_id", "row", "run_seq")} | more)
 
 
 def append(stack: DeployedStack, table: str, rows: pa.Table) -> None:
     stack.catalog.create_table_if_not_exists(identifier_of(table), rows.schema).append(rows)
-
-
-def history(items: list[Item], run: int) -> pa.Table:
-    ids, outcomes, numbers = [], [], []
-    for item in items:
-        for name in OUTCOMES:
-            rows = item["silver"]["outcomes"][name] if name != "quarantined" else 0
-            ids += [item["file_id"]] * rows
-            outcomes += [name] * rows
-            numbers += list(range(1, rows + 1))
-    amounts = [Decimal("0.00")] * len(ids)
-    return table(ids, numbers, run, {"outcome": pa.array(outcomes), "effect_amount": pa.array(amounts, MONEY)})
-
-
-def effects(items: list[Item], run: int) -> pa.Table:
-    ids, numbers = [], []
-    for item in items:
-        rows = sum(item["silver"]["outcomes"][name] for name in ("inserted", "updated", "deleted"))
-        ids += [item["file_id"]] * rows
-        numbers += list(range(1, rows + 1))
-    amounts = pa.array([Decimal(number).scaleb(-2) for number in numbers], MONEY)
-    keys = {"dms_id": pa.array(numbers, pa.int64()), "cause": pa.array(["file"] * len(ids))}
-    return table(ids, numbers, run, {**keys, "effect_amount": amounts})
-
-
-def quarantine(items: list[Item], run: int) -> pa.Table:
-    ids, rules, numbers = [], [], []
-    for item in items:
-        rows = item["silver"]["outcomes"]["quarantined"]
-        ids += [item["file_id"]] * rows
-        rules += [list(item["kpis"]["broken_rules"])] * rows
-        numbers += list(range(1, rows + 1))
-    more = {
-        "line": pa.array(numbers, pa.int64()),
-        "raw": pa.array(["1,2,3"] * len(ids), pa.string()),
-        "rules": pa.array(rules, pa.list_(pa.string())),
-        "repaired_by": pa.array([None] * len(ids), pa.string()),
-    }
-    return table(ids, numbers, run, more)
-
-
-def table(ids: list[str], numbers: list[int], run: int, more: dict[str, pa.Array]) -> pa.Table:
-    first = {
-        "file_id": pa.array(ids, pa.string()),
-        "row": pa.array(numbers, pa.int64()),
-        "run_seq": pa.array([run] * len(ids), pa.int64()),
-    }
-    return pa.table({**first, **more})
 
 
 @pytest.mark.parametrize(

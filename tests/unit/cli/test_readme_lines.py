@@ -20,8 +20,11 @@ LINKS = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if not is_marked(line)])
-def test_line_is_understood__runs_on_a_laptop(line: str) -> None:
+def test_line_is_understood__runs_on_a_laptop(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     words = shlex.split(command_of(line))
+    for file in (word for word in words if word.endswith(".csv")):
+        Path(file).touch()
     if words[0] == "make":
         assert set(words[1:]) <= TARGETS
     elif words[0] == "echo":
@@ -41,7 +44,7 @@ def test_line_is_understood__needs_aws(line: str) -> None:
 def parse(words: list[str]) -> None:
     """Raise for an option or an argument that the command does not know."""
     command: Any = typer.main.get_command(app)
-    while hasattr(command, "commands") and words:
+    while words and hasattr(command, "commands") and words[0] in command.list_commands(Context(command)):
         command, words = command.get_command(Context(command), words[0]), words[1:]
     command.make_context("assay", words)
 

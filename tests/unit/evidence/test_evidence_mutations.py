@@ -288,6 +288,18 @@ def test_pack_holds_the_files_of_its_month_and_all_reports(tmp_path: Path) -> No
         pack.write(packed, tmp_path / "june", "assay-test")
 
 
+def test_checks_name_what_was_changed_about_repairs(lake: EvidenceLake) -> None:
+    original = next(item["file_id"] for item in lake.items.values() if item["key"] == "transactions/b.csv")
+    lake.publish("repair.csv", repairs=original)
+    assert faults(lake.evidence()) == []
+    found: Any = lake.evidence()
+    item_of(found)["repaired"]["waived"] = 1
+    item_of(found, "transactions/repair.csv")["repairs"] = "0" * 64
+    told = "\n".join(faults(found))
+    assert "of transactions/b.csv: which of its rows are repaired is not what Silver reported" in told
+    assert "of transactions/repair.csv: it is not the item that was accepted" in told
+
+
 @pytest.mark.parametrize("layer", ["silver", "gold"])
 def test_checks_pass_over_a_run_that_is_being_published(layer: str, lake: EvidenceLake) -> None:
     before = lake.evidence()

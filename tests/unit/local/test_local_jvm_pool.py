@@ -13,7 +13,7 @@ from typing import Any
 import pyspark
 import pytest
 
-from devcloud.local import jvm_pool, spark
+from devcloud.local import jvm_options, jvm_pool, spark
 from devcloud.local.jvm_pool import JvmPool
 from devcloud.local.state_folder import StateFolder
 
@@ -255,6 +255,13 @@ def test_java_options_stay_whole__blank_in_a_path() -> None:
     command = spark.submit_command({}, java_options=["-XX:SharedArchiveFile=/home/a b/x.jsa"])
     options = command[command.index("--driver-java-options") + 1]
     assert shlex.split(options)[-1] == "-XX:SharedArchiveFile=/home/a b/x.jsa"
+
+
+def test_java_options_end_in_those_of_the_environment__two_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ASSAY_JAVA_OPTIONS", raising=False)
+    usual = jvm_options.java_options()
+    monkeypatch.setenv("ASSAY_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 '-Da=b c'")
+    assert jvm_options.java_options() == [*usual, "-XX:TieredStopAtLevel=1", "-Da=b c"]
 
 
 def test_prepare_only_starts_the_jvm_of_a_role__under_its_key(pool: JvmPool, jvms: list[FakeJvm]) -> None:
