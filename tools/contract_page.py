@@ -14,6 +14,7 @@ from contract.dimensions import DIMENSIONS, VERSIONED_DIMENSIONS
 from contract.formats import FOREIGN_FORMATS, HTML, JSON, XML
 from contract.items import ActionsItem, CalendarsItem, FileItem, LateItem, RangeItem, SweepItem
 from contract.kinds import Kind
+from contract.partitions import PartitionItem, PartitionsItem
 from contract.rules import CHANGE_RULES, Rule, rules_of, value_rules
 from contract.runs import BreakerItem, LayerItem
 from contract.sql_types import ORDER_FIELDS, ROW_ORDER
@@ -272,6 +273,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "late item": lambda: item_attributes(LateItem),
     "closed months item": lambda: item_attributes(ClosedMonthsItem),
     "closed item": lambda: item_attributes(ClosedItem),
+    "partition item": lambda: item_attributes(PartitionItem),
+    "partitions item": lambda: item_attributes(PartitionsItem),
     "reference columns": reference_columns,
     "reference rules": reference_rules,
     "reference forms": reference_forms,

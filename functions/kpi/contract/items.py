@@ -7,6 +7,7 @@ DynamoDB holds text as S, counts as N, truth as BOOL, lists as L and the rest as
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 from contract.closings import MonthMoved
+from contract.partitions import PartitionOffsets
 
 StatusName = Literal["received", "accepted", "in_silver", "published", "rejected"]
 LayerName = Literal["silver", "gold"]
@@ -292,6 +293,7 @@ class FileItem(TypedDict):
     waiting_since: NotRequired[Annotated[str, "instant of that status; range key of the index `waiting`"]]
     format: NotRequired[Annotated[FileFormat, "how the file is written"]]
     load: NotRequired[Annotated[DeclaredLoad, "markers only"]]
+    offsets: NotRequired[Annotated[PartitionOffsets, "only where the key names offsets of Kafka"]]
     kpis: NotRequired[Annotated[FileKpis, "the figures of the file"]]
     control: NotRequired[Annotated[ControlTotals, "what was compared"]]
     warnings: NotRequired[Annotated[list[str], "sentences"]]
@@ -324,6 +326,7 @@ class InspectedFile(TypedDict):
     warnings: list[str]
     load: NotRequired[DeclaredLoad]
     waives: NotRequired[Waiver]
+    offsets: NotRequired[PartitionOffsets]
     kpis: NotRequired[FileKpis]
     reasons: NotRequired[list[RejectionReason]]
 
@@ -387,11 +390,9 @@ class ActionsItem(TypedDict):
 
 
 class LateItem(TypedDict):
-    """An item per mail about an expected file: that it is late, or that it came."""
+    """An item per mail about an expected file or a gap: that it is late, or that it came; that it is, or is closed."""
 
-    file_id: Annotated[
-        str, "`late#` or `came#`, and the hex SHA-256 of key and day; `calendar#` and of key and version"
-    ]
+    file_id: Annotated[str, "`late#`, `came#`, `calendar#`, `gap#` or `closed#`, and a hex SHA-256 of what it is about"]
     kind: Annotated[Literal["notice"], "`notice`"]
     text: Annotated[str, "the line of the mail"]
     claimed_at: Annotated[str, "when a sweep began to send it"]
