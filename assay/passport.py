@@ -195,9 +195,11 @@ def _writing(shape: Item) -> str:
     if shape.get("kind") == "parquet" and "string" not in shape.get("types", []):
         return ""
     delimiter = shape.get("delimiter", COMMA)
-    fields = [] if shape.get("kind") == "parquet" else [f"fields separated by {DELIMITERS[delimiter]}"]
+    is_csv = str(shape.get("kind", "csv")).startswith("csv")
+    fields = [f"fields separated by {DELIMITERS[delimiter]}"] if is_csv else []
     amount = "1.234,56" if shape.get("decimal") == "," else "1,234.56"
     first = "day" if shape.get("date_order") == DAY_FIRST else "month"
+    fields += [f"{column} in {encoding}" for column, encoding in shape.get("encodings", {}).items()]
     return ", ".join([*fields, f"amounts as {amount}", f"the {first} first in dates with slashes"])
 
 
