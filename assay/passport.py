@@ -207,6 +207,7 @@ def _writing(shape: Item) -> str:
     fields = [f"fields separated by {DELIMITERS[delimiter]}"] if is_csv else []
     amount = "1.234,56" if shape.get("decimal") == "," else "1,234.56"
     first = "day" if shape.get("date_order") == DAY_FIRST else "month"
+    fields += [f"{column} in {encoding}" for column, encoding in shape.get("encodings", {}).items()]
     return ", ".join([*fields, f"amounts as {amount}", f"the {first} first in dates with slashes"])
 
 

@@ -21,9 +21,11 @@ from devcloud.local.environment import aws_environment
 
 READERS = Path(__file__).with_name("kpi_readers.py")
 COST = Path(__file__).with_name("process_cost.py")
-KINDS = ("csv", "csv.gz", "parquet")
+KINDS = ("csv", "csv.gz", "parquet", "jsonl")
 OURS = ("function", "bytes", "import")
 OTHERS = ("pandas", "pandas float", "awswrangler")
+OTHERS_OF_JSON = ("polars float", "pandas float")
+"""Their readers of JSON lines know no exact money."""
 
 
 def measure_reader(reader: str, path: Path, environment: dict[str, str]) -> dict[str, Any]:
@@ -90,7 +92,8 @@ def measure(folder: Path, profile: Profile, *, seed: int) -> None:
                 small = count == profile.kpi_compared
                 if small:
                     _client(environment).upload_file(str(path), "benchmark", path.name)
-                readers = (*OURS, *OTHERS) if small else OURS[:2]
+                others = OTHERS_OF_JSON if kind == "jsonl" else OTHERS
+                readers = (*OURS, *others) if small else OURS[:2]
                 measured = in_turns(
                     readers,
                     path,

@@ -150,10 +150,27 @@ def run_pandas_float(path: str) -> str:
     """Read the whole file; money is floating point, as such scripts have it."""
     import pandas as pd
 
-    frame = pd.read_parquet(path) if path.endswith(".parquet") else pd.read_csv(path, dtype={"errors": str})
+    if path.endswith(".parquet"):
+        frame = pd.read_parquet(path)
+    elif path.endswith(".jsonl"):
+        frame = pd.read_json(path, lines=True, dtype=False)
+    else:
+        frame = pd.read_csv(path, dtype={"errors": str})
     texts = frame["amount"].astype(str).str.replace("$", "", regex=False)
     frame["amount"] = pd.to_numeric(texts, errors="coerce")
     return checked(frame)
+
+
+def run_polars_float(path: str) -> str:
+    """Read the whole file of JSON lines; money is floating point."""
+    import polars as pl
+
+    frame = pl.read_ndjson(path)
+    cents = (frame["amount"] * 100).round().cast(pl.Int64)
+    dates = frame["date"].str.to_datetime("%Y-%m-%d %H:%M:%S")
+    assert dates.min() <= dates.max()
+    swipe = (frame["use_chip"] == "Swipe Transaction").sum()
+    return f"{frame.height} {cents.sum()} {frame['id'].n_unique()} {(cents < 0).sum()} {swipe}"
 
 
 def run_awswrangler(path: str) -> str:
@@ -191,6 +208,7 @@ READERS = {
     "duckdb": run_duckdb,
     "pandas": run_pandas,
     "pandas float": run_pandas_float,
+    "polars float": run_polars_float,
     "awswrangler": run_awswrangler,
     "csv module": run_csv_module,
 }

@@ -81,11 +81,11 @@ def readers(found: dict, path: Path) -> None:
     """Draw the seconds of the readers of a file that several have read."""
     figure, axes = plt.subplots(figsize=(7, 3.5))
     kinds = list(found["files"])
-    names = list(found["files"][kinds[0]]["readers"])
+    names = list(dict.fromkeys(name for file in found["files"].values() for name in file["readers"]))
     for number, name in enumerate(names):
-        runs = [found["files"][kind]["readers"][name] for kind in kinds]
-        seconds = [median(run["wall"] for run in each) for each in runs]
-        axes.bar([place + number * 0.12 for place in range(len(kinds))], seconds, width=0.12, label=name)
+        read = {place: found["files"][kind]["readers"].get(name) for place, kind in enumerate(kinds)}
+        seconds = {place: median(run["wall"] for run in runs) for place, runs in read.items() if runs}
+        axes.bar([place + number * 0.12 for place in seconds], list(seconds.values()), width=0.12, label=name)
     axes.set_xticks([place + 0.3 for place in range(len(kinds))], kinds)
     axes.set(ylabel="seconds of the whole process", title=f"The figures of a file of {found['rows']:,} rows")
     axes.legend(fontsize=8)

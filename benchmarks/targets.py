@@ -51,14 +51,16 @@ def of_kpi(sizes: list[Results]) -> Iterator[Figure]:
     for kind, file in sizes[0]["files"].items():
         readers = file["readers"]
         walls = {name: [run["wall"] for run in runs] for name, runs in readers.items()}
-        if "pandas" not in walls:
+        if "pandas float" not in walls:
             # Only a larger file was measured so far.
             continue
-        most = 0.45 if kind != "csv.gz" and small >= MILLION else None
+        most = 0.45 if kind in ("csv", "parquet") and small >= MILLION else None
         ours = walls["function"]
-        yield Figure(f"KPI function over pandas, {kind}, {small:,} rows", ratio(ours, walls["pandas"]), most=most)
-        for other in ("pandas float", "awswrangler", "bytes"):
-            yield Figure(f"KPI function over {other}, {kind}", ratio(ours, walls[other]))
+        if "pandas" in walls:
+            yield Figure(f"KPI function over pandas, {kind}, {small:,} rows", ratio(ours, walls["pandas"]), most=most)
+        for other in ("pandas float", "polars float", "awswrangler", "bytes"):
+            if other in walls:
+                yield Figure(f"KPI function over {other}, {kind}", ratio(ours, walls[other]))
         if large == small:
             continue
         larger = sizes[-1]["files"][kind]

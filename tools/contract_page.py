@@ -11,7 +11,7 @@ from contract.columns import SourceColumn
 from contract.companions import COMPANIONS
 from contract.descriptions import column_description
 from contract.dimensions import DIMENSIONS, VERSIONED_DIMENSIONS
-from contract.formats import FOREIGN_FORMATS, HTML, JSON, XML
+from contract.formats import FOREIGN_FORMATS, HTML, JSON_FORMATS, JSON_OF_CARDS, XML
 from contract.items import ActionsItem, CalendarsItem, FileItem, LateItem, RangeItem, SweepItem
 from contract.kinds import Kind
 from contract.partitions import PartitionItem, PartitionsItem
@@ -133,7 +133,7 @@ def parquet_types() -> str:
 def foreign_formats() -> str:
     """Return the table of formats that are refused; those that share their remedy share a row."""
     by_remedy: dict[str, list[str]] = {}
-    for each in (*FOREIGN_FORMATS, JSON, XML, HTML):
+    for each in (*FOREIGN_FORMATS, *JSON_FORMATS, JSON_OF_CARDS, XML, HTML):
         by_remedy.setdefault(each.remedy, []).append(each.name)
     return table("the file is | what to do", [("; ".join(names), remedy) for remedy, names in by_remedy.items()])
 

@@ -33,7 +33,9 @@ def sample() -> None:
     require_packages(SAMPLE)
 
 
-Out = Annotated[Path, typer.Argument(metavar="FILE", help="Where to write: .csv, .csv.gz or .parquet.")]
+Out = Annotated[
+    Path, typer.Argument(metavar="FILE", help="Where to write: .csv, .jsonl, both with or without .gz, or .parquet.")
+]
 Seed = Annotated[int, typer.Option(help="Another seed makes other rows.")]
 Rows = Annotated[int, typer.Option(min=1, max=20_000_000, help="How many rows.")]
 FirstOn = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The history's first day.")]
@@ -42,7 +44,7 @@ Clients = Annotated[
     int,
     typer.Option(min=0, max=ACTIVE_CLIENTS, help="How many clients; 0: three rows a day each, but at least 50."),
 ]
-Amounts = Annotated[AmountType, typer.Option(help="How Parquet holds amounts.")]
+Amounts = Annotated[AmountType, typer.Option(help="How Parquet and JSON hold amounts.")]
 Control = Annotated[bool, typer.Option("--control", help="Write FILE.control.json with the control totals.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs, with money as text.")]
 BaseRows = Annotated[int, typer.Option(min=1, help="The number of rows of the history that it follows.")]

@@ -1,10 +1,11 @@
-"""Rows to files: CSV, gzip CSV and Parquet by the name's ending; each row and cent is counted while it is written.
+"""Rows to files: CSV, JSON lines and Parquet by the name's ending; each row and cent is counted while it is written.
 
 The same frames give the same bytes. A file appears under its name only when it is complete.
 """
 
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from assay.errors import UserError
 from devcloud.sample.extent import AmountType
 
 _TWO_DIGITS = pl.Series([f"{cents:02d}" for cents in range(100)], dtype=pl.String)
+CSV_ENDINGS = (".csv", ".csv.gz")
+JSON_ENDINGS = (".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz")
 _DATE_FORM = "%Y-%m-%d %H:%M:%S"
 # Level 6 takes twice the time for a twentieth less.
 _GZIP_LEVEL = 4
@@ -64,6 +67,16 @@ def csv_bytes(frame: pl.DataFrame, *, header: bool) -> bytes:
     return text_frame(frame).write_csv(include_header=header, datetime_format=_DATE_FORM).encode()
 
 
+_JSON_AMOUNT = re.compile(rb'"amount":"\$(-?[0-9]+\.[0-9]{2})"')
+
+
+def json_bytes(frame: pl.DataFrame, *, amounts: AmountType) -> bytes:
+    """Write rows as JSON lines; amounts are numbers with two decimals, or texts as in CSV."""
+    texts = text_frame(frame).with_columns(pl.col("date").dt.to_string(_DATE_FORM), frame["zip"])
+    lines = texts.write_ndjson().encode()
+    return lines if amounts == "text" else _JSON_AMOUNT.sub(rb'"amount":\1', lines)
+
+
 def _decimals(cents: pl.Series) -> pa.Array:
     # 128-bit two's complement, lower half first.
     halves = np.empty((len(cents), 2), dtype="<i8")
@@ -97,9 +110,9 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def text_sink(path: Path) -> Iterator[IO[bytes]]:
-    """Open a `.csv` or `.csv.gz` for writing; the bytes do not tell when it was written or under which name."""
-    if not path.name.endswith((".csv", ".csv.gz")):
+def text_sink(path: Path, endings: tuple[str, ...] = CSV_ENDINGS) -> Iterator[IO[bytes]]:
+    """Open a file of text, plain or in gzip; the bytes do not tell when it was written or under which name."""
+    if not path.name.endswith(endings):
         raise UserError(f"{path.name}: not a name for CSV", "let it end in .csv or .csv.gz")
     with _replacing(path) as sink:
         if path.suffix == ".gz":
@@ -113,6 +126,12 @@ def _write_csv(frames: Iterable[pl.DataFrame], path: Path) -> None:
     with text_sink(path) as sink:
         for number, frame in enumerate(frames):
             sink.write(csv_bytes(frame, header=number == 0))
+
+
+def _write_json(frames: Iterable[pl.DataFrame], path: Path, *, amounts: AmountType) -> None:
+    with text_sink(path, JSON_ENDINGS) as sink:
+        for frame in frames:
+            sink.write(json_bytes(frame, amounts=amounts))
 
 
 def _write_parquet(frames: Iterable[pl.DataFrame], path: Path, *, amounts: AmountType) -> None:
@@ -145,10 +164,15 @@ def write(
 
     if path.suffix == ".parquet":
         _write_parquet(counted(), path, amounts=amounts)
-    elif path.name.endswith((".csv", ".csv.gz")):
+    elif path.name.endswith(CSV_ENDINGS):
         _write_csv(counted(), path)
+    elif path.name.endswith(JSON_ENDINGS):
+        _write_json(counted(), path, amounts=amounts)
     else:
-        raise UserError(f"{path.name}: the name does not say which kind to write", "use .csv, .csv.gz or .parquet")
+        raise UserError(
+            f"{path.name}: the name does not say which kind to write",
+            "use .csv, .jsonl, with or without .gz, or .parquet",
+        )
     return totals
 
 

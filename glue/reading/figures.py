@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Literal, TypedDict, cast, get_args
 
 from contract.items import FileItem
+from contract.limits import LAST_US
 from contract.sql_types import MONEY, TOTAL
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -18,7 +19,6 @@ from glue.lake.failures import FileBroken
 from glue.lake.ledger import instant_text
 from glue.lake.tables import cents
 
-LAST_US = 253_402_300_799_999_999
 CountName = Literal[
     "row_count", "bad_rows", "unreadable_keys", "unreadable_amounts", "unreadable_dates", "negative_amounts",
     "zero_amounts",

@@ -1,4 +1,4 @@
-"""Reads CSV files as numbered lines.
+"""Reads files of text as numbered lines.
 
 Spark numbers lines by partition, so one cheap pass first counts the lines of each block of each file; from it every
 line gets its number in its file, and the driver learns which files hold blank lines or odd quotes.
@@ -7,7 +7,7 @@ line gets its number in its file, and the driver learns which files hold blank l
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from itertools import accumulate
 from operator import itemgetter, or_
@@ -15,7 +15,6 @@ from typing import Any
 
 from contract.items import FileItem
 from contract.patterns import LINE_END_SIGN, empty_record
-from contract.writing import COMMA
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -69,13 +68,16 @@ def spread(text: DataFrame, blocks: Sequence[Mapping[str, Any]], unsplit: set[st
 
 
 def read_lines(
-    spark: SparkSession, files: Sequence[FileItem], staging: Staging, texts: Sequence[str]
+    spark: SparkSession,
+    files: Sequence[FileItem],
+    staging: Staging,
+    texts: Sequence[str],
+    is_untidy: Callable[[Column], Column],
 ) -> tuple[DataFrame, int]:
-    """Return `line, text, untidy` of all lines of CSV files beside what their file tells.
+    """Return `line, text, untidy` of all lines of files of text beside what their file tells.
 
-    And the most lines that an untidy file has, 0 if there is none.
+    And the most lines that an untidy file has, one with an untidy line; 0 if there is none.
     """
-    delimiter = files[0]["format"].get("delimiter", COMMA)
     # The name of the only file need not be looked up for every line.
     origin = {"block": "file_block_start"} | ({"file_name": "file_name"} if len(files) > 1 else {})
     text = spark.read.text([staging.path(file) for file in files], lineSep="\n").select(
@@ -86,11 +88,11 @@ def read_lines(
     blocks = text.groupBy(*origin).agg(
         F.count(F.lit(1)).alias("lines"),
         F.min("id").alias("first_id"),
-        F.max(is_blank(F.col("text"), delimiter) | has_odd_quotes(F.col("text"))).alias("untidy"),
+        F.max(is_untidy(F.col("text"))).alias("untidy"),
     )
     origins = {staging.name(file): origin_of(file, staging, texts) for file in files}
     found = [{"file_name": staging.name(files[0]), **block.asDict()} for block in blocks.collect()]
-    text = spread(text, found, {staging.name(file) for file in files if file["format"]["kind"] == "csv.gz"})
+    text = spread(text, found, {staging.name(file) for file in files if file["format"]["kind"].endswith(".gz")})
     untidy = {block["file_name"] for block in found if block["untidy"]}
     rows, next_line = [], dict.fromkeys(origins, 1)
     for block in sorted(found, key=itemgetter("file_name", "block")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from contract.items import FileItem
+from contract.items import FileFormat, FileItem
 from contract.subjects import REPAIR, SUBJECTS, Subject
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -21,7 +21,7 @@ ORIGIN = {
 }  # fmt: skip
 LAYOUT = (
     "file_name string, header_line bigint, trailer_line bigint, field_count int, null_text string, "
-    "more_null_texts array<string>, decimal string, date_order string, "
+    "more_null_texts array<string>, decimal string, date_order string, commit_name string, "
     "other_table struct<name: string, places: array<int>>"
 )
 
@@ -34,6 +34,11 @@ def read_as(file: FileItem) -> Subject:
 def texts_of(file: FileItem) -> tuple[str, ...]:
     """Return the columns that are read of a file, as text."""
     return tuple(read_as(file).known)
+
+
+def commit_name(shape: FileFormat) -> str | None:
+    """Return the name of a file's commit timestamp as names of JSON are compared, None where it has none."""
+    return shape["ordered_by"].strip(" \t").lower() if "ordered_by" in shape else None
 
 
 def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[str, Any]:
@@ -58,6 +63,7 @@ def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[st
         "more_null_texts": shape.get("more_null_texts"),
         "decimal": shape.get("decimal"),
         "date_order": shape.get("date_order"),
+        "commit_name": commit_name(shape),
         "other_table": {"name": shape["table"], "places": shape["table_places"]} if "table" in shape else None,
         "positions": {name: place for name, place in shape["places"].items() if name in texts},
     }

@@ -132,7 +132,9 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
     `broken` is the rule of structure that the record breaks, or null.
     """
     texts, delimiter = texts_of(files[0]), files[0]["format"].get("delimiter", COMMA)
-    lines, most_untidy = read_lines(spark, files, staging, texts)
+    lines, most_untidy = read_lines(
+        spark, files, staging, texts, lambda text: is_blank(text, delimiter) | has_odd_quotes(text)
+    )
     below = lines.where("line > header_line")
     if any("trailer_line" in file["format"] for file in files):
         # Behind it nothing but blank lines follows.

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from functools import partial, reduce
 
 from contract.items import FileItem
+from contract.vocabulary import DEBEZIUM
 from contract.writing import COMMA
 from pyspark.sql import DataFrame, SparkSession
 
 from glue.lake.spark import checkpointed, in_parallel
+from glue.reading.envelopes import read_envelopes
+from glue.reading.json_lines import JSON_KINDS, read_json
 from glue.reading.parquet import known_places, parquet_fields, read_parquet
 from glue.reading.records import read_csv
 from glue.reading.staging import Staging
@@ -31,7 +34,7 @@ AS_INT96 = ("timestamp[ns", "timestamp[us]")
 
 
 def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
-    """Return the rows of one subject's files as text: one read per separator of CSV and per shape of Parquet."""
+    """Return the rows of one subject's files as text: one read per separator of CSV and shape of Parquet."""
     # The ledger has one name for INT96 and for another type of instants; of many columns it has the first types.
     untold = [
         file
@@ -49,11 +52,14 @@ def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> Da
         shape = file["format"]
         parts = [shape["columns"], shape.get("types"), shape["places"], fields.get(file["file_id"])]
         by_parts = json.dumps(parts, sort_keys=True)
-        signature = by_parts if shape["kind"] == "parquet" else f"csv{shape.get('delimiter', COMMA)}"
+        signature = f"csv{shape.get('delimiter', COMMA)}"
+        if shape["kind"] in JSON_KINDS:
+            is_envelope = shape["dialect"] == DEBEZIUM
+            signature = f"envelopes{shape.get('encodings', {})}" if is_envelope else "json"
+        elif shape["kind"] == "parquet":
+            signature = by_parts
         shapes.setdefault(signature, []).append(file)
-    readers = [
-        (read_csv if signature.startswith("csv") else read_parquet)(spark, members, staging)
-        for signature, members in shapes.items()
-    ]
+    kinds = {"csv": read_csv, "jso": read_json, "env": read_envelopes}
+    readers = [kinds.get(signature[:3], read_parquet)(spark, members, staging) for signature, members in shapes.items()]
     # The rules would be planned and compiled once for each part of the union.
     return readers[0] if len(readers) == 1 else checkpointed(reduce(DataFrame.unionByName, readers))

@@ -959,8 +959,8 @@ class FileFormat(TypedDict):
     kind: NotRequired[
         Annotated[
             str,
-            "`csv`, `csv.gz`, `parquet`, `json`; `load` of a marker; absent when the file was rejected before it was "
-            "looked at, or is of another format",
+            "`csv`, `csv.gz`, `parquet`, `jsonl`, `jsonl.gz`, `json` (of `mcc_codes`); `load` of a marker; absent when "
+            "the file was rejected before it was looked at, or is of another format",
         ]
     ]
     dialect: NotRequired[Annotated[str, "see *Dialects*"]]
@@ -981,6 +981,13 @@ class FileFormat(TypedDict):
     delimiter: NotRequired[Annotated[str, "what separates fields; only where it is no comma"]]
     decimal: NotRequired[Annotated[str, "the decimal sign; only where it is no point"]]
     date_order: NotRequired[Annotated[str, "`day-first`; only where the month is not first"]]
+    encodings: NotRequired[
+        Annotated[
+            dict[str, str],
+            "column → `decimal` and the scale of its bytes, or the unit in which it counts instants since 1970; only "
+            "`debezium`, where a schema says so",
+        ]
+    ]
     ordered_by: NotRequired[Annotated[str, "the name in the file of the commit timestamp; only where it has one"]]
     table: NotRequired[Annotated[str, "in lower case; only `dms cdc transactions`"]]
     table_places: NotRequired[
@@ -1464,6 +1471,8 @@ class Link(TypedDict):
 EARLIEST_YEAR = 1900
 EARLIEST_INSTANT = "1900-01-01 00:00:00"
 """No date, commit timestamp, `as-of` or start of a load may lie before it."""
+EARLIEST_US, LAST_US = -2_208_988_800_000_000, 253_402_300_799_999_999
+"""The first instant that is read, and the last one of 9999, in microseconds since 1970."""
 BEGINNING_OF_TIME = "1800-01-01 00:00:00"
 """Minus infinity as the tables write it: the position of an undeclared full load, the start of a first version."""
 END_OF_TIME = "9999-12-31 00:00:00"
@@ -1475,8 +1484,12 @@ RECORD_LINES = 64
 """A record of a CSV file has at most so many lines."""
 LINE_BYTES = 64 << 20
 """A line of a CSV file, or what may become one record of several lines, has at most so many bytes."""
+JSON_LINE_BYTES = 16 << 20
+"""A line of JSON has at most so many bytes: Jackson, by which Spark decodes texts, takes none above 20 MB."""
+JSON_LEVELS = 16
+"""Objects and arrays of a line stand in each other at most so deep, the line's own object included."""
 BLANK_LINES = 100_000
-"""A CSV file has at most so many lines without content, or as many as it has rows where that is more."""
+"""A file of text has at most so many lines without content, or as many as it has rows where that is more."""
 INFLATION = 200
 INFLATED_BYTES = 64 << 20
 """A gzip stream holds at most so many times its own bytes, once it has held this many: exports stay below fifty."""
@@ -1484,9 +1497,16 @@ SAMPLE_RECORDS = 1_000
 """The first block: so many records are looked at to tell how a file is written."""
 CODES_BYTES = 16 << 20
 """A JSON file of `mcc_codes` has at most so many bytes."""
-OBJECT_BYTES: Mapping[str, int] = {"csv": 8 << 30, "csv.gz": 2 << 30, "parquet": 2 << 30, "json": CODES_BYTES}
-"""A file has at most so many bytes, by its kind: each about 100 million rows, a quarter of what the KPI function reads
-in its 15 minutes on one processor (42 MB of CSV a second, 10 MB of gzip, 13 MB of Parquet). A Parquet file is copied to
+OBJECT_BYTES: Mapping[str, int] = {
+    "csv": 8 << 30,
+    "csv.gz": 2 << 30,
+    "jsonl": 4 << 30,
+    "jsonl.gz": 512 << 20,
+    "json": CODES_BYTES,
+    "parquet": 2 << 30,
+}
+"""A file has at most so many bytes, by its kind: each a quarter of what the KPI function reads in its 15 minutes on one
+processor (42 MB of CSV a second, 10 MB of gzip, 13 MB of Parquet, 20 MB of JSON lines). A Parquet file is copied to
 the function's 4 GB of disk, and the keys of so many rows need another gigabyte there."""
 FILE_ROWS = 100_000_000
 """A file has at most so many rows, and at most what a run of Silver takes: `docs/limits.md` has the arithmetic."""
@@ -1734,7 +1754,7 @@ TABLE_COLUMNS: Mapping[str, str] = {
         "it last."
     ),
     "row": "The record's number in that file, from 1.",
-    "line": "The physical line on which the record begins; null in Parquet and JSON.",
+    "line": "The physical line on which the record begins; null in Parquet, and in codes as one JSON object.",
     "op": "`I` (also for rows of files without operations), `U` or `D`.",
     "outcome": "What became of the row in the run that took it.",
     "effect_amount": "By how much the run changed the money of the key: new minus before.",
@@ -1931,6 +1951,7 @@ UPLOAD = "upload"
 FULL_LOAD = "dms full load"
 CHANGES = "dms cdc"
 ORDERED_CHANGES = "dms cdc transactions"
+DEBEZIUM = "debezium"
 DIALECTS: Mapping[str, str] = {
     UPLOAD: "none of the names below, and no `op` column",
     FULL_LOAD: (
@@ -1945,6 +1966,10 @@ DIALECTS: Mapping[str, str] = {
         "the last part of the key begins with `CDC_TXN-`: operation, and two columns with table and schema (in either "
         "order) before the values"
     ),
+    DEBEZIUM: (
+        "the objects of a JSON lines file, or what they have as `payload` beside `schema`, have `op`, and `after` or "
+        "`before`; rows of snapshot reads (`r`) have phase 0 (section 4)"
+    ),
 }
 """How a file is written, and by what it is told."""
 NULL_OF_DMS = "NULL"
@@ -1956,8 +1981,12 @@ REASON_CODES: Mapping[str, str] = {
     "no_rows": "a header and nothing else, or fewer rows than the parameter `MinimumRows`",
     "missing_column": "a required column is missing",
     "duplicate_column": "a column occurs twice",
-    "unsupported_format": "the file is neither CSV, gzip of CSV, nor Parquet: see *Formats that are not read*",
-    "file_too_large": "it has more than 8 GiB of CSV, or 2 GiB of gzip or Parquet",
+    "unsupported_format": (
+        "the file is neither CSV, JSON lines, gzip of one of them, nor Parquet: see *Formats that are not read*"
+    ),
+    "file_too_large": (
+        "it has more than 8 GiB of CSV, 4 GiB of JSON lines, 2 GiB of Parquet or gzip CSV, or 512 MiB of gzip JSON"
+    ),
     "too_many_rows": (
         f"it has more rows than a run of Silver takes, {WORKER_ROWS // 10**6} million for each worker of `GlueWorkers` "
         f"but the first, or more than {FILE_ROWS // 10**6} million"
@@ -1967,8 +1996,11 @@ REASON_CODES: Mapping[str, str] = {
     "not_utf8": "the text is not UTF-8; UTF-16 and UTF-32 are named",
     "truncated_gzip": "the gzip stream ends early, is damaged, or is followed by zeros",
     "suspicious_compression": "a gzip stream holds more than 200 times its own bytes, beyond the first 64 MB",
-    "too_many_blank_lines": "a CSV file has more than 100,000 lines without content, and more of them than rows",
-    "endless_line": ("a line of a CSV file, or what may become one record of several lines, is longer than 64 MB"),
+    "too_many_blank_lines": "a file of text has more than 100,000 lines without content, and more of them than rows",
+    "endless_line": (
+        "a line of a CSV file, or what may become one record of several lines, is longer than 64 MB; or a JSON line is "
+        "longer than 16 MB"
+    ),
     "unreadable_parquet": (
         "the Parquet footer or a page cannot be read, by one of the engines, or does not match its checksum"
     ),

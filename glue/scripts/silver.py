@@ -622,8 +622,8 @@ class FileFormat(TypedDict):
     kind: NotRequired[
         Annotated[
             str,
-            "`csv`, `csv.gz`, `parquet`, `json`; `load` of a marker; absent when the file was rejected before it was "
-            "looked at, or is of another format",
+            "`csv`, `csv.gz`, `parquet`, `jsonl`, `jsonl.gz`, `json` (of `mcc_codes`); `load` of a marker; absent when "
+            "the file was rejected before it was looked at, or is of another format",
         ]
     ]
     dialect: NotRequired[Annotated[str, "see *Dialects*"]]
@@ -644,6 +644,13 @@ class FileFormat(TypedDict):
     delimiter: NotRequired[Annotated[str, "what separates fields; only where it is no comma"]]
     decimal: NotRequired[Annotated[str, "the decimal sign; only where it is no point"]]
     date_order: NotRequired[Annotated[str, "`day-first`; only where the month is not first"]]
+    encodings: NotRequired[
+        Annotated[
+            dict[str, str],
+            "column → `decimal` and the scale of its bytes, or the unit in which it counts instants since 1970; only "
+            "`debezium`, where a schema says so",
+        ]
+    ]
     ordered_by: NotRequired[Annotated[str, "the name in the file of the commit timestamp; only where it has one"]]
     table: NotRequired[Annotated[str, "in lower case; only `dms cdc transactions`"]]
     table_places: NotRequired[
@@ -1127,6 +1134,8 @@ class Link(TypedDict):
 EARLIEST_YEAR = 1900
 EARLIEST_INSTANT = "1900-01-01 00:00:00"
 """No date, commit timestamp, `as-of` or start of a load may lie before it."""
+EARLIEST_US, LAST_US = -2_208_988_800_000_000, 253_402_300_799_999_999
+"""The first instant that is read, and the last one of 9999, in microseconds since 1970."""
 BEGINNING_OF_TIME = "1800-01-01 00:00:00"
 """Minus infinity as the tables write it: the position of an undeclared full load, the start of a first version."""
 END_OF_TIME = "9999-12-31 00:00:00"
@@ -1138,8 +1147,12 @@ RECORD_LINES = 64
 """A record of a CSV file has at most so many lines."""
 LINE_BYTES = 64 << 20
 """A line of a CSV file, or what may become one record of several lines, has at most so many bytes."""
+JSON_LINE_BYTES = 16 << 20
+"""A line of JSON has at most so many bytes: Jackson, by which Spark decodes texts, takes none above 20 MB."""
+JSON_LEVELS = 16
+"""Objects and arrays of a line stand in each other at most so deep, the line's own object included."""
 BLANK_LINES = 100_000
-"""A CSV file has at most so many lines without content, or as many as it has rows where that is more."""
+"""A file of text has at most so many lines without content, or as many as it has rows where that is more."""
 INFLATION = 200
 INFLATED_BYTES = 64 << 20
 """A gzip stream holds at most so many times its own bytes, once it has held this many: exports stay below fifty."""
@@ -1147,9 +1160,16 @@ SAMPLE_RECORDS = 1_000
 """The first block: so many records are looked at to tell how a file is written."""
 CODES_BYTES = 16 << 20
 """A JSON file of `mcc_codes` has at most so many bytes."""
-OBJECT_BYTES: Mapping[str, int] = {"csv": 8 << 30, "csv.gz": 2 << 30, "parquet": 2 << 30, "json": CODES_BYTES}
-"""A file has at most so many bytes, by its kind: each about 100 million rows, a quarter of what the KPI function reads
-in its 15 minutes on one processor (42 MB of CSV a second, 10 MB of gzip, 13 MB of Parquet). A Parquet file is copied to
+OBJECT_BYTES: Mapping[str, int] = {
+    "csv": 8 << 30,
+    "csv.gz": 2 << 30,
+    "jsonl": 4 << 30,
+    "jsonl.gz": 512 << 20,
+    "json": CODES_BYTES,
+    "parquet": 2 << 30,
+}
+"""A file has at most so many bytes, by its kind: each a quarter of what the KPI function reads in its 15 minutes on one
+processor (42 MB of CSV a second, 10 MB of gzip, 13 MB of Parquet, 20 MB of JSON lines). A Parquet file is copied to
 the function's 4 GB of disk, and the keys of so many rows need another gigabyte there."""
 FILE_ROWS = 100_000_000
 """A file has at most so many rows, and at most what a run of Silver takes: `docs/limits.md` has the arithmetic."""
@@ -1401,6 +1421,13 @@ STRUCTURE_RULES = (
     Rule(OTHER_TABLE, "", Fault.STRUCTURE, "the row is of another table (*Dialects*)", on_deletes=True),
     Rule("too_few_fields", "", Fault.STRUCTURE, "it has fewer fields than the header", on_deletes=True),
     Rule("too_many_fields", "", Fault.STRUCTURE, "it has more fields than the header", on_deletes=True),
+    Rule("malformed_json", "", Fault.STRUCTURE, "the line is no JSON object (section 2.1)", on_deletes=True),
+    Rule("repeated_name", "", Fault.STRUCTURE, "a name occurs twice in its JSON object", on_deletes=True),
+    Rule(
+        *("value_of_other_type", "", Fault.STRUCTURE),
+        "a known column holds `true`, `false`, an object or an array of JSON",
+        on_deletes=True,
+    ),
 )
 """Only the first of them that is broken is named, and no other rule is tried then."""
 
@@ -1861,6 +1888,7 @@ UPLOAD = "upload"
 FULL_LOAD = "dms full load"
 CHANGES = "dms cdc"
 ORDERED_CHANGES = "dms cdc transactions"
+DEBEZIUM = "debezium"
 DIALECTS: Mapping[str, str] = {
     UPLOAD: "none of the names below, and no `op` column",
     FULL_LOAD: (
@@ -1875,6 +1903,10 @@ DIALECTS: Mapping[str, str] = {
         "the last part of the key begins with `CDC_TXN-`: operation, and two columns with table and schema (in either "
         "order) before the values"
     ),
+    DEBEZIUM: (
+        "the objects of a JSON lines file, or what they have as `payload` beside `schema`, have `op`, and `after` or "
+        "`before`; rows of snapshot reads (`r`) have phase 0 (section 4)"
+    ),
 }
 """How a file is written, and by what it is told."""
 NULL_OF_DMS = "NULL"
@@ -1886,8 +1918,12 @@ REASON_CODES: Mapping[str, str] = {
     "no_rows": "a header and nothing else, or fewer rows than the parameter `MinimumRows`",
     "missing_column": "a required column is missing",
     "duplicate_column": "a column occurs twice",
-    "unsupported_format": "the file is neither CSV, gzip of CSV, nor Parquet: see *Formats that are not read*",
-    "file_too_large": "it has more than 8 GiB of CSV, or 2 GiB of gzip or Parquet",
+    "unsupported_format": (
+        "the file is neither CSV, JSON lines, gzip of one of them, nor Parquet: see *Formats that are not read*"
+    ),
+    "file_too_large": (
+        "it has more than 8 GiB of CSV, 4 GiB of JSON lines, 2 GiB of Parquet or gzip CSV, or 512 MiB of gzip JSON"
+    ),
     "too_many_rows": (
         f"it has more rows than a run of Silver takes, {WORKER_ROWS // 10**6} million for each worker of `GlueWorkers` "
         f"but the first, or more than {FILE_ROWS // 10**6} million"
@@ -1897,8 +1933,11 @@ REASON_CODES: Mapping[str, str] = {
     "not_utf8": "the text is not UTF-8; UTF-16 and UTF-32 are named",
     "truncated_gzip": "the gzip stream ends early, is damaged, or is followed by zeros",
     "suspicious_compression": "a gzip stream holds more than 200 times its own bytes, beyond the first 64 MB",
-    "too_many_blank_lines": "a CSV file has more than 100,000 lines without content, and more of them than rows",
-    "endless_line": ("a line of a CSV file, or what may become one record of several lines, is longer than 64 MB"),
+    "too_many_blank_lines": "a file of text has more than 100,000 lines without content, and more of them than rows",
+    "endless_line": (
+        "a line of a CSV file, or what may become one record of several lines, is longer than 64 MB; or a JSON line is "
+        "longer than 16 MB"
+    ),
     "unreadable_parquet": (
         "the Parquet footer or a page cannot be read, by one of the engines, or does not match its checksum"
     ),
@@ -2371,7 +2410,7 @@ TABLE_COLUMNS: Mapping[str, str] = {
         "it last."
     ),
     "row": "The record's number in that file, from 1.",
-    "line": "The physical line on which the record begins; null in Parquet and JSON.",
+    "line": "The physical line on which the record begins; null in Parquet, and in codes as one JSON object.",
     "op": "`I` (also for rows of files without operations), `U` or `D`.",
     "outcome": "What became of the row in the run that took it.",
     "effect_amount": "By how much the run changed the money of the key: new minus before.",
@@ -4786,7 +4825,6 @@ def expected_totals(job: Job) -> dict[str, object]:
 
 # From glue/reading/figures.py
 
-LAST_US = 253_402_300_799_999_999
 CountName = Literal[
     "row_count", "bad_rows", "unreadable_keys", "unreadable_amounts", "unreadable_dates", "negative_amounts",
     "zero_amounts",
@@ -5161,7 +5199,7 @@ ORIGIN = {
 }  # fmt: skip
 LAYOUT = (
     "file_name string, header_line bigint, trailer_line bigint, field_count int, null_text string, "
-    "more_null_texts array<string>, decimal string, date_order string, "
+    "more_null_texts array<string>, decimal string, date_order string, commit_name string, "
     "other_table struct<name: string, places: array<int>>"
 )
 
@@ -5174,6 +5212,11 @@ def read_as(file: FileItem) -> Subject:
 def texts_of(file: FileItem) -> tuple[str, ...]:
     """Return the columns that are read of a file, as text."""
     return tuple(read_as(file).known)
+
+
+def commit_name(shape: FileFormat) -> str | None:
+    """Return the name of a file's commit timestamp as names of JSON are compared, None where it has none."""
+    return shape["ordered_by"].strip(" \t").lower() if "ordered_by" in shape else None
 
 
 def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[str, Any]:
@@ -5198,6 +5241,7 @@ def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[st
         "more_null_texts": shape.get("more_null_texts"),
         "decimal": shape.get("decimal"),
         "date_order": shape.get("date_order"),
+        "commit_name": commit_name(shape),
         "other_table": {"name": shape["table"], "places": shape["table_places"]} if "table" in shape else None,
         "positions": {name: place for name, place in shape["places"].items() if name in texts},
     }
@@ -5214,6 +5258,142 @@ def positions_of(files: Sequence[FileItem], texts: Sequence[str]) -> dict[str, C
     if all(each == places[0] for each in places):
         return {name: F.lit(place).cast("int") for name, place in places[0].items()}
     return {name: F.col("positions")[name] for name in texts}
+
+
+# From functions/kpi/contract/envelopes.py
+
+WITH_SCHEMA = ("payload", "schema")
+"""The names of an object that carries its envelope beside the schema, and no others."""
+OPERATION_COLUMN, COMMIT_COLUMN = "op", "source.ts"
+"""What the two columns of changes are called in a file of envelopes."""
+SNAPSHOT_READ = "r"
+OPERATIONS_OF_DEBEZIUM: Mapping[str, str] = {"c": "I", SNAPSHOT_READ: "I", "u": "U", "d": "D"}
+"""The operations whose rows are read; others (`t`, `m`) break the rule of unknown operations."""
+UNREAD = "(not read)"
+"""What stands for an operation, or a value, that is there and none."""
+
+TENS: Mapping[str, int] = {"nanoseconds": 9, "microseconds": 6, "milliseconds": 3}
+"""Decimals of a second, by the unit in which instants are counted since 1970."""
+SOURCE_INSTANTS: Mapping[str, str] = {"ts_ns": "nanoseconds", "ts_us": "microseconds", "ts_ms": "milliseconds"}
+"""The members of `source` that tell the instant of a change; the first that is there counts."""
+DAYS = "days"
+UNIT_DIGITS: Mapping[str, int] = {"nanoseconds": 19, "microseconds": 18, "milliseconds": 15, DAYS: 7}
+"""A number of units with more digits is no instant that is read."""
+UNITS_OF_SCHEMAS: Mapping[str, str] = {
+    "io.debezium.time.Timestamp": "milliseconds",
+    "io.debezium.time.MicroTimestamp": "microseconds",
+    "io.debezium.time.NanoTimestamp": "nanoseconds",
+    "io.debezium.time.Date": DAYS,
+    "org.apache.kafka.connect.data.Timestamp": "milliseconds",
+    "org.apache.kafka.connect.data.Date": DAYS,
+}
+"""The names of schemas by which an integer is an instant."""
+DECIMAL_SCHEMA = "org.apache.kafka.connect.data.Decimal"
+"""The name of the schema of a decimal in bytes; its parameter `scale` says how many decimals it has."""
+DECIMAL = "decimal"
+"""How such a column is called in `encodings`, with the scale behind a blank."""
+BASE64 = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)"
+DECIMAL_CHARACTERS = 20
+"""Longer ones have more than 15 bytes, or 36 digits, and are no money."""
+MOST_SCALE = 18
+EXACT_TYPES = ("string", "bytes", "int8", "int16", "int32", "int64")
+"""The types of a schema from which money is read."""
+JSON_BLANKS = r"[ \t\r]*"
+TOMBSTONE = (
+    rf"{JSON_BLANKS}(?:null|\{{{JSON_BLANKS}(?:"
+    + "|".join(
+        rf'"{one}"{JSON_BLANKS}:{JSON_BLANKS}null{JSON_BLANKS},{JSON_BLANKS}"{other}"{JSON_BLANKS}:{JSON_BLANKS}null'
+        for one, other in (("schema", "payload"), ("payload", "schema"))
+    )
+    + rf"){JSON_BLANKS}\}}){JSON_BLANKS}"
+)
+"""A line of nothing, which Kafka keeps behind a delete: `null`, or an envelope of null."""
+
+
+# From glue/reading/lines.py
+
+QUOTE = '"'
+PARTITION_BITS = 33  # of Spark's increasing ids: the partition stands above them, the place in it below
+
+
+FIRST_OF_OTHERS = "-"  # blanks, tabs, quotes and commas sort before all that records usually begin with
+ENDS = ("\r\r", "\x1a", "\0", "\x1a\r", "\0\r")
+
+
+def without_end(value: Column) -> Column:
+    """Return a line without what belongs to its end; more than a CR is rare."""
+    more = F.regexp_replace(value, rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}++\z", "")
+    usual = F.when(value.endswith("\r"), F.expr("left(value, length(value) - 1)")).otherwise(value)
+    return F.when(reduce(or_, [value.endswith(end) for end in ENDS]), more).otherwise(usual)
+
+
+def is_blank(text: Column, delimiter: str) -> Column:
+    """Tell whether a line holds nothing but empty fields; that most do not is seen by how they begin."""
+    may_be = (text < FIRST_OF_OTHERS) | text.startswith(delimiter)
+    return may_be & text.rlike(rf"^(?:{empty_record(delimiter).replace('*', '*+')})\z")
+
+
+def has_odd_quotes(text: Column) -> Column:
+    without = F.replace(text, F.lit(QUOTE), F.lit(""))
+    return text.contains(QUOTE) & ((F.length(text) - F.length(without)) % 2 == 1)
+
+
+def spread(text: DataFrame, blocks: Sequence[Mapping[str, Any]], unsplit: set[str]) -> DataFrame:
+    """Return lines in partitions of the usual size, in their order, where one task reads more than that of a file.
+
+    Such a file is one of `unsplit`, those that Spark cannot read in parts: without this, all work on it is one task's.
+    """
+    longest = max((block["lines"] for block in blocks if block["file_name"] in unsplit), default=0)
+    if longest <= ROWS_A_PARTITION:
+        return text
+    read: Counter[int] = Counter()
+    for block in blocks:
+        read[block["first_id"] >> PARTITION_BITS] += block["lines"]
+    starts = accumulate((read[partition] for partition in range(max(read))), initial=0)
+    start = F.get(F.array(*map(F.lit, starts)), F.shiftright("id", PARTITION_BITS).cast("int"))
+    place = start + F.col("id").bitwiseAND((1 << PARTITION_BITS) - 1)
+    lines = sum(read.values())
+    count = partitions_for(lines, text.sparkSession.sparkContext.defaultParallelism)
+    return in_partitions(text, count, F.floor(place / -(-lines // count)).cast("int"))
+
+
+def read_lines(
+    spark: SparkSession,
+    files: Sequence[FileItem],
+    staging: Staging,
+    texts: Sequence[str],
+    is_untidy: Callable[[Column], Column],
+) -> tuple[DataFrame, int]:
+    """Return `line, text, untidy` of all lines of files of text beside what their file tells.
+
+    And the most lines that an untidy file has, one with an untidy line; 0 if there is none.
+    """
+    # The name of the only file need not be looked up for every line.
+    origin = {"block": "file_block_start"} | ({"file_name": "file_name"} if len(files) > 1 else {})
+    text = spark.read.text([staging.path(file) for file in files], lineSep="\n").select(
+        *[F.col(f"_metadata.{field}").alias(name) for name, field in origin.items()],
+        F.monotonically_increasing_id().alias("id"),
+        without_end(F.col("value")).alias("text"),
+    )
+    blocks = text.groupBy(*origin).agg(
+        F.count(F.lit(1)).alias("lines"),
+        F.min("id").alias("first_id"),
+        F.max(is_untidy(F.col("text"))).alias("untidy"),
+    )
+    origins = {staging.name(file): origin_of(file, staging, texts) for file in files}
+    found = [{"file_name": staging.name(files[0]), **block.asDict()} for block in blocks.collect()]
+    text = spread(text, found, {staging.name(file) for file in files if file["format"]["kind"].endswith(".gz")})
+    untidy = {block["file_name"] for block in found if block["untidy"]}
+    rows, next_line = [], dict.fromkeys(origins, 1)
+    for block in sorted(found, key=itemgetter("file_name", "block")):
+        name = block["file_name"]
+        shift = next_line[name] - block["first_id"]
+        rows.append({**origins[name], "block": block["block"], "shift": shift, "untidy": name in untidy})
+        next_line[name] += block["lines"]
+    numbered = local_rows(spark, rows, f"{origin_schema(texts)}, block bigint, shift bigint, untidy boolean")
+    lines = text.join(F.broadcast(numbered), on=[*origin], how="inner")
+    lines = lines.withColumn("line", F.col("id") + F.col("shift")).drop("file_name", "block", "id", "shift")
+    return lines, max((next_line[name] - 1 for name in untidy), default=0)
 
 
 # From glue/reading/texts.py
@@ -5275,177 +5455,6 @@ def with_texts(
         rows = rows.withColumns({name: step(F.col(name)) for name in names})
     # Staging has masked files of cards.
     return rows if subject.secret else with_masked(rows, [name for name in values if name in subject.masked])
-
-
-# From glue/reading/parquet.py
-
-
-def parquet_text(name: str, field: T.StructField) -> Column:
-    """Return a Parquet column, `name` in the contract, in the text form of the contract."""
-    value = F.col(f"`{field.name}`")
-    kind = field.dataType
-    if isinstance(kind, T.DecimalType):
-        return plain_decimal(value, kind)
-    if isinstance(kind, T.DoubleType | T.FloatType):
-        whole = (value == F.floor(value)) & (value >= -(2.0**63)) & (value < 2.0**63)
-        return F.when(whole, value.cast("bigint").cast("string")).otherwise(value.cast("string"))
-    if isinstance(kind, T.ArrayType):
-        return F.concat_ws(",", value)
-    if isinstance(kind, T.LongType) and name in ("date", "commit_at"):
-        # Spark 3.5 reads nanoseconds as plain numbers (nanosAsLong); other integers were rejected before.
-        return F.timestamp_micros(
-            ((value - F.pmod(value, F.lit(1000))) / 1000).cast("decimal(20,0)").cast("bigint")
-        ).cast("string")
-    return value.cast("string")
-
-
-def plain_decimal(value: Column, kind: T.DecimalType) -> Column:
-    """Return a decimal as digits at its full scale; Spark's cast writes small values of large scales with exponents."""
-    if kind.scale <= 6:
-        return value.cast("string")
-    return F.regexp_replace(F.format_number(value, kind.scale), ",", "")
-
-
-def known_places(file: FileItem) -> dict[str, int]:
-    """Return where a file has the columns that are read of it."""
-    names = texts_of(file)
-    return {name: place for name, place in file["format"]["places"].items() if name in names}
-
-
-def parquet_fields(spark: SparkSession, path: str, places: Iterable[int]) -> T.StructType:
-    """Return the columns at these places of a Parquet file as Spark reads them, by its own rules.
-
-    What Spark infers by itself is the schema of the whole file: it refuses a file for a column that nobody reads.
-    """
-    parquet, state = jvm(spark).org.apache.parquet, spark._jsparkSession.sessionState()
-    source = jvm(spark).org.apache.hadoop.fs.Path(path)
-    file = parquet.hadoop.util.HadoopInputFile.fromPath(source, state.newHadoopConf())
-    reader = parquet.hadoop.ParquetFileReader.open(file)
-    try:
-        whole = reader.getFileMetaData().getSchema()
-    finally:
-        reader.close()
-    kept = jvm(spark).java.util.ArrayList()
-    for place in places:
-        kept.add(whole.getType(place))
-    datasources = jvm(spark).org.apache.spark.sql.execution.datasources
-    converter = datasources.parquet.ParquetToSparkSchemaConverter(state.conf())
-    fields = converter.convert(parquet.schema.MessageType("known", kept))
-    return T.StructType.fromJson(json.loads(fields.json()))
-
-
-def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
-    """Return the rows of Parquet files that all have the same columns and types, in the form of `read_csv`."""
-    names, places = texts_of(files[0]), known_places(files[0])
-    fields = parquet_fields(spark, staging.path(files[0]), places.values())
-    source = spark.read.schema(fields).parquet(*[staging.path(file) for file in files])
-    found = dict(zip(places, fields, strict=True))
-    texts = {name: parquet_text(name, found[name]) for name in names if name in places}
-    written = [name for name in texts if isinstance(found[name].dataType, T.StringType)]
-    raw = F.to_json(F.struct(*[text.alias(name) for name, text in texts.items()]), {"ignoreNullFields": "false"})
-    rows = source.select(
-        F.col("_metadata.file_name").alias("file_name"),
-        (F.col("_metadata.row_index") + 1).alias("row"),
-        raw.alias("raw"),
-        F.struct(*[texts.get(name, F.lit(None).cast("string")).alias(name) for name in names]).alias("values"),
-    )
-    values = {name: F.col("values")[name] for name in names}
-    origins = local_rows(spark, [origin_of(file, staging, names) for file in files], origin_schema(names))
-    return (
-        rows.join(F.broadcast(origins), on="file_name", how="inner")
-        .transform(with_texts, values, files, written=written)
-        .select(
-            *ORIGIN,
-            "row",
-            F.lit(None).cast("bigint").alias("line"),
-            "raw",
-            F.lit(None).cast("string").alias("broken"),
-            *names,
-        )
-    )
-
-
-# From glue/reading/lines.py
-
-QUOTE = '"'
-PARTITION_BITS = 33  # of Spark's increasing ids: the partition stands above them, the place in it below
-
-
-FIRST_OF_OTHERS = "-"  # blanks, tabs, quotes and commas sort before all that records usually begin with
-ENDS = ("\r\r", "\x1a", "\0", "\x1a\r", "\0\r")
-
-
-def without_end(value: Column) -> Column:
-    """Return a line without what belongs to its end; more than a CR is rare."""
-    more = F.regexp_replace(value, rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}++\z", "")
-    usual = F.when(value.endswith("\r"), F.expr("left(value, length(value) - 1)")).otherwise(value)
-    return F.when(reduce(or_, [value.endswith(end) for end in ENDS]), more).otherwise(usual)
-
-
-def is_blank(text: Column, delimiter: str) -> Column:
-    """Tell whether a line holds nothing but empty fields; that most do not is seen by how they begin."""
-    may_be = (text < FIRST_OF_OTHERS) | text.startswith(delimiter)
-    return may_be & text.rlike(rf"^(?:{empty_record(delimiter).replace('*', '*+')})\z")
-
-
-def has_odd_quotes(text: Column) -> Column:
-    without = F.replace(text, F.lit(QUOTE), F.lit(""))
-    return text.contains(QUOTE) & ((F.length(text) - F.length(without)) % 2 == 1)
-
-
-def spread(text: DataFrame, blocks: Sequence[Mapping[str, Any]], unsplit: set[str]) -> DataFrame:
-    """Return lines in partitions of the usual size, in their order, where one task reads more than that of a file.
-
-    Such a file is one of `unsplit`, those that Spark cannot read in parts: without this, all work on it is one task's.
-    """
-    longest = max((block["lines"] for block in blocks if block["file_name"] in unsplit), default=0)
-    if longest <= ROWS_A_PARTITION:
-        return text
-    read: Counter[int] = Counter()
-    for block in blocks:
-        read[block["first_id"] >> PARTITION_BITS] += block["lines"]
-    starts = accumulate((read[partition] for partition in range(max(read))), initial=0)
-    start = F.get(F.array(*map(F.lit, starts)), F.shiftright("id", PARTITION_BITS).cast("int"))
-    place = start + F.col("id").bitwiseAND((1 << PARTITION_BITS) - 1)
-    lines = sum(read.values())
-    count = partitions_for(lines, text.sparkSession.sparkContext.defaultParallelism)
-    return in_partitions(text, count, F.floor(place / -(-lines // count)).cast("int"))
-
-
-def read_lines(
-    spark: SparkSession, files: Sequence[FileItem], staging: Staging, texts: Sequence[str]
-) -> tuple[DataFrame, int]:
-    """Return `line, text, untidy` of all lines of CSV files beside what their file tells.
-
-    And the most lines that an untidy file has, 0 if there is none.
-    """
-    delimiter = files[0]["format"].get("delimiter", COMMA)
-    # The name of the only file need not be looked up for every line.
-    origin = {"block": "file_block_start"} | ({"file_name": "file_name"} if len(files) > 1 else {})
-    text = spark.read.text([staging.path(file) for file in files], lineSep="\n").select(
-        *[F.col(f"_metadata.{field}").alias(name) for name, field in origin.items()],
-        F.monotonically_increasing_id().alias("id"),
-        without_end(F.col("value")).alias("text"),
-    )
-    blocks = text.groupBy(*origin).agg(
-        F.count(F.lit(1)).alias("lines"),
-        F.min("id").alias("first_id"),
-        F.max(is_blank(F.col("text"), delimiter) | has_odd_quotes(F.col("text"))).alias("untidy"),
-    )
-    origins = {staging.name(file): origin_of(file, staging, texts) for file in files}
-    found = [{"file_name": staging.name(files[0]), **block.asDict()} for block in blocks.collect()]
-    text = spread(text, found, {staging.name(file) for file in files if file["format"]["kind"] == "csv.gz"})
-    untidy = {block["file_name"] for block in found if block["untidy"]}
-    rows, next_line = [], dict.fromkeys(origins, 1)
-    for block in sorted(found, key=itemgetter("file_name", "block")):
-        name = block["file_name"]
-        shift = next_line[name] - block["first_id"]
-        rows.append({**origins[name], "block": block["block"], "shift": shift, "untidy": name in untidy})
-        next_line[name] += block["lines"]
-    numbered = local_rows(spark, rows, f"{origin_schema(texts)}, block bigint, shift bigint, untidy boolean")
-    lines = text.join(F.broadcast(numbered), on=[*origin], how="inner")
-    lines = lines.withColumn("line", F.col("id") + F.col("shift")).drop("file_name", "block", "id", "shift")
-    return lines, max((next_line[name] - 1 for name in untidy), default=0)
 
 
 # From glue/reading/records.py
@@ -5559,7 +5568,9 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
     `broken` is the rule of structure that the record breaks, or null.
     """
     texts, delimiter = texts_of(files[0]), files[0]["format"].get("delimiter", COMMA)
-    lines, most_untidy = read_lines(spark, files, staging, texts)
+    lines, most_untidy = read_lines(
+        spark, files, staging, texts, lambda text: is_blank(text, delimiter) | has_odd_quotes(text)
+    )
     below = lines.where("line > header_line")
     if any("trailer_line" in file["format"] for file in files):
         # Behind it nothing but blank lines follows.
@@ -5594,6 +5605,366 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
     )
 
 
+# From glue/reading/json_lines.py
+
+JSON_KINDS = ("jsonl", "jsonl.gz")
+SPACE = r"[ \t\r]*+"
+CODE_UNIT = "[dD][89abAB][0-9a-fA-F]{2}\\\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?![dD][89a-fA-F])[0-9a-fA-F]{4}"
+JSON_TEXT = rf'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u(?:{CODE_UNIT})))*+"'
+NUMBER_OR_WORD = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][-+]?[0-9]++)?+|true|false|null"
+ONE_TEXT, ONE_VALUE = "\x01", "0"
+"""What texts and other values become: no JSON has the first, and all digits outside of texts become the other."""
+ONE = f"[{ONE_TEXT}{ONE_VALUE}]"
+JSON_ARRAY_FORM = rf"\[{SPACE}(?:{ONE}{SPACE}(?:,{SPACE}(?={ONE})|(?=\])))*+\]"
+JSON_OBJECT_FORM = rf"\{{{SPACE}(?:{ONE_TEXT}{SPACE}:{SPACE}{ONE}{SPACE}(?:,{SPACE}(?={ONE_TEXT})|(?=\}})))*+\}}"
+FLAT_LINE = rf"^{SPACE}{JSON_OBJECT_FORM}{SPACE}\z"
+INNERMOST = f"{JSON_ARRAY_FORM}|{JSON_OBJECT_FORM}"
+
+ANY_TEXT = r'"(?:[^"\\]++|\\.)*+"'
+
+
+def nested(levels: int) -> str:
+    """Return the form of objects and arrays with so many of them in each other, in a line that is known to be JSON."""
+    return rf'[\[{{](?:[^"\[\]{{}}]++|{ANY_TEXT}|{nested(levels - 1)})*+[\]}}]' if levels else "(?!)"
+
+
+NESTED = nested(JSON_LEVELS - 1)
+PAIR = rf'({ANY_TEXT}){SPACE}:{SPACE}({ANY_TEXT}|{NESTED}|[^,"\[\]{{}} \t\r]++)'
+"""A name and its value, in a line that is known to be JSON: what is nested in the value is passed over with it."""
+OTHER_TYPES = ("t", "f", "{", "[")
+"""How true, false, objects and arrays begin."""
+
+
+def is_json_object(text: Column) -> Column:
+    """Tell whether a line is one JSON object (RFC 8259), not nested too deep and without halves of surrogate pairs."""
+    short = F.regexp_replace(F.regexp_replace(text, JSON_TEXT, ONE_TEXT), NUMBER_OR_WORD, ONE_VALUE)
+
+    def judged(line: Column) -> Column:
+        steps = F.sequence(F.lit(1), F.lit(JSON_LEVELS))
+        left = F.aggregate(steps, line, lambda before, _: F.regexp_replace(before, INNERMOST, ONE_VALUE))
+        is_one = left.rlike(rf"^{SPACE}{ONE_VALUE}{SPACE}\z") & line.rlike(rf"^{SPACE}\{{")
+        return F.when(line.rlike(FLAT_LINE), F.lit(True)).otherwise(is_one)
+
+    found = F.transform(F.array(short), judged)[0]
+    return ~text.contains(ONE_TEXT) & found
+
+
+def decoded(texts: Column) -> Column:
+    """Return what JSON texts mean, an array of them, by Jackson: of texts that are known to be JSON."""
+    return F.from_json(F.concat(F.lit("["), F.concat_ws(",", texts), F.lit("]")), "array<string>")
+
+
+def plain_names(names: Column) -> Column:
+    """Return what names are compared by: without quotes and blanks around them, in lower case."""
+    together = F.lower(F.concat_ws(ONE_TEXT, names))
+    without = F.when(together.rlike("[ \t]"), F.regexp_replace(together, '[ \t]*+"[ \t]*+', "")).otherwise(
+        F.replace(together, F.lit('"'), F.lit(""))
+    )
+    escaped = F.transform(decoded(names), lambda name: F.lower(F.btrim(name, F.lit(" \t"))))
+    return F.when(together.contains("\\"), escaped).otherwise(F.split(without, ONE_TEXT, -1))
+
+
+def with_members(rows: DataFrame, part: str, text: Column) -> DataFrame:
+    """Add the names and values of an object's members, `part` before the names of the columns; null where it is none.
+
+    A text is decoded, beside its value, where there are escapes in the line.
+    """
+    names, values = F.col(f"{part}_names"), F.col(f"{part}_values")
+    texts = F.transform(values, lambda value: F.when(value.startswith('"'), value).otherwise(ONE_VALUE))
+    cut = {
+        f"{part}_{what}": F.regexp_extract_all(F.col(f"{part}_text"), F.lit(PAIR), F.lit(group))
+        for what, group in (("names", 1), ("values", 2))
+    }
+    known = {f"{part}_names": plain_names(names), f"{part}_decoded": F.when(F.col("has_escapes"), decoded(texts))}
+    return rows.withColumn(f"{part}_text", text).withColumns(cut).withColumns(known)
+
+
+def is_repeated(part: str) -> Column:
+    """Tell whether an object has a name twice; false where there is no object."""
+    names = F.col(f"{part}_names")
+    return F.coalesce(F.size(F.array_distinct(names)) < F.size(names), F.lit(False))
+
+
+def place_of(part: str, *spellings: str) -> Column:
+    """Return where the members of an object have one of these names, from 0; a number below it where none has."""
+    places = [F.coalesce(F.array_position(f"{part}_names", spelling), F.lit(0)) for spelling in spellings]
+    return (F.greatest(*places, F.lit(0), F.lit(0)) - 1).cast("int")
+
+
+def value_at(part: str, place: Column) -> Column:
+    """Return a value as it is written, null where it is absent."""
+    return F.get(f"{part}_values", place)
+
+
+def text_at(part: str, place: Column) -> Column:
+    """Return the text of a value that is a text or a number; null where it is absent or null."""
+    value = value_at(part, place)
+    inner = value.substr(F.lit(2), F.length(value) - 2)
+    text = F.when(F.col("has_escapes"), F.get(f"{part}_decoded", place)).otherwise(inner)
+    return F.when(value.startswith('"'), text).when(value != "null", value)
+
+
+def records_of(
+    spark: SparkSession, files: Sequence[FileItem], staging: Staging, texts: Sequence[str], *no_rows: str
+) -> DataFrame:
+    """Return `row`, `line`, `text` of the lines that are neither blank nor of one of these forms."""
+    left_out = "|".join(("[ \t]*+", *no_rows))
+    # A byte order mark may stand before the first of them.
+    untidy_form = f"^\ufeff*+(?:{left_out})\\z"
+    lines, most_untidy = read_lines(spark, files, staging, texts, lambda text: text.rlike(untidy_form))
+    first = F.regexp_replace("text", "^\ufeff+", "")
+    lines = lines.withColumn("text", F.when(F.col("line") == 1, first).otherwise(F.col("text")))
+    records = lines.where(~F.col("untidy")).withColumn("row", F.col("line"))
+    if most_untidy:
+        untidy = lines.where(F.col("untidy") & ~F.col("text").rlike(f"^(?:{left_out})\\z"))
+        records = records.unionByName(untidy.transform(with_row, most_untidy).select(*records.columns))
+    judged = records.withColumn("is_object", is_json_object(F.col("text")))
+    return judged.withColumn("has_escapes", F.col("text").contains("\\"))
+
+
+def spellings_of(name: str, files: Sequence[FileItem]) -> list[str]:
+    """Return the plain names that a column may have; the commit timestamp is the one that orders the files."""
+    if name == "commit_at":
+        return sorted({plain for file in files if (plain := commit_name(file["format"]))})
+    return list(dict.fromkeys((name, *read_as(files[0]).known[name].aliases)))
+
+
+def written_text(part: str, place: Column) -> Column:
+    """Return the text of a value; a number has the decimal sign of its file, as texts have."""
+    text = text_at(part, place)
+    is_exchanged = (F.col("decimal") == ",") & ~value_at(part, place).startswith('"')
+    return F.when(is_exchanged, F.translate(text, ".", ",")).otherwise(text)
+
+
+def with_known(
+    rows: DataFrame, part: str, places: dict[str, Column], files: Sequence[FileItem], told: dict[str, Column]
+) -> DataFrame:
+    """Add the known columns from the members of an object at their places, but those that are `told`, and `broken`.
+
+    Of that column a rule stays; it is null in the rows that are good so far.
+    """
+    texts = texts_of(files[0])
+    placed = rows.withColumns({f"at_{name}": place for name, place in places.items()})
+    others = [F.substring(value_at(part, F.col(f"at_{name}")), 1, 1).isin(*OTHER_TYPES) for name in places]
+    is_other = reduce(or_, [F.coalesce(other, F.lit(False)) for other in others])
+    broken = F.coalesce(F.col("broken"), F.when(is_other, F.lit("value_of_other_type")))
+    values = {name: written_text(part, F.col(f"at_{name}")) for name in places} | told
+    good = {name: F.when(F.col("broken").isNull(), values[name]) for name in texts}
+    return placed.withColumn("broken", broken).transform(with_texts, good, files, written=texts)
+
+
+def read_json(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
+    """Return one row per line of files of JSON lines that is not blank, in the form of `read_csv`."""
+    texts = texts_of(files[0])
+    records = records_of(spark, files, staging, texts)
+    rows = with_members(records, "own", F.when(F.col("is_object"), F.col("text")))
+    broken = F.when(~F.col("is_object"), F.lit("malformed_json")).when(is_repeated("own"), F.lit("repeated_name"))
+    places = {name: place_of("own", *spellings_of(name, files)) for name in texts}
+    ordering = spellings_of("commit_at", files)
+    named = [F.when(F.col("commit_name") == each, place_of("own", each)) for each in ordering]
+    places["commit_at"] = F.coalesce(*named, F.lit(-1))
+    return with_known(rows.withColumn("broken", broken), "own", places, files, {}).select(
+        *ORIGIN, "row", "line", F.col("text").alias("raw"), "broken", *texts
+    )
+
+
+# From glue/reading/envelopes.py
+
+HEX_DIGITS = 30
+"""Of 15 bytes, in two halves that fit into 64 bits."""
+HALF, WHOLE = 2**60, 2**120
+EXACT = "decimal(38,0)"
+
+
+def instant_of_units(value: Column, unit: str) -> Column:
+    """Return the instant that a number of units since 1970 is, to the microsecond."""
+    number = value.cast("bigint")
+    if unit == DAYS:
+        us = number * 86_400_000_000
+    elif unit == "nanoseconds":
+        us = ((number - F.pmod(number, F.lit(1000))) / 1000).cast("decimal(20,0)").cast("bigint")
+    else:
+        us = number * 10 ** (6 - TENS[unit])
+    text = F.date_format(F.timestamp_micros(us), "yyyy-MM-dd HH:mm:ss.SSSSSS")
+    is_read = value.rlike(rf"^-?[0-9]{{1,{UNIT_DIGITS[unit]}}}\z") & us.between(EARLIEST_US, LAST_US)
+    return F.when(is_read, text).otherwise(F.lit(UNREAD))
+
+
+def decimal_of_bytes(text: Column, scale: int) -> Column:
+    """Return the decimal that bytes in base64 are: a signed big-endian number of so many decimals."""
+    digits = F.hex(F.unbase64(text))
+    is_negative = digits >= "8"
+    ahead = F.when(is_negative, F.lit("F" * HEX_DIGITS)).otherwise(F.lit("0" * HEX_DIGITS))
+    padded = F.substring(F.concat(ahead, digits), -HEX_DIGITS, HEX_DIGITS)
+    halves = [F.conv(F.substring(padded, first, HEX_DIGITS // 2), 16, 10) for first in (1, HEX_DIGITS // 2 + 1)]
+    high, low = (half.cast("decimal(19,0)") for half in halves)
+    unsigned = (high * F.lit(HALF).cast("decimal(19,0)") + low).cast(EXACT)
+    size = F.when(is_negative, F.lit(str(WHOLE)).cast(EXACT) - unsigned).otherwise(unsigned).cast(EXACT).cast("string")
+    shown = F.when(F.length(size) > scale, size).otherwise(F.lpad(size, scale + 1, "0"))
+    point = F.length(shown) - scale
+    behind = F.concat(F.lit("."), shown.substr(point + 1, F.lit(scale))) if scale else F.lit("")
+    minus = F.when(is_negative, F.lit("-")).otherwise(F.lit(""))
+    is_read = (F.length(text) <= DECIMAL_CHARACTERS) & text.rlike(rf"^{BASE64}\z")
+    return F.when(is_read, F.concat(minus, shown.substr(F.lit(1), point), behind)).otherwise(F.lit(UNREAD))
+
+
+def decoded_value(value: Column, text: Column, encoding: str) -> Column:
+    """Return the text of a value that is written as a schema says; null stays null."""
+    name, _, scale = encoding.partition(" ")
+    if name == DECIMAL:
+        return F.when(value.startswith('"'), decimal_of_bytes(text, int(scale))).otherwise(text)
+    return F.when(text.isNotNull(), instant_of_units(value, name))
+
+
+def committed_at() -> Column:
+    """Return the instant of a change, in the finest unit that its source tells."""
+    told = []
+    for name, unit in SOURCE_INSTANTS.items():
+        value = value_at("source", place_of("source", name))
+        told.append(F.when(value != "null", instant_of_units(value, unit)))
+    return F.coalesce(*told)
+
+
+def operation_of(text: Column) -> Column:
+    """Return the operation that Debezium means by a letter; null where there is none."""
+    known = [F.when(text == letter, F.lit(operation)) for letter, operation in OPERATIONS_OF_DEBEZIUM.items()]
+    return F.coalesce(*known, F.when(text.isNotNull(), F.lit(UNREAD)))
+
+
+def is_no_object(value: Column) -> Column:
+    """Tell whether a part of an envelope is neither an object, null, nor absent."""
+    return F.coalesce(~value.startswith("{") & (value != "null"), F.lit(False))
+
+
+def with_parts(rows: DataFrame) -> DataFrame:
+    """Add the members of the envelopes' parts, the `operation`, and the rule of structure that a line breaks."""
+    rows = with_members(rows, "top", F.when(F.col("is_object"), F.col("text")))
+    payload = value_at("top", place_of("top", "payload"))
+    is_packed = (F.array_sort("top_names") == F.array(*map(F.lit, WITH_SCHEMA))) & payload.startswith("{")
+    rows = with_members(rows, "payload", F.when(is_packed, payload).otherwise(F.col("top_text")))
+    rows = rows.withColumn("operation", text_at("payload", place_of("payload", "op")))
+    before, after, source = (value_at("payload", place_of("payload", name)) for name in ("before", "after", "source"))
+    image = F.when(F.col("operation") == "d", before).otherwise(after)
+    rows = rows.withColumns({"image": image, "source": source})
+    for part, name in (("row", "image"), ("source", "source")):
+        rows = with_members(rows, part, F.when(F.col(name).startswith("{"), F.col(name)))
+    repeated, of_other_type = F.lit("repeated_name"), F.lit("value_of_other_type")
+    broken = (
+        F.when(~F.col("is_object"), F.lit("malformed_json"))
+        .when(is_repeated("top") | is_repeated("payload"), repeated)
+        .when(is_no_object(F.col("image")), of_other_type)
+        .when(is_repeated("row"), repeated)
+        .when(is_no_object(F.col("source")), of_other_type)
+        .when(is_repeated("source"), repeated)
+    )
+    return rows.withColumn("broken", broken)
+
+
+def read_envelopes(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
+    """Return one row per envelope of files whose values are written alike, in the form of `read_csv`."""
+    texts, encodings = texts_of(files[0]), files[0]["format"].get("encodings", {})
+    rows = with_parts(records_of(spark, files, staging, texts, TOMBSTONE))
+    told = {"op": operation_of(F.col("operation")), "commit_at": committed_at()}
+    places = {name: place_of("row", *spellings_of(name, files)) for name in texts if name not in told}
+    for name, encoding in encodings.items():
+        at = F.col(f"at_{name}")
+        told[name] = decoded_value(value_at("row", at), text_at("row", at), encoding)
+    is_first = F.col("is_full_load") | F.coalesce(F.col("operation") == SNAPSHOT_READ, F.lit(False))
+    return (
+        with_known(rows, "row", places, files, told)
+        .withColumn("is_full_load", is_first)
+        .select(*ORIGIN, "row", "line", F.col("text").alias("raw"), "broken", *texts)
+    )
+
+
+# From glue/reading/parquet.py
+
+
+def parquet_text(name: str, field: T.StructField) -> Column:
+    """Return a Parquet column, `name` in the contract, in the text form of the contract."""
+    value = F.col(f"`{field.name}`")
+    kind = field.dataType
+    if isinstance(kind, T.DecimalType):
+        return plain_decimal(value, kind)
+    if isinstance(kind, T.DoubleType | T.FloatType):
+        whole = (value == F.floor(value)) & (value >= -(2.0**63)) & (value < 2.0**63)
+        return F.when(whole, value.cast("bigint").cast("string")).otherwise(value.cast("string"))
+    if isinstance(kind, T.ArrayType):
+        return F.concat_ws(",", value)
+    if isinstance(kind, T.LongType) and name in ("date", "commit_at"):
+        # Spark 3.5 reads nanoseconds as plain numbers (nanosAsLong); other integers were rejected before.
+        return F.timestamp_micros(
+            ((value - F.pmod(value, F.lit(1000))) / 1000).cast("decimal(20,0)").cast("bigint")
+        ).cast("string")
+    return value.cast("string")
+
+
+def plain_decimal(value: Column, kind: T.DecimalType) -> Column:
+    """Return a decimal as digits at its full scale; Spark's cast writes small values of large scales with exponents."""
+    if kind.scale <= 6:
+        return value.cast("string")
+    return F.regexp_replace(F.format_number(value, kind.scale), ",", "")
+
+
+def known_places(file: FileItem) -> dict[str, int]:
+    """Return where a file has the columns that are read of it."""
+    names = texts_of(file)
+    return {name: place for name, place in file["format"]["places"].items() if name in names}
+
+
+def parquet_fields(spark: SparkSession, path: str, places: Iterable[int]) -> T.StructType:
+    """Return the columns at these places of a Parquet file as Spark reads them, by its own rules.
+
+    What Spark infers by itself is the schema of the whole file: it refuses a file for a column that nobody reads.
+    """
+    parquet, state = jvm(spark).org.apache.parquet, spark._jsparkSession.sessionState()
+    source = jvm(spark).org.apache.hadoop.fs.Path(path)
+    file = parquet.hadoop.util.HadoopInputFile.fromPath(source, state.newHadoopConf())
+    reader = parquet.hadoop.ParquetFileReader.open(file)
+    try:
+        whole = reader.getFileMetaData().getSchema()
+    finally:
+        reader.close()
+    kept = jvm(spark).java.util.ArrayList()
+    for place in places:
+        kept.add(whole.getType(place))
+    datasources = jvm(spark).org.apache.spark.sql.execution.datasources
+    converter = datasources.parquet.ParquetToSparkSchemaConverter(state.conf())
+    fields = converter.convert(parquet.schema.MessageType("known", kept))
+    return T.StructType.fromJson(json.loads(fields.json()))
+
+
+def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
+    """Return the rows of Parquet files that all have the same columns and types, in the form of `read_csv`."""
+    names, places = texts_of(files[0]), known_places(files[0])
+    fields = parquet_fields(spark, staging.path(files[0]), places.values())
+    source = spark.read.schema(fields).parquet(*[staging.path(file) for file in files])
+    found = dict(zip(places, fields, strict=True))
+    texts = {name: parquet_text(name, found[name]) for name in names if name in places}
+    written = [name for name in texts if isinstance(found[name].dataType, T.StringType)]
+    raw = F.to_json(F.struct(*[text.alias(name) for name, text in texts.items()]), {"ignoreNullFields": "false"})
+    rows = source.select(
+        F.col("_metadata.file_name").alias("file_name"),
+        (F.col("_metadata.row_index") + 1).alias("row"),
+        raw.alias("raw"),
+        F.struct(*[texts.get(name, F.lit(None).cast("string")).alias(name) for name in names]).alias("values"),
+    )
+    values = {name: F.col("values")[name] for name in names}
+    origins = local_rows(spark, [origin_of(file, staging, names) for file in files], origin_schema(names))
+    return (
+        rows.join(F.broadcast(origins), on="file_name", how="inner")
+        .transform(with_texts, values, files, written=written)
+        .select(
+            *ORIGIN,
+            "row",
+            F.lit(None).cast("bigint").alias("line"),
+            "raw",
+            F.lit(None).cast("string").alias("broken"),
+            *names,
+        )
+    )
+
+
 # From glue/reading/rows.py
 
 READER_SETTINGS = {
@@ -5612,7 +5983,7 @@ AS_INT96 = ("timestamp[ns", "timestamp[us]")
 
 
 def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
-    """Return the rows of one subject's files as text: one read per separator of CSV and per shape of Parquet."""
+    """Return the rows of one subject's files as text: one read per separator of CSV and shape of Parquet."""
     # The ledger has one name for INT96 and for another type of instants; of many columns it has the first types.
     untold = [
         file
@@ -5630,12 +6001,15 @@ def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> Da
         shape = file["format"]
         parts = [shape["columns"], shape.get("types"), shape["places"], fields.get(file["file_id"])]
         by_parts = json.dumps(parts, sort_keys=True)
-        signature = by_parts if shape["kind"] == "parquet" else f"csv{shape.get('delimiter', COMMA)}"
+        signature = f"csv{shape.get('delimiter', COMMA)}"
+        if shape["kind"] in JSON_KINDS:
+            is_envelope = shape["dialect"] == DEBEZIUM
+            signature = f"envelopes{shape.get('encodings', {})}" if is_envelope else "json"
+        elif shape["kind"] == "parquet":
+            signature = by_parts
         shapes.setdefault(signature, []).append(file)
-    readers = [
-        (read_csv if signature.startswith("csv") else read_parquet)(spark, members, staging)
-        for signature, members in shapes.items()
-    ]
+    kinds = {"csv": read_csv, "jso": read_json, "env": read_envelopes}
+    readers = [kinds.get(signature[:3], read_parquet)(spark, members, staging) for signature, members in shapes.items()]
     # The rules would be planned and compiled once for each part of the union.
     return readers[0] if len(readers) == 1 else checkpointed(reduce(DataFrame.unionByName, readers))
 

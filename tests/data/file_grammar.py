@@ -5,6 +5,8 @@ text, of the whole file, or of its bytes.
 """
 
 import gzip
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -157,6 +159,113 @@ def files(draw: st.DrawFn) -> bytes:
     text = writing.text([names, *rows])
     if kind == "sign":
         mutate, sign = draw(st.sampled_from(OF_SIGNS)), draw(st.sampled_from(SIGNS))
+        return mutate(text, number % (len(text) + 1), sign).encode()
+    if kind == "file":
+        return OF_FILES[number % len(OF_FILES)](text).encode()
+    return OF_BYTES[number % len(OF_BYTES)](text) if kind == "bytes" else text.encode()
+
+
+JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+OF_JSON: Sequence[str] = (
+    *(
+        "{",
+        "}",
+        "[",
+        "]",
+        "{}",
+        "[[",
+        ":",
+        ",",
+        '"',
+        '"a":',
+        '"id":7',
+        '"ID" : 7,',
+        "null",
+        "true",
+        "1e2",
+        "-0",
+        "01",
+        "1.",
+    ),
+    *(
+        "\\",
+        "\\n",
+        "\\u0031",
+        "\\ud83d",
+        "\\ude00",
+        "\\ud83d\\ude00",
+        "\\x",
+        "\x01",
+        "\t",
+        "\r",
+        "\n",
+        " ",
+        "\ufeff",
+        "NaN",
+    ),
+)
+ODD_VALUES = (
+    "true",
+    "false",
+    "{}",
+    "[1]",
+    '{"a":[null,{"b":"}"}]}',
+    "1E400",
+    "-0",
+    "12.30",
+    "0.10",
+    "1e2",
+    "[1 2]",
+    '"\\ud800"',
+)
+ODD_MEMBERS = (
+    '"tags":["a",{"b":[]}]',
+    '"ID":1',
+    '"note":1,"note":2',
+    '"":0',
+    '"x":{"id":1}',
+    '"\\u007a":null',
+    '"x":tru',
+)
+
+
+def _value(text: str, number: int) -> str:
+    """Write a value in one of the ways that JSON has for it."""
+    if not text and number % 3:
+        return "null"
+    if JSON_NUMBER.fullmatch(text) and number % 2:
+        return text
+    return json.dumps(text, ensure_ascii=number % 5 < 2)
+
+
+def _member(name: str, text: str, number: int) -> str:
+    spelled = (name, name, name.upper(), f" {name}\\t", f"\\u{ord(name[0]):04x}{name[1:]}")[
+        number % 5 if number % 7 == 0 else 0
+    ]
+    return f'"{spelled}"{":" if number % 2 else " : "}{_value(text, number)}'
+
+
+@st.composite
+def json_files(draw: st.DrawFn) -> bytes:
+    """Draw a file of JSON lines: a good one, or one that is a mutation away from it."""
+    rows = []
+    for number in draw(st.lists(NUMBERS, min_size=1, max_size=5)):
+        number, shift = divmod(number, len(GOOD))
+        names = [*list(GOOD)[shift:], *list(GOOD)[:shift]]
+        told = zip(names, _chosen(number, *(GOOD[name] for name in names)), strict=True)
+        rows.append(
+            [_member(name, text, number + len(text)) for name, text in told if name in REQUIRED or len(text + name) % 3]
+        )
+    kind, number, end = draw(KINDS), draw(NUMBERS), draw(st.sampled_from(ENDS))
+    if kind == "value":
+        number, place = divmod(number, len(rows[-1]))
+        name = rows[-1][place].partition('"')[2].partition('"')[0]
+        odd = [f'"{name}":{value}' for value in ODD_VALUES]
+        odd += [f'"{name}":{json.dumps(text)}' for text in NEAR.get(name, ())] + list(ODD_MEMBERS)
+        rows[-1][place] = odd[number % len(odd)]
+    text = "".join("{" + ",".join(row) + "}" + end for row in rows)
+    if kind == "sign":
+        mutate, sign = draw(st.sampled_from(OF_SIGNS)), draw(st.sampled_from((*OF_JSON, *SIGNS)))
         return mutate(text, number % (len(text) + 1), sign).encode()
     if kind == "file":
         return OF_FILES[number % len(OF_FILES)](text).encode()

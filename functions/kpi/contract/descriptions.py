@@ -13,7 +13,7 @@ TABLE_COLUMNS: Mapping[str, str] = {
         "it last."
     ),
     "row": "The record's number in that file, from 1.",
-    "line": "The physical line on which the record begins; null in Parquet and JSON.",
+    "line": "The physical line on which the record begins; null in Parquet, and in codes as one JSON object.",
     "op": "`I` (also for rows of files without operations), `U` or `D`.",
     "outcome": "What became of the row in the run that took it.",
     "effect_amount": "By how much the run changed the money of the key: new minus before.",

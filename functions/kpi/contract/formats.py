@@ -37,12 +37,21 @@ ENCRYPTED_PARQUET = ForeignFormat(
     "encrypted Parquet", ((0, b"PARE"),), "have it written without Parquet's encryption, because Assay has no key to it"
 )
 """A file with a plain footer has the sign of Parquet: its columns tell."""
-JSON = ForeignFormat(
-    "JSON",
+_AS_LINES = "run `jq -c . FILE > COPY.jsonl`, with jq 1.7 or later, which keeps numbers as they are written"
+JSON_ARRAY = ForeignFormat("a JSON array", (), _AS_LINES.replace("-c .", "-c '.[]'"))
+JSON_OVER_LINES = ForeignFormat("JSON whose objects span lines", (), _AS_LINES)
+JSON_ON_A_LINE = ForeignFormat(
+    "JSON whose objects have no line ends between them",
     (),
-    "run `duckdb -c \"COPY (FROM read_json('FILE', columns={id: 'BIGINT', amount: 'VARCHAR', date: 'VARCHAR'})) TO "
-    "'COPY.csv'\"`, naming all columns",
+    f"have the sender end each with a line feed (Firehose: `AppendDelimiterToRecord`), or {_AS_LINES}",
 )
+JSON_OF_CARDS = ForeignFormat(
+    "JSON with cards",
+    (),
+    "send cards as CSV or Parquet, the kinds of which Assay can take card numbers out of each record",
+)
+JSON_FORMATS = (JSON_ARRAY, JSON_OVER_LINES, JSON_ON_A_LINE)
+"""Those that a look at the first bytes alone does not tell come from the readers."""
 HTML = ForeignFormat("a web page (HTML)", (), "open it: most often it is the login or error page of a server")
 XML = ForeignFormat("XML", (), "look at it with `head -c 500 FILE`: most often it is an error message of a server")
 

@@ -68,8 +68,8 @@ class FileFormat(TypedDict):
     kind: NotRequired[
         Annotated[
             str,
-            "`csv`, `csv.gz`, `parquet`, `json`; `load` of a marker; absent when the file was rejected before it was "
-            "looked at, or is of another format",
+            "`csv`, `csv.gz`, `parquet`, `jsonl`, `jsonl.gz`, `json` (of `mcc_codes`); `load` of a marker; absent when "
+            "the file was rejected before it was looked at, or is of another format",
         ]
     ]
     dialect: NotRequired[Annotated[str, "see *Dialects*"]]
@@ -90,6 +90,13 @@ class FileFormat(TypedDict):
     delimiter: NotRequired[Annotated[str, "what separates fields; only where it is no comma"]]
     decimal: NotRequired[Annotated[str, "the decimal sign; only where it is no point"]]
     date_order: NotRequired[Annotated[str, "`day-first`; only where the month is not first"]]
+    encodings: NotRequired[
+        Annotated[
+            dict[str, str],
+            "column → `decimal` and the scale of its bytes, or the unit in which it counts instants since 1970; only "
+            "`debezium`, where a schema says so",
+        ]
+    ]
     ordered_by: NotRequired[Annotated[str, "the name in the file of the commit timestamp; only where it has one"]]
     table: NotRequired[Annotated[str, "in lower case; only `dms cdc transactions`"]]
     table_places: NotRequired[

@@ -8,6 +8,9 @@ from contract.subjects import Subject
 
 _OF_STRUCTURE: Mapping[str, str] = {
     "malformed_quotes": "Quote whole fields, right behind the separator, and write each quote inside twice.",
+    "malformed_json": "Write one whole JSON object (RFC 8259) on each line, at most 16 levels deep.",
+    "repeated_name": "Write each name once in an object: which of two values counts is not defined.",
+    "value_of_other_type": "Write texts, numbers or null in known columns; flatten what is nested.",
     "other_table": "Name the table that is meant in a _dialect.json: table.",
     "too_few_fields": "Write each row with as many fields as the header; another separator is pinned as delimiter.",
     "too_many_fields": "Quote fields that hold a separator, and end no row in one that the header lacks.",

@@ -35,6 +35,13 @@ STRUCTURE_RULES = (
     Rule(OTHER_TABLE, "", Fault.STRUCTURE, "the row is of another table (*Dialects*)", on_deletes=True),
     Rule("too_few_fields", "", Fault.STRUCTURE, "it has fewer fields than the header", on_deletes=True),
     Rule("too_many_fields", "", Fault.STRUCTURE, "it has more fields than the header", on_deletes=True),
+    Rule("malformed_json", "", Fault.STRUCTURE, "the line is no JSON object (section 2.1)", on_deletes=True),
+    Rule("repeated_name", "", Fault.STRUCTURE, "a name occurs twice in its JSON object", on_deletes=True),
+    Rule(
+        *("value_of_other_type", "", Fault.STRUCTURE),
+        "a known column holds `true`, `false`, an object or an array of JSON",
+        on_deletes=True,
+    ),
 )
 """Only the first of them that is broken is named, and no other rule is tried then."""
 

@@ -53,6 +53,7 @@ UPLOAD = "upload"
 FULL_LOAD = "dms full load"
 CHANGES = "dms cdc"
 ORDERED_CHANGES = "dms cdc transactions"
+DEBEZIUM = "debezium"
 DIALECTS: Mapping[str, str] = {
     UPLOAD: "none of the names below, and no `op` column",
     FULL_LOAD: (
@@ -67,6 +68,10 @@ DIALECTS: Mapping[str, str] = {
         "the last part of the key begins with `CDC_TXN-`: operation, and two columns with table and schema (in either "
         "order) before the values"
     ),
+    DEBEZIUM: (
+        "the objects of a JSON lines file, or what they have as `payload` beside `schema`, have `op`, and `after` or "
+        "`before`; rows of snapshot reads (`r`) have phase 0 (section 4)"
+    ),
 }
 """How a file is written, and by what it is told."""
 NULL_OF_DMS = "NULL"
@@ -78,8 +83,12 @@ REASON_CODES: Mapping[str, str] = {
     "no_rows": "a header and nothing else, or fewer rows than the parameter `MinimumRows`",
     "missing_column": "a required column is missing",
     "duplicate_column": "a column occurs twice",
-    "unsupported_format": "the file is neither CSV, gzip of CSV, nor Parquet: see *Formats that are not read*",
-    "file_too_large": "it has more than 8 GiB of CSV, or 2 GiB of gzip or Parquet",
+    "unsupported_format": (
+        "the file is neither CSV, JSON lines, gzip of one of them, nor Parquet: see *Formats that are not read*"
+    ),
+    "file_too_large": (
+        "it has more than 8 GiB of CSV, 4 GiB of JSON lines, 2 GiB of Parquet or gzip CSV, or 512 MiB of gzip JSON"
+    ),
     "too_many_rows": (
         f"it has more rows than a run of Silver takes, {WORKER_ROWS // 10**6} million for each worker of `GlueWorkers` "
         f"but the first, or more than {FILE_ROWS // 10**6} million"
@@ -89,8 +98,11 @@ REASON_CODES: Mapping[str, str] = {
     "not_utf8": "the text is not UTF-8; UTF-16 and UTF-32 are named",
     "truncated_gzip": "the gzip stream ends early, is damaged, or is followed by zeros",
     "suspicious_compression": "a gzip stream holds more than 200 times its own bytes, beyond the first 64 MB",
-    "too_many_blank_lines": "a CSV file has more than 100,000 lines without content, and more of them than rows",
-    "endless_line": ("a line of a CSV file, or what may become one record of several lines, is longer than 64 MB"),
+    "too_many_blank_lines": "a file of text has more than 100,000 lines without content, and more of them than rows",
+    "endless_line": (
+        "a line of a CSV file, or what may become one record of several lines, is longer than 64 MB; or a JSON line is "
+        "longer than 16 MB"
+    ),
     "unreadable_parquet": (
         "the Parquet footer or a page cannot be read, by one of the engines, or does not match its checksum"
     ),

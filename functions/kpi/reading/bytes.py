@@ -12,8 +12,24 @@ PARQUET_MAGIC = b"PAR1"
 GZIP_MAGIC = b"\x1f\x8b"
 HEAD_BYTES = 4096
 """Enough for the signs of all formats, and to see what a text begins with behind a byte order mark and blanks."""
-_ENDINGS = {".parquet": "parquet", ".csv.gz": "csv.gz", ".csv": "csv", ".json": "json"}
-_TITLES = {"parquet": "Parquet", "csv.gz": "gzip-compressed CSV", "csv": "CSV", "json": "JSON"}
+_ENDINGS = {
+    ".parquet": "parquet",
+    ".csv.gz": "csv.gz",
+    ".csv": "csv",
+    ".json": "json",
+    **dict.fromkeys((".jsonl", ".ndjson"), "jsonl"),
+    **dict.fromkeys((".json.gz", ".jsonl.gz", ".ndjson.gz"), "jsonl.gz"),
+}
+_TITLES = {
+    "parquet": "Parquet",
+    "csv.gz": "gzip-compressed CSV",
+    "csv": "CSV",
+    "json": "JSON",
+    "jsonl": "JSON lines",
+    "jsonl.gz": "gzip-compressed JSON lines",
+}
+_ALSO = {("json", "jsonl")}
+"""A name that ends in `.json` promises JSON, one object or one a line."""
 
 
 class ByteStream(Protocol):
@@ -104,6 +120,19 @@ class Gunzipped:
         return b""
 
 
+def first_inside(head: bytes) -> bytes:
+    """Return the first bytes of the text inside a gzip stream that begins so, as far as they can be told."""
+    text, rest = b"", head
+    while rest and not text:
+        member = zlib.decompressobj(wbits=31)
+        try:
+            text = member.decompress(rest, HEAD_BYTES)
+        except zlib.error:
+            return b""
+        rest = member.unused_data
+    return text
+
+
 def kind_of(head: bytes) -> str:
     """Return `parquet`, `csv.gz` or `csv`."""
     if head.startswith(PARQUET_MAGIC):
@@ -114,6 +143,6 @@ def kind_of(head: bytes) -> str:
 def kind_warnings(key: str, kind: str) -> list[str]:
     """Return a warning if the name of an object promises another kind than its content is."""
     promised = next((kind for ending, kind in _ENDINGS.items() if key.lower().endswith(ending)), None)
-    if promised in (None, kind):
+    if promised in (None, kind) or (promised, kind) in _ALSO:
         return []
     return [f"The name promises {_TITLES[str(promised)]}, the content is {_TITLES[kind]}; it was read as such."]

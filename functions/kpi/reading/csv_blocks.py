@@ -12,13 +12,14 @@ from itertools import islice
 
 import polars as pl
 from contract.control_totals import TRAILER_MARK
-from contract.limits import BLANK_LINES, LINE_BYTES, SAMPLE_RECORDS
-from contract.patterns import LINE_END_SIGN, empty_record
+from contract.limits import LINE_BYTES, SAMPLE_RECORDS
+from contract.patterns import empty_record
 from contract.writing import DELIMITERS
 
 from reading.bytes import BYTE_ORDER_MARK, ByteStream, read_fully
 from reading.csv_records import Beginning, RecordCutter, split_record
 from reading.layout import Shape
+from reading.lines import refuse_blank_lines, refuse_long, require_utf8, text_of, with_plain_ends, without_marks
 from reading.rejection import Reason, RejectedError
 from reading.trailer import Trailer, trailer_of
 
@@ -29,8 +30,6 @@ MAXIMUM_SET_ASIDE = 2_000
 """Quoted lines that are taken out of a plain block one by one; beyond it the whole block goes the other way."""
 _EMPTY = re.compile("|".join(map(empty_record, DELIMITERS)))
 """Of a line whose separator is not known yet."""
-_ENDS_OF_LINES = re.compile(rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}++(?=\n)".encode())
-_LAST_END = re.compile(rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}++\Z".encode())
 _SIGNS_OF_BLANK_LINES = b' \t\r\n\x1a\0"' + "".join(DELIMITERS).encode()
 _TAIL_BYTES = 1 << 12
 """Most files' last line with content begins in so many bytes."""
@@ -69,7 +68,7 @@ class CsvRows:
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yield the records after the header; raise RejectedError for a file that has none or is not UTF-8."""
-        pending, final, header_seen = self._first_bytes(), False, False
+        pending, final, header_seen = without_marks(self.stream), False, False
         while not final:
             piece = read_fully(self.stream, self.block_bytes)
             final = not piece
@@ -84,7 +83,7 @@ class CsvRows:
                 whole = self._before_trailer(data, start, whole, final=final)
             if header_seen and whole > start:
                 block = data[start:whole]
-                _require_utf8(block)
+                require_utf8(block)
                 # Lines are looked at only where most may be blank; before they are cut, where that takes much memory.
                 lines = block.count(b"\n")
                 if is_dense := lines * SHORT_LINE_BYTES > len(block):
@@ -98,9 +97,7 @@ class CsvRows:
                     self._refuse_blank_lines(block[:taken])
                 yield from frames
             pending = data[used:]
-            if len(pending) > LINE_BYTES:
-                text = f"A line is longer than {LINE_BYTES >> 20} MB; lines end in LF or CRLF, not in CR alone."
-                raise RejectedError(Reason("endless_line", text))
+            refuse_long(pending, LINE_BYTES)
 
     def _before_trailer(self, data: bytes, start: int, whole: int, *, final: bool) -> int:
         """Return where the lines end that may be cut now: a trailer is kept back until it proves to be the last."""
@@ -112,30 +109,23 @@ class CsvRows:
         if final:
             before = self._lines + data.count(b"\n", start, line[0])
             self.trailer = replace(found, line=before + 1)
-        elif (blanks := data.count(b"\n", line[1], whole)) > max(BLANK_LINES, self._rows):
-            raise _blank(blanks, self._rows)
+        else:
+            refuse_blank_lines(data.count(b"\n", line[1], whole), self._rows)
         return line[0]
 
     def _trailer_in(self, line: bytes) -> Trailer | None:
         if not line.lstrip(b' \t"').startswith(TRAILER_MARK.encode()):
             return None
-        return trailer_of(split_record(_text_of(line), self.shape.delimiter), self.shape.decimal)
+        return trailer_of(split_record(text_of(line), self.shape.delimiter), self.shape.decimal)
 
     def _is_blank(self, data: bytes) -> bool:
         empty = re.compile(empty_record(self.shape.delimiter))
-        return all(empty.fullmatch(_text_of(line)) for line in io.BytesIO(data))
+        return all(empty.fullmatch(text_of(line)) for line in io.BytesIO(data))
 
     def _refuse_blank_lines(self, block: bytes) -> None:
         """Raise RejectedError if there are too many lines without content, with those of this block."""
         self._blank_lines += sum(1 for _ in _WITHOUT_CONTENT.finditer(b"\n" + block))
-        if self._blank_lines > max(BLANK_LINES, self._rows):
-            raise _blank(self._blank_lines, self._rows)
-
-    def _first_bytes(self) -> bytes:
-        # Some programs put a second mark in front of a text that has one.
-        while (head := read_fully(self.stream, len(BYTE_ORDER_MARK))) == BYTE_ORDER_MARK:
-            pass
-        return head
+        refuse_blank_lines(self._blank_lines, self._rows)
 
     def _header(self, data: bytes, *, final: bool) -> int | None:
         """Find out how the file is written; return where its rows begin, None if the first record is not there yet."""
@@ -152,8 +142,7 @@ class CsvRows:
                 self._cutter = RecordCutter(self.shape, self.wanted, blanks + 2, self.places)
                 return end
             start, blanks = end, blanks + 1
-            if blanks > BLANK_LINES:
-                raise _blank(blanks, 0)
+            refuse_blank_lines(blanks, 0)
         if final:
             raise RejectedError(Reason("empty_file", "The file holds nothing, not even a header."))
         return None
@@ -168,7 +157,7 @@ class CsvRows:
             raise
 
     def _block(self, block: bytes, *, final: bool) -> tuple[list[pl.DataFrame], int]:
-        text = _with_plain_ends(block, final=final)
+        text = with_plain_ends(block, final=final)
         if not self.places and (frames := self._plain_frames(text)) is not None:
             return frames, len(block)
         records, used = self._cutter.cut(text, final=final)
@@ -212,44 +201,15 @@ def _last_line(data: bytes, start: int, end: int) -> tuple[int, int] | None:
 
 def _beginning(first: bytes, data: bytes) -> Beginning:
     """Return what the first lines say; of the block only as many lines as may be looked at."""
-    _require_utf8(first)
-    lines = (text for line in io.BytesIO(data) if not _EMPTY.fullmatch(text := _text_of(line)))
-    return Beginning(_text_of(first), list(islice(lines, 2 * SAMPLE_RECORDS)))
-
-
-def _with_plain_ends(block: bytes, *, final: bool) -> bytes:
-    """Return whole lines without what belongs to their ends but for the line feeds; a CR is all that is usual."""
-    text = block.replace(b"\r\n", b"\n") if b"\r" in block else block
-    if b"\r" in text or b"\x1a" in text or b"\0" in text:
-        text = _ENDS_OF_LINES.sub(b"", text)
-    return _LAST_END.sub(b"", text) if final else text
-
-
-def _text_of(line: bytes) -> str:
-    return _LAST_END.sub(b"", line.removesuffix(b"\n")).decode(errors="replace")
+    require_utf8(first)
+    lines = (text for line in io.BytesIO(data) if not _EMPTY.fullmatch(text := text_of(line)))
+    return Beginning(text_of(first), list(islice(lines, 2 * SAMPLE_RECORDS)))
 
 
 def _says_nothing(line: bytes) -> bool:
     """Return whether a line before the header is blank, or only tells a spreadsheet what separates fields."""
-    text = _text_of(line)
+    text = text_of(line)
     return bool(_EMPTY.fullmatch(text) or _SEPARATOR.fullmatch(text))
-
-
-def _blank(lines: int, rows: int) -> RejectedError:
-    text = (
-        f"The file has {lines:,} lines without content and {rows:,} rows so far; more than {BLANK_LINES:,} are taken "
-        "only from a file with as many rows. Drop them: `grep -v '^[[:space:],]*$' FILE > COPY.csv`."
-    )
-    return RejectedError(Reason("too_many_blank_lines", text))
-
-
-def _require_utf8(data: bytes) -> None:
-    try:
-        if not data.isascii():
-            data.decode()
-    except UnicodeDecodeError as error:
-        text = f"The text is not UTF-8: {error.reason} 0x{data[error.start]:02x}."
-        raise RejectedError(Reason("not_utf8", text)) from error
 
 
 def _set_quoted_lines_aside(text: bytes, maximum: int) -> tuple[bytes, bytes] | None:

@@ -93,7 +93,7 @@ def has_header(name: Name, first: Sequence[str] | None) -> bool:
 def named_shape(name: Name, columns: list[str], sample: Sequence[Record]) -> Shape:
     """Return how a file with named columns is to be read; also Parquet."""
     named, pin = name.with_header(), name.pin
-    commit_name = (pin.commit_timestamp or "") if pin.settles_commit else None
+    commit_name = pin.commit_name
     try:
         layout = layout_of(_without_clash(columns, named), named.subject, commit_name=commit_name)
     except RejectedError as rejected:

@@ -35,6 +35,11 @@ class Pin:
     trailer: bool | None = None
     """Whether each CSV file must end in a trailer record, or whether none has one."""
 
+    @property
+    def commit_name(self) -> str | None:
+        """The settled name of the commit timestamp, empty where there is none; None where the pin is silent."""
+        return (self.commit_timestamp or "") if self.settles_commit else None
+
 
 _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "header": bool,

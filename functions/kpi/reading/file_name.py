@@ -46,6 +46,10 @@ class Name:
         dated = _DATED_LOAD.fullmatch(self._last)
         return replace(self, is_upload=True) if self.pin.full_load is None and dated and _is_day(dated[1]) else self
 
+    def without_form(self) -> "Name":
+        """Return the name of a file of a kind that AWS DMS does not write: its form says nothing."""
+        return replace(self, is_upload=True)
+
     @property
     def _last(self) -> str:
         return self.key.rpartition("/")[2]

@@ -6,20 +6,21 @@ from pathlib import Path
 from typing import Protocol
 
 import polars as pl
-from contract.formats import JSON
+from contract.formats import JSON_OF_CARDS
 from contract.items import FileFormat
 from contract.limits import OBJECT_BYTES, STORED_NAMES
 from contract.subjects import Subject
 
-from reading.bytes import HEAD_BYTES, ByteStream, Gunzipped, Rewound, kind_of, read_fully
+from reading.bytes import HEAD_BYTES, ByteStream, Gunzipped, Rewound, first_inside, kind_of, read_fully
 from reading.card_secrets import secret_columns
 from reading.csv_blocks import CsvRows
 from reading.csv_records import Beginning
 from reading.dialect import csv_shape, named_shape
 from reading.file_name import Name
 from reading.first_block import Record
-from reading.foreign import foreign_format, refuse_foreign
-from reading.json_codes import JsonCodes
+from reading.foreign import begins_json_array, begins_json_object, refusal, refuse_foreign
+from reading.json_codes import JsonCodes, is_line_of_codes
+from reading.json_lines import JsonRows
 from reading.layout import Shape
 from reading.parquet import ParquetRows
 from reading.rejection import Reason, RejectedError
@@ -27,7 +28,7 @@ from reading.texts import in_usual_writing, without_null_texts
 from reading.trailer import Trailer
 
 JSON_SUBJECT = "mcc_codes"
-"""Its files may be JSON."""
+"""Its files may be one object of JSON."""
 Frames = Iterator[pl.DataFrame]
 _COPY_BYTES = 1 << 20
 
@@ -73,7 +74,7 @@ class SourceFile:
     def sniff(cls, name: Name, stream: ByteStream) -> "SourceFile":
         """Read the first bytes and tell the kind from them; raise RejectedError if it is none that is read."""
         head = read_fully(stream, HEAD_BYTES)
-        refuse_foreign(head, json_is_read=name.subject.name == JSON_SUBJECT)
+        refuse_foreign(head, arrays_are_read=name.subject.name == JSON_SUBJECT)
         return cls(name, _kind(name, head), Rewound(head, stream), is_empty=not head)
 
     def rows(self, wanted: tuple[str, ...], folder: Path, *, places: bool = False) -> Rows:
@@ -85,7 +86,9 @@ class SourceFile:
             return ParquetRows(path, self._named_shape, wanted, subject, places=places)
         if self.kind == "json":
             return JsonCodes(stream, subject)
-        text = _unzipped(stream) if self.kind == "csv.gz" else stream
+        text = _unzipped(stream) if self.kind.endswith(".gz") else stream
+        if self.kind.startswith("jsonl"):
+            return JsonRows(text, self.name, self._without_secrets, places=places)
         may_have_trailer = subject.has_money and self.name.pin.trailer is not False
         return CsvRows(text, self._csv_shape, wanted, places=places, may_have_trailer=may_have_trailer)
 
@@ -154,8 +157,15 @@ def format_of(kind: str, rows: Rows) -> FileFormat:
 
 def _kind(name: Name, head: bytes) -> str:
     kind = kind_of(head)
-    of_json = name.subject.name == JSON_SUBJECT and kind == "csv" and foreign_format(head) is JSON
-    return "json" if of_json else kind
+    if kind == "parquet":
+        return kind
+    text = first_inside(head) if kind == "csv.gz" else head
+    is_object, is_of_codes = begins_json_object(text), name.subject.name == JSON_SUBJECT
+    if is_of_codes and kind == "csv" and (is_object or begins_json_array(text)) and not is_line_of_codes(text):
+        return "json"
+    if is_object and name.subject.secret:
+        raise RejectedError(refusal(JSON_OF_CARDS))
+    return kind.replace("csv", "jsonl") if is_object else kind
 
 
 def _unzipped(stream: ByteStream) -> ByteStream:

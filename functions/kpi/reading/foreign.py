@@ -8,7 +8,7 @@ from contract.formats import (
     FOREIGN_FORMATS,
     GZIP,
     HTML,
-    JSON,
+    JSON_ARRAY,
     PARQUET,
     TAR,
     UNMARKED_TEXTS,
@@ -21,22 +21,32 @@ from reading.rejection import Reason, RejectedError
 _TEXTS = (
     (HTML, re.compile(rb"<!doctype\s+html|<(?:html|head|body)[\s>]", re.IGNORECASE)),
     (XML, re.compile(rb"<\?xml\s|<[A-Za-z_][\w:.-]*(?:\s[^<>]*)?/?>(?!\s*,)")),
-    (JSON, re.compile(rb'\{\s*(?:"|\}|\Z)|\[\s*(?:["{\[\]]|\Z)')),
+    (JSON_ARRAY, re.compile(rb'\[\s*(?:["{\[\]]|\Z)')),
 )
-_MARKS = b"\xef\xbb\xbf"
+_JSON_OBJECT = re.compile(rb'(?:null[ \t\r]*\n\s*)*\{\s*(?:"|\}|\Z)')
+_MARKS = re.compile(rb"\A(?:\xef\xbb\xbf)*")
 _TAR_HEADER = 512
 _TAR_CHECKSUM = slice(148, 156)
 _PERCENT_OF_ZEROS = 70
 """So many in a hundred of the bytes that are zero in Latin letters must be: names and cities may have others."""
 
 
-def refuse_foreign(head: bytes, *, in_gzip: bool = False, json_is_read: bool = False) -> None:
+def refuse_foreign(head: bytes, *, in_gzip: bool = False, arrays_are_read: bool = False) -> None:
     """Raise RejectedError if a file that begins so is something other than the kinds that are read."""
     _refuse_other_encodings(head)
     if found := foreign_format(head, in_gzip=in_gzip):
-        if found is JSON and json_is_read and not in_gzip:
+        if found is JSON_ARRAY and arrays_are_read and not in_gzip:
             return
         raise RejectedError(refusal(found, in_gzip=in_gzip))
+
+
+def begins_json_object(head: bytes) -> bool:
+    """Return whether a text begins as a JSON object does, behind marks and blanks."""
+    return bool(_JSON_OBJECT.match(_content(head)))
+
+
+def begins_json_array(head: bytes) -> bool:
+    return foreign_format(head) is JSON_ARRAY
 
 
 def refusal(found: ForeignFormat, *, in_gzip: bool = False) -> Reason:
@@ -44,7 +54,7 @@ def refusal(found: ForeignFormat, *, in_gzip: bool = False) -> Reason:
     name = f"{found.name} inside of gzip" if in_gzip else found.name
     unpacked = found.in_gzip or f"run `gunzip -c FILE > INNER`; of INNER, {found.remedy}"
     remedy = unpacked if in_gzip else found.remedy
-    return Reason("unsupported_format", f"The file is {name}, not a table in plain CSV or Parquet: {remedy}.")
+    return Reason("unsupported_format", f"The file is {name}, not a table in CSV, JSON lines or Parquet: {remedy}.")
 
 
 def foreign_format(head: bytes, *, in_gzip: bool = False) -> ForeignFormat | None:
@@ -56,8 +66,12 @@ def foreign_format(head: bytes, *, in_gzip: bool = False) -> ForeignFormat | Non
             return each
     if _is_old_tar(head):
         return TAR
-    text = head.removeprefix(_MARKS).lstrip()
+    text = _content(head)
     return next((each for each, form in _TEXTS if form.match(text)), None)
+
+
+def _content(head: bytes) -> bytes:
+    return _MARKS.sub(b"", head, count=1).lstrip()
 
 
 def _is_old_tar(head: bytes) -> bool:

@@ -58,7 +58,7 @@ def _pinned_layout(name: Name, columns: Sequence[str], width: int) -> Layout:
     found = next((names for names in (columns, without_op) if len(names) == width), None)
     if found is None:
         raise ambiguous(f"the pin names {len(columns)} columns", f"most rows have {width} fields")
-    commit_name = (name.pin.commit_timestamp or "") if name.pin.settles_commit else None
+    commit_name = name.pin.commit_name
     return layout_of(found, name.subject, commit_name=commit_name)
 
 

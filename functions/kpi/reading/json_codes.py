@@ -36,6 +36,15 @@ class JsonCodes:
         yield _frame(_pairs(_whole(self.stream)))
 
 
+def is_line_of_codes(head: bytes) -> bool:
+    """Return whether a text begins with an object on one line that names its code: JSON lines, not one whole object."""
+    try:
+        said = json_of(head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0])
+    except ValueError:
+        return False
+    return isinstance(said, dict) and COLUMNS[0] in map(str.lower, said)
+
+
 def _whole(stream: ByteStream) -> bytes:
     content = read_fully(stream, CODES_BYTES + 1)
     if len(content) > CODES_BYTES:

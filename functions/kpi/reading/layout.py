@@ -1,8 +1,8 @@
 """The shape of a file: its columns, and all else that is settled before its first row is read."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from contract.items import FileFormat
 from contract.limits import COLUMNS, NAME_CHARACTERS, REASON_CHARACTERS, STORED_NAMES
@@ -83,6 +83,8 @@ class Shape:
     delimiter: str = ","
     decimal: str = "."
     date_order: str = MONTH_FIRST
+    encodings: Mapping[str, str] = field(default_factory=dict)
+    """How values of an image are written where that is not as a row's are, by column."""
     warnings: tuple[str, ...] = ()
     """What its name or its first block leaves open."""
 
@@ -115,6 +117,8 @@ class Shape:
             item["decimal"] = self.decimal
         if self.date_order != MONTH_FIRST:
             item["date_order"] = self.date_order
+        if self.encodings:
+            item["encodings"] = dict(self.encodings)
         if "commit_at" in self.layout.places:
             item["ordered_by"] = masked(self.layout.names[self.layout.places["commit_at"]])
         return item
@@ -134,8 +138,8 @@ def layout_of(names: Sequence[str], subject: Subject = TRANSACTIONS, *, commit_n
     `commit_name` is the pinned name of the commit timestamp, empty where there is none; columns that are usually named
     so are then unknown.
     """
-    _refuse_boundless(names)
-    canonical = [_canonical(name, subject, commit_name) for name in names]
+    refuse_boundless(names)
+    canonical = [canonical_name(name, subject, commit_name) for name in names]
     twice = sorted(name for name, count in Counter(canonical).items() if name and count > 1)
     required = [*subject.required, *(["commit_at"] if commit_name else [])]
     missing = [name for name in required if name not in canonical]
@@ -154,7 +158,7 @@ def layout_of(names: Sequence[str], subject: Subject = TRANSACTIONS, *, commit_n
     return Layout(tuple(name.strip(" \t") for name in names), places)
 
 
-def _refuse_boundless(names: Sequence[str]) -> None:
+def refuse_boundless(names: Sequence[str]) -> None:
     """Raise RejectedError for more columns, or a longer name, than any table has that people make."""
     if len(names) > COLUMNS:
         text = (
@@ -171,7 +175,8 @@ def _refuse_boundless(names: Sequence[str]) -> None:
             raise RejectedError(Reason("long_column_name", text))
 
 
-def _canonical(name: str, subject: Subject, commit_name: str | None) -> str:
+def canonical_name(name: str, subject: Subject, commit_name: str | None) -> str:
+    """Return what the contract calls a name; `commit_name` is the pinned one of the commit timestamp."""
     known = subject.canonical_name(name)
     if commit_name is None:
         return known

@@ -1,4 +1,4 @@
-"""Builds the corpus of DMS and reference files: what each holds is readable here, what must come out beside it.
+"""Builds the corpus of files of changes and references: what each holds is readable here, what must come out beside it.
 
 `PYTHONPATH=tests/data python -m dms.build FOLDER` writes the files under their names; each is judged as if it lay under
 its key, with its pin in the same folder, and was last modified at LAST_MODIFIED_AT. All card numbers are test numbers.
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from dms.envelope_cases import ENVELOPE_CASES
 
 LAST_MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 FOLDER = Path(__file__).parent
@@ -513,7 +514,7 @@ SECRETS: dict[str, Case] = {
 
 def contents() -> dict[str, tuple[str, bytes, bytes | None]]:
     """Return every file of the corpus by its name: its key, its bytes, and the pin of its folder."""
-    cases = {**FULL_LOADS, **CHANGES, **PINNED, **WRITINGS, **AMBIGUOUS, **REFERENCES, **SECRETS}
+    cases = {**FULL_LOADS, **CHANGES, **PINNED, **WRITINGS, **AMBIGUOUS, **REFERENCES, **SECRETS, **ENVELOPE_CASES}
     return {name: (key, body, _pin(pin)) for name, (key, body, pin) in cases.items()}
 
 

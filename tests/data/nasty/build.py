@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from foreign_cases import FOREIGN_CASES
+from json_cases import JSON_CASES
 from parquet_cases import PARQUET_CASES, parquet_bytes
 
 LAST_MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
@@ -290,7 +291,7 @@ CSV_CASES: dict[str, bytes] = {
 
 def contents() -> dict[str, bytes]:
     """Return every file of the corpus by its name."""
-    return {**CSV_CASES, **FOREIGN_CASES, **{name: parquet_bytes(name) for name in PARQUET_CASES}}
+    return {**CSV_CASES, **JSON_CASES, **FOREIGN_CASES, **{name: parquet_bytes(name) for name in PARQUET_CASES}}
 
 
 def build(folder: Path) -> list[Path]:

@@ -119,6 +119,18 @@ def test_check_reads_what_the_bytes_are__gzip_and_another_subject() -> None:
     assert (found["subject"], found["format"]["kind"], found["kpis"]["row_count"]) == ("mcc_codes", "csv.gz", 1)
 
 
+def test_check_reads_json_lines__rows_and_change_envelopes() -> None:
+    row = '{"id": 1, "amount": 12.30, "date": "2024-03-05"}'
+    Path("a.jsonl").write_text(f"{row}\n{row[:-1]}\n")
+    Path("kafka.json").write_text(f'{{"op": "r", "after": {row}, "source": {{"ts_ms": 0}}}}\nnull\n')
+
+    rows, changes = checked("a.jsonl", "kafka.json")
+
+    assert [(each["line"], each["rules"]) for each in rows["broken_rows"]] == [(2, ["malformed_json"])]
+    assert (rows["format"]["kind"], rows["kpis"]["total_amount"]) == ("jsonl", "12.30")
+    assert (changes["format"]["dialect"], changes["kpis"]["row_count"]) == ("debezium", 1)
+
+
 def test_check_passes_over_what_is_no_data__companions_and_markers() -> None:
     write("full/LOAD00000001.csv", GOOD)
     for name in ("_SUCCESS", "_load.json", "LOAD00000001.csv.control.json"):

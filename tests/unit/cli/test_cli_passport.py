@@ -34,6 +34,10 @@ USUAL = "written with fields separated by commas, amounts as 1,234.56, the month
             {"kind": "parquet", "types": ["int64", "string"]},
             "written with amounts as 1,234.56, the month first in dates with slashes",
         ),
+        (
+            {"kind": "jsonl", "encodings": {"amount": "decimal 2"}},
+            "written with amount in decimal 2, amounts as 1,234.56, the month first in dates with slashes",
+        ),
     ],
 )
 def test_passport_says_how_the_file_is_written__text(shape: dict[str, Any], line: str) -> None:

@@ -27,6 +27,9 @@ REFERENCES = (
     "tests/data/nasty/build.py",
     "tests/data/nasty/foreign_cases.py",
     "tests/data/nasty/parquet_cases.py",
+    "tests/data/nasty/json_cases.py",
+    "tests/data/dms/envelope_cases.py",
+    "tests/unit/kpi/kpi_reference_json.py",
     "tests/data/dms/build.py",
 )
 """What errors of the contract are caught by: all of it is written from the words of the data contract."""

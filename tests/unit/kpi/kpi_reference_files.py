@@ -51,7 +51,7 @@ class Table:
 
 def read(content: bytes, last_modified_at: datetime) -> Table:
     """Return all rows of a CSV file; raise UnreadableError where there are none."""
-    lines = reference.lines_of(_text(content))
+    lines = reference.lines_of(text_inside(content))
     at = next((at for at, line in enumerate(lines) if not _says_nothing(line)), None)
     if at is None:
         raise UnreadableError("empty")
@@ -73,7 +73,8 @@ def read(content: bytes, last_modified_at: datetime) -> Table:
     return Table(rows, fields)
 
 
-def _text(content: bytes) -> str:
+def text_inside(content: bytes) -> str:
+    """Return the text of a file, unzipped and without byte order marks; raise UnreadableError if there is none."""
     if content[:2] == b"\x1f\x8b":
         try:
             content = gzip.decompress(content)

@@ -59,7 +59,7 @@ def test_codes_of_all_rejections_are_the_contracts__corpus() -> None:
     found = {reason["code"] for golden in GOLDENS.values() for reason in golden["reasons"]}
     assert found == {
         "ambiguous_dialect", "unreadable_dialect", "card_numbers", "card_security_codes", "multi_line_records",
-        "missing_column", "unreadable_json",
+        "missing_column", "unreadable_json", "unsupported_column_type",
     }  # fmt: skip
 
 

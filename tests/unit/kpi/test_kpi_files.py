@@ -4,10 +4,11 @@ import os
 from collections import Counter
 
 import kpi_reference_files as reference
+import kpi_reference_json
 import pytest
 from admission import Inspection
 from build import LAST_MODIFIED_AT
-from file_grammar import files
+from file_grammar import files, json_files
 from hypothesis import HealthCheck, Phase, given, settings
 from judging.kpis import instant_text, money_text
 from kpi_rows import inspected_file
@@ -57,7 +58,8 @@ def end_of(content: bytes) -> str:
     found = inspected(content)
     codes = sorted({reason.code for reason in found.reasons})
     try:
-        expected = reference.read(content, LAST_MODIFIED_AT)
+        kind = kpi_reference_json if kpi_reference_json.is_lines(content) else reference
+        expected = kind.read(content, LAST_MODIFIED_AT)
     except reference.UnreadableError as reason:
         return f"refused: {reason}" if codes else f"read, but {reason}"
     if agrees(found, expected):
@@ -65,14 +67,26 @@ def end_of(content: bytes) -> str:
     return f"differs: {codes or found.kpis}, expected {expected}"
 
 
-@pytest.mark.parametrize(
+OF_PARTS = pytest.mark.parametrize(
     "part", [pytest.param(part, marks=pytest.mark.slow if part and not WANTED else ()) for part in range(PARTS)]
 )
-@settings(
+MANY = settings(
     max_examples=COUNT, deadline=None, database=None, phases=[Phase.generate, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
+
+
+@OF_PARTS
+@MANY
 @given(content=files())
 def test_function_agrees_with_the_reference_and_raises_nothing__any_file(part: int, content: bytes) -> None:
+    end = end_of(content)
+    assert end in AGREED or end.startswith("refused: "), end
+
+
+@OF_PARTS
+@MANY
+@given(content=json_files())
+def test_function_agrees_with_the_reference_and_raises_nothing__any_json_lines(part: int, content: bytes) -> None:
     end = end_of(content)
     assert end in AGREED or end.startswith("refused: "), end

@@ -69,7 +69,7 @@ def test_csv_values_have_the_source_s_forms__in_every_row(rows: pl.DataFrame) ->
     assert all(line.count('"') == 2 and line.endswith('"') for line in quoted)
 
 
-@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz", "rows.parquet"])
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz", "rows.parquet", "rows.jsonl", "rows.json.gz"])
 def test_totals_are_exact__against_decimals_read_back(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     totals = write(History(SMALL), path)
@@ -78,7 +78,10 @@ def test_totals_are_exact__against_decimals_read_back(tmp_path: Path, name: str)
     else:
         raw = path.read_bytes()
         text = (gzip.decompress(raw) if name.endswith(".gz") else raw).decode()
-        amounts = [Decimal(row["amount"].replace("$", "")) for row in read_rows(text)]
+        objects = [json.loads(line, parse_float=Decimal) for line in text.splitlines()] if "json" in name else []
+        amounts = [row["amount"] for row in objects] or [
+            Decimal(row["amount"].replace("$", "")) for row in read_rows(text)
+        ]
     assert totals.rows == len(amounts) == 1000
     assert totals.total_amount == str(sum(amounts))
 
@@ -122,6 +125,20 @@ def test_parquet_amounts_can_be_text__as_in_the_csv(tmp_path: Path) -> None:
     texts = pq.read_table(path)["amount"].to_pylist()
     assert all(isinstance(text, str) and text.startswith("$") for text in texts)
     assert sum(Decimal(text.replace("$", "")) for text in texts) == Decimal(totals.total_amount)
+
+
+def test_json_lines_have_the_csv_s_values__amounts_as_numbers_or_as_texts(tmp_path: Path) -> None:
+    texts, numbers, table = tmp_path / "texts.jsonl", tmp_path / "numbers.ndjson", tmp_path / "rows.csv"
+    write(History(SMALL), texts, amounts="text")
+    write(History(SMALL), numbers)
+    write(History(SMALL), table)
+    read = {
+        path: [json.loads(line, parse_float=str) for line in path.read_text().splitlines()] for path in (texts, numbers)
+    }
+    for row, text, number in zip(read_rows(table.read_text()), read[texts], read[numbers], strict=True):
+        assert [text["amount"], f"${number['amount']}"] == 2 * [row["amount"]]
+        assert {**text, "zip": None, "amount": None} == {**number, "zip": None, "amount": None}
+        assert [str(text["id"]), text["date"], text["errors"] or ""] == [row["id"], row["date"], row["errors"]]
 
 
 def test_control_side_car_holds_the_contract_s_figures__beside_the_file(tmp_path: Path) -> None:

@@ -1,0 +1,136 @@
+"""JSON lines as whole files: what the first block settles, what is refused with its way out, and how pins count."""
+
+import gzip
+import io
+import json
+
+import pytest
+from admission import Inspection
+from build import LAST_MODIFIED_AT, contents
+from contract.subjects import TRANSACTIONS
+from json_cases import JSON_CASES, lines, row
+from judging.rules import Limits
+from kpi_rows import inspected_file, read_rows
+from reading.file_name import Name
+from reading.json_lines import JsonRows
+
+READ = ("amounts.jsonl", "names.jsonl", "structure.jsonl", "texts.jsonl", "levels.jsonl", "blank_lines.jsonl")
+
+
+def inspected(content: bytes, *, key: str = "transactions/a.jsonl", **pin: object) -> Inspection:
+    return inspected_file(
+        content, key=key, pin=json.dumps(pin).encode() if pin else None, last_modified_at=LAST_MODIFIED_AT
+    )
+
+
+def only_reason(content: bytes, **said: str) -> tuple[str, str]:
+    [reason] = inspected(content, **said).reasons
+    return reason.code, reason.text
+
+
+@pytest.mark.parametrize("block_bytes", [7, 64, 1000])
+@pytest.mark.parametrize("name", READ)
+def test_rows_do_not_depend_on_the_blocks__each_file_of_json_lines(name: str, block_bytes: int) -> None:
+    body = JSON_CASES[name]
+    rows = JsonRows(io.BytesIO(body), Name("a.jsonl", TRANSACTIONS), places=True, block_bytes=block_bytes)
+    found = [record for frame in rows.frames() for record in frame.select("row", "line", "raw").iter_rows()]
+    expected = read_rows(io.BytesIO(body), Limits.of(LAST_MODIFIED_AT)).select("row", "line", "raw").rows()
+    assert found == expected
+
+
+def test_columns_are_the_names_of_all_objects__some_come_late() -> None:
+    found = inspected(contents()["late_columns.jsonl"])
+    assert found.format["columns"] == ["id", "amount", "date", "ZIP", "x"]
+    assert found.format["places"] == {"dms_id": 0, "amount": 1, "date": 2, "zip": 3}
+    assert "Unknown columns, not read: 'x'." in found.warnings
+    assert found.kpis is not None
+    assert found.kpis.broken_rules == {"zip_impossible": 1}
+
+
+def test_numbers_are_exact__no_double_has_them() -> None:
+    found = inspected(lines(row(9007199254740993, amount="9007199254740993.01"), row(2, amount="0.10")))
+    assert found.kpis is not None
+    assert found.kpis.total_cents == 900719925474099311
+    assert found.kpis.largest_key == 9007199254740993
+
+
+@pytest.mark.parametrize(
+    ("body", "advice"),
+    [
+        (JSON_CASES["list.json"], "jq -c '.[]' FILE > COPY.jsonl"),
+        (JSON_CASES["list_in_gzip.json.gz"], "gunzip -c FILE > INNER"),
+        (JSON_CASES["over_lines.json"], "jq -c . FILE > COPY.jsonl"),
+        (JSON_CASES["on_one_line.json"], "AppendDelimiterToRecord"),
+        (gzip.compress(JSON_CASES["on_one_line.json"]), "AppendDelimiterToRecord"),
+        ((row(1) * 400_000).encode(), "AppendDelimiterToRecord"),
+    ],
+)
+def test_other_json_is_refused_with_its_way_out__no_lines(body: bytes, advice: str) -> None:
+    code, text = only_reason(body)
+    assert code == "unsupported_format"
+    assert advice in text
+
+
+@pytest.mark.parametrize("before", ["", row(1) + "\n"])
+def test_file_is_refused__a_line_above_the_limit(before: str) -> None:
+    code, text = only_reason(f'{before}{row(1)[:-1]}, "x": "{"é" * (9 << 20)}"}}\n'.encode())
+    assert (code, text[:33]) == ("endless_line", "A line is longer than 16 MB; line")
+
+
+def test_line_below_the_limit_is_read__of_three_blocks() -> None:
+    found = inspected(f'{row(1)}\n{row(2)[:-1]}, "x": "{"é" * (7 << 20)}"}}\n{row(3)}\n'.encode())
+    assert found.kpis is not None
+    assert (found.kpis.row_count, found.kpis.bad_rows) == (3, 0)
+
+
+def test_file_is_refused__more_blank_lines_than_rows() -> None:
+    assert only_reason(lines(row(1)) + b"\n" * 100_001)[0] == "too_many_blank_lines"
+
+
+def test_file_is_refused__more_names_than_a_table_has_columns() -> None:
+    assert only_reason(lines(*(row(n, f'"x{n}": 1') for n in range(1_200))))[0] == "too_many_columns"
+
+
+def test_cards_are_refused__their_numbers_are_taken_out_of_csv_and_parquet_only() -> None:
+    body = b'{"id": 1, "card_number": "4111111111111111"}\n'
+    code, text = only_reason(body, key="cards/a.jsonl")
+    assert (code, "as CSV or Parquet" in text, "4111" in text) == ("unsupported_format", True, False)
+
+
+def test_codes_may_be_lines_or_one_object__mcc_codes() -> None:
+    of_lines = inspected(b'{"mcc": 5411, "description": "Groceries"}\n{"MCC": "742"}\n', key="mcc_codes/a.json")
+    assert (of_lines.format["kind"], of_lines.reasons) == ("jsonl", [])
+    assert of_lines.kpis is not None
+    assert (of_lines.kpis.row_count, of_lines.kpis.bad_rows) == (2, 0)
+    assert inspected(b'{"5411": "Groceries"}\n', key="mcc_codes/a.json").format["kind"] == "json"
+
+
+def test_point_of_a_number_is_its_decimal_sign__a_pin_says_commas() -> None:
+    found = inspected(lines(row(1, amount="1234.567"), row(2, amount='"1.234,50"'), row(3, amount="-0.5")), decimal=",")
+    assert found.kpis is not None
+    assert found.kpis.broken_rules == {"amount_too_precise": 1}
+    assert found.kpis.total_cents == 123400
+
+
+def test_changes_are_read__operation_and_commit_timestamp() -> None:
+    commit = '"commit_ts": "2023-05-06 07:08:09.123456"'
+    found = inspected(lines(row(1, '"Op": "I"', commit), row(2, '"Op": "D"', commit), row(3, commit)))
+    assert found.kpis is not None
+    assert found.format["dialect"] == "dms cdc"
+    assert found.format["ordered_by"] == "commit_ts"
+    assert found.kpis.operations == {"insert": 1, "update": 0, "delete": 1}
+    assert found.kpis.broken_rules == {"op_unknown": 1}
+
+
+def test_name_of_a_form_of_dms_says_nothing__dms_writes_no_json() -> None:
+    for name in ("LOAD00000001.json", "20240305-000000001.json", "CDC_TXN-1.jsonl"):
+        found = inspected(lines(row(1)), key=f"transactions/{name}")
+        assert (found.reasons, found.format["dialect"], found.format["is_full_load"]) == ([], "upload", False)
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.ndjson", "a"])
+def test_name_promises_what_it_holds__no_warning(name: str) -> None:
+    assert [text for text in inspected(lines(row(1)), key=f"transactions/{name}").warnings if "promises" in text] == []
+    packed = inspected(gzip.compress(lines(row(1))), key=f"transactions/{name}.gz")
+    assert packed.format["kind"] == "jsonl.gz"
+    assert [text for text in packed.warnings if "promises" in text] == []
