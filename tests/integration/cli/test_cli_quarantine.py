@@ -92,7 +92,7 @@ def followed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The keys of the objects whose progress would be shown."""
     keys: list[str] = []
 
-    def follow(_: Any, __: Any, files: list[Any], *, timeout_s: float, show: Any) -> int:
+    def follow(_: Any, __: Any, files: list[Any], *, timeout_s: float, show: Any = None) -> int:
         keys.extend(each.file.key for each in files)
         return 0
 
