@@ -10,7 +10,7 @@ OF_GOLD := $(wildcard $(GLUE)/test_*gold*.py) $(GLUE)/test_references.py
 OF_BOTH := $(patsubst %,$(GLUE)/test_%.py,compaction histories replay)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo pictures test test-kpi test-silver test-gold test-slow fuzz lint types unit integration export notebook notebooks bench bench-full lock down clean
+.PHONY: help setup demo demo-kafka pictures test test-kpi test-silver test-gold test-slow fuzz lint types unit integration export notebook notebooks bench bench-full lock down clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ $(SETUP): requirements.lock requirements-setup.lock pyproject.toml
 
 demo: setup ## Bring up the local cloud, deploy, and see files flow from Bronze to Gold
 	@$(BIN)/assay demo
+
+demo-kafka: setup ## The same from a Kafka topic, with two bridges of which one is killed (fetches Kafka, 46 MB)
+	@$(BIN)/python -m devcloud.kafka.jars
+	@$(BIN)/assay demo --kafka
 
 pictures: demo ## Draw the README's pictures from what the demo shows
 	@$(BIN)/python -m tools.make_pictures

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext, redirect_stdout
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -19,6 +19,7 @@ from assay.errors import UserError
 from assay.evidence import cli as evidence
 from assay.examples import epilog
 from assay.explain import cli as explanation
+from assay.kafka import cli as kafka
 from assay.load import cli as load
 from assay.options import CHECK_FAILED, UNUSABLE, WHICH, AsJson, Profile, Region, StackName, open_ledger, open_target
 from assay.quarantine import cli as quarantine
@@ -26,6 +27,9 @@ from assay.replay import cli as replay
 from assay.report import cli as reporting
 from assay.resume import cli as resume
 from assay.undo import cli as undo
+
+if TYPE_CHECKING:
+    from assay.ledger import Ledger
 
 
 class Group(TyperGroup):
@@ -120,6 +124,7 @@ app.command("deploy")(workshop.deploy)
 app.command("upload")(sending.upload_files)
 app.command("check")(sending.check_files)
 app.command("watch")(watching.watch)
+app.command("kafka")(kafka.kafka)
 app.command("sweep")(sweeping.sweep)
 app.command("expect")(sweeping.expect)
 
@@ -130,6 +135,9 @@ def show_status(
     limit: Annotated[int, typer.Option(min=1, help="How many files to list.")] = 20,
     expected: Annotated[bool, typer.Option("--expected", help="List the expected files instead.")] = False,
     closed: Annotated[bool, typer.Option("--closed", help="List the closed months, then and now, instead.")] = False,
+    of_kafka: Annotated[
+        bool, typer.Option("--offsets", help="Show which offsets of Kafka topics came, and which are missing.")
+    ] = False,
     as_json: AsJson = False,
     stack: StackName = None,
     region: Region = None,
@@ -146,6 +154,9 @@ def show_status(
     if closed:
         closing.show_closed(target, ledger, as_json=as_json)
         return
+    if of_kafka:
+        show_offsets(ledger, as_json=as_json)
+        return
     items = ledger.versions(key) if key else ledger.files()
     if as_json:
         console.print_json(items[:limit])
@@ -159,6 +170,17 @@ def show_status(
             console.note(status.breaker_line(layer, since), style="bold red")
     else:
         console.out().print("The ledger is empty. Next: assay upload FILE --wait")
+
+
+def show_offsets(ledger: Ledger, *, as_json: bool) -> None:
+    """Print the coverage of all partitions."""
+    from assay import console, offsets
+
+    found = offsets.partitions(ledger.files())
+    if as_json:
+        console.print_json([each.as_json() for each in found])
+    else:
+        console.out().print(offsets.render(found) if found else "No file names offsets of Kafka: docs/kafka.md")
 
 
 @app.command("passport")

@@ -30,6 +30,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("assay status day.csv", "all versions of one file"),
         ("assay status --expected", "files that are to come"),
         ("assay status --closed", "closed months, then and now"),
+        ("assay status --offsets", "what came of Kafka topics"),
     ),
     "passport": (
         ("assay passport day.csv", "where each row and cent went"),
@@ -104,6 +105,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "smoke": (
         ("assay smoke", "in the local cloud, or in AWS"),
         ("assay smoke --profile production", "a stack in AWS"),
+    ),
+    "kafka": (
+        ("assay kafka --bootstrap b:9092 --topic orders", "until Ctrl-C"),
+        ("assay kafka --bootstrap b:9092 --topic orders --json", "a line for each object"),
     ),
     "sweep": (
         ("assay sweep --dry-run", "only look"),

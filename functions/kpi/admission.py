@@ -12,7 +12,15 @@ from typing import cast
 import reading.allocator  # noqa: F401 - before polars
 from contract.companions import PIN_NAME
 from contract.control_totals import CONTROL_FIGURES, Unit
-from contract.items import ControlTotals, DeclaredLoad, FileFormat, InspectedFile, RejectionReason, Waiver
+from contract.items import (
+    ControlTotals,
+    DeclaredLoad,
+    FileFormat,
+    InspectedFile,
+    PartitionOffsets,
+    RejectionReason,
+    Waiver,
+)
 from contract.limits import EXAMPLE_BLOCKS
 from contract.subjects import subject_of
 from judging.broken_rows import TOO_MANY, BrokenRow, broken_rows, example_reasons, first_of_each, most_frequent
@@ -31,6 +39,7 @@ from reading.dialect_file import pin_of
 from reading.file_name import Name
 from reading.files import Frames, Rows, SourceFile, counted_frames, format_of, frames_of, refuse_large, refuse_many
 from reading.markers import Listed, Load, load_of, refuse_absent, refuse_future
+from reading.offsets import offsets_of
 from reading.rejection import Reason, RejectedError, stored_reasons, stored_warnings
 from reading.trailer import Trailer
 
@@ -45,6 +54,7 @@ class Inspection:
     format: FileFormat = field(default_factory=FileFormat)
     load: DeclaredLoad | None = None
     waives: Waiver | None = None
+    offsets: PartitionOffsets | None = None
     kpis: Kpis | None = None
     control: Control = field(default_factory=Control)
     trailer: Trailer | None = None
@@ -63,6 +73,8 @@ class Inspection:
             item["load"] = self.load
         if self.waives is not None:
             item["waives"] = self.waives
+        if self.offsets is not None:
+            item["offsets"] = self.offsets
         if self.kpis is not None:
             item["kpis"] = self.kpis.as_item()
         if self.reasons:
@@ -106,12 +118,14 @@ def inspect_file(
         if refused := key_reasons(key):
             raise RejectedError(*refused)
         found.control, is_vouched = _control(metadata, read_side_car), accepts_range(metadata)
+        found.offsets = offsets_of(key, metadata, rows=0)
         refuse_many(found.control.figures.get("row_count", 0), policy.maximum_rows)
         name = Name(key, subject_of(key), pin_of(read_pin()))
         file = SourceFile.sniff(name, stream)
         refuse_large(file.kind, size)
         _refuse_trailers_elsewhere(name)
         found.kpis = _read(found, file, limits, cards, reopen, policy.maximum_rows)
+        found.offsets = offsets_of(key, metadata, found.kpis.row_count)
         of_sender, of_trailer = found.control, found.trailer.control() if found.trailer else Control()
         found.control = of_sender.beside(of_trailer)
     except RejectedError as rejected:

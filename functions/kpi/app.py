@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from admission import Inspection, inspect_file, inspect_marker
 from aws_lambda_powertools import Logger
+from cloud.coverage import Coverage
 from cloud.ledger import Ledger, instant, instant_of
 from cloud.mail import failure_body, failure_subject, notice_of, rejection_body, rejection_subject
 from cloud.metrics import count_file
@@ -158,6 +159,9 @@ def _decide(
         if on.ledger.reject(version.file_id, found.as_item(), _now()):
             _count(version, found, on)
         return None
+    if found.offsets:
+        # Before the decision: a call that dies in between is repeated, and notes the same.
+        Coverage(on.ledger).note(found.offsets, _now())
     accepted: AcceptedFile = {**found.as_item(), "notice": notice_of(version.key, version.file_id, found)}
     if not on.ledger.accept(version.file_id, accepted, _now()):
         return None

@@ -33,7 +33,7 @@ class Notice:
     """A line of the sweep's mail that is sent once."""
 
     notice_id: str
-    what: Literal["late", "came", "calendar"]
+    what: Literal["late", "came", "calendar", "gap", "closed"]
     text: str
 
 
@@ -58,7 +58,7 @@ class Due:
 
     def notice_id(self, what: str) -> str:
         """Return the identity of a mail about it."""
-        return f"{what}#{_hash(self.folder, self.name, self.day.isoformat())}"
+        return f"{what}#{hash_of(self.folder, self.name, self.day.isoformat())}"
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Calendars:
             except CalendarError as error:
                 version = self.s3.head_object(Bucket=self.bucket, Key=key).get("VersionId", "")
                 text = f"calendar  {visible(key)}: it is no calendar, so nothing is expected: {visible(str(error))}"
-                yield Notice(f"calendar#{_hash(key, version)}", "calendar", text)
+                yield Notice(f"calendar#{hash_of(key, version)}", "calendar", text)
 
     def _dues_of(self, key: str, now: datetime, ahead: timedelta) -> Iterator[Due]:
         try:
@@ -127,5 +127,6 @@ def notices_of(dues: Sequence[Due], ledger: Ledger, now: datetime) -> Iterator[N
             yield Notice(due.notice_id("came"), "came", f"came      {told}: it came at {due.came_at:{_MINUTES}} UTC")
 
 
-def _hash(*parts: str) -> str:
+def hash_of(*parts: str) -> str:
+    """Return what tells notices about different things apart."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

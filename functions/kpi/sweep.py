@@ -1,4 +1,4 @@
-"""The sweep: what was left behind in the pipeline goes on, and what was expected and did not come is told.
+"""The sweep: what was left behind in the pipeline goes on, and what was expected, or is missing in a topic, is told.
 
 It walks through the versions in Bronze and the ledger beside them. A version without an item, and a file whose event
 died with a call, is handed to the KPI function as the event that it should have had; a dead execution is started anew.
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from aws_lambda_powertools import Logger
+from cloud.coverage import Coverage
 from cloud.ledger import Ledger, instant, instant_of
 from cloud.listing import Listed, Place, by_key, event_of, listed_versions, places_of
 from cloud.mail import sweep_body, sweep_subject
@@ -27,6 +28,7 @@ from cloud.workflows import AT_WORK, goes_on, next_execution_arn, start_executio
 from contract.companions import is_calendar
 from contract.items import FileItem, SweepItem
 from expected import AHEAD, Calendars, Notice, notices_of
+from gaps import gap_notices, watch_gaps
 from reading.card_numbers import masked_key
 from reading.visible import visible
 
@@ -235,13 +237,15 @@ def walk(state: SweepItem, report: Report, on: Services, *, settled_at: datetime
 
 
 def lines_to_send(on: Services, now: datetime) -> list[Notice]:
-    """Return what is to be said of expected files, whether it was said or not."""
+    """Return what is to be said of expected files and missing offsets, whether it was said or not."""
     calendars, keys = Calendars(on.s3, on.ledger, on.settings.bronze_bucket), on.ledger.calendars()
-    return [*calendars.unreadable(keys), *notices_of(calendars.dues(keys, now), on.ledger, now)]
+    of_files = [*calendars.unreadable(keys), *notices_of(calendars.dues(keys, now), on.ledger, now)]
+    return [*of_files, *gap_notices(Coverage(on.ledger), on.ledger, now, _gap_age(on))]
 
 
-def watch_calendars(report: Report, on: Services, now: datetime) -> None:
-    """Claim the lines about expected files that are still to be sent."""
+def claim_lines(report: Report, on: Services, now: datetime) -> None:
+    """Claim the lines about expected files and missing offsets that are still to be sent."""
+    watch_gaps(Coverage(on.ledger), on.ledger, now, _gap_age(on))
     report.notices += [
         each
         for each in lines_to_send(on, now)
@@ -256,6 +260,8 @@ def send(state: SweepItem, report: Report, on: Services, now: datetime) -> None:
         "late": whats["late"],
         "came": whats["came"],
         "unreadable": whats["calendar"],
+        "gaps" if whats["gap"] > 1 else "gap": whats["gap"],
+        "closed": whats["closed"],
         "left behind": max(len(unsent), len(report.found)),
     }
     if parts := [f"{number} {what}" for what, number in counts.items() if number]:
@@ -289,7 +295,7 @@ def sweep(
         found, through = actions_left_behind(on, settled_at=now - _settled(event))
         take_up(found, state, report, on)
         on.ledger.drop_actions(through)
-        watch_calendars(report, on, now)
+        claim_lines(report, on, now)
         send(state, report, on, now)
     finally:
         on.ledger.end_sweep(holder)
@@ -304,6 +310,10 @@ def look(event: Mapping[str, Any], on: Services, now: datetime) -> dict[str, Any
     report.found += actions_left_behind(on, settled_at=now - _settled(event))[0]
     report.notices = [each for each in lines_to_send(on, now) if not on.ledger.is_noticed(each.notice_id)]
     return report.as_item()
+
+
+def _gap_age(on: Services) -> timedelta:
+    return timedelta(seconds=on.settings.gap_seconds)
 
 
 def _settled(event: Mapping[str, Any]) -> timedelta:

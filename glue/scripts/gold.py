@@ -961,6 +961,16 @@ class DeclaredLoad(TypedDict):
     files: Annotated[list[str], "file ids"]
 
 
+class PartitionOffsets(TypedDict):
+    """The offsets of a Kafka partition that a file holds."""
+
+    folder: Annotated[str, "of the topic, in Bronze: equal names in two folders are two topics"]
+    topic: str
+    partition: int
+    first: int
+    last: int
+
+
 class Waiver(TypedDict):
     """What a waiver says: rows of its file that break a rule need no repair."""
 
@@ -1145,6 +1155,7 @@ class FileItem(TypedDict):
     waiting_since: NotRequired[Annotated[str, "instant of that status; range key of the index `waiting`"]]
     format: NotRequired[Annotated[FileFormat, "how the file is written"]]
     load: NotRequired[Annotated[DeclaredLoad, "markers only"]]
+    offsets: NotRequired[Annotated[PartitionOffsets, "only where the key names offsets of Kafka"]]
     kpis: NotRequired[Annotated[FileKpis, "the figures of the file"]]
     control: NotRequired[Annotated[ControlTotals, "what was compared"]]
     warnings: NotRequired[Annotated[list[str], "sentences"]]
@@ -1177,6 +1188,7 @@ class InspectedFile(TypedDict):
     warnings: list[str]
     load: NotRequired[DeclaredLoad]
     waives: NotRequired[Waiver]
+    offsets: NotRequired[PartitionOffsets]
     kpis: NotRequired[FileKpis]
     reasons: NotRequired[list[RejectionReason]]
 
@@ -1185,6 +1197,39 @@ class AcceptedFile(InspectedFile):
     """What the acceptance of a file adds to its item."""
 
     notice: Notice
+
+
+class OffsetSpan(TypedDict):
+    """A span of offsets, both ends included."""
+
+    first: int
+    last: int
+
+
+class KnownSpan(OffsetSpan):
+    """A span of offsets that has come."""
+
+    since: Annotated[str, "when it came, or the first that lies behind it"]
+
+
+class PartitionItem(TypedDict):
+    """An item per partition of a Kafka topic, which offsets of it have come in accepted files."""
+
+    file_id: Annotated[str, "`offsets#`, and the hex SHA-256 of the topic's folder and the partition"]
+    kind: Annotated[Literal["offsets"], "`offsets`"]
+    folder: Annotated[str, "of the topic, in Bronze"]
+    topic: str
+    partition: int
+    spans: Annotated[dict[str, KnownSpan], "by first and last offset; those that touch are joined now and then"]
+    watched: Annotated[list[OffsetSpan], "gaps that a sweep has mailed or is mailing, until it has mailed their end"]
+
+
+class PartitionsItem(TypedDict):
+    """The item that lists the partitions."""
+
+    file_id: Annotated[str, "`partitions`"]
+    kind: Annotated[Literal["partitions"], "`partitions`"]
+    ids: Annotated[set[str], "file ids of their items"]
 
 
 class PendingFigures(TypedDict):
@@ -1240,10 +1285,12 @@ class ActionsItem(TypedDict):
 
 
 class LateItem(TypedDict):
-    """An item per mail about an expected file: that it is late, or that it came."""
+    """An item per mail about an expected file or a gap: that it is late, or that it came; that it is, or is closed."""
 
     file_id: Annotated[
-        str, "`late#` or `came#`, and the hex SHA-256 of key and day; `calendar#` and of key and version"
+        str,
+        "`late#` or `came#`, and the hex SHA-256 of key and day; `calendar#` and of key and version; `gap#` or "
+        "`closed#`, and of the topic's folder, partition, first and last offset",
     ]
     kind: Annotated[Literal["notice"], "`notice`"]
     text: Annotated[str, "the line of the mail"]
@@ -1484,6 +1531,11 @@ AMOUNT_DIGITS = 16
 AMOUNT_DECIMALS = 2
 SEQUENCER_CHARACTERS = 32
 """Sequencers are padded on the right with zeros to so many characters."""
+OFFSET_DIGITS = 20
+"""An offset of Kafka has at most so many digits, which is how the names of Kafka's own segments are written. Card
+numbers have fewer: with all its zeros no offset is one."""
+SPANS = 500
+"""So many spans of a partition's offsets are known apart: those of a partition with more gaps have none to be told."""
 FAILURE_CHARACTERS = 2_000
 """The reason of a failure is cut to so many: the mail that carries it must stay below 8 KB."""
 REASON_CHARACTERS = 300

@@ -16,6 +16,7 @@ from contract.items import (
     InspectedFile,
     LateItem,
     LayerName,
+    PartitionItem,
     RangeItem,
     StatusChange,
     StatusName,
@@ -52,21 +53,21 @@ class Ledger:
     """Reads and writes the ledger table."""
 
     def __init__(self, table: Table) -> None:
-        self._table = table
+        self.table = table
 
     def receive(self, item: FileItem) -> FileItem:
         """Put the item if it is new, or was given up before it was examined; return what the ledger then holds."""
         condition = "attribute_not_exists(file_id) OR (#status = :received AND attribute_exists(failed))"
         names, values = {"#status": "status"}, {":received": "received"}
-        return item if self._put(item, condition, values, names) else self.get(item["file_id"])
+        return item if self.put_if(item, condition, values, names) else self.get(item["file_id"])
 
     def get(self, file_id: str) -> FileItem:
         """Read a file's item, consistently; raise KeyError if there is none."""
-        return cast(FileItem, self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True)["Item"])
+        return cast(FileItem, self.table.get_item(Key={"file_id": file_id}, ConsistentRead=True)["Item"])
 
     def find(self, file_id: str) -> FileItem | None:
         """Read a file's item, consistently; None if there is none."""
-        return cast(FileItem | None, self._find(file_id))
+        return cast(FileItem | None, self.find_item(file_id))
 
     def accept(self, file_id: str, found: AcceptedFile, now: datetime) -> bool:
         """Move a file from received to accepted; return whether this call did it."""
@@ -79,8 +80,8 @@ class Ledger:
 
     def give_up(self, file_id: str, failed: FileFailure) -> None:
         """Note that a received file could not be examined; a new event about it takes the note away."""
-        self._if_so(
-            lambda: self._table.update_item(
+        self.if_so(
+            lambda: self.table.update_item(
                 Key={"file_id": file_id},
                 UpdateExpression="SET #failed = :failed",
                 ConditionExpression="#status = :received",
@@ -91,8 +92,8 @@ class Ledger:
 
     def record_execution(self, file_id: str, execution_arn: str) -> None:
         """Record the workflow's execution, once."""
-        self._if_so(
-            lambda: self._table.update_item(
+        self.if_so(
+            lambda: self.table.update_item(
                 Key={"file_id": file_id},
                 UpdateExpression="SET execution_arn = :arn",
                 ConditionExpression="attribute_not_exists(execution_arn)",
@@ -106,8 +107,8 @@ class Ledger:
         A call that died keeps its claim. Its own repetition (the same claimant) may take it again at once, any other
         call once the claim is older than `abandoned_before`.
         """
-        return self._if_so(
-            lambda: self._table.update_item(
+        return self.if_so(
+            lambda: self.table.update_item(
                 Key={"file_id": file_id},
                 UpdateExpression="SET rejection_mail = :claim",
                 ConditionExpression="attribute_not_exists(rejection_mail) OR (attribute_not_exists("
@@ -122,7 +123,7 @@ class Ledger:
 
     def mark_mailed(self, file_id: str, now: datetime) -> None:
         """Record that the email was sent."""
-        self._table.update_item(
+        self.table.update_item(
             Key={"file_id": file_id},
             UpdateExpression="SET rejection_mail.sent_at = :now",
             ExpressionAttributeValues={":now": instant(now)},
@@ -130,20 +131,20 @@ class Ledger:
 
     def range_of(self, first_folder: str) -> RangeItem | None:
         """Return what earlier accepted files of a prefix looked like, None if there are none."""
-        return cast(RangeItem | None, self._find(f"range#{first_folder}"))
+        return cast(RangeItem | None, self.find_item(f"range#{first_folder}"))
 
     def widen_range(self, first_folder: str, widened: Callable[[RangeItem | None], RangeItem]) -> bool:
         """Replace the range of a prefix by what `widened` makes of it; return False if others did so at each try."""
         for _ in range(RANGE_TRIES):
             before = self.range_of(first_folder)
-            if self._put(widened(before), *_as_before(before)):
+            if self.put_if(widened(before), *_as_before(before)):
                 return True
         return False
 
     def find_all(self, file_ids: Iterable[str]) -> dict[str, FileItem]:
         """Read the items of some files, consistently; those that have none are left out."""
         found: dict[str, FileItem] = {}
-        wanted, client, table = list(dict.fromkeys(file_ids)), self._table.meta.client, self._table.name
+        wanted, client, table = list(dict.fromkeys(file_ids)), self.table.meta.client, self.table.name
         while wanted:
             some = [{"file_id": file_id} for file_id in wanted[:BATCH]]
             answer = client.batch_get_item(RequestItems={table: {"Keys": some, "ConsistentRead": True}})
@@ -155,8 +156,8 @@ class Ledger:
 
     def resume(self, item: FileItem, execution_arn: str) -> bool:
         """Note the next execution of a file whose last one died; return False if another call has done so."""
-        return self._if_so(
-            lambda: self._table.update_item(
+        return self.if_so(
+            lambda: self.table.update_item(
                 Key={"file_id": item["file_id"]},
                 UpdateExpression="SET execution_arn = :next, resumes = :count",
                 ConditionExpression="execution_arn = :last",
@@ -170,8 +171,8 @@ class Ledger:
 
     def begin_sweep(self, holder: str, *, now: datetime, until: datetime) -> SweepItem | None:
         """Keep other calls from sweeping; return the sweep's item, None if another call is at work."""
-        begun = self._if_so(
-            lambda: self._table.update_item(
+        begun = self.if_so(
+            lambda: self.table.update_item(
                 Key={"file_id": "sweep"},
                 UpdateExpression="SET kind = :kind, holder = :me, held_until = :until",
                 ConditionExpression="attribute_not_exists(holder) OR held_until < :now OR holder = :me",
@@ -183,7 +184,7 @@ class Ledger:
                 },
             )
         )
-        return cast(SweepItem, self._find("sweep")) if begun else None
+        return cast(SweepItem, self.find_item("sweep")) if begun else None
 
     def open_breakers(self) -> set[str]:
         """Return the layers whose breaker is open: no run of theirs starts."""
@@ -193,7 +194,7 @@ class Ledger:
     def add_calendars(self, keys: Collection[str]) -> None:
         """Remember calendars; those that are known stay."""
         if keys:
-            self._table.update_item(
+            self.table.update_item(
                 Key={"file_id": "calendars"},
                 UpdateExpression="SET kind = :kind ADD #keys :keys",
                 ExpressionAttributeNames={"#keys": "keys"},
@@ -202,18 +203,18 @@ class Ledger:
 
     def calendars(self) -> list[str]:
         """Return the keys of the calendars, in order."""
-        item = cast(CalendarsItem | None, self._find("calendars"))
+        item = cast(CalendarsItem | None, self.find_item("calendars"))
         return sorted(item["keys"]) if item else []
 
     def actions(self) -> set[str]:
         """Return the file ids of the actions that may lack their mail."""
-        item = cast(ActionsItem | None, self._find("actions"))
+        item = cast(ActionsItem | None, self.find_item("actions"))
         return item.get("ids", set()) if item else set()
 
     def drop_actions(self, file_ids: Collection[str]) -> None:
         """Forget actions whose execution has ended with its mail."""
         if file_ids:
-            self._table.update_item(
+            self.table.update_item(
                 Key={"file_id": "actions"},
                 UpdateExpression="DELETE ids :ids",
                 ExpressionAttributeValues={":ids": set(file_ids)},
@@ -221,8 +222,8 @@ class Ledger:
 
     def keep_sweep(self, item: SweepItem) -> None:
         """Keep how far a sweep has come, if it is still this call's."""
-        self._if_so(
-            lambda: self._table.put_item(
+        self.if_so(
+            lambda: self.table.put_item(
                 Item=cast(dict[str, Any], item),
                 ConditionExpression="holder = :me",
                 ExpressionAttributeValues={":me": item["holder"]},
@@ -231,8 +232,8 @@ class Ledger:
 
     def end_sweep(self, holder: str) -> None:
         """Let other calls sweep."""
-        self._if_so(
-            lambda: self._table.update_item(
+        self.if_so(
+            lambda: self.table.update_item(
                 Key={"file_id": "sweep"},
                 UpdateExpression="REMOVE holder, held_until",
                 ConditionExpression="holder = :me",
@@ -241,49 +242,51 @@ class Ledger:
         )
 
     def claim_notice(self, notice_id: str, text: str, *, now: datetime, abandoned_before: datetime) -> bool:
-        """Claim the mail about an expected file; return False if it was sent, or another call is sending it."""
+        """Claim the mail about an expected file or a gap; return False if it was sent, or another call sends it."""
         item: LateItem = {"file_id": notice_id, "kind": "notice", "text": text, "claimed_at": instant(now)}
-        return self._put(
+        return self.put_if(
             item,
             "attribute_not_exists(file_id) OR (attribute_not_exists(sent_at) AND claimed_at < :old)",
             {":old": instant(abandoned_before)},
         )
 
     def mark_noticed(self, notice_id: str, now: datetime) -> None:
-        """Record that the mail about an expected file was sent."""
-        self._table.update_item(
+        """Record that the mail about an expected file or a gap was sent."""
+        self.table.update_item(
             Key={"file_id": notice_id},
             UpdateExpression="SET sent_at = :now",
             ExpressionAttributeValues={":now": instant(now)},
         )
 
     def is_noticed(self, notice_id: str) -> bool:
-        """Return whether a mail about an expected file was sent."""
-        item = cast(LateItem | None, self._find(notice_id))
+        """Return whether a mail about an expected file or a gap was sent."""
+        item = cast(LateItem | None, self.find_item(notice_id))
         return item is not None and "sent_at" in item
 
-    def _find(self, file_id: str) -> object:
-        return self._table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item")
+    def find_item(self, file_id: str) -> object:
+        """Read an item of any kind, consistently; None if there is none."""
+        return self.table.get_item(Key={"file_id": file_id}, ConsistentRead=True).get("Item")
 
-    def _put(
+    def put_if(
         self,
-        item: FileItem | RangeItem | LateItem,
+        item: FileItem | RangeItem | LateItem | PartitionItem,
         condition: str,
         values: Mapping[str, Any] | None = None,
         names: Mapping[str, str] | None = None,
     ) -> bool:
+        """Put an item under a condition; return whether it held."""
         given: dict[str, Any] = {"ExpressionAttributeValues": values} if values else {}
         given |= {"ExpressionAttributeNames": names} if names else {}
-        return self._if_so(
-            lambda: self._table.put_item(Item=cast(dict[str, Any], item), ConditionExpression=condition, **given)
+        return self.if_so(
+            lambda: self.table.put_item(Item=cast(dict[str, Any], item), ConditionExpression=condition, **given)
         )
 
     def _decide(self, file_id: str, status: StatusName, values: Mapping[str, Any], now: datetime) -> bool:
         """Write the new status of a received file together with its warnings and figures."""
         names = {f"#{name}": name for name in ("status", "changes", *values)}
         sets = [f"#{name} = :{name}" for name in ("status", *values)]
-        return self._if_so(
-            lambda: self._table.update_item(
+        return self.if_so(
+            lambda: self.table.update_item(
                 Key={"file_id": file_id},
                 UpdateExpression=f"SET {', '.join(sets)}, #changes = list_append(#changes, :change)",
                 ConditionExpression="#status = :received",
@@ -298,7 +301,7 @@ class Ledger:
         )
 
     @staticmethod
-    def _if_so(write: Callable[[], object]) -> bool:
+    def if_so(write: Callable[[], object]) -> bool:
         """Make a conditional write; return whether its condition held."""
         try:
             write()

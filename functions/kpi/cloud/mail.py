@@ -41,8 +41,10 @@ _CLOSING_OF_SWEEP = """
 
 What to do next
   No money moved yet: what was left behind goes on by itself, and each file still gets its own mail. For a late file,
-  ask its sender. The runbook, docs/runbook.md, section "Sweep", says what each line means.
+  ask its sender; for a gap, have its offsets sent again. The runbook, docs/runbook.md, section "Sweep", says what each
+  line means.
   assay status --expected
+  assay status --offsets
 """
 
 

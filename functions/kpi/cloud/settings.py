@@ -52,11 +52,13 @@ class SweepSettings:
     state_machine_arn: str
     topic_arn: str
     stage: str
+    gap_seconds: int = 3600
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "SweepSettings":
-        """Check the environment; raise SettingsError for a variable that is missing."""
-        return cls(**{field.name: _given(environment, field.name.upper()) for field in fields(cls)})
+        """Check the environment; raise SettingsError for the first variable that is wrong."""
+        texts = {field.name: _given(environment, field.name.upper()) for field in fields(cls) if field.type is str}
+        return cls(**texts, gap_seconds=_seconds(environment.get("GAP_SECONDS", "3600")))
 
 
 def _given(environment: Mapping[str, str], name: str) -> str:
@@ -78,6 +80,12 @@ def _share(text: str) -> Decimal:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise SettingsError(f"MINIMUM_ROWS is {text!r}, not a number from 1.")
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal():
+        raise SettingsError(f"GAP_SECONDS is {text!r}, not a number of seconds.")
     return int(text)
 
 

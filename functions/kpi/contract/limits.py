@@ -64,6 +64,11 @@ AMOUNT_DIGITS = 16
 AMOUNT_DECIMALS = 2
 SEQUENCER_CHARACTERS = 32
 """Sequencers are padded on the right with zeros to so many characters."""
+OFFSET_DIGITS = 20
+"""An offset of Kafka has at most so many digits, which is how the names of Kafka's own segments are written. Card
+numbers have fewer: with all its zeros no offset is one."""
+SPANS = 500
+"""So many spans of a partition's offsets are known apart: those of a partition with more gaps have none to be told."""
 FAILURE_CHARACTERS = 2_000
 """The reason of a failure is cut to so many: the mail that carries it must stay below 8 KB."""
 REASON_CHARACTERS = 300

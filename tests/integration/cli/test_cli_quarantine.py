@@ -127,7 +127,7 @@ def test_export_writes_open_rows_of_transactions__with_fields_and_reasons(publis
     assert [rows[2][name] for name in ("raw", *PLACES)] == ["3,1", "", "", ""]
     assert [row["row"] for row in exported(published, "--rule", "too_few_fields", "--file", ID)] == ["4"]
     as_json = published.assay("quarantine", "export", "--rule", "too_few_fields", "--json").stdout
-    assert [row["row"] for row in conform("quarantine export", as_json)] == ["4"]
+    assert [row["row"] for row in conform("quarantine export", as_json)] == [4]
     nothing = published.assay("quarantine", "export", "--file", "c.csv")
     assert (nothing.exit_code, "no open row here can be repaired" in nothing.stderr) == (2, True)
 

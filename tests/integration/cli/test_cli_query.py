@@ -99,11 +99,12 @@ def test_query_lists_the_tables__as_sql_does_or_for_programs(lake: DeployedStack
     tables = [
         {"schema": "gold", "table": "daily_totals"},
         {"schema": "gold", "table": "fact_transactions"},
+        {"schema": "gold", "table": "transactions_flat"},
         {"schema": "silver", "table": "transactions"},
     ]
 
     assert query(lake, "SHOW TABLES") == tables
-    assert query(lake, "SHOW TABLES FROM silver") == tables[2:]
+    assert query(lake, "SHOW TABLES FROM silver") == tables[3:]
     assert json.loads(lake.assay("query", "--json").stdout) == tables
 
 

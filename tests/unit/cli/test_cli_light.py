@@ -21,6 +21,7 @@ HEAVY = (
     "pyiceberg",
     "moto",
     "pyspark",
+    "confluent_kafka",
 )
 RUN = """
 import sys
@@ -57,6 +58,7 @@ COMMANDS = (
     "watch",
     "sweep",
     "expect",
+    "kafka",
     "demo",
 )
 GROUPS = (
@@ -112,6 +114,14 @@ def test_check_says_how_to_get_its_package__operators_part_alone(words: tuple[st
     assert done.returncode == 2
     assert f"assay {' '.join(words)} needs polars, which is not installed" in done.stderr
     assert "pip install '.[check]'" in done.stderr
+
+
+def test_kafka_says_how_to_get_its_package__operators_part_alone() -> None:
+    words = ("kafka", "--bootstrap", "127.0.0.1:1", "--topic", "t")
+    done = run(words, heavy=(), before=WITHOUT.format(absent=("confluent_kafka",)))
+    assert done.returncode == 2
+    assert "assay kafka needs confluent-kafka, which is not installed" in done.stderr
+    assert "pip install '.[kafka]'" in done.stderr
 
 
 def test_help_names_every_command__operators_part_alone() -> None:

@@ -130,7 +130,8 @@ def run(wheel: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_operator_part_requires_what_it_imports_and_no_more() -> None:
-    assert imported("assay") == named(PROJECT["dependencies"])
+    of_kafka = PROJECT["optional-dependencies"]["kafka"]
+    assert imported("assay") == named([*PROJECT["dependencies"], *of_kafka])
 
 
 def test_extra_local_has_what_the_laptop_part_imports() -> None:

@@ -9,7 +9,16 @@ from urllib.parse import quote_plus
 import app
 import boto3
 import pytest
-from contract.items import ActionsItem, CalendarsItem, FileItem, LateItem, RangeItem, SweepItem
+from contract.items import (
+    ActionsItem,
+    CalendarsItem,
+    FileItem,
+    LateItem,
+    PartitionItem,
+    PartitionsItem,
+    RangeItem,
+    SweepItem,
+)
 from item_types import differences
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -53,6 +62,8 @@ class Cloud:
             "sweep": SweepItem,
             "notice": LateItem,
             "calendars": CalendarsItem,
+            "offsets": PartitionItem,
+            "partitions": PartitionsItem,
         }
         return [told for item in self.table.scan()["Items"] for told in differences(item, types[item["kind"]])]
 

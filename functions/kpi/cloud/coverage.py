@@ -1,0 +1,108 @@
+"""The ledger's part about Kafka: which offsets of a partition have come, and which gaps are told of.
+
+Calls that note offsets at once do not meet: each adds an entry of its own, and a repetition adds the same again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, cast
+
+from contract.items import KnownSpan, OffsetSpan, PartitionItem, PartitionOffsets, PartitionsItem
+from contract.limits import SPANS
+from reading.offsets import Span, merged
+
+from cloud.ledger import Ledger, instant
+
+LOOSE = 50
+"""So many entries more than there need be are joined."""
+
+
+class Coverage:
+    """Reads and writes the items of partitions."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def note(self, offsets: PartitionOffsets, now: datetime) -> None:
+        """Note that offsets have come; the first of a partition make its item."""
+        item_id = partition_id(offsets["folder"], offsets["partition"])
+        if self._ledger.find_item(item_id) is None:
+            self._begin(item_id, offsets)
+        span = KnownSpan(first=offsets["first"], last=offsets["last"], since=instant(now))
+        told = self._ledger.table.update_item(
+            Key={"file_id": item_id},
+            UpdateExpression="SET spans.#span = :span",
+            ExpressionAttributeNames={"#span": f"{offsets['first']}-{offsets['last']}"},
+            ExpressionAttributeValues={":span": cast(dict[str, Any], span)},
+            ReturnValues="ALL_NEW",
+        )
+        self._join(cast(PartitionItem, told["Attributes"]))
+
+    def partitions(self) -> list[PartitionItem]:
+        """Return the items of all partitions, by topic and partition."""
+        listed = cast(PartitionsItem | None, self._ledger.find_item("partitions"))
+        items = self._ledger.find_all(listed["ids"]) if listed else {}
+        found = [cast(PartitionItem, item) for item in items.values()]
+        return sorted(found, key=lambda item: (item["folder"], item["partition"]))
+
+    def watch(self, item: PartitionItem, gaps: Iterable[Span]) -> None:
+        """Keep which gaps of a partition are told of; only the sweep that is at work does so."""
+        watched: list[OffsetSpan] = [{"first": gap.first, "last": gap.last} for gap in gaps]
+        self._ledger.table.update_item(
+            Key={"file_id": item["file_id"]},
+            UpdateExpression="SET watched = :watched",
+            ExpressionAttributeValues={":watched": cast(list[Any], watched)},
+        )
+
+    def _begin(self, item_id: str, offsets: PartitionOffsets) -> None:
+        # Listed first: a call that dies in between is repeated, and finds no item yet.
+        self._ledger.table.update_item(
+            Key={"file_id": "partitions"},
+            UpdateExpression="SET kind = :kind ADD ids :ids",
+            ExpressionAttributeValues={":kind": "partitions", ":ids": {item_id}},
+        )
+        item: PartitionItem = {
+            "file_id": item_id,
+            "kind": "offsets",
+            "folder": offsets["folder"],
+            "topic": offsets["topic"],
+            "partition": offsets["partition"],
+            "spans": {},
+            "watched": [],
+        }
+        self._ledger.put_if(item, "attribute_not_exists(file_id)")
+
+    def _join(self, item: PartitionItem) -> None:
+        """Join the spans that touch once they are many; if another call has changed them, that one may."""
+        spans = merged(spans_of(item))[-SPANS:]
+        if len(item["spans"]) <= len(spans) + LOOSE:
+            return
+        joined = {f"{each.first}-{each.last}": _known(each) for each in spans}
+        self._ledger.if_so(
+            lambda: self._ledger.table.update_item(
+                Key={"file_id": item["file_id"]},
+                UpdateExpression="SET spans = :joined",
+                ConditionExpression="spans = :spans",
+                ExpressionAttributeValues={
+                    ":joined": cast(dict[str, Any], joined),
+                    ":spans": cast(dict[str, Any], item["spans"]),
+                },
+            )
+        )
+
+
+def partition_id(folder: str, partition: int) -> str:
+    """Return the identity of a partition's item."""
+    return "offsets#" + hashlib.sha256(f"{folder}\0{partition}".encode()).hexdigest()
+
+
+def spans_of(item: PartitionItem) -> list[Span]:
+    """Return the spans of offsets that have come, as they were noted."""
+    return [Span(int(each["first"]), int(each["last"]), each["since"]) for each in item["spans"].values()]
+
+
+def _known(span: Span) -> KnownSpan:
+    return {"first": span.first, "last": span.last, "since": span.since}
