@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -50,6 +51,7 @@ FILES = GOOD | {
     "lost.csv": ("9,9.00,2020-06-20,8,6,Salem,5812,Online Transaction",),
 }
 LATE = ("10,1.00,2020-07-01,8,6,Salem,5812,Online Transaction",)
+GOOD_ROWS, BROKEN_ROWS = 400, 300
 MINUTES = 10
 Cells = dict[str, list[dict[str, Any]]]
 
@@ -180,6 +182,26 @@ def test_failed_file_is_resumed__newer_values_stay(story: Story) -> None:
     assert (outcomes["stale"], outcomes["inserted"]) == (1, 1)
     assert story.amounts(4, 8) == [Decimal("45.00"), Decimal("80.00")]
     story.await_mail("older.csv", "a file was published")
+
+
+def test_broken_rows_come_home__corrected_in_a_table(story: Story) -> None:
+    good = tuple(f"{key},1.00,2020-05-03,7,5,Boston,5411,Chip Transaction" for key in range(1_000, 1_000 + GOOD_ROWS))
+    broken = tuple(f"{key},2.o0,2020-05-04,7,5,Boston,5411,Chip Transaction" for key in range(100, 100 + BROKEN_ROWS))
+    story.tell("upload", story.write("broken.csv", good + broken), "--wait")
+    exported = story.app.project / "rows.csv"
+    story.tell("quarantine", "export", "--file", "broken.csv", "--output", str(exported))
+    rows = list(csv.DictReader(exported.open(newline="")))
+    assert (len(rows), {row["reasons"] for row in rows}) == (BROKEN_ROWS, {"unreadable_amount"})
+
+    with exported.open("w", newline="") as corrected:
+        writer = csv.DictWriter(corrected, rows[0])
+        writer.writeheader()
+        writer.writerows({**row, "amount": "2.00"} for row in rows)
+    before = sum(row["amount"] for row in story.app.cells()["fact_transactions"])
+    story.tell("quarantine", "fix", "rows.csv", "--dry-run")
+    story.tell("quarantine", "fix", "rows.csv", "--yes")
+    assert sum(row["amount"] for row in story.app.cells()["fact_transactions"]) == before + 2 * BROKEN_ROWS
+    assert f"{BROKEN_ROWS} repaired" in " ".join(story.tell("passport", "broken.csv").split())
 
 
 def test_closed_month_is_flagged__changed_by_a_file_whose_event_was_lost(story: Story) -> None:
