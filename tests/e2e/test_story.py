@@ -18,7 +18,7 @@ from deployed_app import DeployedApp, deployed, dropped_events, until
 from assay.ledger import Item
 from devcloud.local.mail import Mail
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
 HEADER = "dms_id,amount,date,client_id,merchant_id,merchant_city,mcc,use_chip"
 GOOD = {
