@@ -32,9 +32,9 @@ class Sum:
 class File:
     """A file of the period as it was at the readers' cut.
 
-    `outcomes` and `amounts` are empty, and `open_rows` and `effect` are zero, until Silver has taken it. `open_rows` are
-    quarantined, and neither repaired nor waived. `reasons` say why it is not published, `proof` what its control totals
-    are compared with.
+    `outcomes` and `amounts` are empty, and `open_rows` and `effect` are zero, until Silver has taken it. `open_rows`
+    are quarantined, and neither repaired nor waived. `reasons` say why it is not published, `proof` what its control
+    totals are compared with.
     """
 
     file_id: str
