@@ -127,7 +127,7 @@ class JsonRows:
         else:
             shape = named_shape(name, list(written.values()), records)
             # The file's decimal sign is exchanged later on, in all texts of numbers; JSON's own is always a point.
-            self._reader = LineReader(str if shape.decimal == DECIMAL_SIGNS[0] else _exchanged)
+            self._reader = LineReader(str if shape.decimal == DECIMAL_SIGNS[0] else exchanged)
         self.shape = self.checked(shape, records)
         of_place = {place: each for each, place in shape.layout.places.items()}
         self._names = {each: of_place.get(place, each) for place, each in enumerate(written)}
@@ -232,7 +232,7 @@ def is_tombstone(line: str) -> bool:
     return _TOMBSTONE.fullmatch(line) is not None
 
 
-def _exchanged(number: str) -> str:
+def exchanged(number: str) -> str:
     return number.translate(_EXCHANGED)
 
 
