@@ -4,7 +4,6 @@ The first block settles which columns the file has; a known one that comes later
 rows before it would have been read as if there were none.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, compress
@@ -13,7 +12,6 @@ from typing import Any
 
 import polars as pl
 from contract.columns import CHANGE_COLUMNS
-from contract.envelopes import TOMBSTONE
 from contract.formats import JSON_ON_A_LINE, JSON_OVER_LINES
 from contract.limits import COLUMNS, JSON_LINE_BYTES, SAMPLE_RECORDS
 from contract.writing import DECIMAL_SIGNS
@@ -27,7 +25,15 @@ from reading.first_block import Record
 from reading.foreign import refusal
 from reading.json_objects import MALFORMED, LineReader, Members, Number, plain_name
 from reading.layout import Layout, Shape, canonical_name, refuse_boundless
-from reading.lines import refuse_blank_lines, refuse_long, require_utf8, with_plain_ends, without_marks
+from reading.lines import (
+    is_blank,
+    is_tombstone,
+    refuse_blank_lines,
+    refuse_long,
+    require_utf8,
+    with_plain_ends,
+    without_marks,
+)
 from reading.rejection import Reason, RejectedError
 
 BLOCK_BYTES = 4 << 20
@@ -35,7 +41,6 @@ BLOCK_BYTES = 4 << 20
 REPEATED, OF_OTHER_TYPE = "repeated_name", "value_of_other_type"
 _CHANGES = frozenset(column.name for column in CHANGE_COLUMNS)
 _EXCHANGED = str.maketrans(",.", ".,")
-_TOMBSTONE = re.compile(TOMBSTONE)
 _TEXT_TYPES = {str, Number, type(None)}
 
 
@@ -221,15 +226,6 @@ class JsonRows:
             raise RejectedError(Reason("ambiguous_dialect", text))
         places = layout.places | ({known: len(layout.names)} if known in self._columns else {})
         self.shape = replace(self.shape, layout=Layout((*layout.names, written), places))
-
-
-def is_blank(line: str) -> bool:
-    return not line.strip(" \t")
-
-
-def is_tombstone(line: str) -> bool:
-    """Return whether a line is what Kafka keeps behind a delete: nothing, or an envelope of nothing."""
-    return _TOMBSTONE.fullmatch(line) is not None
 
 
 def _exchanged(number: str) -> str:
