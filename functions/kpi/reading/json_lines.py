@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 from contract.columns import CHANGE_COLUMNS
 from contract.formats import JSON_ON_A_LINE, JSON_OVER_LINES
+from contract.kinds import WITH_DECIMAL_SIGN
 from contract.limits import COLUMNS, JSON_LINE_BYTES, SAMPLE_RECORDS
 from contract.writing import DECIMAL_SIGNS
 
@@ -131,8 +132,7 @@ class JsonRows:
             shape = self._envelopes.shape(list(written.values()), records)
         else:
             shape = named_shape(name, list(written.values()), records)
-            # The file's decimal sign is exchanged later on, in all texts of numbers; JSON's own is always a point.
-            self._reader = LineReader(str if shape.decimal == DECIMAL_SIGNS[0] else _exchanged)
+            self._reader = LineReader(str if shape.decimal == DECIMAL_SIGNS[0] else Number)
         self.shape = self.checked(shape, records)
         of_place = {place: each for each, place in shape.layout.places.items()}
         self._names = {each: of_place.get(place, each) for place, each in enumerate(written)}
@@ -155,8 +155,16 @@ class JsonRows:
             columns = list(zip(*(nothing if at in others else row for at, row in enumerate(rows)), strict=True))
         if self._envelopes:
             columns = [self._envelopes.texts(name, values) for name, values in zip(self._columns, columns, strict=True)]
+        elif self.shape.decimal != DECIMAL_SIGNS[0]:
+            columns = [self._as_texts(name, values) for name, values in zip(self._columns, columns, strict=True)]
         series = [pl.Series(name, values, pl.String) for name, values in zip(self._columns, columns, strict=True)]
         return pl.DataFrame([*series, pl.Series("broken", map(broken.get, range(len(lines))), pl.String)])
+
+    def _as_texts(self, name: str, values: Sequence[Any]) -> Sequence[Any]:
+        """Return numbers with the file's decimal sign where texts have it, since it is exchanged later on, in both."""
+        if self.name.subject.known[name].kind not in WITH_DECIMAL_SIGN:
+            return values
+        return [value.translate(_EXCHANGED) if isinstance(value, Number) else value for value in values]
 
     def _values(self, line: str) -> tuple[Any, ...] | str:
         """Return the values of the columns in a line, or the rule that it breaks.
@@ -226,10 +234,6 @@ class JsonRows:
             raise RejectedError(Reason("ambiguous_dialect", text))
         places = layout.places | ({known: len(layout.names)} if known in self._columns else {})
         self.shape = replace(self.shape, layout=Layout((*layout.names, written), places))
-
-
-def _exchanged(number: str) -> str:
-    return number.translate(_EXCHANGED)
 
 
 def _as_written(name: str) -> str:

@@ -176,6 +176,16 @@ ENVELOPE_CASES: dict[str, Case] = {
         of_unit("int64", f"{DEBEZIUM}NanoTimestamp", (US * 1000 + 999, -US * 1000 - 1, *ODD_INSTANTS)),
         None,
     ),
+    "debezium_ends_of_64_bits": (
+        KEY,
+        text(
+            *(
+                change("c", image(n), source={"ts_ns": value})
+                for n, value in enumerate((2**63 - 1, 2**63, 93 * 10**17, -(2**63), -(2**63) - 1, MS * 10**6), 1)
+            )
+        ),
+        None,
+    ),
     "debezium_days": (KEY, of_unit("int32", f"{DEBEZIUM}Date", (19_483, -1, -25_567, -25_568, *ODD_INSTANTS)), None),
     "debezium_connect_dates": (KEY, of_unit("int64", f"{CONNECT}Timestamp", (US // 1000,)), None),
     "debezium_zoned_dates": (
