@@ -87,7 +87,11 @@ class JsonRows:
             block, pending = data[:whole], data[whole:]
             if block:
                 require_utf8(block)
-                yield from self._frames(with_plain_ends(block, final=final).decode())
+                text = with_plain_ends(block, final=final).decode()
+                if not final and not self._columns and len(data) <= JSON_LINE_BYTES and not _may_have_rows(text):
+                    pending = data  # tombstones tell nothing: what follows says whether they are rows
+                    continue
+                yield from self._frames(text)
             elif not self._columns:
                 self._refuse_objects_on_a_line(pending.decode(errors="replace"))
             refuse_long(pending, JSON_LINE_BYTES)
@@ -100,7 +104,7 @@ class JsonRows:
             refuse_long(long.encode(), JSON_LINE_BYTES)
         content = [not is_blank(line) for line in lines]
         if not self._columns and any(content):
-            self._settle(list(compress(lines, content)))
+            self._settle([line for line in compress(lines, content) if not is_tombstone(line)])
         if self._envelopes:
             content = [is_row and not is_tombstone(line) for is_row, line in zip(content, lines, strict=True)]
         filled = list(compress(lines, content))
@@ -114,6 +118,8 @@ class JsonRows:
 
     def _settle(self, lines: Sequence[str]) -> None:
         """Tell how the file is to be read from the objects of the first block."""
+        if not lines:
+            raise RejectedError(Reason("no_rows", "The file begins with nothing but tombstones."))
         objects = [pairs for pairs in map(self._reader.pairs, lines[: 2 * SAMPLE_RECORDS]) if pairs is not None]
         if self._reader.pairs(lines[0]) is None:
             self._refuse_objects_on_a_line(lines[0])
@@ -234,6 +240,10 @@ class JsonRows:
             raise RejectedError(Reason("ambiguous_dialect", text))
         places = layout.places | ({known: len(layout.names)} if known in self._columns else {})
         self.shape = replace(self.shape, layout=Layout((*layout.names, written), places))
+
+
+def _may_have_rows(text: str) -> bool:
+    return any(not is_blank(line) and not is_tombstone(line) for line in text.split("\n"))
 
 
 def _as_written(name: str) -> str:

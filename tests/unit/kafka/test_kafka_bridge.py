@@ -48,6 +48,19 @@ def test_objects_are_cut_by_count_and_by_the_records_time() -> None:
     assert bucket.spans() == [(0, 4), (5, 7), (8, 10), (11, 11)]
 
 
+def test_tombstone_stays_with_its_delete__object_that_is_full() -> None:
+    partition, bucket = Partition(), Bucket()
+    for number in range(5):
+        partition.append(number, b"{}")
+    for _ in range(2):
+        partition.append(1_000, b"null")
+    partition.append(1_000, b"{}")
+    reader = Reader(partition, bucket)
+    reader.join()
+    reader.finish()
+    assert bucket.spans() == [(0, 5), (6, 7)]
+
+
 def test_object_says_how_far_it_goes_and_when_it_is_of() -> None:
     partition, bucket = Partition(), Bucket()
     partition.append(1_700_000_000_123, b'{"a":\r\n 1}')
