@@ -43,7 +43,7 @@ def refuse_foreign(head: bytes, *, in_gzip: bool = False, arrays_are_read: bool 
 
 
 def begins_json_object(head: bytes) -> bool:
-    """Return whether a text begins as a JSON object does, behind marks, blanks and tombstones, or has none but these."""
+    """Return whether a text begins as a JSON object does, behind marks, blanks and nulls, or has no more than nulls."""
     return bool(_JSON_OBJECT.match(_content(head)))
 
 
