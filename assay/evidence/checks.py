@@ -15,7 +15,7 @@ LAYERS = ("silver", "gold")
 ENDED = ("published", "rejected")
 COUNTED = ("outcomes", "amounts", "missing", "moved", "settled")
 STATES = {"silver": "silver.transactions", "gold": "gold.fact_transactions"}
-LAGGING = {"decisions", "in_effect", "rejection_mail", "repaired"}
+LAGGING = {"decisions", "in_effect", "rejection_mail", "repaired", "parked", "execution_arn", "resumes"}
 """What the ledger may say of a file that its passport, written at its end, does not say yet."""
 
 

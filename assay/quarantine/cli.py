@@ -165,6 +165,8 @@ def waive(
     profile: Profile = None,
 ) -> None:
     """Close open rows of a file without a repair. Undo opens them again."""
+    from reading.card_numbers import masked
+
     from assay import console
     from assay.ledger import choose_version
     from assay.quarantine import objects, rows
@@ -174,6 +176,8 @@ def waive(
 
     if not reason.strip() or len(reason) > MOST_CHARACTERS:
         raise UserError(f"--reason has {len(reason):,} characters", f"say why in 1 to {MOST_CHARACTERS} characters")
+    if masked(reason) != reason:
+        raise UserError("--reason holds what may be the number of a card", "say it without the number")
     refuse_to_ask(as_json=as_json, yes=yes or dry_run)
     target = open_target(stack, region, profile)
     ledger = open_ledger(target)
@@ -182,14 +186,17 @@ def waive(
         found = [each for each in rows.broken(tables, ledger, [original]) if each.rule == rule]
     if not found or not found[0].open:
         raise UserError(f"no open row of {original['key']} breaks {rule!r}", "see which do: assay quarantine")
-    objects.refuse_under_way(original, ledger.repairs())
-    told = [each.as_json() for each in found] if as_json else None
+    name, body = objects.waiver_of(original, rule=rule, who=masked(target.operator()), reason=reason)
+    told, known = [each.as_json() for each in found] if as_json else None, ledger.repairs()
+    if not dry_run and (item := objects.sent_before(name, known)):
+        console.note(f"sent before: {console.shown(name)}")
+        _end(target, ledger, [_uploaded(item)], timeout, told)
+    objects.refuse_under_way(original, known)
     if not as_json:
         console.out().print(rows.render(found))
     if dry_run:
         _end(target, ledger, [], timeout, told)
     agree(f"Close {found[0].open:,} rows without a repair?", yes=yes)
-    name, body = objects.waiver_of(original, rule=rule, who=target.operator(), reason=reason)
     _end(target, ledger, [send_bytes(bronze(target), name, body, {}, size=len(body))], timeout, told)
 
 

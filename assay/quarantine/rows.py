@@ -9,15 +9,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from contract.limits import LINE_BYTES
 from contract.rules import STRUCTURE_RULES
 from contract.subjects import TRANSACTIONS
-from contract.writing import COMMA
+from contract.vocabulary import DEBEZIUM
+from contract.writing import COMMA, DECIMAL_SIGNS
+from reading.envelopes import decoder, row_of
+from reading.json_lines import with_comma
+from reading.json_objects import LineReader, Members, Number, plain_name
 from rich.console import RenderableType
 
 from assay import console
 from assay.errors import UserError
 from assay.ledger import Item, Ledger
 from assay.query import Lake
+
+csv.field_size_limit(LINE_BYTES)  # of the process; Python's own limit is 128 KB
 
 EXAMPLE_CHARACTERS = 60
 PLACE = ("file_id", "row")
@@ -31,9 +38,9 @@ COUNTS = """
                    (repaired_by IS NOT NULL, "row")) AS example
     FROM (SELECT *, unnest(rules) AS rule FROM silver.quarantine)
     GROUP BY file_id, rule ORDER BY file_id, "rows" DESC, rule"""
-OPEN = (
-    'SELECT file_id, "row", line, rules, raw FROM silver.quarantine WHERE repaired_by IS NULL ORDER BY file_id, "row"'
-)
+OPEN = """
+    SELECT file_id, "row", line, rules, raw FROM silver.quarantine
+    WHERE repaired_by IS NULL AND (len($1) = 0 OR file_id IN (SELECT unnest($1))) ORDER BY file_id, "row" """
 OF_FILES = 'SELECT file_id, "row", repaired_by FROM silver.quarantine WHERE file_id IN (SELECT unnest(?))'
 
 
@@ -97,9 +104,9 @@ def open_rows(lake: Lake, ledger: Ledger, file_ids: Sequence[str], rule: str | N
     there is none.
     """
     lake.open("silver", "quarantine")
-    found = [row for row in lake.rows(OPEN) if rule is None or rule in row["rules"]]
+    found = [row for row in lake.rows(OPEN, [list(file_ids)]) if rule is None or rule in row["rules"]]
     files = ledger.get(row["file_id"] for row in found)
-    wanted = {file_id for file_id, item in files.items() if can_be_repaired(item) and file_id in (file_ids or files)}
+    wanted = {file_id for file_id, item in files.items() if can_be_repaired(item)}
     rows = [row for row in found if row["file_id"] in wanted]
     if not rows:
         raise UserError("no open row here can be repaired", "see what there is: assay quarantine")
@@ -122,8 +129,26 @@ def fields_of(raw: str, shape: Item) -> dict[str, str]:
     if shape["kind"] == "parquet":
         said = json.loads(raw)
         return {name: _text(said.get(name)) for name in shape["places"]}
+    if shape["kind"].startswith("jsonl"):
+        return _members(raw, shape)
     record = next(csv.reader(io.StringIO(raw, newline=""), delimiter=shape.get("delimiter", COMMA)), [])
     return {name: record[place] for name, place in shape["places"].items() if place < len(record)}
+
+
+def _members(raw: str, shape: Item) -> dict[str, str]:
+    """Take an object on a line apart, as the file has it: a row, or the image of a change envelope."""
+    is_envelope = shape.get("dialect") == DEBEZIUM
+    has_comma = not is_envelope and shape.get("decimal", DECIMAL_SIGNS[0]) != DECIMAL_SIGNS[0]
+    pairs = LineReader(Number, Members).pairs(raw) or []
+    said = {plain_name(name): value for name, value in (row_of(pairs) if is_envelope else pairs)}
+    fields = {}
+    for name, place in shape["places"].items():
+        written = shape["columns"][place] if place < len(shape["columns"]) else name
+        value = said.get(plain_name(written))
+        value = with_comma(value, TRANSACTIONS.known[name].kind) if has_comma else value
+        encoding = shape.get("encodings", {}).get(name)
+        fields[name] = "" if value is None else decoder(encoding)(value) if encoding else str(value)
+    return fields
 
 
 def _text(value: object) -> str:

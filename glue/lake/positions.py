@@ -5,6 +5,7 @@ Each has a twin in plain SQL that the tests hold it to: `tests/integration/glue/
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -95,7 +96,9 @@ def rows_of_keys(
         dead = read_files(spark, POSITION_DELETES, deletes)
         dead = dead.select(F.substring_index("file_path", "/", -1).alias("file_name"), "pos")
         found = found.join(dead, on=["file_name", "pos"], how="left_anti")
-    path_of = F.create_map(*[F.lit(text) for path in files for text in (path.rpartition("/")[2], path)])
+    # One literal: two for each file would be as many calls of the JVM.
+    paths = json.dumps({path.rpartition("/")[2]: path for path in files})
+    path_of = F.from_json(F.lit(paths), "map<string, string>")
     place = F.struct(path_of[F.col("file_name")].alias("file_path"), "pos")
     return found.select(*names, place.alias("place"))
 

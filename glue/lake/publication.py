@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import cast
 
 from contract.items import FileItem, GoldOfFile
@@ -38,18 +39,18 @@ def mark_published(job: Job, file_ids: list[str], run: GoldOfFile) -> None:
     Files that were not published before are counted.
     """
 
-    def mark(published_id: str) -> list[FileItem]:
-        is_moved = job.ledger.advance(published_id, status="published", waiting_for=None, found=run)
-        (item,) = job.ledger.files([published_id])
-        decided = job.ledger.files([item["decides"]["file_id"]] if "decides" in item else [])
-        repaired = job.ledger.files(each["repairs"] for each in (item, *decided) if "repairs" in each)
-        for each in (item, *decided, *repaired):
-            put_passport(job, each)
-        return [item] if is_moved and not decided else []
+    def mark(file_id: str) -> bool:
+        return job.ledger.advance(file_id, status="published", waiting_for=None, found=run)
 
     with ThreadPoolExecutor(16) as pool:
-        moved = [file for files in pool.map(mark, file_ids) for file in files]
-    tell_published(moved, job.arguments)
+        moved = dict(zip(file_ids, pool.map(mark, file_ids), strict=True))
+        # One of them may change another one: passports are made when all are marked.
+        items = job.ledger.files(file_ids)
+        decided = job.ledger.files(item["decides"]["file_id"] for item in items if "decides" in item)
+        repaired = job.ledger.files(each["repairs"] for each in (*items, *decided) if "repairs" in each)
+        ended = {each["file_id"]: each for each in (*items, *decided, *repaired)}
+        list(pool.map(partial(put_passport, job), ended.values()))
+    tell_published([item for item in items if moved[item["file_id"]] and "decides" not in item], job.arguments)
 
 
 def published_by(gold: PublishedRun) -> GoldOfFile:

@@ -63,7 +63,7 @@ class Repair:
         item = self.item
         own = {
             "file_id": item["repairs"],
-            "instant": item["last_modified_at"],
+            "instant": own_instant(item),
             "object_key": item["key"],
             "sequencer": item["sequencer"].ljust(32, "0"),
             "version_id": item["version_id"],
@@ -73,6 +73,13 @@ class Repair:
 
 
 Mover = Reload | Action | Repair
+
+
+def own_instant(item: FileItem) -> str:
+    """Return when a repair or a waiver was made, which tells the newest of several of a row."""
+    return item.get("as_of_at", item["last_modified_at"])
+
+
 """What may change keys that no row of a run's files names."""
 
 
@@ -150,7 +157,7 @@ def mark(
 def waived_by(items: Sequence[FileItem]) -> Column:
     """Return the newest waiver of one of a row's rules, null where there is none."""
     waivers = [item for item in items if "waives" in item]
-    waivers.sort(key=lambda item: (item["last_modified_at"], item["key"], item["sequencer"]), reverse=True)
+    waivers.sort(key=lambda item: (own_instant(item), item["key"], item["sequencer"]), reverse=True)
     found = [F.when(F.array_contains("rules", each["waives"]["rule"]), F.lit(each["file_id"])) for each in waivers]
     return F.coalesce(*found, F.lit(None).cast("string"))
 

@@ -24,8 +24,14 @@ def put_view(database: str, view: FlatView) -> None:
     except glue.exceptions.EntityNotFoundException:
         glue.create_table(DatabaseName=database, TableInput=wanted)
         return
-    if any(held.get(name) != wanted.get(name) for name in ("ViewOriginalText", "Description")):
+    if _told(held) != _told(wanted):
         glue.update_table(DatabaseName=database, TableInput=wanted)
+
+
+def _told(view: Any) -> list[Any]:
+    """Return what is compared of a view: Glue adds attributes of its own."""
+    comments = [column.get("Comment") for column in view.get("StorageDescriptor", {}).get("Columns", [])]
+    return [view.get("ViewOriginalText"), view.get("Description"), comments]
 
 
 def view_input(database: str, view: FlatView) -> TableInputTypeDef:

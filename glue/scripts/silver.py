@@ -2240,7 +2240,9 @@ def rows_of_keys(
         dead = read_files(spark, POSITION_DELETES, deletes)
         dead = dead.select(F.substring_index("file_path", "/", -1).alias("file_name"), "pos")
         found = found.join(dead, on=["file_name", "pos"], how="left_anti")
-    path_of = F.create_map(*[F.lit(text) for path in files for text in (path.rpartition("/")[2], path)])
+    # One literal: two for each file would be as many calls of the JVM.
+    paths = json.dumps({path.rpartition("/")[2]: path for path in files})
+    path_of = F.from_json(F.lit(paths), "map<string, string>")
     place = F.struct(path_of[F.col("file_name")].alias("file_path"), "pos")
     return found.select(*names, place.alias("place"))
 
@@ -3659,9 +3661,12 @@ class ViewColumn:
 
     @property
     def expression(self) -> str:
-        """The column as a SELECT names it; a view of Athena has no instants with a zone, so these are UTC without."""
+        """The column as a SELECT names it; a view of Athena has no instants with a zone, so these are UTC without.
+
+        Athena's have milliseconds, and would be rounded: to the next day, too.
+        """
         source = f'{self.table}."{self.column}"'
-        return f"CAST({source} AS timestamp)" if self.sql_type == "timestamp" else source
+        return f"CAST(date_trunc('millisecond', {source}) AS timestamp)" if self.sql_type == "timestamp" else source
 
     @property
     def description(self) -> str:
@@ -3967,8 +3972,14 @@ def put_view(database: str, view: FlatView) -> None:
     except glue.exceptions.EntityNotFoundException:
         glue.create_table(DatabaseName=database, TableInput=wanted)
         return
-    if any(held.get(name) != wanted.get(name) for name in ("ViewOriginalText", "Description")):
+    if _told(held) != _told(wanted):
         glue.update_table(DatabaseName=database, TableInput=wanted)
+
+
+def _told(view: Any) -> list[Any]:
+    """Return what is compared of a view: Glue adds attributes of its own."""
+    comments = [column.get("Comment") for column in view.get("StorageDescriptor", {}).get("Columns", [])]
+    return [view.get("ViewOriginalText"), view.get("Description"), comments]
 
 
 def view_input(database: str, view: FlatView) -> TableInputTypeDef:
@@ -4531,7 +4542,7 @@ class Repair:
         item = self.item
         own = {
             "file_id": item["repairs"],
-            "instant": item["last_modified_at"],
+            "instant": own_instant(item),
             "object_key": item["key"],
             "sequencer": item["sequencer"].ljust(32, "0"),
             "version_id": item["version_id"],
@@ -4541,6 +4552,13 @@ class Repair:
 
 
 Mover = Reload | Action | Repair
+
+
+def own_instant(item: FileItem) -> str:
+    """Return when a repair or a waiver was made, which tells the newest of several of a row."""
+    return item.get("as_of_at", item["last_modified_at"])
+
+
 """What may change keys that no row of a run's files names."""
 
 
@@ -4618,7 +4636,7 @@ def mark(
 def waived_by(items: Sequence[FileItem]) -> Column:
     """Return the newest waiver of one of a row's rules, null where there is none."""
     waivers = [item for item in items if "waives" in item]
-    waivers.sort(key=lambda item: (item["last_modified_at"], item["key"], item["sequencer"]), reverse=True)
+    waivers.sort(key=lambda item: (own_instant(item), item["key"], item["sequencer"]), reverse=True)
     found = [F.when(F.array_contains("rules", each["waives"]["rule"]), F.lit(each["file_id"])) for each in waivers]
     return F.coalesce(*found, F.lit(None).cast("string"))
 

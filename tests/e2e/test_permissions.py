@@ -151,11 +151,13 @@ def test_roles_are_allowed_all_that_they_call__batch(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_every_call_is_somebodys(calls: list[Call]) -> None:
     assert {_logical(call["role"]) for call in calls} == {*ROLES, OPERATOR, DEPLOYER, TESTER}
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_roles_are_allowed_all_that_they_call__operations(
     calls: list[Call], policies: dict[str, list[Statement]]
 ) -> None:
@@ -163,6 +165,7 @@ def test_roles_are_allowed_all_that_they_call__operations(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_roles_call_all_that_they_are_allowed(calls: list[Call], policies: dict[str, list[Statement]]) -> None:
     needed = _needed(calls)
 

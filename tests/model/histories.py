@@ -218,7 +218,8 @@ def _repair(original: File, version_id: str, rng: Random) -> File:
         rows.append(replace(_row(number, drawn, kind=original.kind, timed=timed), of=row.number))
     at = rng.choice(INSTANTS)
     key = FOLDERS["repair"][0]
-    return File("repair", key, version_id, version_id[1:], at, rows=tuple(rows), original=original)
+    as_of_at = INSTANTS[0] if len(rows) == 1 else None
+    return File("repair", key, version_id, version_id[1:], at, as_of_at, rows=tuple(rows), original=original)
 
 
 def _decisions(files: Sequence[File], batches: int, rng: Random) -> list[tuple[int, int]]:

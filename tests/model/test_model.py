@@ -110,7 +110,7 @@ def as_if_right(files: list[File]) -> list[File]:
 
 
 def repair_instant(file: File) -> tuple[Any, ...]:
-    return file.last_modified_at, file.key.encode(), file.sequencer.ljust(32, "0"), file.version_id
+    return file.as_of_at or file.last_modified_at, file.key.encode(), file.sequencer.ljust(32, "0"), file.version_id
 
 
 def _right(row: Row, said: Row | None) -> Row:

@@ -22,9 +22,12 @@ class ViewColumn:
 
     @property
     def expression(self) -> str:
-        """The column as a SELECT names it; a view of Athena has no instants with a zone, so these are UTC without."""
+        """The column as a SELECT names it; a view of Athena has no instants with a zone, so these are UTC without.
+
+        Athena's have milliseconds, and would be rounded: to the next day, too.
+        """
         source = f'{self.table}."{self.column}"'
-        return f"CAST({source} AS timestamp)" if self.sql_type == "timestamp" else source
+        return f"CAST(date_trunc('millisecond', {source}) AS timestamp)" if self.sql_type == "timestamp" else source
 
     @property
     def description(self) -> str:

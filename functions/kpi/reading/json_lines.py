@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 from contract.columns import CHANGE_COLUMNS
 from contract.formats import JSON_ON_A_LINE, JSON_OVER_LINES
-from contract.kinds import WITH_DECIMAL_SIGN
+from contract.kinds import WITH_DECIMAL_SIGN, Kind
 from contract.limits import COLUMNS, JSON_LINE_BYTES, SAMPLE_RECORDS
 from contract.writing import DECIMAL_SIGNS
 
@@ -162,15 +162,13 @@ class JsonRows:
         if self._envelopes:
             columns = [self._envelopes.texts(name, values) for name, values in zip(self._columns, columns, strict=True)]
         elif self.shape.decimal != DECIMAL_SIGNS[0]:
-            columns = [self._as_texts(name, values) for name, values in zip(self._columns, columns, strict=True)]
+            # The file's decimal sign is exchanged later on; JSON's own is always a point.
+            kinds = [self.name.subject.known[name].kind for name in self._columns]
+            columns = [
+                [with_comma(value, kind) for value in values] for kind, values in zip(kinds, columns, strict=True)
+            ]
         series = [pl.Series(name, values, pl.String) for name, values in zip(self._columns, columns, strict=True)]
         return pl.DataFrame([*series, pl.Series("broken", map(broken.get, range(len(lines))), pl.String)])
-
-    def _as_texts(self, name: str, values: Sequence[Any]) -> Sequence[Any]:
-        """Return numbers with the file's decimal sign where texts have it, since it is exchanged later on, in both."""
-        if self.name.subject.known[name].kind not in WITH_DECIMAL_SIGN:
-            return values
-        return [value.translate(_EXCHANGED) if isinstance(value, Number) else value for value in values]
 
     def _values(self, line: str) -> tuple[Any, ...] | str:
         """Return the values of the columns in a line, or the rule that it breaks.
@@ -244,6 +242,11 @@ class JsonRows:
 
 def _may_have_rows(text: str) -> bool:
     return any(not is_blank(line) and not is_tombstone(line) for line in text.split("\n"))
+
+
+def with_comma(value: Any, kind: Kind) -> Any:
+    """Return a number with a decimal comma where a file's texts of this kind have one, others as they are."""
+    return value.translate(_EXCHANGED) if isinstance(value, Number) and kind in WITH_DECIMAL_SIGN else value
 
 
 def _as_written(name: str) -> str:

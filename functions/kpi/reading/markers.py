@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from contract.companions import is_companion
 from contract.limits import EARLIEST_YEAR, FUTURE_DAYS, MARKER_FILES
-from contract.subjects import TRANSACTIONS, is_marker
+from contract.subjects import TRANSACTIONS, is_marker, repaired_file
 
 from reading.card_numbers import masked
 from reading.json_text import json_of
@@ -97,7 +97,8 @@ def _listed(entry: object) -> Listed:
     if not entry["key"].startswith(f"{TRANSACTIONS.name}/"):
         raise _unreadable(f"it lists {entry['key']!r}, which is not under transactions/")
     # A load that waited for what never becomes a file with rows would wait forever.
-    if is_companion(entry["key"]) or is_marker(entry["key"]) or not entry["version"]:
+    is_no_file = is_companion(entry["key"]) or is_marker(entry["key"]) or repaired_file(entry["key"]) is not None
+    if is_no_file or not entry["version"]:
         raise _unreadable(f"it lists {entry['key']!r} (version {entry['version']!r}), which is not a version of a file")
     return Listed(entry["key"], entry["version"])
 

@@ -144,7 +144,7 @@ def test_silver_keeps_where_and_why__good_and_bad_rows(after: list[Pipeline]) ->
     }  # fmt: skip
     assert good["row_order"] == {
         "position": at, "phase": 1, "instant": at, "object_key": "transactions/bad rows.csv",
-        "sequencer": item["sequencer"].ljust(32, "0"), "version_id": item["version_id"], "row": 1,
+        "sequencer": item["sequencer"].ljust(32, "0"), "version_id": item["version_id"], "row": 1, "repair": None,
     }  # fmt: skip
     found = {row["row"]: row for row in rows_of(pipeline, "quarantine", "bad rows.csv")}
     assert {row: (bad["line"], bad["raw"], bad["rules"], bad["amount"]) for row, bad in found.items()} == {

@@ -300,6 +300,13 @@ def test_checks_name_what_was_changed_about_repairs(lake: EvidenceLake) -> None:
     assert "of transactions/repair.csv: it is not the item that was accepted" in told
 
 
+def test_checks_pass_over_what_comes_after_the_passport__parked_and_resumed(lake: EvidenceLake) -> None:
+    found = lake.evidence()
+    later = {"parked": "arn:one", "execution_arn": "arn:two", "resumes": 1}
+    item_of(found, "transactions/a.csv").update(later)
+    assert faults(found) == []
+
+
 @pytest.mark.parametrize("layer", ["silver", "gold"])
 def test_checks_pass_over_a_run_that_is_being_published(layer: str, lake: EvidenceLake) -> None:
     before = lake.evidence()

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 import duckdb
@@ -73,6 +74,13 @@ def test_view_is_made_anew__its_statement_has_changed(glue: Any) -> None:
     assert '"zip"' not in statement_of(view_of(glue))["originalSql"]
 
 
+def test_view_is_made_anew__a_column_is_described_otherwise(glue: Any) -> None:
+    put_view("dev_gold", TRANSACTIONS_FLAT)
+    with patch("glue.lake.views.LONGEST_COMMENT", 3):
+        put_view("dev_gold", TRANSACTIONS_FLAT)
+    assert all(len(column["Comment"]) <= 3 for column in view_of(glue)["StorageDescriptor"]["Columns"])
+
+
 def test_view_gives_each_fact_its_names__also_where_a_member_is_unknown() -> None:
     database = duckdb.connect()
     database.execute("SET TimeZone = 'UTC'")
@@ -82,13 +90,13 @@ def test_view_gives_each_fact_its_names__also_where_a_member_is_unknown() -> Non
         database.execute(f"CREATE TABLE gold.{name} ({', '.join(columns)})")
     database.execute(
         "INSERT INTO gold.fact_transactions (dms_id, transacted_at, amount, channel_key, date_key) VALUES "
-        "(1, '2026-06-01 10:00:00+02', 1.50, 7, 20260601), (2, NULL, 2.50, 0, 0)"
+        "(1, '2026-06-01 10:00:00.999700+02', 1.50, 7, 20260601), (2, NULL, 2.50, 0, 0)"
     )
     database.execute("INSERT INTO gold.dim_channel (channel_key, channel) VALUES (7, 'chip'), (0, NULL)")
     database.execute("INSERT INTO gold.dim_date (date_key, year) VALUES (20260601, 2026)")
     shown = "SELECT dms_id, transacted_at::VARCHAR, amount::VARCHAR, channel, year"
     found = database.execute(f"{shown} FROM ({TRANSACTIONS_FLAT.sql('gold')}) ORDER BY 1").fetchall()
-    assert found == [(1, "2026-06-01 08:00:00", "1.50", "chip", 2026), (2, None, "2.50", None, None)]
+    assert found == [(1, "2026-06-01 08:00:00.999", "1.50", "chip", 2026), (2, None, "2.50", None, None)]
 
 
 def _duckdb(kind: str) -> str:

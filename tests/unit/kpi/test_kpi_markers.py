@@ -61,6 +61,7 @@ def test_marker_is_refused__it_begins_more_than_a_day_later_than_itself() -> Non
         (marker(files=[{**FILE, "size": 1}]), "'key' and 'version'"),
         (marker(files=[{**FILE, "version": None}]), "'key' and 'version'"),
         (marker(files=[{**FILE, "key": "cards/a.csv"}]), "not under transactions/"),
+        (marker(files=[{**FILE, "key": f"transactions/repairs/{'a' * 64}/b.csv"}]), "not a version of a file"),
     ],
 )
 def test_marker_is_refused__each_form_that_cannot_be_read(content: bytes, why: str) -> None:

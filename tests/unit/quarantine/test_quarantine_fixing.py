@@ -123,6 +123,16 @@ OTHER_SHAPE = {"kind": "csv", "delimiter": ";", "places": {"dms_id": 0, "amount"
 PARQUET_SHAPE = {"kind": "parquet", "places": {"dms_id": 0, "amount": 1}}
 
 
+LINES_SHAPE = {"kind": "jsonl.gz", "columns": ["Town", "ID"], "places": {"merchant_city": 0, "dms_id": 1}}
+ENVELOPE_SHAPE = {
+    "kind": "jsonl",
+    "dialect": "debezium",
+    "columns": ["op", "source.ts", "id", "amount"],
+    "places": {"op": 0, "commit_at": 1, "dms_id": 2, "amount": 3},
+    "encodings": {"amount": "decimal 2"},
+}
+
+
 @pytest.mark.parametrize(
     ("raw", "shape", "fields"),
     [
@@ -130,6 +140,19 @@ PARQUET_SHAPE = {"kind": "parquet", "places": {"dms_id": 0, "amount": 1}}
         ("1;x", OTHER_SHAPE, {"dms_id": "1", "amount": "x"}),
         ('1,"a\nb"', COMMA_SHAPE, {"dms_id": "1", "merchant_city": "a\nb"}),
         ('{"dms_id":"1","amount":null}', PARQUET_SHAPE, {"dms_id": "1", "amount": ""}),
+        (
+            '{"Town": "Leeds, UK", "x": [1], "ID": 12.30}',
+            LINES_SHAPE,
+            {"dms_id": "12.30", "merchant_city": "Leeds, UK"},
+        ),
+        ('{"ID": 12.30}', {**LINES_SHAPE, "decimal": ","}, {"dms_id": "12,30", "merchant_city": ""}),
+        ('{"ID": 12, "Town": 1.5}', {**LINES_SHAPE, "decimal": ","}, {"dms_id": "12", "merchant_city": "1.5"}),
+        (
+            '{"op":"d","source":{"ts_ms":1700000000123},"before":{"id":1,"amount":"BNI="},"after":null}',
+            ENVELOPE_SHAPE,
+            {"op": "D", "commit_at": "2023-11-14 22:13:20.123000", "dms_id": "1", "amount": "12.34"},
+        ),
+        ("1," + "x" * 200_000, COMMA_SHAPE, {"dms_id": "1", "merchant_city": "x" * 200_000}),
     ],
 )
 def test_export_takes_a_record_apart__as_its_file_is_written(
