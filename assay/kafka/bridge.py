@@ -8,6 +8,7 @@ back after it was thought dead, go along one chain of objects. What is read and 
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -43,6 +44,10 @@ class Store(Protocol):
 
     def put(self, partition: int, batch: Batch, now: datetime) -> Stored: ...
 
+    def reach(self, partition: int, first: int) -> int:
+        """Return the last offset of the object that begins with an offset; -1 if none does."""
+        ...
+
 
 @dataclass
 class Progress:
@@ -66,6 +71,8 @@ class Bridge:
     quiet_s: float
     tell: Callable[[str], None]
     """Is told what a person should know: gaps, and what was in Bronze already."""
+    on_object: Callable[[int, Stored], None]
+    """Is given each object that a partition has come past."""
     clock: Callable[[], float] = monotonic
     progress: dict[int, Progress] = field(default_factory=dict)
     _batches: dict[int, Batch] = field(default_factory=dict)
@@ -98,12 +105,12 @@ class Bridge:
     def take(self, partition: int, record: Record) -> None:
         """Take the next record of a partition, and put what is full; one of a partition that was left is dropped."""
         self._taken_at[partition] = self.clock()
-        feed = [record]
+        feed = deque([record])
         while feed and (batch := self._batches.get(partition)):
             if batch.has_room_for(feed[0], self.limits):
-                batch.add(feed.pop(0))
+                batch.add(feed.popleft())
             else:
-                feed = [*self._put(partition, batch), *feed]
+                feed.extendleft(reversed(self._put(partition, batch)))
 
     def settle(self) -> None:
         """Put what was taken of partitions that have been quiet for a while, and what memory has no room for."""
@@ -117,8 +124,13 @@ class Bridge:
                 return  # what is compared with an object in Bronze is not larger than that one
             self._put_whole(max(whole, key=lambda partition: self._batches[partition].memory))
 
-    def cut_off(self, partition: int) -> int:
-        """Go on where the topic begins now, after records were deleted that had not been read; return that offset."""
+    def cut_off(self, partition: int) -> int | None:
+        """Go on where the topic begins now, after records were deleted that had not been read; return that offset.
+
+        Return None for a partition that was left.
+        """
+        if partition not in self._batches:
+            return None
         while (batch := self._batches[partition]).records:
             self._put_whole(partition)
         low, high = self.topic.bounds(partition)
@@ -156,7 +168,10 @@ class Bridge:
             self.tell(f"in Bronze already: {stored.key}, up to offset {stored.last}")
         progress.objects, progress.last = progress.objects + 1, stored
         progress.records, progress.next = progress.records + len(batch.records), following
-        self._batches[partition] = Batch(following, stored.latest_ms)
+        # Behind what was there more may be there: then no more is read before it is compared.
+        reach = -1 if stored.is_new else self.store.reach(partition, following)
+        self._batches[partition] = Batch(following, stored.latest_ms, reach=reach)
+        self.on_object(partition, stored)
         self.topic.commit(partition, following, json.dumps({"latest": stored.latest_ms}))
         return batch.behind(stored.last)
 

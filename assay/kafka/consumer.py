@@ -112,7 +112,8 @@ class KafkaTopic:
                 bridge.take(partition, record_of(message))
             elif error is not None and error.code() == KafkaError._AUTO_OFFSET_RESET and partition is not None:
                 offset = bridge.cut_off(partition)
-                self._consumer.seek(TopicPartition(self.name, partition, offset))
+                if offset is not None:
+                    self._consumer.seek(TopicPartition(self.name, partition, offset))
             elif error is not None:
                 self._on_error(error)
         if self._failure:
@@ -121,7 +122,7 @@ class KafkaTopic:
     def committed(self, partition: int) -> tuple[int | None, str]:
         (found,) = self._patiently(lambda: self._consumer.committed([TopicPartition(self.name, partition)], 10))
         if found.error:
-            raise KafkaException(found.error)
+            raise _refusal(found.error, self.name)
         return (None if found.offset == OFFSET_INVALID else found.offset), found.metadata or ""
 
     def bounds(self, partition: int) -> tuple[int, int]:
@@ -153,12 +154,12 @@ class KafkaTopic:
 
         found = self._patiently(ask).topics[self.name]
         if found.error:
-            raise _for_a_person(found.error, self.name) or KafkaException(found.error)
+            raise _refusal(found.error, self.name)
 
     def _on_error(self, error: KafkaError) -> None:
         self._failure = self._failure or _for_a_person(error, self.name)
         if error.fatal():
-            raise KafkaException(error)
+            raise _refusal(error, self.name)
         self.trouble = error.str()
 
     def _patiently(self, ask: Callable[[], _Answer]) -> _Answer:
@@ -189,3 +190,7 @@ def record_of(message: Message) -> Record:
 def _for_a_person(error: KafkaError, topic: str) -> UserError | None:
     told = _FOR_A_PERSON.get(error.code())
     return UserError(f"{topic}: {told}: {error.str()}", "check --topic, --group and --config") if told else None
+
+
+def _refusal(error: KafkaError, topic: str) -> UserError:
+    return _for_a_person(error, topic) or UserError(error.str(), "check --bootstrap, --group and --config")

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from reading.lines import is_tombstone, text_of
+
 NO_VALUE = b"null"
 """How a record without a value is written."""
 NO_TIME = -1
@@ -44,6 +46,10 @@ class Record:
     def size(self) -> int:
         return len(self.line) + 1
 
+    @property
+    def is_tombstone(self) -> bool:
+        return is_tombstone(text_of(self.line))
+
 
 @dataclass
 class Batch:
@@ -58,13 +64,18 @@ class Batch:
     """The last offset of an object that is in Bronze under the first one: only whole it can be compared."""
 
     def has_room_for(self, record: Record, limits: Limits) -> bool:
-        """Return whether a record still belongs into the object; the first one does, and one that is there already."""
+        """Return whether a record still belongs into the object; the first one does, and one that is there already.
+
+        So does a tombstone behind what is none: an object of tombstones alone has no rows.
+        """
         if not self.records or record.offset <= max(self.reach, self.last):
             return True
-        if self.reach >= 0 or len(self.records) >= limits.records or self.size + record.size > limits.size:
+        if self.reach >= 0:
             return False
         begun = self.records[0].at_ms
-        return NO_TIME in (begun, record.at_ms) or record.at_ms < begun + limits.span_ms
+        is_later = NO_TIME not in (begun, record.at_ms) and record.at_ms >= begun + limits.span_ms
+        is_full = len(self.records) >= limits.records or self.size + record.size > limits.size
+        return not (is_later or is_full) or (record.is_tombstone and not self.records[-1].is_tombstone)
 
     def add(self, record: Record) -> None:
         """Take a record; what comes again, because it is in Bronze already, is passed over."""

@@ -46,7 +46,7 @@ def stopped_by_signals() -> Iterator[Stop]:
 def run(topic: KafkaTopic, place: Place, limits: Limits, quiet_s: float, *, as_json: bool) -> int:
     """Take records to Bronze until a signal comes; return the exit code."""
     view = View(topic, as_json=as_json)
-    bridge = Bridge(topic, place, limits, quiet_s, tell=view.tell, progress=view.progress)
+    bridge = Bridge(topic, place, limits, quiet_s, tell=view.tell, on_object=view.on_object, progress=view.progress)
     with stopped_by_signals() as stop:
         try:
             topic.subscribe(bridge)

@@ -14,6 +14,7 @@ from rich.text import Text
 from assay import console
 from assay.kafka.bridge import Progress
 from assay.kafka.consumer import KafkaTopic
+from assay.kafka.objects import Stored
 
 WINDOW_S = 10.0
 """The rate is that of so many seconds."""
@@ -27,7 +28,6 @@ class View:
     progress: dict[int, Progress] = field(default_factory=dict)
     as_json: bool = False
     _live: Live | None = None
-    _told: dict[int, int] = field(default_factory=dict)
     _seen: deque[tuple[float, int]] = field(default_factory=deque)
 
     def __enter__(self) -> View:
@@ -47,13 +47,22 @@ class View:
 
     def show(self) -> None:
         """Draw how far each partition is."""
-        self._seen.append((monotonic(), sum(each.records for each in self.progress.values())))
-        while self._seen[0][0] < monotonic() - WINDOW_S:
-            self._seen.popleft()
+        self._measure()
         if self._live:
             self._live.update(self.table(), refresh=True)
-        if self.as_json or not self._live:
-            self._print_new()
+
+    def on_object(self, partition: int, stored: Stored) -> None:
+        """Print a line for an object, but on a terminal, where the table shows it."""
+        lag = self.lag(partition)
+        if self.as_json:
+            place = {"partition": partition, "key": stored.key, "first": stored.first, "last": stored.last}
+            line = {**place, "records": stored.records, "was_there": not stored.is_new, "lag": lag}
+            print(json.dumps(line, sort_keys=True, ensure_ascii=False), flush=True)
+        elif not self._live:
+            self._measure()
+            behind = "" if lag is None else f", lag {lag:,}"
+            told = f"{stored.key}: offsets {stored.first} to {stored.last}"
+            console.note(console.shown(f"{told}, {self.rate():,.0f} records a second{behind}"), style="")
 
     def rate(self) -> float:
         """Return how many records a second went to Bronze lately."""
@@ -77,17 +86,7 @@ class View:
             grid.caption = Text(console.shown(self.topic.trouble), style="red")
         return grid
 
-    def _print_new(self) -> None:
-        for partition, each in sorted(self.progress.items()):
-            if each.last and self._told.get(partition) != each.objects:
-                self._told[partition] = each.objects
-                lag = self.lag(partition)
-                if self.as_json:
-                    last = each.last
-                    place = {"partition": partition, "key": last.key, "first": last.first, "last": last.last}
-                    line = {**place, "records": last.records, "was_there": not last.is_new, "lag": lag}
-                    print(json.dumps(line, sort_keys=True, ensure_ascii=False), flush=True)
-                    continue
-                behind = "" if lag is None else f", lag {lag:,}"
-                told = f"{each.last.key}: offsets {each.last.first} to {each.last.last}"
-                console.note(console.shown(f"{told}, {self.rate():,.0f} records a second{behind}"), style="")
+    def _measure(self) -> None:
+        self._seen.append((monotonic(), sum(each.records for each in self.progress.values())))
+        while self._seen[0][0] < monotonic() - WINDOW_S:
+            self._seen.popleft()

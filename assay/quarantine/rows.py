@@ -15,7 +15,7 @@ from contract.subjects import TRANSACTIONS
 from contract.vocabulary import DEBEZIUM
 from contract.writing import COMMA, DECIMAL_SIGNS
 from reading.envelopes import decoder, row_of
-from reading.json_lines import exchanged
+from reading.json_lines import with_comma
 from reading.json_objects import LineReader, Members, Number, plain_name
 from rich.console import RenderableType
 
@@ -138,13 +138,14 @@ def fields_of(raw: str, shape: Item) -> dict[str, str]:
 def _members(raw: str, shape: Item) -> dict[str, str]:
     """Take an object on a line apart, as the file has it: a row, or the image of a change envelope."""
     is_envelope = shape.get("dialect") == DEBEZIUM
-    is_as_usual = is_envelope or shape.get("decimal", DECIMAL_SIGNS[0]) == DECIMAL_SIGNS[0]
-    pairs = LineReader(Number if is_as_usual else exchanged, Members).pairs(raw) or []
+    has_comma = not is_envelope and shape.get("decimal", DECIMAL_SIGNS[0]) != DECIMAL_SIGNS[0]
+    pairs = LineReader(Number, Members).pairs(raw) or []
     said = {plain_name(name): value for name, value in (row_of(pairs) if is_envelope else pairs)}
     fields = {}
     for name, place in shape["places"].items():
         written = shape["columns"][place] if place < len(shape["columns"]) else name
         value = said.get(plain_name(written))
+        value = with_comma(value, TRANSACTIONS.known[name].kind) if has_comma else value
         encoding = shape.get("encodings", {}).get(name)
         fields[name] = "" if value is None else decoder(encoding)(value) if encoding else str(value)
     return fields

@@ -51,7 +51,7 @@ def instant_of_units(value: Column, unit: str) -> Column:
     if unit == DAYS:
         us = number * 86_400_000_000
     elif unit == "nanoseconds":
-        us = ((number - F.pmod(number, F.lit(1000))) / 1000).cast("decimal(20,0)").cast("bigint")
+        us = F.floor(number.cast("decimal(20,0)") / 1000).cast("bigint")
     else:
         us = number * 10 ** (6 - TENS[unit])
     text = F.date_format(F.timestamp_micros(us), "yyyy-MM-dd HH:mm:ss.SSSSSS")

@@ -13,6 +13,7 @@ from functools import reduce
 from operator import or_
 
 from contract.items import FileItem
+from contract.kinds import WITH_DECIMAL_SIGN, Kind
 from contract.limits import JSON_LEVELS
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -145,9 +146,11 @@ def spellings_of(name: str, files: Sequence[FileItem]) -> list[str]:
     return list(dict.fromkeys((name, *read_as(files[0]).known[name].aliases)))
 
 
-def written_text(part: str, place: Column) -> Column:
-    """Return the text of a value; a number has the decimal sign of its file, as texts have."""
+def written_text(part: str, place: Column, kind: Kind) -> Column:
+    """Return the text of a value; where texts have the decimal sign of their file, a number has it, too."""
     text = text_at(part, place)
+    if kind not in WITH_DECIMAL_SIGN:
+        return text
     is_exchanged = (F.col("decimal") == ",") & ~value_at(part, place).startswith('"')
     return F.when(is_exchanged, F.translate(text, ".", ",")).otherwise(text)
 
@@ -164,7 +167,8 @@ def with_known(
     others = [F.substring(value_at(part, F.col(f"at_{name}")), 1, 1).isin(*OTHER_TYPES) for name in places]
     is_other = reduce(or_, [F.coalesce(other, F.lit(False)) for other in others])
     broken = F.coalesce(F.col("broken"), F.when(is_other, F.lit("value_of_other_type")))
-    values = {name: written_text(part, F.col(f"at_{name}")) for name in places} | told
+    kinds = {name: column.kind for name, column in read_as(files[0]).known.items()}
+    values = {name: written_text(part, F.col(f"at_{name}"), kinds[name]) for name in places} | told
     good = {name: F.when(F.col("broken").isNull(), values[name]) for name in texts}
     return placed.withColumn("broken", broken).transform(with_texts, good, files, written=texts)
 

@@ -1915,7 +1915,7 @@ NULL_OF_DMS = "NULL"
 REASON_CODES: Mapping[str, str] = {
     "object_gone": "the object version was deleted before it was read",
     "empty_file": "zero bytes (or nothing inside the gzip)",
-    "no_rows": "a header and nothing else, or fewer rows than the parameter `MinimumRows`",
+    "no_rows": "a header and nothing else, nothing but tombstones, or fewer rows than the parameter `MinimumRows`",
     "missing_column": "a required column is missing",
     "duplicate_column": "a column occurs twice",
     "unsupported_format": (
@@ -5751,9 +5751,11 @@ def spellings_of(name: str, files: Sequence[FileItem]) -> list[str]:
     return list(dict.fromkeys((name, *read_as(files[0]).known[name].aliases)))
 
 
-def written_text(part: str, place: Column) -> Column:
-    """Return the text of a value; a number has the decimal sign of its file, as texts have."""
+def written_text(part: str, place: Column, kind: Kind) -> Column:
+    """Return the text of a value; where texts have the decimal sign of their file, a number has it, too."""
     text = text_at(part, place)
+    if kind not in WITH_DECIMAL_SIGN:
+        return text
     is_exchanged = (F.col("decimal") == ",") & ~value_at(part, place).startswith('"')
     return F.when(is_exchanged, F.translate(text, ".", ",")).otherwise(text)
 
@@ -5770,7 +5772,8 @@ def with_known(
     others = [F.substring(value_at(part, F.col(f"at_{name}")), 1, 1).isin(*OTHER_TYPES) for name in places]
     is_other = reduce(or_, [F.coalesce(other, F.lit(False)) for other in others])
     broken = F.coalesce(F.col("broken"), F.when(is_other, F.lit("value_of_other_type")))
-    values = {name: written_text(part, F.col(f"at_{name}")) for name in places} | told
+    kinds = {name: column.kind for name, column in read_as(files[0]).known.items()}
+    values = {name: written_text(part, F.col(f"at_{name}"), kinds[name]) for name in places} | told
     good = {name: F.when(F.col("broken").isNull(), values[name]) for name in texts}
     return placed.withColumn("broken", broken).transform(with_texts, good, files, written=texts)
 
@@ -5804,7 +5807,7 @@ def instant_of_units(value: Column, unit: str) -> Column:
     if unit == DAYS:
         us = number * 86_400_000_000
     elif unit == "nanoseconds":
-        us = ((number - F.pmod(number, F.lit(1000))) / 1000).cast("decimal(20,0)").cast("bigint")
+        us = F.floor(number.cast("decimal(20,0)") / 1000).cast("bigint")
     else:
         us = number * 10 ** (6 - TENS[unit])
     text = F.date_format(F.timestamp_micros(us), "yyyy-MM-dd HH:mm:ss.SSSSSS")

@@ -107,6 +107,8 @@ def instant_text(value: Any, unit: str) -> str:
     if not isinstance(value, Number) or not re.fullmatch(f"-?[0-9]{{1,{UNIT_DIGITS[unit]}}}", value):
         return UNREAD
     number = int(value)
+    if not -(2**63) <= number < 2**63:
+        return UNREAD
     us = number * 86_400_000_000 if unit == DAYS else number * 10**6 // 10 ** TENS[unit]
     if not EARLIEST_US <= us <= LAST_US:
         return UNREAD

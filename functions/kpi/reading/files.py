@@ -18,10 +18,11 @@ from reading.csv_records import Beginning
 from reading.dialect import csv_shape, named_shape
 from reading.file_name import Name
 from reading.first_block import Record
-from reading.foreign import begins_json_array, begins_json_object, refusal, refuse_foreign
+from reading.foreign import begins_json_array, begins_json_object, has_later_json_object, refusal, refuse_foreign
 from reading.json_codes import JsonCodes, is_line_of_codes
 from reading.json_lines import JsonRows
 from reading.layout import Shape
+from reading.offsets import offsets_of
 from reading.parquet import ParquetRows
 from reading.rejection import Reason, RejectedError
 from reading.texts import in_usual_writing, without_null_texts
@@ -163,9 +164,15 @@ def _kind(name: Name, head: bytes) -> str:
     is_object, is_of_codes = begins_json_object(text), name.subject.name == JSON_SUBJECT
     if is_of_codes and kind == "csv" and (is_object or begins_json_array(text)) and not is_line_of_codes(text):
         return "json"
+    is_object = is_object or (_is_of_json_records(name.key) and has_later_json_object(text))
     if is_object and name.subject.secret:
         raise RejectedError(refusal(JSON_OF_CARDS))
     return kind.replace("csv", "jsonl") if is_object else kind
+
+
+def _is_of_json_records(key: str) -> bool:
+    """Return whether a key says that its lines are records of Kafka in JSON, whatever the first ones are."""
+    return key.lower().removesuffix(".gz").endswith((".json", ".jsonl")) and offsets_of(key, {}, 1) is not None
 
 
 def _unzipped(stream: ByteStream) -> ByteStream:

@@ -23,7 +23,9 @@ _TEXTS = (
     (XML, re.compile(rb"<\?xml\s|<[A-Za-z_][\w:.-]*(?:\s[^<>]*)?/?>(?!\s*,)")),
     (JSON_ARRAY, re.compile(rb'\[\s*(?:["{\[\]]|\Z)')),
 )
-_JSON_OBJECT = re.compile(rb'(?:null[ \t\r]*\n\s*)*\{\s*(?:"|\}|\Z)')
+_NULLS = rb"(?:null[ \t\r]*\n\s*)"
+_JSON_OBJECT = re.compile(rb'%b*\{\s*(?:"|\}|\Z)|%b+n?u?l?l?[ \t\r]*\Z' % (_NULLS, _NULLS))
+_LATER_OBJECT = re.compile(rb'\n[ \t\r]*\{"')
 _MARKS = re.compile(rb"\A(?:\xef\xbb\xbf)*")
 _TAR_HEADER = 512
 _TAR_CHECKSUM = slice(148, 156)
@@ -41,8 +43,13 @@ def refuse_foreign(head: bytes, *, in_gzip: bool = False, arrays_are_read: bool 
 
 
 def begins_json_object(head: bytes) -> bool:
-    """Return whether a text begins as a JSON object does, behind marks and blanks."""
+    """Return whether a text begins as a JSON object does, behind marks, blanks and nulls, or has no more than nulls."""
     return bool(_JSON_OBJECT.match(_content(head)))
+
+
+def has_later_json_object(head: bytes) -> bool:
+    """Return whether a line behind the first one begins as a JSON object does."""
+    return bool(_LATER_OBJECT.search(head))
 
 
 def begins_json_array(head: bytes) -> bool:

@@ -4,7 +4,6 @@ The first block settles which columns the file has; a known one that comes later
 rows before it would have been read as if there were none.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, compress
@@ -13,8 +12,8 @@ from typing import Any
 
 import polars as pl
 from contract.columns import CHANGE_COLUMNS
-from contract.envelopes import TOMBSTONE
 from contract.formats import JSON_ON_A_LINE, JSON_OVER_LINES
+from contract.kinds import WITH_DECIMAL_SIGN, Kind
 from contract.limits import COLUMNS, JSON_LINE_BYTES, SAMPLE_RECORDS
 from contract.writing import DECIMAL_SIGNS
 
@@ -27,7 +26,15 @@ from reading.first_block import Record
 from reading.foreign import refusal
 from reading.json_objects import MALFORMED, LineReader, Members, Number, plain_name
 from reading.layout import Layout, Shape, canonical_name, refuse_boundless
-from reading.lines import refuse_blank_lines, refuse_long, require_utf8, with_plain_ends, without_marks
+from reading.lines import (
+    is_blank,
+    is_tombstone,
+    refuse_blank_lines,
+    refuse_long,
+    require_utf8,
+    with_plain_ends,
+    without_marks,
+)
 from reading.rejection import Reason, RejectedError
 
 BLOCK_BYTES = 4 << 20
@@ -35,7 +42,6 @@ BLOCK_BYTES = 4 << 20
 REPEATED, OF_OTHER_TYPE = "repeated_name", "value_of_other_type"
 _CHANGES = frozenset(column.name for column in CHANGE_COLUMNS)
 _EXCHANGED = str.maketrans(",.", ".,")
-_TOMBSTONE = re.compile(TOMBSTONE)
 _TEXT_TYPES = {str, Number, type(None)}
 
 
@@ -81,7 +87,11 @@ class JsonRows:
             block, pending = data[:whole], data[whole:]
             if block:
                 require_utf8(block)
-                yield from self._frames(with_plain_ends(block, final=final).decode())
+                text = with_plain_ends(block, final=final).decode()
+                if not final and not self._columns and len(data) <= JSON_LINE_BYTES and not _may_have_rows(text):
+                    pending = data  # tombstones tell nothing: what follows says whether they are rows
+                    continue
+                yield from self._frames(text)
             elif not self._columns:
                 self._refuse_objects_on_a_line(pending.decode(errors="replace"))
             refuse_long(pending, JSON_LINE_BYTES)
@@ -94,7 +104,7 @@ class JsonRows:
             refuse_long(long.encode(), JSON_LINE_BYTES)
         content = [not is_blank(line) for line in lines]
         if not self._columns and any(content):
-            self._settle(list(compress(lines, content)))
+            self._settle([line for line in compress(lines, content) if not is_tombstone(line)])
         if self._envelopes:
             content = [is_row and not is_tombstone(line) for is_row, line in zip(content, lines, strict=True)]
         filled = list(compress(lines, content))
@@ -108,6 +118,8 @@ class JsonRows:
 
     def _settle(self, lines: Sequence[str]) -> None:
         """Tell how the file is to be read from the objects of the first block."""
+        if not lines:
+            raise RejectedError(Reason("no_rows", "The file begins with nothing but tombstones."))
         objects = [pairs for pairs in map(self._reader.pairs, lines[: 2 * SAMPLE_RECORDS]) if pairs is not None]
         if self._reader.pairs(lines[0]) is None:
             self._refuse_objects_on_a_line(lines[0])
@@ -126,8 +138,7 @@ class JsonRows:
             shape = self._envelopes.shape(list(written.values()), records)
         else:
             shape = named_shape(name, list(written.values()), records)
-            # The file's decimal sign is exchanged later on, in all texts of numbers; JSON's own is always a point.
-            self._reader = LineReader(str if shape.decimal == DECIMAL_SIGNS[0] else exchanged)
+            self._reader = LineReader(str if shape.decimal == DECIMAL_SIGNS[0] else Number)
         self.shape = self.checked(shape, records)
         of_place = {place: each for each, place in shape.layout.places.items()}
         self._names = {each: of_place.get(place, each) for place, each in enumerate(written)}
@@ -150,6 +161,12 @@ class JsonRows:
             columns = list(zip(*(nothing if at in others else row for at, row in enumerate(rows)), strict=True))
         if self._envelopes:
             columns = [self._envelopes.texts(name, values) for name, values in zip(self._columns, columns, strict=True)]
+        elif self.shape.decimal != DECIMAL_SIGNS[0]:
+            # The file's decimal sign is exchanged later on; JSON's own is always a point.
+            kinds = [self.name.subject.known[name].kind for name in self._columns]
+            columns = [
+                [with_comma(value, kind) for value in values] for kind, values in zip(kinds, columns, strict=True)
+            ]
         series = [pl.Series(name, values, pl.String) for name, values in zip(self._columns, columns, strict=True)]
         return pl.DataFrame([*series, pl.Series("broken", map(broken.get, range(len(lines))), pl.String)])
 
@@ -223,17 +240,13 @@ class JsonRows:
         self.shape = replace(self.shape, layout=Layout((*layout.names, written), places))
 
 
-def is_blank(line: str) -> bool:
-    return not line.strip(" \t")
+def _may_have_rows(text: str) -> bool:
+    return any(not is_blank(line) and not is_tombstone(line) for line in text.split("\n"))
 
 
-def is_tombstone(line: str) -> bool:
-    """Return whether a line is what Kafka keeps behind a delete: nothing, or an envelope of nothing."""
-    return _TOMBSTONE.fullmatch(line) is not None
-
-
-def exchanged(number: str) -> str:
-    return number.translate(_EXCHANGED)
+def with_comma(value: Any, kind: Kind) -> Any:
+    """Return a number with a decimal comma where a file's texts of this kind have one, others as they are."""
+    return value.translate(_EXCHANGED) if isinstance(value, Number) and kind in WITH_DECIMAL_SIGN else value
 
 
 def _as_written(name: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 
+from contract.envelopes import TOMBSTONE
 from contract.limits import BLANK_LINES
 from contract.patterns import LINE_END_SIGN
 
@@ -9,6 +10,7 @@ from reading.bytes import BYTE_ORDER_MARK, ByteStream, read_fully
 from reading.rejection import Reason, RejectedError
 
 _ENDS_OF_LINES = re.compile(rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}++(?=\n)".encode())
+_TOMBSTONE = re.compile(TOMBSTONE)
 _LAST_END = re.compile(rf"(?<!{LINE_END_SIGN}){LINE_END_SIGN}++\Z".encode())
 
 
@@ -30,6 +32,16 @@ def with_plain_ends(block: bytes, *, final: bool) -> bytes:
 def text_of(line: bytes) -> str:
     """Return a line without its end, whatever its encoding."""
     return _LAST_END.sub(b"", line.removesuffix(b"\n")).decode(errors="replace")
+
+
+def is_blank(line: str) -> bool:
+    """Return whether a line without its end has no content."""
+    return not line.strip(" \t")
+
+
+def is_tombstone(line: str) -> bool:
+    """Return whether a line is what Kafka keeps behind a delete: nothing, or an envelope of nothing."""
+    return _TOMBSTONE.fullmatch(line) is not None
 
 
 def require_utf8(data: bytes) -> None:

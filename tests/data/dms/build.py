@@ -315,6 +315,19 @@ WRITINGS: dict[str, Case] = {
         text(SHORT, "1,12.50,2023-05-06", '2,"12,50",2023-05-06', "3,1.500,2023-05-06", '4,"173,900",2023-05-06'),
         {"decimal": "."},
     ),
+    "written_in_json_lines": (
+        "transactions/de/day.jsonl",
+        text(
+            '{"id": 1.0, "amount": 12.5, "date": "2023-05-06", "merchant_city": 1.5, "errors": -2e3, "zip": 4101.0}',
+            '{"id": 2, "amount": "1.234,50", "date": "2023-05-06", "merchant_city": "1,5", "errors": "2.5"}',
+        ),
+        {"decimal": ","},
+    ),
+    "written_in_json_lines_of_users": (
+        "users/de/day.jsonl",
+        text('{"id": 1, "latitude": 34.15, "yearly_income": 59696.5}', '{"id": 2, "latitude": "34,15"}'),
+        {"decimal": ","},
+    ),
     "written_in_parquet": (
         "transactions/de/day.parquet",
         parquet(
@@ -510,6 +523,13 @@ SECRETS: dict[str, Case] = {
         None,
     ),
 }
+
+
+TEXTS: dict[str, dict[str, list[str]]] = {
+    "written_in_json_lines": {"merchant_city": ["1.5", "1,5"], "errors": ["-2e3", "2.5"]},
+    "written_in_json_lines_of_users": {"latitude": ["34.15", "34,15"]},
+}
+"""Texts as they are sent, of columns without a decimal sign, by the names of files."""
 
 
 def contents() -> dict[str, tuple[str, bytes, bytes | None]]:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 KEY = "transactions/kafka/changes.jsonl"
+OFFSETS = "transactions/topics/orders/partition=0/orders+0+0000000100"
+TOMBSTONE = '{"schema":null,"payload":null}'
 AT = "2023-05-06 07:08:09"
 MS = 1_701_424_800_123
 """2023-12-01 10:00:00.123 UTC."""
@@ -176,6 +178,16 @@ ENVELOPE_CASES: dict[str, Case] = {
         of_unit("int64", f"{DEBEZIUM}NanoTimestamp", (US * 1000 + 999, -US * 1000 - 1, *ODD_INSTANTS)),
         None,
     ),
+    "debezium_ends_of_64_bits": (
+        KEY,
+        text(
+            *(
+                change("c", image(n), source={"ts_ns": value})
+                for n, value in enumerate((2**63 - 1, 2**63, 93 * 10**17, -(2**63), -(2**63) - 1, MS * 10**6), 1)
+            )
+        ),
+        None,
+    ),
     "debezium_days": (KEY, of_unit("int32", f"{DEBEZIUM}Date", (19_483, -1, -25_567, -25_568, *ODD_INSTANTS)), None),
     "debezium_connect_dates": (KEY, of_unit("int64", f"{CONNECT}Timestamp", (US // 1000,)), None),
     "debezium_zoned_dates": (
@@ -183,6 +195,7 @@ ENVELOPE_CASES: dict[str, Case] = {
         of_unit("string", f"{DEBEZIUM}ZonedTimestamp", ("2023-05-06T07:08:09.5Z", 5, "")),
         None,
     ),
+    "debezium_tombstones_first": (f"{OFFSETS}.jsonl", b"null\n" * 1_100 + text(TOMBSTONE, change("c", image(1))), None),
     "debezium_null_text": (KEY, text(change("c", image(1, zip="NULL")), change("c", image(2, zip="-"))), {"null": "-"}),
     "debezium_users": (
         "users/kafka.jsonl",
@@ -191,6 +204,12 @@ ENVELOPE_CASES: dict[str, Case] = {
             change("u", {"id": 1, "yearly_income": 60000.00, "gender": None}),
             change("d", None, {"id": 2}),
         ),
+        None,
+    ),
+    "kafka_record_that_is_no_json_first": (f"{OFFSETS}.jsonl", text("hello", json.dumps(image(1))), None),
+    "kafka_record_that_is_no_json_first_in_gzip": (
+        f"{OFFSETS}.json.gz",
+        gzip.compress(text("1,2,{", json.dumps(image(1))), mtime=0),
         None,
     ),
     "ambiguous_debezium_bytes": (KEY, text(change("c", image(1, in_bytes(1230)))), None),

@@ -215,6 +215,12 @@ def test_silver_agrees_with_the_kpi_function__form_of_dms(name: str, dms_corpus:
     assert [in_common(row) for row in dms_corpus[name]] == rows_of_kpi(body, key=key, pin=pin)
 
 
+@pytest.mark.parametrize("name", dms.TEXTS)
+def test_silver_has_texts_as_they_are_sent__a_pin_says_commas(name: str, dms_corpus: dict[str, list[Row]]) -> None:
+    wanted = dms.TEXTS[name]
+    assert {column: [row[column] for row in dms_corpus[name]] for column in wanted} == wanted
+
+
 @pytest.mark.parametrize("name", DMS_READABLE)
 def test_silver_puts_full_loads_before_changes__form_of_dms(name: str, dms_corpus: dict[str, list[Row]]) -> None:
     found = DMS_GOLDENS[name]["format"]

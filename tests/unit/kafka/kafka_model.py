@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from assay.kafka.bridge import Bridge
 from assay.kafka.cutting import Limits, Record
-from assay.kafka.objects import Place
+from assay.kafka.objects import Place, Stored
 from assay.upload import Bronze
 
 LIMITS = Limits(records=5, span_ms=100, size=1 << 20)
@@ -28,10 +28,13 @@ class Bucket:
 
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     step: Callable[[], None] = lambda: None
+    refused: int = 0
+    """Puts whose body was sent for nothing."""
 
     def put_object(self, **request: Any) -> None:
         self.step()
         if request["IfNoneMatch"] == "*" and request["Key"] in self.objects:
+            self.refused += 1
             raise ClientError({"Error": {"Code": "PreconditionFailed"}}, "PutObject")
         self.objects[request["Key"]] = request
         self.step()
@@ -39,6 +42,11 @@ class Bucket:
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803 - as boto3 has it
         found = self.objects[Key]
         return {"Metadata": found["Metadata"], "Body": io.BytesIO(found["Body"])}
+
+    def head_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803 - as boto3 has it
+        if Key not in self.objects:  # without the permission to list
+            raise ClientError({"Error": {"Code": "403"}}, "HeadObject")
+        return {"Metadata": self.objects[Key]["Metadata"]}
 
     def spans(self) -> list[tuple[int, int]]:
         """Return first and last offset of each object, in the order of their keys."""
@@ -100,6 +108,7 @@ class Reader:
     now: float = 0.0
     position: int = 0
     told: list[str] = field(default_factory=list)
+    stored: list[tuple[int, Stored]] = field(default_factory=list)
     folder: str = "transactions"
     limits: Limits = LIMITS
     bridge: Bridge = field(init=False)
@@ -107,7 +116,12 @@ class Reader:
     def __post_init__(self) -> None:
         place = Place(Bronze(self.bucket, "bronze", ""), self.folder, "orders")  # type: ignore[arg-type]
         member = self.partition.as_seen_by(id(self))
-        self.bridge = Bridge(member, place, self.limits, QUIET_S, tell=self.told.append, clock=lambda: self.now)
+        self.bridge = Bridge(
+            member, place, self.limits, QUIET_S, self.told.append, self._on_object, clock=lambda: self.now
+        )
+
+    def _on_object(self, partition: int, stored: Stored) -> None:
+        self.stored.append((partition, stored))
 
     def join(self) -> None:
         """Take the partition over from whoever has it."""
@@ -117,7 +131,8 @@ class Reader:
     def read(self, count: int) -> None:
         """Read some records, as far as there are any."""
         if self.position < self.partition.low:
-            self.position = self.bridge.cut_off(0)
+            offset = self.bridge.cut_off(0)
+            self.position = self.position if offset is None else offset
         coming = [each for each in self.partition.records if each.offset >= self.position][:count]
         for record in coming:
             self.position = record.offset + 1

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
@@ -12,7 +13,8 @@ from kafka_model import LIMITS, Bucket, DiedError, Partition, Reader
 from assay.errors import UserError
 from assay.kafka import bridge as bridging
 from assay.kafka.cutting import Batch, Limits, Record, is_part_of
-from assay.kafka.objects import OtherRecordsError
+from assay.kafka.objects import OtherRecordsError, Place
+from assay.upload import Bronze
 
 KILLED = 0.15
 
@@ -46,6 +48,19 @@ def test_objects_are_cut_by_count_and_by_the_records_time() -> None:
     assert bucket.spans() == [(0, 4), (5, 7), (8, 10), (11, 11)]
 
 
+def test_tombstone_stays_with_its_delete__object_that_is_full() -> None:
+    partition, bucket = Partition(), Bucket()
+    for number in range(5):
+        partition.append(number, b"{}")
+    for _ in range(2):
+        partition.append(1_000, b"null")
+    partition.append(1_000, b"{}")
+    reader = Reader(partition, bucket)
+    reader.join()
+    reader.finish()
+    assert bucket.spans() == [(0, 5), (6, 7)]
+
+
 def test_object_says_how_far_it_goes_and_when_it_is_of() -> None:
     partition, bucket = Partition(), Bucket()
     partition.append(1_700_000_000_123, b'{"a":\r\n 1}')
@@ -64,6 +79,67 @@ def test_object_says_how_far_it_goes_and_when_it_is_of() -> None:
         "row-count": "2",
         "as-of": "2023-11-14T22:13:20.123000Z",
     }
+
+
+@pytest.mark.parametrize(
+    ("values", "rows"),
+    [
+        ((b"{}", b'{"schema":null,"payload":null}'), None),
+        ((b"{}", None), None),
+        ((b"{}", b"null\n"), None),
+        ((b"{}", b"null\0\x1a"), None),
+        ((b"{}", b"null x"), "2"),
+        ((b"{}", b"\x0c"), "2"),
+        ((b"{}", b"\x1a", b" \0", b"\t "), "1"),
+        ((b"\xef\xbb\xbf\xef\xbb\xbf", b"{}"), "1"),
+        ((b"\xef\xbb\xbfnull", b"{}"), None),
+        ((b"{}", b"\xef\xbb\xbf"), "2"),
+        ((b"",), "0"),
+    ],
+)
+def test_rows_are_counted_as_the_contract_does__else_not(values: tuple[bytes | None, ...], rows: str | None) -> None:
+    bucket, batch = Bucket(), Batch(0)
+    for offset, value in enumerate(values):
+        batch.add(Record.of(offset, 0, value))
+    Place(Bronze(bucket, "bronze", ""), "transactions", "orders").put(0, batch, datetime.now(UTC))  # type: ignore[arg-type]
+    (found,) = bucket.objects.values()
+    assert found["Metadata"].get("row-count") == rows
+
+
+def test_no_body_is_sent_for_nothing__along_objects_that_are_there() -> None:
+    partition, bucket = filled(40), Bucket()
+    reader = Reader(partition, bucket, limits=replace(LIMITS, records=2))
+    reader.join()
+    reader.finish()
+    partition.committed_at = (None, "")
+    partition.append(41, b"{}")
+    reader = Reader(partition, bucket, limits=replace(LIMITS, records=100))
+    reader.join()
+    reader.read(100)
+    while partition.committed_at[0] != partition.high:
+        reader.wait()
+    assert bucket.refused == 1
+    assert bucket.lines() == lines_of(partition)
+    assert (reader.bridge.progress[0].found, reader.bridge.progress[0].objects) == (20, 21)
+    assert bucket.spans()[-1] == (40, 40)
+
+
+def test_each_object_is_told__many_of_one_step() -> None:
+    partition, bucket = filled(12), Bucket()
+    reader = Reader(partition, bucket)
+    reader.join()
+    reader.read(12)
+    reader.bridge.revoke([0])
+    reader.join()
+    reader.finish()
+    assert [(at, each.first, each.last) for at, each in reader.stored] == [(0, 0, 4), (0, 5, 9), (0, 10, 11)]
+
+
+def test_partition_that_was_left_is_not_gone_on_with() -> None:
+    reader = Reader(filled(3), Bucket())
+    reader.join()
+    reader.bridge.revoke([0])
+    assert reader.bridge.cut_off(0) is None
 
 
 def test_as_of_never_goes_back__clocks_that_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,7 +145,9 @@ def is_lines(content: bytes) -> bool:
         text = text_inside(content)
     except UnreadableError:
         return False
-    return re.match(r'\s*(null[ \t\r]*\n\s*)*\{\s*("|\}|\Z)', text, re.ASCII) is not None
+    return (
+        re.match(r'\s*(null[ \t\r]*\n\s*)*\{\s*("|\}|\Z)|\s*(null[ \t\r]*\n\s*)+(null)?\Z', text, re.ASCII) is not None
+    )
 
 
 def canonical(name: str) -> str:

@@ -3,13 +3,20 @@
 import json
 from collections import Counter
 from decimal import Decimal
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from contract.limits import REASON_CHARACTERS
-from dms.build import FOLDER
+from contract.subjects import subject_of
+from dms.build import FOLDER, TEXTS
 from dms.goldens import FILES, golden_of
 from judging.kpis import money_text
+from judging.values import columns_to_read
+from reading.dialect_file import pin_of
+from reading.file_name import Name
+from reading.files import SourceFile, frames_of
 
 GOLDENS: dict[str, dict[str, Any]] = {
     name: json.loads((FOLDER / f"{name}.expected.json").read_text()) for name in sorted(FILES)
@@ -26,6 +33,15 @@ def test_corpus_is_complete__one_golden_per_file() -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_file_is_read_as_the_golden_says__each_form(name: str) -> None:
     assert golden_of(name) == GOLDENS[name]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_texts_are_as_they_are_sent__a_pin_says_commas(name: str, tmp_path: Path) -> None:
+    key, body, pin = FILES[name]
+    subject = subject_of(key)
+    file = SourceFile.sniff(Name(key, subject, pin_of(pin)), BytesIO(body))
+    [frame] = frames_of(file.rows(columns_to_read(subject), tmp_path), subject)
+    assert {column: frame[column].to_list() for column in TEXTS[name]} == TEXTS[name]
 
 
 @pytest.mark.parametrize("name", READABLE)

@@ -8,6 +8,7 @@ import pytest
 from admission import Inspection
 from build import LAST_MODIFIED_AT, contents
 from contract.subjects import TRANSACTIONS
+from dms.envelope_cases import OFFSETS, TOMBSTONE, change, image
 from json_cases import JSON_CASES, lines, row
 from judging.rules import Limits
 from kpi_rows import inspected_file, read_rows
@@ -36,6 +37,42 @@ def test_rows_do_not_depend_on_the_blocks__each_file_of_json_lines(name: str, bl
     found = [record for frame in rows.frames() for record in frame.select("row", "line", "raw").iter_rows()]
     expected = read_rows(io.BytesIO(body), Limits.of(LAST_MODIFIED_AT)).select("row", "line", "raw").rows()
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    "body", [b"null\n" * 9 + lines(TOMBSTONE, row(1)), lines(TOMBSTONE, "", "null", change("c", image(1)))]
+)
+@pytest.mark.parametrize("block_bytes", [7, 64, 1000])
+def test_rows_do_not_depend_on_the_blocks__tombstones_first(body: bytes, block_bytes: int) -> None:
+    found = [
+        [record for frame in rows.frames() for record in frame.select("row", "line", "raw", "broken").iter_rows()]
+        for size in (block_bytes, 1 << 20)
+        for rows in [JsonRows(io.BytesIO(body), Name("a.jsonl", TRANSACTIONS), places=True, block_bytes=size)]
+    ]
+    assert found[0] == found[1]
+    assert len(found[0]) == (11 if body.startswith(b"null") else 1)
+
+
+@pytest.mark.parametrize(
+    "body", [b"null\n", b"null\n" * 2_000, b" null \r\n\nnull\n", lines(TOMBSTONE), lines("null", TOMBSTONE)]
+)
+def test_file_has_no_rows__nothing_but_tombstones(body: bytes) -> None:
+    assert only_reason(body)[0] == "no_rows"
+    assert only_reason(gzip.compress(body, mtime=0))[0] == "no_rows"
+
+
+@pytest.mark.parametrize("first", ["hello", "{hello", "1,2,3", "null x", "[1,2]"])
+def test_first_record_is_quarantined__no_json_and_the_key_names_offsets(first: str) -> None:
+    found = inspected(lines(first, row(1), row(2)), key=f"{OFFSETS}.json")
+    assert found.kpis is not None
+    assert (found.kpis.row_count, found.kpis.broken_rules) == (3, {"malformed_json": 1})
+
+
+@pytest.mark.parametrize("key", ["transactions/a.jsonl", f"{OFFSETS}.csv", f"{OFFSETS}.csv.gz"])
+def test_first_bytes_alone_tell__key_that_names_no_records_of_json(key: str) -> None:
+    body = lines("hello", row(1))
+    found = inspected(gzip.compress(body, mtime=0) if key.endswith(".gz") else body, key=key)
+    assert {reason.code for reason in found.reasons} == {"missing_column"}
 
 
 def test_columns_are_the_names_of_all_objects__some_come_late() -> None:

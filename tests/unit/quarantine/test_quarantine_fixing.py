@@ -146,6 +146,7 @@ ENVELOPE_SHAPE = {
             {"dms_id": "12.30", "merchant_city": "Leeds, UK"},
         ),
         ('{"ID": 12.30}', {**LINES_SHAPE, "decimal": ","}, {"dms_id": "12,30", "merchant_city": ""}),
+        ('{"ID": 12, "Town": 1.5}', {**LINES_SHAPE, "decimal": ","}, {"dms_id": "12", "merchant_city": "1.5"}),
         (
             '{"op":"d","source":{"ts_ms":1700000000123},"before":{"id":1,"amount":"BNI="},"after":null}',
             ENVELOPE_SHAPE,
