@@ -10,7 +10,7 @@ OF_GOLD := $(wildcard $(GLUE)/test_*gold*.py) $(GLUE)/test_references.py
 OF_BOTH := $(patsubst %,$(GLUE)/test_%.py,compaction histories replay)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-kafka pictures test test-kpi test-silver test-gold test-slow fuzz lint types unit integration export notebook notebooks bench bench-full lock down clean
+.PHONY: help setup demo demo-kafka pictures test test-kpi test-silver test-gold test-slow fuzz lint types unit export notebook notebooks bench bench-full lock down clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

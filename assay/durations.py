@@ -28,7 +28,7 @@ def path() -> Path:
 
 
 def usual(step: str, amount: int = 1) -> int | None:
-    """Return about how many seconds a step takes; None if it was never seen.
+    """Return about how many seconds a step takes; None if it was never seen, or takes less than half a second.
 
     It is what the sample of the nearest amount took, and more in proportion where this amount is larger: a smaller one
     is not said to be quicker, since starting Spark takes most of its time.
@@ -37,7 +37,7 @@ def usual(step: str, amount: int = 1) -> int | None:
     if not samples:
         return None
     nearest = min(samples, key=lambda sample: (abs(sample.amount - amount), sample.seconds))
-    return nearest.seconds * max(amount, nearest.amount) // max(nearest.amount, 1)
+    return nearest.seconds * max(amount, nearest.amount) // max(nearest.amount, 1) or None
 
 
 def remember(step: str, seconds: int, amount: int = 1) -> None:

@@ -55,7 +55,7 @@ def checks(item: Item) -> list[Check]:
     if not silver or not kpis:
         return []
     quarantined = silver["outcomes"].get("quarantined", 0)
-    found = [Check("quarantined rows = repaired + waived + open", quarantined, sum(_quarantine(item).values()))]
+    found = [Check("quarantined rows = repaired + waived + open", quarantined, sum(quarantine(item).values()))]
     return [
         *(found if closed_rows(item) else []),
         Check("rows in file = sum of the seven outcomes", kpis["row_count"], sum(silver["outcomes"].values())),
@@ -73,7 +73,7 @@ def closed_rows(item: Item) -> int:
     return int(repaired.get("repaired", 0)) + int(repaired.get("waived", 0))
 
 
-def _quarantine(item: Item) -> dict[str, int]:
+def quarantine(item: Item) -> dict[str, int]:
     """Return what became of a file's quarantined rows; no more than there are can be open."""
     repaired, rows = item.get("repaired", {}), item["silver"]["outcomes"].get("quarantined", 0)
     counts = {name: int(repaired.get(name, 0)) for name in ("repaired", "waived")}
@@ -262,7 +262,7 @@ def _outcomes(item: Item) -> RenderableType:
         amount = console.money(Decimal(silver["amounts"].get(outcome, "0.00")))
         grid.add_row(outcome, console.count(silver["outcomes"].get(outcome, 0)), amount, MEANINGS[outcome])
         if outcome == "quarantined" and silver["outcomes"].get(outcome):
-            for name, number in _quarantine(item).items():
+            for name, number in quarantine(item).items():
                 grid.add_row(f"  {name}", console.count(number), "", CLOSED[name])
     grid.add_section()
     rows, amounts = (check.found for check in checks(item)[-2:]) if checks(item) else (0, 0)

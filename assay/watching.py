@@ -84,7 +84,7 @@ class JsonLines:
 
 
 class Following:
-    """The files under way and those that have ended since: one scan finds new ones, then each is read by itself."""
+    """The files under way and those that have ended since: scans find new and resumed ones, each is read by itself."""
 
     def __init__(self, ledger: Ledger, *, scan_every: timedelta) -> None:
         self._ledger = ledger
@@ -104,13 +104,17 @@ class Following:
         return list(self.files.values())
 
     def _find(self, items: Sequence[Item]) -> None:
-        """Take up files that are under way, and those that came and ended since the first look."""
-        known = self._ended_before | self.files.keys()
-        new = [of_item(item) for item in reversed(items) if item["file_id"] not in known]
-        if self._scanned_at is None:
-            self._ended_before = {progress.file.file_id for progress in new if progress.end}
-            new = [progress for progress in new if not progress.end]
-        self.files |= {progress.file.file_id: progress for progress in new}
+        """Take up files that are under way, also resumed ones, and those that came and ended since the first look."""
+        from assay.ledger import ending
+
+        for item in reversed(items):
+            file_id = item["file_id"]
+            if not ending(item):
+                self._ended_before.discard(file_id)
+            elif self._scanned_at is None:
+                self._ended_before.add(file_id)
+            if file_id not in self._ended_before:
+                self.files[file_id] = of_item(item)
 
 
 def follow_all(target: Target, ledger: Ledger, show: Show) -> int:

@@ -27,7 +27,7 @@ from assay.report.summary import (
 READ = (
     *("file_id", "kind", "subject", "key", "version_id", "size", "checksum", "last_modified_at", "as_of_at"),
     *("status", "in_effect", "decisions", "decides", "load", "kpis", "control", "warnings", "reasons", "failed"),
-    *("silver", "gold", "execution_arn", "changes"),
+    *("silver", "repaired", "gold", "execution_arn", "changes"),
 )
 """The attributes of an item that a report reads; the columns of wide files are not among them."""
 MOST_MOVEMENTS = 10
@@ -117,6 +117,7 @@ def file_of(item: Item, *, silver_run: int, gold_run: int) -> File:
         amount=Decimal(kpis.get("total_amount", "0.00")),
         outcomes=silver["outcomes"] if silver else {},
         amounts={name: Decimal(amount) for name, amount in silver["amounts"].items()} if silver else {},
+        open_rows=passport.quarantine(item)["open"] if silver else 0,
         effect=_effect(item, silver_run),
         silver_run=silver["run_seq"] if silver else None,
         gold_run=item["gold"]["run_seq"] if _is_in(item, "gold", gold_run) else None,

@@ -32,8 +32,9 @@ class Sum:
 class File:
     """A file of the period as it was at the readers' cut.
 
-    `outcomes` and `amounts` are empty, and `effect` is zero, until Silver has taken it. `reasons` say why it is not
-    published, `proof` what its control totals are compared with.
+    `outcomes` and `amounts` are empty, and `open_rows` and `effect` are zero, until Silver has taken it. `open_rows`
+    are quarantined, and neither repaired nor waived. `reasons` say why it is not published, `proof` what its control
+    totals are compared with.
     """
 
     file_id: str
@@ -46,6 +47,7 @@ class File:
     amount: Decimal
     outcomes: Mapping[str, int]
     amounts: Mapping[str, Decimal]
+    open_rows: int
     effect: Decimal
     silver_run: int | None
     gold_run: int | None
@@ -68,7 +70,7 @@ class File:
         """Whether nothing about the file needs anybody."""
         return (
             self.state == PUBLISHED
-            and not (self.warnings or self.outcomes.get("quarantined"))
+            and not (self.warnings or self.open_rows)
             and all(check.good for check in self.checks)
         )
 

@@ -107,7 +107,7 @@ def _rows(summary: Summary) -> Iterator[Problem]:
     still_open, _, _ = summary.quarantine
     if still_open:
         text = f"{_counted(still_open, 'row')} {_is(still_open)} in quarantine"
-        yield Problem(OPEN, text, "quarantine", "assay query 'SELECT * FROM silver.quarantine'")
+        yield Problem(OPEN, text, "quarantine", "assay quarantine")
 
 
 def _calendar(summary: Summary) -> Iterator[Problem]:

@@ -1816,6 +1816,9 @@ def column_description(name: str) -> str:
 
 FACTS, DATES = "fact_transactions", "dim_date"
 OF_THE_VERSION = ("valid_from", "valid_to", "is_current")
+PERSONAL = "dim_client"
+"""What stays in a table of its own: a view for everybody tells of a client the id alone."""
+JOINED = {name: dimension for name, dimension in ALL_DIMENSIONS.items() if name != PERSONAL}
 
 
 @dataclass(frozen=True)
@@ -1868,13 +1871,14 @@ def _first_of_each() -> Mapping[str, ViewColumn]:
     """Return the columns by name; what was said before, of the fact or of the place, is not said again of another."""
     found: dict[str, ViewColumn] = {}
     for column in _columns():
-        found.setdefault(column.name, column)
+        if column.table != PERSONAL:
+            found.setdefault(column.name, column)
     return found
 
 
 @dataclass(frozen=True)
 class FlatView:
-    """A view over the facts and all dimensions."""
+    """A view over the facts and the dimensions, that of clients left out."""
 
     name: str
     description: str
@@ -1882,12 +1886,12 @@ class FlatView:
 
     @property
     def tables(self) -> tuple[str, ...]:
-        return (FACTS, DATES, *ALL_DIMENSIONS)
+        return (FACTS, DATES, *JOINED)
 
     def sql(self, database: str) -> str:
         """Return the view's statement over the tables of a database."""
         shown = ", ".join(f'{column.expression} AS "{name}"' for name, column in self.columns.items())
-        keys = {DATES: "date_key", **{name: dimension.key for name, dimension in ALL_DIMENSIONS.items()}}
+        keys = {DATES: "date_key", **{name: dimension.key for name, dimension in JOINED.items()}}
         joins = [
             f'LEFT JOIN "{database}"."{table}" AS {table} ON {table}."{key}" = {FACTS}."{key}"'
             for table, key in keys.items()

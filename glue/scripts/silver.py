@@ -3648,6 +3648,9 @@ def signed_text(layer: str, run_seq: int, report_sha256: str) -> bytes:
 
 FACTS, DATES = "fact_transactions", "dim_date"
 OF_THE_VERSION = ("valid_from", "valid_to", "is_current")
+PERSONAL = "dim_client"
+"""What stays in a table of its own: a view for everybody tells of a client the id alone."""
+JOINED = {name: dimension for name, dimension in ALL_DIMENSIONS.items() if name != PERSONAL}
 
 
 @dataclass(frozen=True)
@@ -3700,13 +3703,14 @@ def _first_of_each() -> Mapping[str, ViewColumn]:
     """Return the columns by name; what was said before, of the fact or of the place, is not said again of another."""
     found: dict[str, ViewColumn] = {}
     for column in _columns():
-        found.setdefault(column.name, column)
+        if column.table != PERSONAL:
+            found.setdefault(column.name, column)
     return found
 
 
 @dataclass(frozen=True)
 class FlatView:
-    """A view over the facts and all dimensions."""
+    """A view over the facts and the dimensions, that of clients left out."""
 
     name: str
     description: str
@@ -3714,12 +3718,12 @@ class FlatView:
 
     @property
     def tables(self) -> tuple[str, ...]:
-        return (FACTS, DATES, *ALL_DIMENSIONS)
+        return (FACTS, DATES, *JOINED)
 
     def sql(self, database: str) -> str:
         """Return the view's statement over the tables of a database."""
         shown = ", ".join(f'{column.expression} AS "{name}"' for name, column in self.columns.items())
-        keys = {DATES: "date_key", **{name: dimension.key for name, dimension in ALL_DIMENSIONS.items()}}
+        keys = {DATES: "date_key", **{name: dimension.key for name, dimension in JOINED.items()}}
         joins = [
             f'LEFT JOIN "{database}"."{table}" AS {table} ON {table}."{key}" = {FACTS}."{key}"'
             for table, key in keys.items()

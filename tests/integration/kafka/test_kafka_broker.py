@@ -180,7 +180,7 @@ def test_settings_of_the_client_pass_through__tls_to_a_broker_without_it(stand: 
     stand.make_topic()
     bridge = stand.bridge("--config-file", "client.properties")
     assert bridge.wait(timeout=120) == 2
-    assert "SSL handshake failed" in stand.log(0).read_text()
+    assert "no broker answers: ssl://" in stand.log(0).read_text()
 
 
 def test_broker_is_stopped_by_who_started_it(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -95,6 +95,23 @@ def test_following_takes_up_new_files__also_those_that_end_at_once() -> None:
     assert told(followed.look(at(10))) == {"new": "accepted", "bad": "rejected"}
 
 
+def failed(name: str) -> dict[str, Any]:
+    return item(name, failed={"stage": "silver", "at": text(1), "reason": "no memory"})
+
+
+@pytest.mark.parametrize("began", ["before the first look", "under way"])
+def test_following_shows_a_failed_file_again__resumed(began: str) -> None:
+    ledger = FakeLedger(failed("a") if began == "before the first look" else item("a"))
+    followed = following(ledger)
+    followed.look(NOON)
+    ledger.items["a"] = failed("a")
+    followed.look(at(1))
+    ledger.items["a"] = item("a")
+    assert told(followed.look(at(11))) == {"a": "accepted"}
+    ledger.items["a"] = item("a", "published")
+    assert told(followed.look(at(12))) == {"a": "published"}
+
+
 def test_changes_are_objects_of_a_line_each__json(capsys: pytest.CaptureFixture[str]) -> None:
     ledger = FakeLedger(item("a"))
     followed, show = following(ledger), JsonLines()
@@ -197,6 +214,11 @@ def test_usual_duration_is_that_of_the_nearest_amount__and_more_for_more(cache: 
     durations.remember("step", 20, 1_000)
     durations.remember("step", 100, 10_000)
     assert [durations.usual("step", amount) for amount in (10, 900, 2_000, 20_000)] == [20, 20, 40, 200]
+
+
+def test_usual_duration_is_unknown__step_took_less_than_half_a_second(cache: Path) -> None:
+    durations.remember("step", round(0.4))
+    assert durations.usual("step") is None
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"step": 1}', '{"step": [["x"]]}'])

@@ -1,4 +1,4 @@
-"""The verdict in the summary of a workflow's run: one line, then what differs."""
+"""The workflow's run: the verdict in its summary is one line, then what differs; it opens the report in a browser."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from write_summary import read, summary
 
+WORKFLOW = Path(__file__).parents[3] / ".github" / "workflows" / "checks.yml"
 SAME = {"what": "rows", "expected": 1, "found": 1, "equal": True}
 OFF = {"what": "amount", "expected": "1.00", "found": "1.01", "equal": False}
 REPORT = {
@@ -57,3 +59,9 @@ def test_answer_is_nothing__cut_short_or_not_there(tmp_path: Path, text: str | N
     if text is not None:
         (tmp_path / "a.json").write_text(text)
     assert read(tmp_path / "a.json") is None
+
+
+def test_workflow_opens_the_report_in_a_browser__and_fails_where_there_is_none() -> None:
+    steps = yaml.safe_load(WORKFLOW.read_text())["jobs"]["demo"]["steps"]
+    (step,) = [step["run"] for step in steps if "tests/integration/report" in step.get("run", "")]
+    assert step.startswith("google-chrome --version && ")

@@ -12,6 +12,7 @@ from unittest.mock import patch
 import boto3
 import duckdb
 import pytest
+from contract.subjects import REFERENCES
 from contract.tables import GOLD_TABLES
 from contract.views import TRANSACTIONS_FLAT
 from moto import mock_aws
@@ -62,6 +63,11 @@ def test_view_has_a_name_for_each_key_and_no_key() -> None:
     assert {"channel", "merchant_city", "zip", "merchant_id", "mcc", "mcc_description", "card_brand"} <= columns
     keys = {name for name in columns if name.endswith("_key")}
     assert keys == set()
+
+
+def test_view_tells_of_a_client_the_id_alone() -> None:
+    told = REFERENCES["users"].image.keys() & TRANSACTIONS_FLAT.columns.keys()
+    assert (told, "dim_client" in TRANSACTIONS_FLAT.sql("gold")) == ({"client_id"}, False)
 
 
 def test_view_is_made_anew__its_statement_has_changed(glue: Any) -> None:

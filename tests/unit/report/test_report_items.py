@@ -10,7 +10,7 @@ import pytest
 from contract.runs import Cut
 from generated_month import Month, month
 
-from assay.report.items import file_of, fold, state_of
+from assay.report.items import READ, file_of, fold, state_of
 from assay.report.period import Period, divide, of_month
 
 JUNE = of_month("2026-06")
@@ -47,6 +47,17 @@ def test_effects_are_those_of_the_cut__later_runs_do_not_count(made: Month) -> N
     early = [item for item in made.items if "silver" in item and item["silver"]["run_seq"] <= 4]
     expected = sum(Decimal(item["silver"]["effect_amount"]) for item in early)
     assert fold(made.items, JUNE, cut_at(4)).effects == expected
+
+
+@pytest.mark.parametrize(("still_open", "is_green"), [(0, True), (1, False)])
+def test_file_is_green__all_of_its_quarantined_rows_are_repaired_or_waived(
+    made: Month, still_open: int, is_green: bool
+) -> None:
+    item = next(each for each in made.items if each.get("silver", {}).get("outcomes", {}).get("quarantined", 0) > 2)
+    rows = item["silver"]["outcomes"]["quarantined"]
+    item["repaired"] = {"by": ["a" * 64, "b" * 64], "repaired": rows - still_open - 1, "waived": 1}
+    (file,) = fold([{name: item[name] for name in READ if name in item}], JUNE, made.cut).files
+    assert (file.is_green, file.outcomes["quarantined"]) == (is_green, rows)
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,11 @@ def test_verdict_names_the_problem_and_its_command__each(green: Summary, case: s
     assert text in verdict.line
 
 
+def test_verdict_names_the_list_of_open_rows() -> None:
+    (problem,) = [each for each in judge(month(60).summary(expected=())).problems if each.anchor == "quarantine"]
+    assert problem.command == "assay quarantine"
+
+
 def test_verdict_counts_open_rows_alone__not_repaired_ones_nor_those_of_undone_files() -> None:
     summary = month(60).summary(expected=())
     assert summary.lake

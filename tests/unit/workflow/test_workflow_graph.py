@@ -190,6 +190,12 @@ def test_mail_has_a_value_for_each_gap_and_says_whether_money_moved_and_what_to_
     assert "money moved" in template or "Effect on Silver and Gold" in template
 
 
+def test_mail_of_a_published_file_leaves_quarantined_rows_to_the_commands_that_its_notice_gives() -> None:
+    message = MAILS["Compose the mail: published"]["message.$"]
+    told = message.partition("What to do next: ")[2].partition("assay passport")[0]
+    assert ("the commands above" in told, "upload" in told) == (True, False)
+
+
 def linted(machine: dict[str, Any]) -> list[str]:
     """Lint the definition as part of a template; the linters don't open the file behind a DefinitionUri."""
     from cfnlint.api import lint  # takes seconds, and every worker imports this module
