@@ -192,7 +192,7 @@ def as_golden(row: Row, subject: str) -> Row:
         "line": row["line"],
         "rules": row["rules"],
         "op": row["op"],
-        "commit_us": None if instant == LAST_MODIFIED_AT else round((instant - EPOCH) / EPOCH.resolution),
+        "commit_us": None if instant == LAST_MODIFIED_AT else (instant - EPOCH) // EPOCH.resolution,
         "key": None if key is None else int(key),
     }
     cents = None if row.get("amount") is None else int(row["amount"].scaleb(2))
