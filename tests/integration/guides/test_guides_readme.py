@@ -1,4 +1,7 @@
-"""The README's commands, run as they stand on a stack of their own; a file of yours is one that is made here."""
+"""The README's commands, run as they stand on a stack of their own; a file of yours is one that is made here.
+
+It takes minutes. That the command line understands each of them is held by `tests/unit/cli/test_readme_lines.py`.
+"""
 
 from __future__ import annotations
 
@@ -51,6 +54,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedApp]:
         yield app
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1_800)
 def test_commands_succeed__in_their_order(app: DeployedApp) -> None:
     published, is_european = "", False
