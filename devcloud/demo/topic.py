@@ -16,7 +16,7 @@ from threading import Event
 from time import monotonic
 
 import polars as pl
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from reading.offsets import Span, merged
@@ -74,7 +74,9 @@ class Messages:
         producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True})
         for row in rows:
             partition = row.dms_id % PARTITIONS
-            producer.produce(TOPIC, self.json(row), key=str(row.dms_id), partition=partition)
+            producer.produce(
+                TOPIC, self.json(row), key=str(row.dms_id), partition=partition, on_delivery=_require_delivered
+            )
             producer.poll(0)
             self.ends[partition] += 1
         producer.flush()
@@ -87,6 +89,12 @@ class Messages:
         texts["amount"] = f"{sign}{cents // 100}.{cents % 100:02}"
         pairs = ", ".join(f'"{name}": {text}' for name, text in texts.items())
         return f"{{{pairs}}}".encode()
+
+
+def _require_delivered(error: KafkaError | None, _: Message) -> None:
+    """Raise UserError for a message that the broker has not taken."""
+    if error is not None:
+        raise UserError(f"the broker has not taken a message: {error.str()}", "start the demo again")
 
 
 @dataclass
@@ -154,7 +162,7 @@ def play_topic(project: Path) -> list[str]:
     stage = play.Stage(target, ledger, messages.model(), alone)
     with TemporaryDirectory(prefix="assay-kafka-") as folder, broker.running(Path(folder)) as kafka:
         play.heading(f"3. A Kafka broker runs at {kafka.bootstrap}; its topic has {PARTITIONS} partitions")
-        AdminClient({"bootstrap.servers": kafka.bootstrap}).create_topics([NewTopic(TOPIC, PARTITIONS, 1)])
+        make_topic(kafka.bootstrap)
         with bridges_of(project, kafka.bootstrap) as bridges:
             _bridge_all(stage, messages, bridges)
     items = _follow(stage, messages)
@@ -170,6 +178,13 @@ def play_topic(project: Path) -> list[str]:
         play.heading("8. The audit: every row of both layers is read again")
         play.show_audit(stage, tables)
     return play.finish(stage)
+
+
+def make_topic(bootstrap: str) -> None:
+    """Make the topic, and wait until the broker has it."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for made in admin.create_topics([NewTopic(TOPIC, PARTITIONS, 1)]).values():
+        made.result(timeout=TIMEOUT_S)
 
 
 def _bridge_all(stage: play.Stage, messages: Messages, bridges: Bridges) -> None:
