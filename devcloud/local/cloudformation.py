@@ -95,6 +95,10 @@ def _keeping_what_cannot_change(original: Function) -> Function:
     # Until moto keeps a changed resource that it has no update for: it replaces it by None in the stack's list.
     def parse_and_update_resource(logical_id: str, resource_json: Any, resources_map: Any, **kwargs: Any) -> Any:
         existing = resources_map._parsed_resources.get(logical_id)
+        if existing is None:
+            # Until moto sees that a condition has kept the resource away so far: it would update nothing, and fail.
+            resources_map._parsed_resources.pop(logical_id, None)
+            return resources_map[logical_id]
         changed = original(logical_id, resource_json, resources_map, **kwargs)
         return existing if changed is None else changed
 

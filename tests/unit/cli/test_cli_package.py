@@ -174,5 +174,5 @@ def test_wheel_has_the_page_of_the_report__its_style_and_its_script(wheel: Path)
 
 
 def test_wheel_has_the_readers_of_files__for_check(wheel: Path) -> None:
-    assert {"admission.py", "contract", "judging", "reading"} <= {path.name for path in wheel.iterdir()}
+    assert {"admission.py", "repairs.py", "contract", "judging", "reading"} <= {path.name for path in wheel.iterdir()}
     assert (wheel / "reading" / "visible.py").is_file()
