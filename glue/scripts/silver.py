@@ -4556,14 +4556,12 @@ class Repair:
 
 
 Mover = Reload | Action | Repair
+"""What may change keys that no row of a run's files names."""
 
 
 def own_instant(item: FileItem) -> str:
     """Return when a repair or a waiver was made, which tells the newest of several of a row."""
     return item.get("as_of_at", item["last_modified_at"])
-
-
-"""What may change keys that no row of a run's files names."""
 
 
 def moved_up(spark: SparkSession, rows: DataFrame, mover: Mover) -> DataFrame:
