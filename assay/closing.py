@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,7 +25,7 @@ from assay.options import (
     Region,
     StackName,
     Yes,
-    agree,
+    agree_on,
     open_ledger,
     open_target,
     refuse_to_ask,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 KEPT_OF_EARLIER = ("run_seq", "silver_run_seq", "channels", "who", "at", "reason")
-MOST_CHARACTERS = 300  # of who and why
 LOOKS = 60  # at a run that is committed and not shown yet, one a second
 Channels = Mapping[str, "ChannelTotals"]
 
@@ -66,16 +66,12 @@ def close(
     refuse_to_ask(as_json=as_json, yes=yes or dry_run)
     target = open_target(stack, region, profile)
     ledger = open_ledger(target)
-    asked = look(target, ledger, month, again=again) if as_json else shown(target, ledger, month, again=again)
+    show = partial(look if as_json else shown, target, ledger, month, again=again)
+    asked = show() if dry_run else agree_on(show, f"Close {month}?", run=partial(committed, ledger), yes=yes)
     if dry_run:
         if as_json:
             console.print_json({"preview": asked.as_json(), "result": None})
         return
-    agree(f"Close {month}?", yes=yes)
-    while not yes and look(target, ledger, month, again=again).cut["run_seq"] != asked.cut["run_seq"]:
-        console.note("Another run has been published meanwhile:", style="yellow")
-        asked = shown(target, ledger, month, again=again)
-        agree(f"Close {month}?", yes=yes)
     closed = put(target, ledger, asked, reason=reason)
     if as_json:
         console.print_json({"preview": asked.as_json(), "result": closed})
@@ -167,6 +163,7 @@ def put(target: Target, ledger: Ledger, found: Month, *, reason: str) -> ClosedI
 def item_of(found: Month, *, who: str, reason: str, at: datetime) -> ClosedItem:
     """Return the item of a closed month; it keeps what the month was closed with before."""
     from contract.closings import CLOSED
+    from contract.limits import REASON_CHARACTERS
     from reading.visible import visible
 
     from assay.upload import instant_text
@@ -179,9 +176,9 @@ def item_of(found: Month, *, who: str, reason: str, at: datetime) -> ClosedItem:
         "silver_run_seq": found.cut["silver_run_seq"],
         "snapshots": dict(found.cut["snapshots"].items()),
         "channels": {**found.channels},
-        "who": visible(who, most=MOST_CHARACTERS),
+        "who": visible(who, most=REASON_CHARACTERS),
         "at": instant_text(at),
-        "reason": visible(reason, most=MOST_CHARACTERS),
+        "reason": visible(reason, most=REASON_CHARACTERS),
     }
     if found.before:
         last: Any = {name: value for name, value in found.before.items() if name in KEPT_OF_EARLIER}

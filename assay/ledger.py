@@ -179,6 +179,10 @@ class Ledger:
         """Return the layers whose breaker is open, and since when."""
         return {layer: item["opened_at"] for layer, item in self.breakers().items() if "prober" in item}
 
+    def gold_run(self) -> int:
+        """Return the last published run of Gold; 0 before the first."""
+        return int((self.layer("gold") or {}).get("published", {}).get("run_seq", 0))
+
     def layer(self, name: str) -> Item | None:
         """Read the item of a layer, `silver` or `gold`; None before its first run."""
         return self.get([f"layer#{name}"]).get(f"layer#{name}")

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from assay.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from assay.ledger import Ledger
     from assay.target import Target
 
+Shown = TypeVar("Shown")
 CHECK_FAILED = 1
 DECLINED = 1
 UNUSABLE = 2
@@ -36,6 +39,7 @@ Profile = Annotated[str | None, typer.Option(help="The AWS profile. Naming one, 
 WHICH = "The key of a file, its end or any part of it that no other key has, or its file id."
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask: for scripts.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")]
+Timeout = Annotated[int, typer.Option(min=1, help="The longest time to wait for the end, in minutes.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs, with money as text.")]
 
 
@@ -83,3 +87,16 @@ def agree(question: str, *, yes: bool) -> None:
     if not typer.confirm(question, err=True):
         console.note("Nothing was changed.")
         raise typer.Exit(DECLINED)
+
+
+def agree_on(show: Callable[[], Shown], question: str, *, run: Callable[[], int], yes: bool) -> Shown:
+    """Show what would happen, and ask, until no run has come between; return what was shown last."""
+    from assay import console
+
+    while True:
+        before = run()
+        found = show()
+        agree(question, yes=yes)
+        if yes or run() == before:
+            return found
+        console.note("Another run has been published meanwhile:", style="yellow")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext, redirect_stdout
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -19,8 +20,10 @@ from assay.options import (
     Profile,
     Region,
     StackName,
+    Timeout,
     Yes,
     agree,
+    agree_on,
     open_ledger,
     open_target,
     refuse_to_ask,
@@ -36,7 +39,6 @@ if TYPE_CHECKING:
 
 Key = Annotated[str, typer.Argument(help=WHICH)]
 OfFile = Annotated[str | None, typer.Option("--file", metavar="KEY", help="One file, by key or file id.")]
-Timeout = Annotated[int, typer.Option(min=1, help="The longest time to wait for the end, in minutes.")]
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -139,9 +141,13 @@ def fix(
     for repair in left:
         objects.refuse_under_way(repair.original, known)
     followed = [_uploaded(item) for item in sent.values()]
+    show = partial(_show, target, ledger, left)
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
-        is_agreed = bool(left) and _is_agreed(target, ledger, left, dry_run=dry_run, yes=yes)
-    if is_agreed:
+        if left and dry_run:
+            show()
+        elif left:
+            agree_on(show, "Repair them?", run=ledger.gold_run, yes=yes)
+    if left and not dry_run:
         to = bronze(target)
         followed += [send_bytes(to, each.key, each.body, each.control, size=len(each.body)) for each in left]
     told = [
@@ -165,17 +171,17 @@ def waive(
     profile: Profile = None,
 ) -> None:
     """Close open rows of a file without a repair. Undo opens them again."""
+    from contract.limits import REASON_CHARACTERS
     from reading.card_numbers import masked
 
     from assay import console
     from assay.ledger import choose_version
     from assay.quarantine import objects, rows
     from assay.query import lake
-    from assay.undo.actions import MOST_CHARACTERS
     from assay.upload import bronze, send_bytes
 
-    if not reason.strip() or len(reason) > MOST_CHARACTERS:
-        raise UserError(f"--reason has {len(reason):,} characters", f"say why in 1 to {MOST_CHARACTERS} characters")
+    if not reason.strip() or len(reason) > REASON_CHARACTERS:
+        raise UserError(f"--reason has {len(reason):,} characters", f"say why in 1 to {REASON_CHARACTERS} characters")
     if masked(reason) != reason:
         raise UserError("--reason holds what may be the number of a card", "say it without the number")
     refuse_to_ask(as_json=as_json, yes=yes or dry_run)
@@ -219,42 +225,21 @@ def _refuse_broken(repairs: Sequence[Corrected]) -> None:
         raise typer.Exit(CHECK_FAILED)
 
 
-def _is_agreed(target: Target, ledger: Ledger, repairs: Sequence[Corrected], *, dry_run: bool, yes: bool) -> bool:
-    """Show what repairs would do, and ask, until nothing has come between the question and the answer."""
-    from assay import console
-
-    while True:
-        before = _run(ledger)
-        _show(target, ledger, repairs)
-        if dry_run:
-            return False
-        agree("Repair them?", yes=yes)
-        if yes or _run(ledger) == before:
-            return True
-        console.note("Another run has been published meanwhile:", style="yellow")
-
-
 def _show(target: Target, ledger: Ledger, repairs: Sequence[Corrected]) -> None:
     from assay import console
     from assay.quarantine import fixing, preview, rows
     from assay.query import lake
+    from assay.undo.preview import published
 
-    published, silver = (ledger.layer(layer) or {} for layer in ("gold", "silver"))
-    if "published" not in published:
-        raise UserError("nothing is published yet", "wait for Gold's first run: assay status")
+    silver, run = published(ledger)
     with console.working("computing what would happen"), lake(target) as tables:
         if not rows.has_quarantine(tables):
             raise UserError("no row is in quarantine", "see what is: assay quarantine")
         closed = rows.closed_by(tables, [repair.original["file_id"] for repair in repairs])
         for repair in repairs:
             fixing.refuse_closed(repair, closed)
-        run = published["published"]["silver_run_seq"]
-        found = preview.preview(tables, ledger, silver["published"], run, repairs)
+        found = preview.preview(tables, ledger, silver, run, repairs)
     console.out().print(preview.render(found))
-
-
-def _run(ledger: Ledger) -> int:
-    return int((ledger.layer("gold") or {}).get("published", {}).get("run_seq", 0))
 
 
 def _uploaded(item: Item) -> Uploaded:

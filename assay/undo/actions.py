@@ -10,6 +10,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
 from cloud.workflows import execution_arn, start_execution
+from contract.limits import REASON_CHARACTERS
 from contract.vocabulary import IN_SILVER
 from reading.visible import visible
 
@@ -19,7 +20,6 @@ from assay.target import Target
 from assay.upload import instant_text
 
 OF_THE_FILE = ("bucket", "key", "version_id", "sequencer", "etag", "size", "last_modified_at")
-MOST_CHARACTERS = 300  # of who and why, in mails and tables
 
 
 def verb(*, in_effect: bool) -> str:
@@ -62,7 +62,7 @@ def refuse(item: Item, *, in_effect: bool) -> None:
 def item_of(file: Item, *, who: str, reason: str, at: datetime) -> Item:
     """Return the item of the action that changes whether a file is in effect."""
     in_effect, number, instant = not file["in_effect"], len(file.get("decisions", [])), instant_text(at)
-    who, reason = (visible(text, most=MOST_CHARACTERS) for text in (who, reason))
+    who, reason = (visible(text, most=REASON_CHARACTERS) for text in (who, reason))
     name = verb(in_effect=in_effect)
     done = "redone" if in_effect else "undone"
     return {
@@ -83,7 +83,7 @@ def item_of(file: Item, *, who: str, reason: str, at: datetime) -> Item:
             "number": number,
         },
         "notice": {
-            "name": visible(file["key"], most=MOST_CHARACTERS),
+            "name": visible(file["key"], most=REASON_CHARACTERS),
             "ending": done,
             "text": f"By {who} at {instant[:19]}Z: {reason or 'no reason was given'}",
         },

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from assay.errors import UserError
 from assay.options import (
     WHICH,
     AsJson,
@@ -16,16 +16,15 @@ from assay.options import (
     Profile,
     Region,
     StackName,
+    Timeout,
     Yes,
-    agree,
+    agree_on,
     open_ledger,
     open_target,
     refuse_to_ask,
 )
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from assay.ledger import Item, Ledger
     from assay.target import Target
     from assay.undo.preview import Preview
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 Key = Annotated[str, typer.Argument(help=f"{WHICH} With --yes: the key, with or without folders, or the file id.")]
 Version = Annotated[str | None, typer.Option(help="The object version, where there are several.")]
 Reason = Annotated[str, typer.Option(help="Why; the ledger, the passport and the mail keep it.")]
-Timeout = Annotated[int, typer.Option(min=1, help="The longest time to wait for the end, in minutes.")]
 
 UNDO = "Take a file back. Silver and Gold are then as if it had never come; redo takes it up again."
 REDO = "Take an undone file up again. It has its own place in the order: newer values stay."
@@ -62,11 +60,9 @@ def command(*, in_effect: bool) -> Callable[..., None]:
         target = open_target(stack, region, profile)
         ledger = open_ledger(target)
         file = actions.choose(_versions(ledger, key, parts=not yes), version, in_effect=in_effect)
-        found = _previewed(target, ledger, file, in_effect=in_effect)
-        if not as_json:
-            console.out().print(preview_of(found))
-        if not (yes or dry_run):
-            found = _confirmed(target, ledger, found, in_effect=in_effect)
+        show = partial(_shown, target, ledger, file, in_effect=in_effect, quiet=as_json)
+        question = f"{'Redo' if in_effect else 'Undo'} it?"
+        found = show() if dry_run else agree_on(show, question, run=ledger.gold_run, yes=yes)
         progress = None if dry_run else _placed(target, ledger, found.file, reason)
         code = _followed(target, ledger, progress, timeout_s=timeout * 60, as_json=as_json) if progress else 0
         if as_json:
@@ -74,12 +70,6 @@ def command(*, in_effect: bool) -> Callable[..., None]:
         raise typer.Exit(code)
 
     return decide
-
-
-def preview_of(found: Preview) -> RenderableType:
-    from assay.undo import preview
-
-    return preview.render(found)
 
 
 def _placed(target: Target, ledger: Ledger, file: Item, reason: str) -> FileProgress:
@@ -108,35 +98,17 @@ def _versions(ledger: Ledger, key: str, *, parts: bool) -> list[Item]:
     return list(ledger.get(decided).values()) if decided else found
 
 
-def _previewed(target: Target, ledger: Ledger, file: Item, *, in_effect: bool) -> Preview:
-    """Compute what would happen at the published cut, from the file as it is now."""
+def _shown(target: Target, ledger: Ledger, file: Item, *, in_effect: bool, quiet: bool) -> Preview:
+    """Compute what would happen at the published cut, from the file as it is now; print it unless it is to be quiet."""
     from assay import console
     from assay.query import lake
     from assay.undo import actions, preview
 
-    published = (ledger.layer("gold") or {}).get("published")
-    if published is None:
-        raise UserError("nothing is published yet", "wait for Gold's first run: assay status")
+    silver, run = preview.published(ledger)
     file = ledger.get([file["file_id"]])[file["file_id"]]
     actions.refuse(file, in_effect=in_effect)
-    silver = (ledger.layer("silver") or {})["published"]
     with console.working("computing what would happen"), lake(target) as tables:
-        return preview.preview(tables, ledger, silver, published["silver_run_seq"], file)
-
-
-def _confirmed(target: Target, ledger: Ledger, found: Preview, *, in_effect: bool) -> Preview:
-    """Ask until nothing has come between the question and the answer; end where the answer is no."""
-    from assay import console
-
-    while True:
-        before = _run(ledger)
-        agree(f"{'Redo' if in_effect else 'Undo'} it?", yes=False)
-        if _run(ledger) == before:
-            return found
-        console.note("Another run has been published meanwhile:", style="yellow")
-        found = _previewed(target, ledger, found.file, in_effect=in_effect)
-        console.out().print(preview_of(found))
-
-
-def _run(ledger: Ledger) -> int:
-    return int((ledger.layer("gold") or {})["published"]["run_seq"])
+        found = preview.preview(tables, ledger, silver, run, file)
+    if not quiet:
+        console.out().print(preview.render(found))
+    return found

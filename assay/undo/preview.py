@@ -14,6 +14,7 @@ from rich.text import Text
 
 from assay import console
 from assay.audit import UNDONE
+from assay.errors import UserError
 from assay.grid import Heading
 from assay.ledger import OUTCOMES, Item, Ledger
 from assay.query import Lake
@@ -92,6 +93,14 @@ def places_of_loads(markers: dict[str, Item]) -> tuple[str, dict[str, str]]:
         for listed in marker["load"]["files"]:
             starts[listed] = max(starts.get(listed, ""), marker["load"]["start_at"])
     return max((marker["load"]["start_at"] for marker in markers.values()), default=BEGINNING), starts
+
+
+def published(ledger: Ledger) -> tuple[Item, int]:
+    """Return what Silver has published, and which run of it Gold shows; raise UserError before Gold's first run."""
+    gold, silver = (ledger.layer(layer) or {} for layer in ("gold", "silver"))
+    if "published" not in gold:
+        raise UserError("nothing is published yet", "wait for Gold's first run: assay status")
+    return silver["published"], gold["published"]["silver_run_seq"]
 
 
 def preview(lake: Lake, ledger: Ledger, silver: Item, silver_run: int, file: Item) -> Preview:

@@ -28,8 +28,7 @@ def waiting(stack: DeployedStack, monkeypatch: pytest.MonkeyPatch) -> DeployedSt
     stack.put(file_item("a.csv", version="v2") | {"status": "accepted", "failed": FAILED}, file_item("b.csv"))
     stack.put({"file_id": "layer#gold", "kind": "layer", "published": {"run_seq": 1}})
     monkeypatch.setattr(sweeping, "ask", lambda _, event: FOUND if event.get("dry_run") else pytest.fail("swept"))
-    monkeypatch.setattr(undo, "_previewed", lambda *given, **_: SimpleNamespace(file=given[2]))
-    monkeypatch.setattr(undo, "preview_of", lambda found: "")
+    monkeypatch.setattr(undo, "_shown", lambda *given, **_: SimpleNamespace(file=given[2]))
     return stack
 
 

@@ -119,7 +119,7 @@ def test_undo_and_redo__dry_run(stack: DeployedStack, monkeypatch: pytest.Monkey
             file, 4, {"deleted": 1}, Decimal("2.00"), Decimal("1.00"), kept, [group | amounts], moved, 5, False, 0
         )
 
-    monkeypatch.setattr(undo, "_previewed", seen)
+    monkeypatch.setattr(undo, "_shown", seen)
     printed = told(stack, command, "a.csv", "--dry-run")
     answer = conform("undo", printed) if command == "undo" else conform("redo", printed)
     assert (answer["preview"]["effect_amount"], answer["result"]) == ("-1.00", None)
