@@ -210,11 +210,11 @@ def _refuse_broken(repairs: Sequence[Corrected]) -> None:
     """Show the corrected rows that still break rules, and end; nothing is sent if there is one."""
     from assay import console
 
-    wrong = [repair for repair in repairs if repair.inspect().reasons]
+    wrong = [repair for repair in repairs if repair.inspection.reasons]
     for repair in wrong:
         broken = repair.broken()
         if not broken:
-            raise UserError(repair.inspect().reasons[0].text, "correct the file, and give it again")
+            raise UserError(repair.inspection.reasons[0].text, "correct the file, and give it again")
         grid = console.table(f"Still broken: {console.shown(repair.original['key'])}", ("row", "rules", "corrected to"))
         for row in broken:
             number = repair.numbers[row.row - 1]

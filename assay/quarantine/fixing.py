@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import cast
 
@@ -52,7 +53,7 @@ class Corrected:
         places: Mapping[str, int] = self.original["format"]["places"]
         return sorted(places, key=lambda name: places[name])
 
-    @property
+    @cached_property
     def body(self) -> bytes:
         written = io.StringIO()
         writer = csv.writer(written, lineterminator="\n")
@@ -60,18 +61,19 @@ class Corrected:
         writer.writerows([row["row"], *(row[name] for name in self.columns)] for row in self.rows)
         return written.getvalue().encode()
 
-    @property
+    @cached_property
     def key(self) -> str:
         return repair_key(self.original, self.body, ".csv")
 
     @property
     def control(self) -> dict[str, str]:
         """Return the control totals that go with the object."""
-        kpis = self.inspect().kpis
+        kpis = self.inspection.kpis
         return {"row-count": str(len(self.rows)), "total-amount": money_text(kpis.total_cents if kpis else 0)}
 
-    def inspect(self) -> Inspection:
-        """Judge the rows as the pipeline will."""
+    @cached_property
+    def inspection(self) -> Inspection:
+        """The rows, judged as the pipeline will."""
         stream = io.BytesIO(self.body)
         return inspect_repair(self.key, stream, cast(FileItem, self.original), metadata={}, policy=POLICY)
 

@@ -47,7 +47,7 @@ def test_corrected_rows_become_one_object__in_the_columns_of_their_file(tmp_path
     assert (
         found.key == corrected(tmp_path, f"{ORIGINAL},3,,,,1,1.00,2024-02-01", f"{ORIGINAL},9,,,,2,2.00,2024-02-02").key
     )
-    assert found.inspect().reasons == []
+    assert found.inspection.reasons == []
     assert found.control == {"row-count": "2", "total-amount": "3.00"}
 
 
@@ -56,7 +56,7 @@ def test_corrected_rows_are_judged_as_in_their_file__decimal_comma_and_instant(t
     found = corrected(tmp_path, f'{ORIGINAL},3,,,,1,"1,50",2024-02-01', item=german)
     assert found.control["total-amount"] == "1.50"
     late = corrected(tmp_path, f"{ORIGINAL},3,,,,1,x,2024-03-03", f"{ORIGINAL},4,,,,1,1.00,2024-03-01")
-    assert late.inspect().reasons[0].code == "broken_repair"
+    assert late.inspection.reasons[0].code == "broken_repair"
     assert [(late.numbers[row.row - 1], row.rules) for row in late.broken()] == [
         (3, ("amount_unreadable", "date_in_future"))
     ]
