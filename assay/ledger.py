@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer
+from contract import vocabulary
 
 from assay.errors import UserError
 
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 
 Item = dict[str, Any]
 
-STATUSES = ("received", "accepted", "in_silver", "published")
-OUTCOMES = ("quarantined", "unchanged", "stale", "superseded", "inserted", "updated", "deleted")
+OUTCOMES = tuple(vocabulary.OUTCOMES)
 LISTED = (
     "file_id",
     "subject",

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from contract.vocabulary import ACCEPTED
 from reading.offsets import Span, gaps, merged, overlaps
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from assay import console
 from assay.ledger import Item
-
-COME = ("accepted", "in_silver", "published")
 
 
 @dataclass
@@ -59,7 +58,7 @@ def partitions(items: Iterable[Item]) -> list[Partition]:
             place = told["folder"], told["partition"]
             partition = found.setdefault(place, Partition(told["folder"], told["topic"], told["partition"]))
             span = Span(told["first"], told["last"])
-            if item["status"] in COME:
+            if item["status"] in ACCEPTED:
                 partition.spans.append(span)
             elif item["status"] == "rejected":
                 partition.rejected.append((span, item["key"]))

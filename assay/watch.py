@@ -11,13 +11,14 @@ from itertools import pairwise
 from time import sleep
 from typing import TYPE_CHECKING, Protocol
 
+from contract.vocabulary import STATUSES
 from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
 from assay import console
 from assay.grid import Grid
-from assay.ledger import STATUSES, Item, Ledger, ending
+from assay.ledger import Item, Ledger, ending
 from assay.options import CHECK_FAILED, INTERRUPTED
 from assay.stages import Pipeline, drawn
 from assay.upload import Uploaded

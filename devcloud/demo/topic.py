@@ -21,12 +21,11 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from reading.offsets import Span, merged
 
-from assay import console, offsets, passport, stages, watch
+from assay import console, offsets, passport, stages, watch, watching
 from assay.errors import UserError
 from assay.ledger import Item, Ledger, ending
 from assay.query import lake
 from assay.target import local_target
-from assay.upload import Uploaded
 from devcloud.demo import play
 from devcloud.demo.expectation import Model
 from devcloud.demo.files import SEED, Row, rows_of
@@ -213,14 +212,14 @@ def _follow(stage: play.Stage, messages: Messages) -> list[Item]:
         stage.verdict.same(f"offsets of partition {each.number}", whole, [_plain(span) for span in merged(each.spans)])
         stage.verdict.same(f"gaps in partition {each.number}", [], each.gaps)
         stage.verdict.same(f"offsets that came twice in partition {each.number}", [], each.overlaps)
-    files = [_uploaded(item) for item in reversed(stage.ledger.files()) if item["key"].startswith(PREFIX)]
-    progress = [watch.FileProgress(file) for file in files]
+    files = reversed(stage.ledger.files())
+    progress = [watching.of_item(item) for item in files if item["key"].startswith(PREFIX)]
     with watch.showing(stages.Pipeline(stage.target, stage.ledger)) as show:
         watch.wait(progress, stage.ledger, stage.target.stepfunctions, show, timeout_s=TIMEOUT_S, poll_s=_POLL_S)
-    items = stage.ledger.get(file.file_id for file in files)
+    items = stage.ledger.get(each.file.file_id for each in progress)
     for item in items.values():
         stage.verdict.same(f"{item['key']}: its end", "published", ending(item))
-    return [items[file.file_id] for file in files]
+    return [items[each.file.file_id] for each in progress]
 
 
 def _of_topic(ledger: Ledger) -> list[offsets.Partition]:
@@ -234,11 +233,6 @@ def _is_whole(ledger: Ledger, messages: Messages) -> bool:
 
 def _plain(span: Span) -> Span:
     return Span(span.first, span.last)
-
-
-def _uploaded(item: Item) -> Uploaded:
-    at = watch.parse_instant(item["last_modified_at"])
-    return Uploaded(item["key"], item["version_id"], item["file_id"], 0, at)
 
 
 def _until(is_so: Callable[[], bool], what: str, bridges: Bridges, process: subprocess.Popen[bytes]) -> None:

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from cloud.ledger import Ledger, instant
 from cloud.listing import listed_versions
 from contract.limits import COMPANION_BYTES
+from contract.vocabulary import ACCEPTED
 from reading.calendar import CalendarError, Expectation, calendar_of, folder_of
 from reading.visible import visible
 
@@ -23,7 +24,6 @@ WATCHED = timedelta(days=14)
 """For so long a late file is waited for."""
 AHEAD = timedelta(days=7)
 """So far the calendar is shown."""
-COME = ("accepted", "in_silver", "published")
 _MINUTES = "%Y-%m-%d %H:%M"
 _GONE = {"404", "NoSuchKey"}
 
@@ -113,7 +113,7 @@ class Calendars:
         versions = listed_versions(self.s3, self.bucket, prefix=folder + name.partition("*")[0])
         fitting = [each for each in versions if form.fullmatch(each.key.removeprefix(folder)) and each.is_data]
         items = self.ledger.find_all(each.file_id for each in fitting)
-        come = [each for each in fitting if each.file_id in items and items[each.file_id]["status"] in COME]
+        come = [each for each in fitting if each.file_id in items and items[each.file_id]["status"] in ACCEPTED]
         return min((each.last_modified_at for each in come), default=None)
 
 

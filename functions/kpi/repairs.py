@@ -15,6 +15,7 @@ from contract.items import FileFormat, FileItem, Waiver
 from contract.limits import REASON_CHARACTERS
 from contract.rules import rules_of
 from contract.subjects import SUBJECTS, TRANSACTIONS
+from contract.vocabulary import ACCEPTED
 from contract.writing import COMMA, DECIMAL_SIGNS, MONTH_FIRST
 from judging.kpis import Kpis
 from judging.reconcile import Policy
@@ -23,7 +24,6 @@ from reading.card_numbers import masked
 from reading.json_text import json_of
 from reading.rejection import Reason
 
-ACCEPTED = ("accepted", "in_silver", "published")
 _WAIVED_BY = ("rule", "who", "reason")
 
 

@@ -35,7 +35,8 @@ OUTCOMES: Mapping[str, str] = {
 """What becomes of a row: exactly one of these, the first that applies."""
 STATUSES = ("received", "accepted", "in_silver", "published")
 """A file's status moves along these and never back; or it ends `rejected`."""
-IN_SILVER = ("in_silver", "published")
+ACCEPTED, IN_SILVER = STATUSES[1:], STATUSES[2:]
+"""Those of a file that was accepted, and of one whose rows Silver has."""
 REJECTED = "rejected"
 LAYERS = ("silver", "gold")
 CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"
