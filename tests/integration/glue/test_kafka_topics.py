@@ -137,7 +137,7 @@ def test_missing_offsets_are_named_and_gold_is_right_once_they_come__object_take
 
 @pytest.mark.parametrize(
     ("seed", "are_rows"),
-    [(1, False), (2, True), *(pytest.param(seed, seed % 2 == 0, marks=pytest.mark.slow) for seed in range(3, 7))],
+    [(2, True), *(pytest.param(seed, seed % 2 == 0, marks=pytest.mark.slow) for seed in (1, 3, 4, 5))],
 )
 def test_nothing_is_changed__every_range_comes_twice_in_any_order_by_two_writers(
     pipeline: Pipeline, seed: int, are_rows: bool
@@ -147,8 +147,8 @@ def test_nothing_is_changed__every_range_comes_twice_in_any_order_by_two_writers
     # A writer that is started again writes some of its objects once more.
     objects = [*once, *other, *draw.sample(once, 2), *draw.sample(other, 2)]
     draw.shuffle(objects)
-    for start in range(0, len(objects), 6):
-        publish(pipeline, objects[start : start + 6])
+    for start in range(0, len(objects), 8):
+        publish(pipeline, objects[start : start + 8])
     found = coverage(pipeline)
     whole = [Span(0, len(topic.records) - 1)]
     assert [[Span(each.first, each.last) for each in spans] for spans in (merged(found.spans), found.overlaps)] == [
