@@ -48,6 +48,12 @@ def bring_up_to_date(target: Target, ledger: Ledger, *, now: str) -> list[str]:
     return _brought(target, ledger, cut, None, now=now) or [] if written is None else written
 
 
+def run_shown(target: Target, month: str) -> int:
+    """Return the run of Gold that the page of a month shows; 0 if there is no page."""
+    found = _head(target, target.stack.lake_bucket, f"{REPORT_PAGES}{month}.html")
+    return int(found["Metadata"]["run"]) if found else 0
+
+
 def _brought(target: Target, ledger: Ledger, cut: Cut, kept: Months | None, *, now: str) -> list[str] | None:
     """Write pages from what is kept, or without it from a scan of the ledger; None if that does not add up."""
     taken = _taken(target, kept["run_seq"] if kept else cut["run_seq"] - 1, cut["run_seq"])

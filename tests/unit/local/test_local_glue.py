@@ -19,6 +19,7 @@ def _order(arguments: dict[str, str]) -> Order:
         run_id="jr_1",
         script=lambda: "",
         caller="JobRole",
+        announce=lambda state: None,
         arguments=arguments,
         spark_conf={},
         timeout_seconds=1,
