@@ -43,9 +43,15 @@ def bring_up_to_date(target: Target, ledger: Ledger, *, now: str) -> list[str]:
     cut, kept = query.current_cut(target), _kept(target)
     if cut is None or (kept is not None and kept["run_seq"] >= cut["run_seq"]):
         return []
-    written = _brought(target, ledger, cut, kept, now=now) if kept else None
-    # What is kept may lack something: a report that was taken away, figures that a replay has put right.
-    return _brought(target, ledger, cut, None, now=now) or [] if written is None else written
+    months = _months_of(ledger, _taken(target, kept["run_seq"] if kept else cut["run_seq"] - 1, cut["run_seq"]))
+    if kept:
+        effects = {month: Decimal(amount) for month, amount in kept["effects"].items()}
+        summaries = _summaries(target, ledger, months, effects, cut, now=now)
+        if all(check.good for each in summaries.values() for check in each.totals_checks):
+            return _write(target, summaries, effects, cut)
+    # The first pages; or what is kept lacks something: a report was taken away, a replay has put figures right.
+    effects = _effects(ledger, cut)
+    return _write(target, _summaries(target, ledger, months, effects, cut, now=now), effects, cut)
 
 
 def run_shown(target: Target, month: str) -> int:
@@ -54,22 +60,21 @@ def run_shown(target: Target, month: str) -> int:
     return int(found["Metadata"]["run"]) if found else 0
 
 
-def _brought(target: Target, ledger: Ledger, cut: Cut, kept: Months | None, *, now: str) -> list[str] | None:
-    """Write pages from what is kept, or without it from a scan of the ledger; None if that does not add up."""
-    taken = _taken(target, kept["run_seq"] if kept else cut["run_seq"] - 1, cut["run_seq"])
-    if kept and taken is None:
-        return None
-    periods = {month: of_month(month) for month in _months_of(ledger, taken or [])}
-    folds = {month: items.fold(ledger.arrived(period), period, cut) for month, period in periods.items()}
-    effects = {month: Decimal(amount) for month, amount in kept["effects"].items()} if kept else _effects(ledger, cut)
+def _summaries(
+    target: Target, ledger: Ledger, months: Iterable[str], effects: dict[str, Decimal], cut: Cut, *, now: str
+) -> dict[str, Summary]:
+    """Read some months at the cut, and put their effects among those of all months."""
+    folds = {month: items.fold(ledger.arrived(of_month(month)), of_month(month), cut) for month in months}
     effects |= {month: folded.effects for month, folded in folds.items()}
-    summaries = dict[str, Summary]()
+    found = dict[str, Summary]()
     for month, folded in folds.items():
         folded.effects_before = sum((amount for other, amount in effects.items() if other < month), NOTHING)
         folded.effects_after = sum((amount for other, amount in effects.items() if other > month), NOTHING)
-        summaries[month] = gathering.at_cut(target, ledger, periods[month], cut, folded, now=now)
-    if kept and not all(check.good for each in summaries.values() for check in each.totals_checks):
-        return None
+        found[month] = gathering.at_cut(target, ledger, of_month(month), cut, folded, now=now)
+    return found
+
+
+def _write(target: Target, summaries: Mapping[str, Summary], effects: Mapping[str, Decimal], cut: Cut) -> list[str]:
     pages = {f"{REPORT_PAGES}{month}.html": page.write(each) for month, each in summaries.items()}
     written = [key for key, text in pages.items() if _put(target, key, text, "text/html; charset=utf-8", cut)]
     # Last: a call that dies before it is repeated as a whole.
@@ -87,17 +92,16 @@ def _kept(target: Target) -> Months | None:
     return kept
 
 
-def _taken(target: Target, after: int, last: int) -> list[str] | None:
-    """Return the file ids that Gold's runs after one, up to the last, have published; None if a run has no report."""
-    bucket, found, runs = target.stack.lake_bucket, list[str](), set[int]()
+def _taken(target: Target, after: int, last: int) -> list[str]:
+    """Return the file ids that Gold's runs after one, up to the last, have published."""
+    bucket, found = target.stack.lake_bucket, list[str]()
     pages = target.s3.get_paginator("list_objects_v2")
     for listed in pages.paginate(Bucket=bucket, Prefix=OF_GOLD, StartAfter=f"{OF_GOLD}{after:08}_~"):
         for each in listed.get("Contents", []):
             if (named := RUN.match(each["Key"])) and int(named[1]) <= last:
                 report = json.loads(target.s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read())
                 found += report["files"]
-                runs.add(int(named[1]))
-    return found if runs == set(range(after + 1, last + 1)) else None
+    return found
 
 
 def _months_of(ledger: Ledger, taken: Iterable[str]) -> list[str]:
