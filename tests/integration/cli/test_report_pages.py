@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import write_pages
 from deployed_stack import NAMES, DeployedStack, file_item, identifier_of, layer_items
 
 from assay.ledger import Ledger
 from assay.report import gathering, page, pages
 from assay.report.period import of_month
-from assay.target import Target, find_target
+from assay.target import LOCAL_STACK, Target, find_target
 
 LAKE, NOW = NAMES["LakeBucket"], "2026-12-01T08:00:00.000000Z"
 OCTOBER, NOVEMBER = "reports/2026-10.html", "reports/2026-11.html"
@@ -184,3 +185,12 @@ def test_page_is_opened_by_a_browser__its_kind_and_its_run_are_told(lake: Lake) 
     lake.bring_up_to_date()
     told = lake.stack.client("s3").head_object(Bucket=LAKE, Key=NOVEMBER)
     assert (told["ContentType"], told["Metadata"]) == ("text/html; charset=utf-8", {"run": "1"})
+
+
+def test_function_writes_the_pages__of_the_stack_that_it_is_told(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.publish(came("a.csv", "2026-11"))
+    monkeypatch.setenv("STACK_NAME", LOCAL_STACK)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", lake.stack.endpoint)
+    assert write_pages.handler({}, None) == {"pages": [NOVEMBER]}
+    assert write_pages.handler({}, None) == {"pages": []}
+    assert "Every figure adds up to the cent" in lake.object(NOVEMBER)
