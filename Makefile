@@ -5,6 +5,8 @@ SETUP := .venv/.setup
 BENCH := .venv/bench/.setup
 CHECKOV := .venv/checkov/.setup
 WORKERS ?= 2
+# Hundreds of processes would each compile their modules anew where the caller forbids Python to keep them.
+export PYTHONDONTWRITEBYTECODE :=
 GLUE := tests/integration/glue
 OF_GOLD := $(wildcard $(GLUE)/test_*gold*.py) $(GLUE)/test_references.py
 OF_BOTH := $(patsubst %,$(GLUE)/test_%.py,compaction histories replay)
