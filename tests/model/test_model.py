@@ -42,7 +42,7 @@ def places(model: SilverModel) -> tuple[Any, ...]:
     return model.living, model.tombstones, model.floor, cards_of(model)
 
 
-@in_two_sizes(600, histories(has_decisions=True))
+@in_two_sizes(75, 600, histories(has_decisions=True), is_fixed=True)
 def test_runs_end_at_the_state_of_the_files__after_every_batch(history: History) -> None:
     model = SilverModel()
     arrived: list[File] = []
@@ -57,7 +57,7 @@ def test_runs_end_at_the_state_of_the_files__after_every_batch(history: History)
             assert cards_of(model) == state(in_effect, "cards")
 
 
-@in_two_sizes(300, histories(has_decisions=True), st.randoms(use_true_random=False))
+@in_two_sizes(37, 300, histories(has_decisions=True), st.randoms(use_true_random=False), is_fixed=True)
 def test_state_is_the_same__another_order_and_other_batches(history: History, rng: Random) -> None:
     first, again = after(history), SilverModel()
     files = history.arrived()
@@ -72,7 +72,7 @@ def test_state_is_the_same__another_order_and_other_batches(history: History, rn
     assert places(again) == places(first)
 
 
-@in_two_sizes(800, histories(has_decisions=True), st.randoms(use_true_random=False))
+@in_two_sizes(100, 800, histories(has_decisions=True), st.randoms(use_true_random=False), is_fixed=True)
 def test_undo_leaves_what_would_be_there_without_the_file__any_file(history: History, rng: Random) -> None:
     model = after(replace(history, decisions=()))
     if not model.taken:
@@ -115,7 +115,7 @@ def values(held: dict[int, Version]) -> dict[int, Any]:
     return {key: (found.order[:-1], found.row.op == "D" or found.row.image) for key, found in held.items()}
 
 
-@in_two_sizes(800, histories(has_decisions=True))
+@in_two_sizes(100, 800, histories(has_decisions=True), is_fixed=True)
 def test_repair_leaves_what_would_be_there_had_the_file_been_right__with_undo_and_redo(history: History) -> None:
     model, right = after(history), SilverModel()
     right.take(as_if_right([file for file in model.taken.values() if file.name not in model.undone]))
@@ -123,7 +123,7 @@ def test_repair_leaves_what_would_be_there_had_the_file_been_right__with_undo_an
     assert model.floor == right.floor
 
 
-@in_two_sizes(800, histories(has_decisions=True), st.randoms(use_true_random=False))
+@in_two_sizes(100, 800, histories(has_decisions=True), st.randoms(use_true_random=False), is_fixed=True)
 def test_redo_restores_everything__files_undone_and_redone_in_any_order(history: History, rng: Random) -> None:
     model = after(history)
     before, undone = deepcopy(places(model)), set(model.undone)
@@ -133,7 +133,7 @@ def test_redo_restores_everything__files_undone_and_redone_in_any_order(history:
     assert (places(model), model.undone, sum(effects)) == (before, undone, 0)
 
 
-@in_two_sizes(300, histories(has_decisions=True))
+@in_two_sizes(37, 300, histories(has_decisions=True), is_fixed=True)
 def test_runs_conserve_rows_and_cents__every_file_and_run(history: History) -> None:
     model = SilverModel()
     for number, batch in enumerate([*history.arrivals(), [], []]):

@@ -1,4 +1,4 @@
-"""Property tests in two sizes: the first eighth of their examples in a quick run, all of them in the slow tests."""
+"""Property tests in two sizes: with some of their examples in a quick run, with all of them in the slow tests."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import SearchStrategy
 
-QUICK_SHARE = 8
+Holds = Callable[..., None]
 
 
-def in_two_sizes(count: int, *drawn: SearchStrategy[Any], **more: Any) -> Callable[[Callable[..., None]], Any]:
-    """Make a test of what must hold for `count` drawn examples, always the same; `more` are settings of hypothesis."""
+def in_two_sizes(
+    quick: int, slow: int, *drawn: SearchStrategy[Any], is_fixed: bool = False, **named: SearchStrategy[Any]
+) -> Callable[[Holds], Callable[[int], None]]:
+    """Make a test of what must hold for drawn examples: the same ones in each run if they are to be fixed."""
+    fixed: dict[str, Any] = {"derandomize": True, "database": None} if is_fixed else {}
 
-    def as_test(holds: Callable[..., None]) -> Callable[[int], None]:
-        @pytest.mark.parametrize("examples", [count // QUICK_SHARE, pytest.param(count, marks=pytest.mark.slow)])
+    def as_test(holds: Holds) -> Callable[[int], None]:
+        @pytest.mark.parametrize("examples", [quick, pytest.param(slow, marks=pytest.mark.slow)])
         def test(examples: int) -> None:
-            chosen = settings(max_examples=examples, deadline=None, derandomize=True, database=None, **more)
-            chosen(given(*drawn)(holds))()
+            settings(max_examples=examples, deadline=None, **fixed)(given(*drawn, **named)(holds))()
 
-        test.__doc__ = holds.__doc__
         return test
 
     return as_test
