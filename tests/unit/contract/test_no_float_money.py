@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,14 +56,19 @@ ALLOWED = {
 SOURCES = sorted(str(path.relative_to(ROOT)) for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 
 
+@cache
+def floats_of(path: str) -> list[tuple[str, int, str]]:
+    return list(floats_in((ROOT / path).read_text()))
+
+
 @pytest.mark.parametrize("path", SOURCES)
 def test_source_has_no_float__outside_the_allowed_places(path: str) -> None:
-    found = floats_in((ROOT / path).read_text())
+    found = floats_of(path)
     assert [(name, line, what) for name, line, what in found if (path, name) not in ALLOWED] == []
 
 
 def test_allowed_places_all_exist__none_is_left_over() -> None:
-    used = {(path, name) for path in SOURCES for name, _, _ in floats_in((ROOT / path).read_text())}
+    used = {(path, name) for path in SOURCES for name, _, _ in floats_of(path)}
     assert set(ALLOWED) - used == set()
 
 
