@@ -15,6 +15,7 @@ from unittest.mock import patch
 
 import pytest
 from botocore.loaders import create_loader
+from hypothesis import settings
 from moto.core import serialize
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
@@ -30,6 +31,11 @@ SLOWEST_FIRST = ("tests/e2e", "tests/integration/glue", "tests/notebooks", "test
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 # The quick compiler alone: what the other one makes of a job's code in minutes pays off after these tests have ended.
 os.environ.setdefault("ASSAY_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+
+
+# How long an example takes tells of what else the machine does, and of no fault.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_configure() -> None:
