@@ -42,7 +42,8 @@ demo-kafka: setup ## The same from a Kafka topic, with two bridges of which one 
 pictures: demo ## Draw the README's pictures from what the demo shows
 	@$(BIN)/python -m tools.make_pictures
 
-test: setup lint types ## Run all checks and tests but the slowest, in two processes (WORKERS=2)
+test: setup ## Run all checks and tests but the slowest, in two processes (WORKERS=2)
+	@$(MAKE) --no-print-directory -j $(WORKERS) lint types
 	@$(BIN)/python -m pytest -n $(WORKERS)
 
 lint: setup $(CHECKOV) ## Check style, the template, and that all generated files are up to date
