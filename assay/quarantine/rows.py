@@ -37,7 +37,7 @@ COUNTS = """
            arg_min(struct_pack("row" := "row", line := line, raw := raw),
                    (repaired_by IS NOT NULL, "row")) AS example
     FROM (SELECT *, unnest(rules) AS rule FROM silver.quarantine)
-    GROUP BY file_id, rule ORDER BY file_id, "rows" DESC, rule"""
+    GROUP BY file_id, rule"""
 OPEN = """
     SELECT file_id, "row", line, rules, raw FROM silver.quarantine
     WHERE repaired_by IS NULL AND (len($1) = 0 OR file_id IN (SELECT unnest($1))) ORDER BY file_id, "row" """
@@ -64,7 +64,7 @@ def has_quarantine(lake: Lake) -> bool:
 
 
 def broken(lake: Lake, ledger: Ledger, chosen: Sequence[Item] | None = None) -> list[Broken]:
-    """Count the quarantined rows by file and rule; of some files, or of all."""
+    """Count the quarantined rows by file and rule, the most open ones first; of some files, or of all."""
     if not has_quarantine(lake):
         return []
     lake.open("silver", "quarantine")
@@ -72,11 +72,12 @@ def broken(lake: Lake, ledger: Ledger, chosen: Sequence[Item] | None = None) -> 
     if chosen is not None:
         found = [row for row in found if row["file_id"] in {item["file_id"] for item in chosen}]
     files = ledger.get(row["file_id"] for row in found)
-    return [
+    counted = [
         Broken(files[row["file_id"]], row["rule"], row["rows"], row["open"], row["example"])
         for row in found
         if row["file_id"] in files
     ]
+    return sorted(counted, key=lambda each: (-each.open, -each.rows, each.file["key"], each.rule))
 
 
 def render(found: Sequence[Broken]) -> RenderableType:
