@@ -360,7 +360,7 @@ def drawn_files(grammar: st.SearchStrategy[bytes], count: int) -> list[bytes]:
 
 
 @pytest.mark.parametrize("kind", GRAMMARS)
-@pytest.mark.parametrize("count", [WANTED] if WANTED else [90, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [WANTED] if WANTED else [45, pytest.param(300, marks=pytest.mark.slow)])
 def test_silver_agrees_with_the_kpi_function__files_of_the_grammar_in_one_read(
     spark: SparkSession, kind: str, count: int
 ) -> None:
