@@ -21,7 +21,7 @@ from admission import Inspection, inspect_file, inspect_marker
 from aws_lambda_powertools import Logger
 from cloud.coverage import Coverage
 from cloud.ledger import Ledger, instant, instant_of
-from cloud.mail import failure_body, failure_subject, notice_of, rejection_body, rejection_subject
+from cloud.mail import failure_body, failure_subject, notice_of, rejection_body, rejection_subject, report_page
 from cloud.metrics import count_file
 from cloud.settings import Settings
 from cloud.uploads import (
@@ -104,7 +104,7 @@ def process(version: ObjectVersion, on: Services, claimant: str) -> str:
     accepted = None
     if item["status"] == "received":
         head = head and replace(head, last_modified_at=instant_of(item["last_modified_at"]))
-        accepted = _decide(version, on, head, unreadable)
+        accepted = _decide(version, on, head, unreadable, came_at=item["last_modified_at"])
         item = on.ledger.get(version.file_id)
     if item["status"] == "rejected":
         _mail_rejection(item, on, claimant)
@@ -151,7 +151,7 @@ def _as_of(head: Head | None) -> tuple[datetime | None, Inspection | None]:
 
 
 def _decide(
-    version: ObjectVersion, on: Services, head: Head | None, unreadable: Inspection | None
+    version: ObjectVersion, on: Services, head: Head | None, unreadable: Inspection | None, *, came_at: str
 ) -> Inspection | None:
     """Accept or reject a file; return what was found of one that this call has accepted."""
     found = unreadable or _inspect(version, on, head)
@@ -162,7 +162,8 @@ def _decide(
     if found.offsets:
         # Before the decision: a call that dies in between is repeated, and notes the same.
         Coverage(on.ledger).note(found.offsets, _now())
-    accepted: AcceptedFile = {**found.as_item(), "notice": notice_of(version.key, version.file_id, found)}
+    page = report_page(on.settings.report_pages, came_at)
+    accepted: AcceptedFile = {**found.as_item(), "notice": notice_of(version.key, version.file_id, found, page)}
     if not on.ledger.accept(version.file_id, accepted, _now()):
         return None
     _count(version, found, on)

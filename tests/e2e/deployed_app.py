@@ -30,7 +30,8 @@ from devcloud.local.lifecycle import Cloud
 from devcloud.local.mail import Mail, mails
 
 ROOT = Path(__file__).resolve().parents[2]
-DEPLOYED_PARTS = ("template.yaml", "samconfig.toml", "functions", "glue/scripts", "statemachine")
+PARTS_OF_PAGES = ("assay", "pyproject.toml")
+DEPLOYED_PARTS = ("template.yaml", "samconfig.toml", "functions", "glue/scripts", "statemachine", *PARTS_OF_PAGES)
 TESTER = "tester"
 
 

@@ -23,7 +23,8 @@ from devcloud.local.environment import DEPLOYER, OPERATOR
 from devcloud.local.state_folder import StateFolder
 
 JOB_ROLES = ("SilverRole", "GoldRole", "ReplaySilverRole", "ReplayGoldRole")
-ROLES = ("KpiFunctionRole", "SweepFunctionRole", "WatchFunctionRole", "WorkflowRole", *JOB_ROLES)
+FUNCTION_ROLES = ("KpiFunctionRole", "SweepFunctionRole", "WatchFunctionRole", "ReportFunctionRole")
+ROLES = (*FUNCTION_ROLES, "WorkflowRole", *JOB_ROLES)
 
 
 class Grant(NamedTuple):

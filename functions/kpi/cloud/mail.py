@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MAXIMUM_SUBJECT = 99
 MAXIMUM_BODY_BYTES = 8_000
 _KEY_CHARACTERS = 1_024
+NONE = "none"
+"""In the place of an address: of what a stack does not keep."""
 _REPAIR = ("assay quarantine export --file {} --output rows.csv", "assay quarantine fix rows.csv")
 _LIST = ("assay quarantine --file {}",)
 _CLOSING = """
@@ -92,13 +94,18 @@ def _body(first: str, item: FileItem, why: str, closing: str) -> str:
     return f"{opening}{_shortened(why, room)}\n{closing}"
 
 
-def notice_of(key: str, file_id: str, found: Inspection) -> Notice:
-    """Return what the workflow's mails say of an accepted file."""
+def notice_of(key: str, file_id: str, found: Inspection, page: str = "") -> Notice:
+    """Return what the workflow's mails say of an accepted file; `page` is what they say of its month's page."""
     return {
         "name": visible(key, most=_KEY_CHARACTERS),
         "ending": "published with warnings" if found.warnings else "published",
-        "text": f"{_warnings(stored_warnings(found.warnings))}{_quarantined(found, key, file_id)}",
+        "text": f"{_warnings(stored_warnings(found.warnings))}{_quarantined(found, key, file_id)}{page}",
     }
+
+
+def report_page(pages: str, came_at: str) -> str:
+    """Return what a mail says of the page of the month in which a file came; nothing if the stack keeps none."""
+    return "" if pages == NONE else f"\n\nIts month on one page: {pages}{came_at[:7]}.html"
 
 
 def _warnings(warnings: list[str]) -> str:

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from admission import Inspection
 from botocore.exceptions import ClientError
-from cloud.mail import MAXIMUM_BODY_BYTES, notice_of, rejection_body, rejection_subject
+from cloud.mail import MAXIMUM_BODY_BYTES, notice_of, rejection_body, rejection_subject, report_page
 from cloud.settings import Settings, SettingsError
 from cloud.uploads import (
     ObjectVersion,
@@ -312,6 +312,14 @@ def test_notice_adds_nothing__good_file() -> None:
         "ending": "published",
         "text": "",
     }
+
+
+def test_notice_names_the_page_of_the_month__where_one_is_kept() -> None:
+    at = "2026-06-30T23:59:59.000000Z"
+    page = report_page("s3://lake/reports/", at)
+    notice = notice_of("transactions/a.csv", "f", Inspection(kpis=Kpis()), page)
+    assert notice["text"] == "\n\nIts month on one page: s3://lake/reports/2026-06.html"
+    assert report_page("none", at) == ""
 
 
 def test_mean_is_rounded_half_up__negative_and_positive() -> None:

@@ -21,6 +21,7 @@ ALARMS = {
     "WorkflowFailedAlarm": ("AWS/States", "ExecutionsFailed", "Sum", 1),
     "BreakerOpenAlarm": ("Assay", "BreakerOpen", "Sum", 1),
     "WatchErrorsAlarm": ("AWS/Lambda", "Errors", "Sum", 1),
+    "ReportErrorsAlarm": ("AWS/Lambda", "Errors", "Sum", 1),
     "WaitingAlarm": ("Assay", "WaitingSeconds", "Maximum", 14_400),
 }
 DIMENSIONS = {
@@ -32,6 +33,7 @@ DIMENSIONS = {
 OTHER_DIMENSIONS = {
     "SweepErrorsAlarm": [{"Name": "FunctionName", "Value": {"Ref": "SweepFunction"}}],
     "WatchErrorsAlarm": [{"Name": "FunctionName", "Value": {"Ref": "WatchFunction"}}],
+    "ReportErrorsAlarm": [{"Name": "FunctionName", "Value": {"Ref": "ReportFunction"}}],
     "WaitingAlarm": [{"Name": "service", "Value": "watch"}, {"Name": "stage", "Value": {"Ref": "Stage"}}],
 }
 JOBS = ("SilverJob", "GoldJob", "ReplaySilverJob", "ReplayGoldJob")
