@@ -32,6 +32,7 @@ from devcloud.local.mail import Mail, mails
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYED_PARTS = ("template.yaml", "samconfig.toml", "functions", "glue/scripts", "statemachine")
 TESTER = "tester"
+WITHIN_SECONDS = 420
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,34 @@ class DeployedApp:
 
     def all_mails(self) -> list[Mail]:
         return mails(self.cloud.state_folder)
+
+
+def open_breaker(app: DeployedApp, layer: str) -> None:
+    """Open the breaker of a layer, as if its job did not work."""
+    texts = {
+        "file_id": f"breaker#{layer}",
+        "kind": "breaker",
+        "prober": "x",
+        "opened_at": "2020-06-01T00:00:00.000000Z",
+    }
+    item = {name: {"S": value} for name, value in texts.items()}
+    app.client("dynamodb").put_item(TableName=app.target.stack.ledger_table, Item=item)
+
+
+def await_parking(app: DeployedApp, key: str) -> Item:
+    """Wait until the execution of a file has met an open breaker and has ended; return the item of the file."""
+
+    def met() -> Item:
+        return next((item for item in app.ledger.whole() if item["key"] == key and "parked" in item), {})
+
+    item: Item = until(met, seconds=WITHIN_SECONDS, what=f"{key} parked")
+    describe = app.target.stepfunctions.describe_execution
+    until(
+        lambda: describe(executionArn=item["parked"])["status"] == "FAILED",
+        seconds=WITHIN_SECONDS,
+        what=f"the end of the execution of {key}",
+    )
+    return item
 
 
 @contextmanager

@@ -26,8 +26,8 @@ _LIST = ("assay quarantine --file {}",)
 _CLOSING = """
 What to do next
   No money moved. The runbook, docs/runbook.md, section "Rejected file", has an answer to each of the codes above.
-  Correct the file and upload it: a new version, which with the instant of this one stands where this one would have
-  stood, below what has come since.
+  Correct the file and upload it under the same key (--prefix FOLDER): a new version, which with the instant of this one
+  stands where this one would have stood, below what has come since.
   assay upload FILE --as-of {instant}
 """
 _CLOSING_OF_FAILURE = """
