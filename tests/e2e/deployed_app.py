@@ -32,6 +32,7 @@ from devcloud.local.mail import Mail, mails
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYED_PARTS = ("template.yaml", "samconfig.toml", "functions", "glue/scripts", "statemachine")
 TESTER = "tester"
+PARAMETERS = {"Stage": "local", "PollSeconds": "3"}
 WITHIN_SECONDS = 420
 
 
@@ -170,6 +171,13 @@ def until(ask: Callable[[], Any], *, seconds: float, what: str) -> Any:
     return answer
 
 
+def _signing_key(cloud: Cloud) -> dict[str, str]:
+    """Make a key of the account's, outside of the stack, with which the jobs sign."""
+    session = boto3.Session(TESTER, "local", region_name=REGION)
+    made = session.client("kms", endpoint_url=cloud.endpoint).create_key(KeyUsage="SIGN_VERIFY", KeySpec="RSA_2048")
+    return {"SigningKeyArn": made["KeyMetadata"]["Arn"]}
+
+
 @contextmanager
 def deployed(project: Path) -> Iterator[DeployedApp]:
     """Build and deploy a copy of the project, so that the developer's own local cloud is not touched."""
@@ -184,7 +192,7 @@ def deployed(project: Path) -> Iterator[DeployedApp]:
     try:
         lines: list[str] = []
         try:
-            deploy.deploy(project, cloud, on_line=lines.append)
+            deploy.deploy(project, cloud, on_line=lines.append, parameters=PARAMETERS | _signing_key(cloud))
         except deploy.DeployError as error:
             pytest.fail("\n".join([str(error), *lines[-30:]]))
         yield DeployedApp(project, cloud)

@@ -74,7 +74,6 @@ UNUSED = {
     Grant("ReplaySilverRole", "s3:PutObject", "*/replay/passports/*"): "Silver refuses a load; none is in a replay",
     Grant(OPERATOR, "s3:AbortMultipartUpload", "*-bronze-*"): "`assay upload` gives up a large file that failed",
     Grant(OPERATOR, "lambda:InvokeFunction", "*"): "`assay resume` has it examined again; none fails here",
-    Grant(OPERATOR, "kms:GetPublicKey", "*"): "`assay verify` checks signed heads with it; none is signed here",
     Grant(OPERATOR, "glue:GetJobRuns", "*"): "`assay replay` and `maintain` ask whether a job is busy",
     Grant(OPERATOR, "glue:BatchStopJobRun", "*"): "`assay replay` and `maintain`, interrupted, stop the job",
 }

@@ -290,14 +290,15 @@ def test_late_file_is_announced__and_again_when_it_came(story: Story) -> None:
     name = f"due_{due:%Y-%m-%d}.csv"
     story.tell("expect", "transactions", "due_{date}.csv", "--by", f"{due:%H:%M}", "--yes")
 
-    def is_mailed(word: str) -> bool:
+    def mailed(word: str) -> int:
         story.tell("sweep", "--yes")
-        return any(f"sweep: 1 {word}" in mail.subject and name in mail.body for mail in story.app.all_mails())
+        return sum(f"sweep: 1 {word}" in mail.subject and name in mail.body for mail in story.app.all_mails())
 
-    until(lambda: is_mailed("late"), seconds=60 * MINUTES, what="the mail about the late file")
+    until(lambda: mailed("late"), seconds=60 * MINUTES, what="the mail about the late file")
     assert any(each["state"] == "late" for each in json.loads(story.tell("status", "--expected", "--json")))
     story.tell("upload", story.write(name, LATE), "--wait")
-    until(lambda: is_mailed("came"), seconds=60 * MINUTES, what="the mail about the file that came")
+    until(lambda: mailed("came"), seconds=60 * MINUTES, what="the mail about the file that came")
+    assert (mailed("late"), mailed("came")) == (1, 1)
 
 
 def test_facts_and_totals_that_were_read_together_agree__at_any_time(read_beside: Callable[[], list[Pair]]) -> None:
