@@ -116,8 +116,9 @@ def policies(app: DeployedApp) -> dict[str, list[Statement]]:
             iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
             for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
         ]
-        # moto keeps the documents of a template as Python writes them.
-        found[role] = [each for text in documents for each in statements(ast.literal_eval(text))]
+        # moto keeps a role's own documents as Python writes them, those of AWS::IAM::Policy as they are.
+        read = (ast.literal_eval(each) if isinstance(each, str) else each for each in documents)
+        found[role] = [statement for document in read for statement in statements(document)]
         found[role] += statements({"Statement": of_key.get(arn, [])})
     return found | {OPERATOR: _of_operators()}
 
