@@ -47,7 +47,8 @@ def operate(app: DeployedApp) -> list[str]:
     asking = "query SELECT(count(*))FROM(gold.fact_transactions)"
     _let_the_clock_strike(app)
     _lose_an_event(app)
-    sweeping = ("expect transactions {date}.csv --yes", "sweep --older-than 0 --yes", "status --expected")
+    expecting = [f"expect {folder} {{date}}.csv --yes" for folder in ("transactions", "users", "mcc_codes")]
+    sweeping = (*expecting, "sweep --older-than 0 --yes", "status --expected")
     deciding = ("undo transactions/good.csv --yes", "redo transactions/good.csv --yes")
     failed += _park_and_resume(app)
     failed += _run(app, *reading, asking, *sweeping, *deciding, "verify", "maintain") + _check_beside_an_arrival(app)
