@@ -31,6 +31,10 @@ from assay.undo import cli as undo
 if TYPE_CHECKING:
     from assay.ledger import Ledger
 
+VALUES = {"str": "TEXT", "path": "FILE", "datetime": "YYYY-MM-DD"} | dict.fromkeys(
+    ("int", "int range", "float", "float range"), "NUMBER"
+)
+
 
 class Group(TyperGroup):
     """Reports expected errors in two lines, without a traceback; imports `sample` when it is called."""
@@ -40,7 +44,7 @@ class Group(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         is_sample = cmd_name == workshop.SAMPLE
-        return with_examples(workshop.sample_command() if is_sample else super().get_command(ctx, cmd_name), cmd_name)
+        return documented(workshop.sample_command() if is_sample else super().get_command(ctx, cmd_name), cmd_name)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -53,12 +57,14 @@ class Group(TyperGroup):
         raise typer.Exit(UNUSABLE)
 
 
-def with_examples(command: Any, name: str) -> Any:
-    """End the help of a command, and of those below it, with its examples."""
+def documented(command: Any, name: str) -> Any:
+    """End the help of a command, and of those below it, with its examples, and name the kinds of its values."""
     if command is not None:
         command.epilog = epilog(name)
+        for parameter in command.params:
+            parameter.metavar = metavar(parameter)
         for inner, below in getattr(command, "commands", {}).items():
-            with_examples(below, f"{name} {inner}")
+            documented(below, f"{name} {inner}")
     return command
 
 
@@ -77,6 +83,14 @@ app = typer.Typer(
 app.add_typer(load.app, name="load")
 app.add_typer(notebooks.app, name="notebooks")
 app.add_typer(quarantine.app, name="quarantine")
+
+
+def metavar(parameter: Any) -> str | None:
+    """Return what stands for a parameter's value in help; None where typer tells it (choices) or there is none."""
+    if parameter.param_type_name == "option":
+        return parameter.metavar or VALUES.get(parameter.type.name)
+    told = parameter.metavar or parameter.name.upper()
+    return f"{told}..." if parameter.nargs == -1 and not told.endswith("...") else told
 
 
 def tell_version(asked: bool) -> None:

@@ -58,11 +58,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "quarantine": (
         ("assay quarantine", "which rules are broken, where"),
-        ("assay quarantine export --output bad.csv", "then correct it"),
+        ("assay quarantine export -o bad.csv", "then correct it"),
         ("assay quarantine fix bad.csv", "take it back"),
     ),
     "quarantine export": (
-        ("assay quarantine export --output bad.csv", "all open rows"),
+        ("assay quarantine export -o bad.csv", "all open rows"),
         ("assay quarantine export --file day.csv > bad.csv", "of one file"),
     ),
     "quarantine fix": (

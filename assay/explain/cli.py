@@ -70,7 +70,7 @@ def _explanation(
     if not life.rows:
         raise UserError(
             f"no accepted row names the key {what}",
-            'a broken row is in quarantine: assay query "SELECT * FROM silver.quarantine"',
+            "a broken row is in quarantine: assay quarantine",
         )
     return life
 

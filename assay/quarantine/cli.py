@@ -81,7 +81,7 @@ def quarantine(
 def export(
     file: OfFile = None,
     rule: Annotated[str | None, typer.Option(help="Only rows that break this rule.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Where to write; by default on stdout.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write; by default on stdout.")] = None,
     as_json: AsJson = False,
     stack: StackName = None,
     region: Region = None,

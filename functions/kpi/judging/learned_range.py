@@ -102,15 +102,16 @@ class LearnedRange:
 def range_warnings(kpis: Kpis, learned: LearnedRange) -> list[str]:
     """Return a warning for each figure that is outside of the range."""
     warnings = []
+    earlier = f"{learned.files} earlier file{'' if learned.files == 1 else 's'}"
     if not learned.min_rows <= kpis.row_count <= learned.max_rows:
         warnings.append(
-            f"Its {kpis.row_count} rows are outside of the range of {learned.files} earlier files, "
+            f"Its {kpis.row_count} rows are outside of the range of {earlier}, "
             f"{learned.min_rows} to {learned.max_rows}."
         )
     mean = kpis.mean_cents
     if mean is not None and not learned.min_mean_cents <= mean <= learned.max_mean_cents:
         warnings.append(
-            f"Its mean amount {money_text(mean)} is outside of the range of {learned.files} earlier files, "
+            f"Its mean amount {money_text(mean)} is outside of the range of {earlier}, "
             f"{money_text(learned.min_mean_cents)} to {money_text(learned.max_mean_cents)}."
         )
     return warnings

@@ -129,7 +129,7 @@ def repair_body(file: File, columns: Iterable[str], rng: Random) -> bytes:
 def store_repair(file: File, original_id: str, columns: Iterable[str], rng: Random) -> tuple[File, Event]:
     """Put a repair into Bronze; return it with the facts of its object, and its event."""
     key = f"transactions/repairs/{original_id}/{file.version_id}.csv"
-    event = put(key, repair_body(file, columns, rng))
+    event = put(key, repair_body(file, columns, rng), **as_of(file))
     described = event["Records"][0]["s3"]["object"]
     described["sequencer"] = file.sequencer
     stored = replace(file, key=key)
@@ -154,7 +154,7 @@ def store(files: Iterable[File], rng: Random) -> list[tuple[File, Event]]:
     versions: dict[Name, str] = {}
     files = [file for file in files if not file.original]
     for file in sorted(files, key=lambda file: file.kind == "marker"):
-        metadata = {"as_of": file.as_of_at.replace(tzinfo=UTC).isoformat()} if file.as_of_at else {}
+        metadata = as_of(file)
         if file.control == "side-car":
             put(f"{file.key}.control.json", json.dumps(control_of(file)).encode())
         metadata |= control_of(file) if file.control == "metadata" else {}
@@ -164,6 +164,10 @@ def store(files: Iterable[File], rng: Random) -> list[tuple[File, Event]]:
         versions[file.name] = described["versionId"]
         stored[file.name] = real(file, versions, object_version(event["Records"][0]).event_at), event
     return [stored[file.name] for file in files]
+
+
+def as_of(file: File) -> dict[str, str]:
+    return {"as_of": file.as_of_at.replace(tzinfo=UTC).isoformat()} if file.as_of_at else {}
 
 
 def control_of(file: File) -> dict[str, str]:

@@ -91,6 +91,13 @@ def test_help_ends_with_examples_and_has_no_sentence_cut(name: str) -> None:
     assert not re.search(r"[a-z ]\.\.\.$", helped.stdout, re.MULTILINE)
 
 
+@EACH
+def test_help_names_kinds_of_values__and_no_types_of_the_code(name: str) -> None:
+    shown = COMMANDS[name].get_help(Context(COMMANDS[name], info_name=name))
+
+    assert re.findall(r"<(?:str|int|float|path|file|datetime)\b[^>]*>", shown) == []
+
+
 def test_version_is_that_of_the_package() -> None:
     told = CliRunner().invoke(app, ["--version"])
     assert (told.exit_code, told.stdout) == (0, "assay 0.1.0\n")

@@ -14,7 +14,7 @@ from kpi_cloud import Cloud, handle
 HEADER = b"dms_id,amount,date\n"
 USUAL = HEADER + b"1,10.00,2023-05-06\n2,20.00,2023-05-06\n"
 TENFOLD = HEADER + b"1,100.00,2023-05-06\n2,200.00,2023-05-06\n"
-OUTSIDE = "Its mean amount 150.00 is outside of the range of 1 earlier files, 15.00 to 15.00."
+OUTSIDE = "Its mean amount 150.00 is outside of the range of 1 earlier file, 15.00 to 15.00."
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
 
