@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import KeysAndAttributesOutputTypeDef, KeysAndAttributesTypeDef
 
+    from assay.report.period import Period
+
 Item = dict[str, Any]
 
 OUTCOMES = tuple(vocabulary.OUTCOMES)
@@ -42,6 +44,7 @@ LISTED = (
 FILE_ID = re.compile("[0-9a-f]{64}")
 CANDIDATES = 10
 NEAREST = 3
+ARRIVALS = "arrivals"  # the index of kind and last_modified_at
 BATCH = 100  # BatchGetItem takes no more keys
 
 
@@ -128,6 +131,25 @@ class Ledger:
             ExpressionAttributeValues=values,
             ConsistentRead=True,
         )
+
+    def arrived(self, period: Period) -> Iterator[Item]:
+        """Read the whole items of the files that arrived in a period, and of all actions, by an index that lags."""
+        end = period.end_at or "~"
+        of_files = {"#at": "last_modified_at"}, {":first": {"S": period.first_at}, ":end": {"S": end}}
+        found = self._of_kind("file", " AND #at BETWEEN :first AND :end", *of_files)
+        found += self._of_kind("action", "", {}, {})
+        for first in range(0, len(found), BATCH):
+            yield from self.get(found[first : first + BATCH]).values()
+
+    def _of_kind(self, kind: str, condition: str, names: dict[str, str], values: dict[str, Any]) -> list[str]:
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName=ARRIVALS,
+            KeyConditionExpression=f"#kind = :kind{condition}",
+            ExpressionAttributeNames={"#kind": "kind", **names},
+            ExpressionAttributeValues={":kind": {"S": kind}, **values},
+        )
+        return [item["file_id"]["S"] for page in pages for item in page["Items"]]
 
     def repairs(self) -> list[Item]:
         """Scan for the whole items of all repairs and waivers."""

@@ -53,6 +53,7 @@ class Stack:
     replay_silver_database: str
     replay_gold_database: str
     signing_key: str
+    report_pages: str
 
 
 OUTPUTS = {

@@ -22,7 +22,8 @@ from devcloud.local.lifecycle import Cloud
 from devcloud.local.mail import mails
 
 ROOT = Path(__file__).resolve().parents[1]
-DEPLOYED_PARTS = ("template.yaml", "samconfig.toml", "functions", "glue/scripts", "statemachine")
+PARTS_OF_PAGES = ("assay", "pyproject.toml")
+DEPLOYED_PARTS = ("template.yaml", "samconfig.toml", "functions", "glue/scripts", "statemachine", *PARTS_OF_PAGES)
 POLL_SECONDS = 0.5
 MOST_SECONDS = 1800.0
 LAST_LINES = 30

@@ -15,7 +15,7 @@ from assay.report.plots import Plot, Series, Unit
 from assay.report.summary import NOTHING, REJECTED, Broken, File, GoldCell, Sum, Summary, add_up
 
 MOST_FILE_BARS = 60
-MOST_NAMES, NAME_CHARACTERS = 5, 17
+MOST_NAMES, NAME_CHARACTERS = 5, {3: 17, 4: 15, 5: 12}
 MOST_RULES = 7
 OTHERS = "other rules"
 STACKED = (*OUTCOMES[4:], *OUTCOMES[:4])
@@ -86,7 +86,8 @@ def _labels(files: Sequence[File]) -> list[str]:
     """Name a few files by the end of their keys, more of them by the time or the day on which they arrived."""
     if len(files) <= MOST_NAMES:
         names = [file.key.rpartition("/")[2] for file in files]
-        return [name if len(name) <= NAME_CHARACTERS else f"…{name[1 - NAME_CHARACTERS :]}" for name in names]
+        most = NAME_CHARACTERS[max(len(names), min(NAME_CHARACTERS))]
+        return [name if len(name) <= most else f"…{name[1 - most :]}" for name in names]
     is_one_day = len({file.arrived_at[:DAY] for file in files}) == 1
     return [file.arrived_at[DAY + 1 : DAY + 6] if is_one_day else file.arrived_at[:DAY] for file in files]
 

@@ -27,7 +27,13 @@ MOST_ROWS = 400_000
 def summarise(target: Target, ledger: Ledger, period: Period, *, now: str) -> Summary:
     """Read a period; the cut comes first, so that what is published meanwhile is not half of it."""
     cut = query.current_cut(target)
-    folded = items.fold(ledger.each(items.READ), period, cut)
+    return at_cut(target, ledger, period, cut, items.fold(ledger.each(items.READ), period, cut), now=now)
+
+
+def at_cut(
+    target: Target, ledger: Ledger, period: Period, cut: Cut | None, folded: items.Folded, *, now: str
+) -> Summary:
+    """Read what is left to be read of a period once its items are."""
     lake = _lake(target, cut, folded) if cut else None
     layers = {name: ledger.layer(name) or {} for name in LAYERS}
     return Summary(

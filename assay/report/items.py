@@ -79,7 +79,7 @@ def fold(items: Iterable[Item], period: Period, cut: Cut | None) -> Folded:
     silver_run, gold_run = (cut["silver_run_seq"], cut["run_seq"]) if cut else (0, 0)
     found = Folded()
     for item in items:
-        at, effect = arrived_at(item), _effect(item, silver_run)
+        at, effect = arrived_at(item), effect_of(item, silver_run)
         if not period.holds(at):
             if period.is_before(at):
                 found.effects_after += effect
@@ -118,7 +118,7 @@ def file_of(item: Item, *, silver_run: int, gold_run: int) -> File:
         outcomes=silver["outcomes"] if silver else {},
         amounts={name: Decimal(amount) for name, amount in silver["amounts"].items()} if silver else {},
         open_rows=passport.quarantine(item)["open"] if silver else 0,
-        effect=_effect(item, silver_run),
+        effect=effect_of(item, silver_run),
         silver_run=silver["run_seq"] if silver else None,
         gold_run=item["gold"]["run_seq"] if _is_in(item, "gold", gold_run) else None,
         is_proven=bool(control.get("proven")),
@@ -149,7 +149,8 @@ def _is_in(item: Item, layer: str, run: int) -> bool:
     return layer in item and item[layer]["run_seq"] <= run
 
 
-def _effect(item: Item, silver_run: int) -> Decimal:
+def effect_of(item: Item, silver_run: int) -> Decimal:
+    """Return by how much a file or a decision has moved the money, up to a run of Silver."""
     return Decimal(item["silver"]["effect_amount"]) if _is_in(item, "silver", silver_run) else NOTHING
 
 

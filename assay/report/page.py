@@ -188,6 +188,7 @@ def _environment() -> Environment:
         "instant": lambda at: _unbroken(at[:19].replace("T", " ")),
         "minute": lambda at: _unbroken(at[:16].replace("T", " ")),
         "unbroken": _unbroken,
+        "key": _key,
         "draw": plots.draw,
         "interval": charts.shown_interval,
         "named": named,
@@ -201,6 +202,11 @@ def _environment() -> Environment:
 def _unbroken(text: object) -> Markup:
     """Return a date or an instant that no line ends in."""
     return Markup('<span class="t">{}</span>').format(console.shown(str(text)))
+
+
+def _key(text: str) -> Markup:
+    """Return a key whose lines may end after a folder."""
+    return Markup("/<wbr>").join(visible(text, most=MOST_CHARACTERS).split("/"))
 
 
 def _shown(value: object) -> object:

@@ -16,10 +16,10 @@ from assay.console import shown
 WIDTHS = {6: 480, 16: 720}
 """How wide plots of so many bars are at the most, so that a phone shows the few whole."""
 WIDEST, HEIGHT = 960, 280
-LEFT, TOP, RIGHT, BOTTOM = 118, 10, 8, 32
+LEFT, TOP, RIGHT, BOTTOM = 118, 10, 8, 44
 INNER_HEIGHT = HEIGHT - TOP - BOTTOM
 STEPS = 5
-LABEL_WIDTH = 116
+LABEL_WIDTH, LINE, SIGN_WIDTH = 116, 18, 10
 WIDEST_BAR = 72
 
 
@@ -99,7 +99,7 @@ def scale_of(plot: Plot) -> Scale:
     high = max((sum(value for value in stack if value > 0) for stack in stacks), default=0)
     low = min((sum(value for value in stack if value < 0) for stack in stacks), default=0)
     step = _round_up((high - low + STEPS - 1) // STEPS, least=1 if plot.unit is Unit.ROWS else 100)
-    return Scale(low, max(high, low + step), step)
+    return Scale(low, max(-(-high // step) * step, low + step), step)
 
 
 def _round_up(value: int, *, least: int) -> int:
@@ -156,6 +156,10 @@ def _bars(plot: Plot, scale: Scale) -> Iterator[Markup]:
 def _labels(plot: Plot) -> Iterator[Markup]:
     text = Markup('<text class="label" x="{}" y="{}">{}</text>')
     each = max(-(-LABEL_WIDTH * len(plot.labels) // plot.inner_width), 1)
-    for number in range(0, len(plot.labels), each):
+    # Each of a few bars is named: on two lines where one has no room for all.
+    lines = 2 if 2 < len(plot.labels) <= min(WIDTHS) else 1
+    for number in range(0, len(plot.labels), each if lines == 1 else 1):
         x, width = _place(plot, number)
-        yield text.format(x + width // 2, HEIGHT - 8, shown(plot.labels[number]))
+        label = plot.labels[number]
+        middle = min(x + width // 2, plot.width - len(label) * SIGN_WIDTH // 2)
+        yield text.format(middle, HEIGHT - BOTTOM + LINE * (1 + number % lines), shown(label))

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from boto3.dynamodb.types import TypeSerializer
+from cloud.mail import NONE, report_page
 from cloud.workflows import execution_arn, start_execution
 from contract.limits import REASON_CHARACTERS
 from contract.vocabulary import IN_SILVER
@@ -59,8 +60,8 @@ def refuse(item: Item, *, in_effect: bool) -> None:
         raise UserError(f"{key} {state}", "see who decided it: assay passport KEY")
 
 
-def item_of(file: Item, *, who: str, reason: str, at: datetime) -> Item:
-    """Return the item of the action that changes whether a file is in effect."""
+def item_of(file: Item, *, who: str, reason: str, at: datetime, pages: str = NONE) -> Item:
+    """Return the item of the action that changes whether a file is in effect; `pages` is where its month's page is."""
     in_effect, number, instant = not file["in_effect"], len(file.get("decisions", [])), instant_text(at)
     who, reason = (visible(text, most=REASON_CHARACTERS) for text in (who, reason))
     name = verb(in_effect=in_effect)
@@ -85,7 +86,8 @@ def item_of(file: Item, *, who: str, reason: str, at: datetime) -> Item:
         "notice": {
             "name": visible(file["key"], most=REASON_CHARACTERS),
             "ending": done,
-            "text": f"By {who} at {instant[:19]}Z: {reason or 'no reason was given'}",
+            "text": f"By {who} at {instant[:19]}Z: {reason or 'no reason was given'}"
+            + report_page(pages, file["last_modified_at"]),
         },
         "changes": [{"status": "accepted", "at": instant}],
     }

@@ -79,7 +79,8 @@ def _placed(target: Target, ledger: Ledger, file: Item, reason: str) -> FileProg
     from assay.upload import Uploaded
 
     now = datetime.now(UTC)
-    action = actions.item_of(file, who=target.operator(), reason=reason, at=now)
+    pages = target.stack.report_pages
+    action = actions.item_of(file, who=target.operator(), reason=reason, at=now, pages=pages)
     action = actions.place(target, ledger, action, file)
     return watch.FileProgress(Uploaded(file["key"], file["version_id"], action["file_id"], file["size"], now))
 

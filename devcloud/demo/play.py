@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from threading import Event
+from time import monotonic
 from typing import Any
 
 from rich.text import Text
@@ -15,12 +17,14 @@ from assay.grid import Facts
 from assay.ledger import OUTCOMES, Item, Ledger, ending
 from assay.query import Lake, lake
 from assay.report import cli as reporting
+from assay.report.pages import run_shown
 from assay.target import Target, local_target
 from devcloud.demo.expectation import Expected, Group, Model
 from devcloud.demo.files import DemoFile, generate
 from devcloud.local import deploy, lifecycle
 
 TIMEOUT_S = 600
+PAGE_TIMEOUT_S = 120
 POLL_S = 0.3
 LAST_LINES = 30
 FIRST = 6  # comparisons of the audit, the most telling ones: all are made, and would not fit a screen
@@ -260,7 +264,18 @@ def show_audit(stage: Stage, tables: Lake) -> None:
         stage.verdict.same(f"audit: {check.what}", check.expected, check.found)
 
 
+def await_page(stage: Stage, month: str) -> None:
+    """Wait until the page that the stack keeps of a month shows the last publication."""
+    run, pause, end = stage.ledger.gold_run(), Event(), monotonic() + PAGE_TIMEOUT_S
+    with console.working("the page of the month is being written"):
+        while run_shown(stage.target, month) < run and monotonic() < end:
+            pause.wait(POLL_S)
+    stage.verdict.same("the page of the month, by its run of Gold", run, run_shown(stage.target, month))
+
+
 def finish(stage: Stage) -> list[str]:
+    month = reporting.period(None, None)
+    await_page(stage, month.name)
     for problem in stage.verdict.problems:
         console.note(f"wrong: {problem}", style="bold red")
     if stage.verdict.problems:
@@ -269,7 +284,9 @@ def finish(stage: Stage) -> list[str]:
         Text("\n✓ Every file ended as expected, and every figure agrees to the cent.\n", style="bold green")
     )
     page = stage.target.project.absolute() / ".assay" / "report.html"
-    reporting.write(stage.target, stage.ledger, reporting.period(None, None), page)
-    console.out().print(f"All of it on one page: {page.as_uri()}\n", soft_wrap=True)
+    reporting.write(stage.target, stage.ledger, month, page)
+    console.out().print(f"All of it on one page: {page.as_uri()}", soft_wrap=True)
+    kept = f"{stage.target.stack.report_pages}{month.name}.html"
+    console.out().print(f"The stack keeps this page after each publication: {kept}\n", soft_wrap=True)
     console.out().print(NEXT, soft_wrap=True)
     return []

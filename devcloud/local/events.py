@@ -1,4 +1,4 @@
-"""Delivers events of the emulated services to the SNS topics that EventBridge rules name."""
+"""Delivers events of the emulated services to the topics and functions that EventBridge rules name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from jsonpath_ng.ext.parser import parse
+from moto.awslambda.utils import get_backend
 from moto.events.models import EventPattern, Rule, events_backends
 from moto.sns.models import sns_backends
 
@@ -54,12 +55,15 @@ def alternatives(pattern: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _deliver(rule: Rule, event: dict[str, Any]) -> None:
-    # Until moto delivers to topics. Other targets are not used by this application.
+    # Until moto delivers to topics and functions. Other targets are not used by this application.
     for target in rule.targets:
         arn = target["Arn"]
+        region, account = arn.split(":")[3:5]
         if ":sns:" in arn:
-            region, account = arn.split(":")[3:5]
             sns_backends[account][region].publish(message(target, event), arn=arn)
+        elif ":lambda:" in arn:
+            asynchronously = {"X-Amz-Invocation-Type": "Event"}
+            get_backend(account, region).invoke(arn, None, message(target, event), asynchronously, {})
 
 
 def message(target: dict[str, Any], event: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from moto.glue import models
 from moto.glue.models import FakeJob, FakeJobRun
 from moto.glue.responses import GlueResponse
 
-from devcloud.local import spark
+from devcloud.local import events, spark
 from devcloud.local.environment import caller
 from devcloud.local.job_run import ACTIVE, JobProcess, Order
 from devcloud.local.jvm_pool import KEY_ID, JvmPool
@@ -46,6 +46,7 @@ class JobRuns:
             script=lambda: object_text(place.netloc, place.path.lstrip("/"), account_id=job.backend.account_id),
             arguments=arguments,
             caller=caller(job.role),
+            announce=lambda state: _announce(job, run, state),
             spark_conf=self._conf(job, arguments),
             timeout_seconds=(run.timeout or _DEFAULT_TIMEOUT_MINUTES) * _SECONDS_PER_MINUTE,
             log=self._folder.glue_log(job.name, run_id=run.job_run_id),
@@ -165,6 +166,16 @@ def _batch_stop_job_run(response: GlueResponse) -> ActionResult:
                 if run_id not in stopped
             ],
         }
+    )
+
+
+def _announce(job: FakeJob, run: FakeJobRun, state: str) -> None:
+    # Until moto sends an event to EventBridge when a run ends.
+    events.publish(
+        source="aws.glue",
+        detail_type="Glue Job State Change",
+        detail={"jobName": job.name, "state": state, "jobRunId": run.job_run_id},
+        resource=job.arn,
     )
 
 

@@ -27,12 +27,13 @@ _ERROR_LINE = re.compile(r"^[A-Za-z_][\w.]*(: .*)?$")
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be run."""
+    """What is to be run; `announce` is called with the state in which it has ended."""
 
     job: str
     run_id: str
     script: Callable[[], str]
     caller: str
+    announce: Callable[[str], None]
     arguments: Mapping[str, str]
     spark_conf: Mapping[str, str]
     timeout_seconds: float
@@ -116,6 +117,7 @@ class JobProcess:
             self.state, self.error, self.ended_at = state, error, datetime.now(UTC)
         _LOG.info("job run %s %s: %s %s", self.order.job, self.order.run_id, state, error or "")
         self.ended.set()
+        self.order.announce(state)
 
 
 def command_line(order: Order) -> list[str]:

@@ -21,7 +21,7 @@ from admission import Inspection, inspect_file, inspect_marker
 from aws_lambda_powertools import Logger
 from cloud.coverage import Coverage
 from cloud.ledger import Ledger, instant, instant_of
-from cloud.mail import failure_body, failure_subject, notice_of, rejection_body, rejection_subject
+from cloud.mail import failure_body, failure_subject, notice_of, rejection_body, rejection_subject, report_page
 from cloud.metrics import count_file
 from cloud.settings import Settings
 from cloud.uploads import (
@@ -104,7 +104,7 @@ def process(version: ObjectVersion, on: Services, claimant: str) -> str:
     accepted = None
     if item["status"] == "received":
         head = head and replace(head, last_modified_at=instant_of(item["last_modified_at"]))
-        accepted = _decide(version, on, head, unreadable, is_dated="as_of_at" in item)
+        accepted = _decide(version, on, head, unreadable, item)
         item = on.ledger.get(version.file_id)
     if item["status"] == "rejected":
         _mail_rejection(item, on, claimant)
@@ -151,7 +151,7 @@ def _as_of(head: Head | None) -> tuple[datetime | None, Inspection | None]:
 
 
 def _decide(
-    version: ObjectVersion, on: Services, head: Head | None, unreadable: Inspection | None, *, is_dated: bool
+    version: ObjectVersion, on: Services, head: Head | None, unreadable: Inspection | None, item: FileItem
 ) -> Inspection | None:
     """Accept or reject a file; return what was found of one that this call has accepted."""
     found = unreadable or _inspect(version, on, head)
@@ -159,12 +159,13 @@ def _decide(
         if on.ledger.reject(version.file_id, found.as_item(), _now()):
             _count(version, found, on)
         return None
-    accepted: AcceptedFile = {**found.as_item(), "notice": notice_of(version.key, version.file_id, found)}
+    page = report_page(on.settings.report_pages, item["last_modified_at"])
+    accepted: AcceptedFile = {**found.as_item(), "notice": notice_of(version.key, version.file_id, found, page)}
     if found.offsets and head:
         # Before the decision: a call that dies in between is repeated, and notes the same.
         coverage = Coverage(on.ledger)
         coverage.note(found.offsets, _now())
-        place = head.last_modified_at if is_dated else coverage.place(found.offsets, head.last_modified_at)
+        place = head.last_modified_at if "as_of_at" in item else coverage.place(found.offsets, head.last_modified_at)
         if place != head.last_modified_at:
             accepted["as_of_at"] = instant(place)
     if not on.ledger.accept(version.file_id, accepted, _now()):

@@ -1168,7 +1168,7 @@ class FileItem(TypedDict):
         "hex SHA-256 of bucket, key and version id, joined by NUL characters; of an action, of `action`, the file's id "
         "and the decision's number",
     ]
-    kind: Annotated[Literal["file", "action"], "`file`, `action`"]
+    kind: Annotated[Literal["file", "action"], "`file`, `action`; hash key of the index `arrivals`"]
     subject: Annotated[
         str,
         "`transactions`, `cards`, `users`, `mcc_codes`, `load` for a marker, `waiver`; `undo` or `redo` for an action",
@@ -1180,7 +1180,10 @@ class FileItem(TypedDict):
     etag: Annotated[str, "of the object"]
     checksum: NotRequired[Annotated[Checksum, "of the object; only when S3 knows one"]]
     size: Annotated[int, "bytes"]
-    last_modified_at: Annotated[str, "when the object was written: S3's second, the milliseconds of its event"]
+    last_modified_at: Annotated[
+        str,
+        "when the object was written: S3's second, the milliseconds of its event; range key of the index `arrivals`",
+    ]
     as_of_at: NotRequired[
         Annotated[
             str,
@@ -1960,6 +1963,8 @@ REJECTED = "rejected"
 LAYERS = ("silver", "gold")
 CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"
 """The objects of the lake bucket that name the newest readers' cut, and those that are kept."""
+REPORT_PAGES = "reports/"
+"""Where the pages of the months lie in the lake bucket, each named like `2026-06.html`."""
 CAUSES: Mapping[str, str] = {
     "file": "a row of a file",
     "load": "the reload that a marker declares",

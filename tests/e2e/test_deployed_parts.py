@@ -7,7 +7,7 @@ import zipfile
 from base64 import b64encode
 
 import pytest
-from deployed_app import DeployedApp
+from deployed_app import PARTS_OF_PAGES, DeployedApp
 
 from devcloud.local.deploy import ARTEFACT_BUCKET
 
@@ -46,6 +46,20 @@ def test_deployed_function_holds_the_modules_of_the_project(app: DeployedApp) ->
     modules = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.py")}
     with zipfile.ZipFile(io.BytesIO(_package(app, function["CodeSha256"]))) as package:
         assert {name: package.read(name) for name in modules} == modules
+
+
+def test_deployed_report_function_holds_the_command_line__in_less_than_lambda_takes(app: DeployedApp) -> None:
+    function = app.client("lambda").get_function(FunctionName="assay-local-report")["Configuration"]
+    modules = {
+        str(path.relative_to(app.project)): path.read_bytes()
+        for path in (app.project / PARTS_OF_PAGES[0]).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    with zipfile.ZipFile(io.BytesIO(_package(app, function["CodeSha256"]))) as package:
+        assert {name: package.read(name) for name in modules} == modules
+        unzipped = sum(each.file_size for each in package.infolist())
+    assert unzipped < 250 * 1024 * 1024
+    print(f"{unzipped:,} bytes unzipped")
 
 
 def _package(app: DeployedApp, sha256: str) -> bytes:

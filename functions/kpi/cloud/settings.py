@@ -7,6 +7,8 @@ from decimal import Decimal, InvalidOperation
 from contract.limits import FILE_ROWS, WORKER_ROWS
 from judging.reconcile import Policy
 
+from cloud.mail import NONE
+
 
 class SettingsError(Exception):
     """An environment variable is missing or makes no sense; the message names it."""
@@ -21,6 +23,7 @@ class Settings:
     state_machine_arn: str
     topic_arn: str
     stage: str
+    report_pages: str
     policy: Policy
 
     @classmethod
@@ -32,6 +35,7 @@ class Settings:
             state_machine_arn=_given(environment, "STATE_MACHINE_ARN"),
             topic_arn=_given(environment, "TOPIC_ARN"),
             stage=_given(environment, "STAGE"),
+            report_pages=environment.get("REPORT_PAGES", NONE),
             policy=Policy(
                 maximum_bad_share=_share(environment.get("MAXIMUM_BAD_SHARE", "0.5")),
                 minimum_rows=_positive(environment.get("MINIMUM_ROWS", "1")),

@@ -270,7 +270,7 @@ class FileItem(TypedDict):
         "hex SHA-256 of bucket, key and version id, joined by NUL characters; of an action, of `action`, the file's id "
         "and the decision's number",
     ]
-    kind: Annotated[Literal["file", "action"], "`file`, `action`"]
+    kind: Annotated[Literal["file", "action"], "`file`, `action`; hash key of the index `arrivals`"]
     subject: Annotated[
         str,
         "`transactions`, `cards`, `users`, `mcc_codes`, `load` for a marker, `waiver`; `undo` or `redo` for an action",
@@ -282,7 +282,10 @@ class FileItem(TypedDict):
     etag: Annotated[str, "of the object"]
     checksum: NotRequired[Annotated[Checksum, "of the object; only when S3 knows one"]]
     size: Annotated[int, "bytes"]
-    last_modified_at: Annotated[str, "when the object was written: S3's second, the milliseconds of its event"]
+    last_modified_at: Annotated[
+        str,
+        "when the object was written: S3's second, the milliseconds of its event; range key of the index `arrivals`",
+    ]
     as_of_at: NotRequired[
         Annotated[
             str,

@@ -41,6 +41,8 @@ REJECTED = "rejected"
 LAYERS = ("silver", "gold")
 CURRENT_CUT, KEPT_CUTS = "current.json", "cuts.json"
 """The objects of the lake bucket that name the newest readers' cut, and those that are kept."""
+REPORT_PAGES = "reports/"
+"""Where the pages of the months lie in the lake bucket, each named like `2026-06.html`."""
 CAUSES: Mapping[str, str] = {
     "file": "a row of a file",
     "load": "the reload that a marker declares",

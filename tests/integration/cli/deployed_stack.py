@@ -42,6 +42,7 @@ NAMES = {
     "ReplaySilverDatabase": "assay_replay_silver",
     "ReplayGoldDatabase": "assay_replay_gold",
     "SigningKey": "none",
+    "ReportPages": "s3://assay-lake/reports/",
 }
 IMAGE = [("dms_id", pa.int64()), ("amount", pa.decimal128(18, 2)), ("channel", pa.string())]
 TOTALS = [("row_count", pa.int64()), ("total_amount", pa.decimal128(38, 2))]
@@ -156,7 +157,19 @@ def deploy(bare: DeployedStack) -> None:
         bare.client("dynamodb").create_table(
             TableName=NAMES[name],
             KeySchema=[{"AttributeName": "file_id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "file_id", "AttributeType": "S"}],
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": "S"} for name in ("file_id", "kind", "last_modified_at")
+            ],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": "arrivals",
+                    "KeySchema": [
+                        {"AttributeName": "kind", "KeyType": "HASH"},
+                        {"AttributeName": "last_modified_at", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                }
+            ],
             BillingMode="PAY_PER_REQUEST",
         )
     for name in ("SilverDatabase", "GoldDatabase", "ReplaySilverDatabase", "ReplayGoldDatabase"):

@@ -318,7 +318,7 @@ def generated(count: int) -> bytes:
 
 
 GRAMMARS = {"csv": csv_files(), "jsonl": json_files(), "envelopes.jsonl": envelope_files()}
-QUICK = {"csv": 90, "jsonl": 60, "envelopes.jsonl": 30}
+QUICK = {"csv": 45, "jsonl": 45, "envelopes.jsonl": 30}
 """How many files of each grammar are drawn in a quick run."""
 WRITINGS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "usual": ({"decimal": ".", "date_order": "month-first"}, {}),

@@ -295,7 +295,7 @@ def test_gap_is_mailed_once_and_once_more_when_it_closes__object_taken_away_and_
     assert topic.sweep(NOW + 5 * HOUR) == []
 
     (gap, gap_body), (closed, closed_body) = cloud.mails()
-    assert (gap, closed) == ("[assay test] sweep: 1 gap", "[assay test] sweep: 1 closed")
+    assert (gap, closed) == ("[assay test] sweep: 1 gap", "[assay test] sweep: 1 gap closed")
     assert f"gap       {FOLDER}, partition 0: offsets 10 to 19 (10) have not come\n" in gap_body
     assert f"closed    {FOLDER}, partition 0: offsets 10 to 19 (10) have come after all" in closed_body
     (item,) = topic.coverage.partitions()

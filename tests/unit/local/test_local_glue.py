@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
 
 from devcloud.local.glue import parse_conf
 from devcloud.local.glue_resources import job_settings
-from devcloud.local.job_run import Order, command_line, failure
+from devcloud.local.job_run import JobProcess, Order, command_line, failure
 
 TRACEBACK = "Traceback (most recent call last):"
 
@@ -19,6 +22,7 @@ def _order(arguments: dict[str, str]) -> Order:
         run_id="jr_1",
         script=lambda: "",
         caller="JobRole",
+        announce=lambda state: None,
         arguments=arguments,
         spark_conf={},
         timeout_seconds=1,
@@ -71,3 +75,21 @@ def test_job_settings_become_numbers__template_gives_text() -> None:
     assert settings["execution_property"] == {"MaxConcurrentRuns": 1}
     assert settings["default_arguments"] == {"--count": "3"}
     assert "name" not in settings
+
+
+def test_end_of_a_run_is_announced__once_it_can_be_seen() -> None:
+    def refuse() -> str:
+        raise OSError("no such object")
+
+    told: list[tuple[str, bool]] = []
+    announced = Event()
+
+    def announce(state: str) -> None:
+        told.append((state, run.ended.is_set()))
+        announced.set()
+
+    no_jvms: Any = None  # without a script none is asked for
+    run = JobProcess(replace(_order({}), script=refuse, announce=announce), no_jvms)
+    run.start()
+    assert announced.wait(10)
+    assert told == [("FAILED", True)]

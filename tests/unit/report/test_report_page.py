@@ -41,6 +41,8 @@ class Page(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "wbr":
+            return  # says where the line of a key may end
         self.elements.append((tag, dict(attrs)))
         if tag not in VOID:
             self.open.append(tag)

@@ -76,3 +76,22 @@ def test_plots_show_every_row__a_bar_a_file_or_a_day(files: int) -> None:
     assert summary.lake
     rules = by_rule(summary, summary.lake.broken, over)
     assert sum(value for each in rules.series for value in each.values) == summary.outcomes["quarantined"][0]
+
+
+@pytest.mark.parametrize("files", [2, 3, 4, 5, 6])
+def test_each_of_a_few_files_is_named_under_its_bar__none_over_another(files: int) -> None:
+    """On a phone, where the letters are the largest: 17 units high and up to 10 wide."""
+    summary = month(files + 1).summary()
+    rows, _ = by_outcome(summary, intervals(summary.files))
+    found = re.findall(r'<text class="label" x="(\d+)" y="(\d+)">([^<]+)</text>', draw(rows))
+    assert [label for _, _, label in found] == [*rows.labels]
+    boxes = [(int(x) - 5 * len(label), int(x) + 5 * len(label), int(y)) for x, y, label in found]
+    assert all(end <= rows.width and y < HEIGHT for _, end, y in boxes)
+    for place, (start, end, y) in enumerate(boxes):
+        assert all(end <= other or last <= start or abs(y - at) >= 17 for other, last, at in boxes[place + 1 :])
+
+
+def test_scale_ends_at_a_line_above_all_bars() -> None:
+    scale = scale_of(plot((103,), unit=Unit.ROWS))
+    assert scale.high >= 103
+    assert scale.high % scale.step == 0

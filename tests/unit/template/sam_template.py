@@ -32,7 +32,7 @@ def written() -> dict[str, Any]:
 def transformed() -> dict[str, Any]:
     """Return what CloudFormation gets to see, built artefacts in place of local paths."""
     template = json.loads(json.dumps(written()))
-    for name in ("KpiFunction", "SweepFunction", "WatchFunction"):
+    for name in ("KpiFunction", "SweepFunction", "WatchFunction", "ReportFunction"):
         template["Resources"][name]["Properties"]["CodeUri"] = f"s3://artefacts/{name}.zip"
     template["Resources"]["Workflow"]["Properties"]["DefinitionUri"] = "s3://artefacts/workflow.asl.json"
     translated: dict[str, Any] = transform(template, {}, NoManagedPolicies())

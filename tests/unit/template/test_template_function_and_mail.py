@@ -20,6 +20,7 @@ ENVIRONMENT = {
     "HOLD_WARNINGS": {"Ref": "HoldWarnings"},
     "CARD_SECURITY_CODES": {"Ref": "CardSecurityCodes"},
     "GLUE_WORKERS": {"Ref": "GlueWorkers"},
+    "REPORT_PAGES": {"Fn::If": ["KeepsPages", {"Fn::Sub": "s3://${LakeBucket}/reports/"}, "none"]},
     "POWERTOOLS_SERVICE_NAME": "kpi",
 }
 

@@ -13,7 +13,7 @@ from samcli.yamlhelper import yaml_parse
 OUTPUTS = {
     *("BronzeBucket", "CardsKey", "LakeBucket", "LedgerTable", "KpiFunction", "SweepFunction", "MailTopic"),
     *("Workflow", "SilverJob", "GoldJob", "SilverDatabase", "GoldDatabase"),
-    *("NotebookRole", "SigningKey"),
+    *("NotebookRole", "SigningKey", "ReportPages"),
     *("ReplayLedgerTable", "ReplaySilverJob", "ReplayGoldJob", "ReplaySilverDatabase", "ReplayGoldDatabase"),
 }
 
@@ -82,6 +82,8 @@ def test_template_outputs_the_agreed_names_by_reference() -> None:
     # Whoever opens a session has to give the role's ARN.
     by_reference["NotebookRole"] = {"Fn::GetAtt": ["NotebookRole", "Arn"]}
     by_reference["SigningKey"] = {"Fn::If": ["SignsHeads", {"Ref": "SigningKeyArn"}, "none"]}
+    pages = {"Fn::Sub": "s3://${LakeBucket}/reports/"}
+    by_reference["ReportPages"] = {"Fn::If": ["KeepsPages", pages, "none"]}
     by_reference["CardsKey"] = {"Fn::GetAtt": ["CardsKey", "Arn"]}  # S3's policy compares texts
     assert {name: output["Value"] for name, output in outputs.items()} == by_reference
 

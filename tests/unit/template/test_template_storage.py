@@ -222,13 +222,15 @@ def test_template_declares_the_ledger_as_in_the_contract(table: str) -> None:
 
     assert ledger["BillingMode"] == "PAY_PER_REQUEST"
     assert ledger["KeySchema"] == [{"AttributeName": "file_id", "KeyType": "HASH"}]
-    [index] = ledger["GlobalSecondaryIndexes"]
-    assert index["IndexName"] == "waiting"
-    assert [(key["AttributeName"], key["KeyType"]) for key in index["KeySchema"]] == [
-        ("waiting_for", "HASH"),
-        ("waiting_since", "RANGE"),
-    ]
-    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    indexes = {
+        index["IndexName"]: [(key["AttributeName"], key["KeyType"]) for key in index["KeySchema"]]
+        for index in ledger["GlobalSecondaryIndexes"]
+    }
+    assert indexes == {
+        "waiting": [("waiting_for", "HASH"), ("waiting_since", "RANGE")],
+        "arrivals": [("kind", "HASH"), ("last_modified_at", "RANGE")],
+    }
+    assert all(index["Projection"] == {"ProjectionType": "KEYS_ONLY"} for index in ledger["GlobalSecondaryIndexes"])
     assert {a["AttributeType"] for a in ledger["AttributeDefinitions"]} == {"S"}
     assert "SSESpecification" not in ledger  # DynamoDB's own key, without charges; `SSEEnabled` means one of KMS
 
