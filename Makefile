@@ -5,6 +5,8 @@ SETUP := .venv/.setup
 BENCH := .venv/bench/.setup
 CHECKOV := .venv/checkov/.setup
 WORKERS ?= 2
+# Hundreds of processes would each compile their modules anew where the caller forbids Python to keep them.
+export PYTHONDONTWRITEBYTECODE :=
 GLUE := tests/integration/glue
 OF_GOLD := $(wildcard $(GLUE)/test_*gold*.py) $(GLUE)/test_references.py
 OF_BOTH := $(patsubst %,$(GLUE)/test_%.py,compaction histories replay)
@@ -40,7 +42,8 @@ demo-kafka: setup ## The same from a Kafka topic, with two bridges of which one 
 pictures: demo ## Draw the README's pictures from what the demo shows
 	@$(BIN)/python -m tools.make_pictures
 
-test: setup lint types ## Run all checks and tests but the slowest, in two processes (WORKERS=2)
+test: setup ## Run all checks and tests but the slowest, in two processes (WORKERS=2)
+	@$(MAKE) --no-print-directory -j $(WORKERS) lint types
 	@$(BIN)/python -m pytest -n $(WORKERS)
 
 lint: setup $(CHECKOV) ## Check style, the template, and that all generated files are up to date

@@ -180,6 +180,7 @@ def _kpis(item: Item) -> RenderableType:
         ("written with", _writing(item.get("format", {}))),
         ("ordered by", _order(item)),
         ("rows", console.count(kpis["row_count"])),
+        ("tombstones", _tombstones(item.get("format", {}))),
         ("total amount", f"{console.money(Decimal(kpis['total_amount']))} ({proof(control)})"),
         ("above and below 0", _sums(kpis)),
         ("sums modulo 10^16", _hashes(kpis)),
@@ -191,6 +192,11 @@ def _kpis(item: Item) -> RenderableType:
         ("to be quarantined", _broken(kpis)),
     ]
     return Facts([(name, value) for name, value in rows if value])
+
+
+def _tombstones(shape: Item) -> str:
+    """Say how many records of Kafka are no rows."""
+    return f"{shape['tombstones']:,}, which are no rows" if "tombstones" in shape else ""
 
 
 def _offsets(item: Item) -> str:
@@ -215,7 +221,9 @@ def _order(item: Item) -> str:
     """Say what orders the rows of the file."""
     if column := item.get("format", {}).get("ordered_by"):
         return f"its column {column}"
-    return "as-of" if "as_of_at" in item else "the instant at which it was written"
+    if "as_of_at" not in item:
+        return "the instant at which it was written"
+    return "as-of, or its offsets" if "offsets" in item else "as-of"
 
 
 def _numbers(counts: Item) -> str:

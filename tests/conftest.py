@@ -6,6 +6,7 @@ import contextlib
 import functools
 import gc
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from unittest.mock import patch
 
 import pytest
 from botocore.loaders import create_loader
+from hypothesis import settings
 from moto.core import serialize
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
@@ -25,8 +27,15 @@ WITH_A_CLOUD = ("tests/e2e", "tests/notebooks")
 SLOWEST_FIRST = ("tests/e2e", "tests/integration/glue", "tests/notebooks", "tests/integration")
 
 
+# An optional checker of addresses, that jsonschema would spend seconds on compiling and no test uses.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 # The quick compiler alone: what the other one makes of a job's code in minutes pays off after these tests have ended.
 os.environ.setdefault("ASSAY_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+
+
+# How long an example takes tells of what else the machine does, and of no fault.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_configure() -> None:

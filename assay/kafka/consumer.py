@@ -34,6 +34,8 @@ RESERVED = {
 QUEUE_KB = 16_384
 """What the client reads ahead."""
 AT_ONCE = 500
+ANSWER_S = 10.0
+"""So long a question to a broker waits for its answer."""
 PATIENCE_S = 60.0
 """So long a broker that does not answer is asked again, where the bridge cannot go on without it."""
 _FOR_A_PERSON = {
@@ -120,14 +122,14 @@ class KafkaTopic:
             raise self._failure
 
     def committed(self, partition: int) -> tuple[int | None, str]:
-        (found,) = self._patiently(lambda: self._consumer.committed([TopicPartition(self.name, partition)], 10))
+        (found,) = self._patiently(lambda: self._consumer.committed([TopicPartition(self.name, partition)], ANSWER_S))
         if found.error:
             raise _refusal(found.error, self.name)
         return (None if found.offset == OFFSET_INVALID else found.offset), found.metadata or ""
 
     def bounds(self, partition: int) -> tuple[int, int]:
         part = TopicPartition(self.name, partition)
-        low, high = self._patiently(lambda: self._consumer.get_watermark_offsets(part, timeout=10))
+        low, high = self._patiently(lambda: self._consumer.get_watermark_offsets(part, timeout=ANSWER_S))
         return low, high
 
     def end(self, partition: int) -> int | None:
@@ -149,8 +151,10 @@ class KafkaTopic:
 
     def _require_topic(self) -> None:
         def ask() -> Any:
-            self._consumer.poll(0)  # hears why a broker cannot be reached
-            return self._consumer.list_topics(self.name, timeout=10)
+            try:
+                return self._consumer.list_topics(self.name, timeout=ANSWER_S)
+            finally:
+                self._consumer.poll(0)  # hears why a broker cannot be reached
 
         found = self._patiently(ask).topics[self.name]
         if found.error:

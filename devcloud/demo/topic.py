@@ -162,9 +162,12 @@ def play_topic(project: Path) -> list[str]:
     with TemporaryDirectory(prefix="assay-kafka-") as folder, broker.running(Path(folder)) as kafka:
         play.heading(f"3. A Kafka broker runs at {kafka.bootstrap}; its topic has {PARTITIONS} partitions")
         make_topic(kafka.bootstrap)
+        begun = monotonic()
         with bridges_of(project, kafka.bootstrap) as bridges:
             _bridge_all(stage, messages, bridges)
+        _tell_rate(messages, "Bronze", monotonic() - begun)
     items = _follow(stage, messages)
+    _tell_rate(messages, "Gold", monotonic() - begun)
     play.heading("6. The passports")
     for item in items:
         console.out().print(passport.render(item, short=True))
@@ -177,6 +180,12 @@ def play_topic(project: Path) -> list[str]:
         play.heading("8. The audit: every row of both layers is read again")
         play.show_audit(stage, tables)
     return play.finish(stage)
+
+
+def _tell_rate(messages: Messages, where: str, seconds: float) -> None:
+    """Say how soon the messages were there, from the first on, with starts and the kill."""
+    count = len(messages.rows)
+    console.out().print(f"  {count:,} messages were in {where} after {seconds:.0f} s: {count / seconds:,.0f} a second")
 
 
 def make_topic(bootstrap: str) -> None:

@@ -27,7 +27,7 @@ controller.quorum.voters=1@127.0.0.1:{controller}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SSL:SSL
 log.dirs={folder}/data
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
@@ -43,6 +43,14 @@ broker.session.timeout.ms=2500
 """
 
 
+_TLS = """\
+listeners=PLAINTEXT://127.0.0.1:{port},SSL://127.0.0.1:{tls_port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SSL://127.0.0.1:{tls_port}
+ssl.keystore.type=PEM
+ssl.keystore.location={key}
+"""
+
+
 class BrokerStartError(RuntimeError):
     """The broker ended, or did not answer in time."""
 
@@ -52,16 +60,21 @@ class BrokerStartError(RuntimeError):
 
 
 class Broker:
-    """A broker with its data in a folder; it can be killed and started again, on the same port."""
+    """A broker with its data in a folder; it can be killed and started again, on the same port.
 
-    def __init__(self, folder: Path) -> None:
+    With a key and its certificate, in a file of PEM, it listens on a port of TLS, too.
+    """
+
+    def __init__(self, folder: Path, key: Path | None = None) -> None:
         """Make the folder ready: settings, and an empty log."""
         self.log = folder / "broker.log"
-        self.port, controller = free_ports(2)
+        self.port, self.tls_port, controller = free_ports(3)
         self._settings = folder / "server.properties"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        self._settings.write_text(_SETTINGS.format(port=self.port, controller=controller, folder=folder))
+        ports = {"port": self.port, "tls_port": self.tls_port, "controller": controller}
+        text = _SETTINGS.format(**ports, folder=folder) + (_TLS.format(**ports, key=key) if key else "")
+        self._settings.write_text(text)
         with self.log.open("ab") as log:
             format_log = ["kafka.tools.StorageTool", "format", "-t", _CLUSTER_ID, "-c", str(self._settings)]
             subprocess.run(self._java(*format_log), check=True, stdout=log, stderr=log, env=inherited_environment())
@@ -128,9 +141,9 @@ class Broker:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Broker]:
+def running(folder: Path, key: Path | None = None) -> Iterator[Broker]:
     """Run a broker for as long as the block does."""
-    broker = Broker(folder)
+    broker = Broker(folder, key)
     try:
         broker.start()
         yield broker

@@ -236,4 +236,5 @@ _OF_SERVICE = {
     "sns": _by_parameter("TopicArn", "TargetArn"),
     "sqs": _sqs,
     "secretsmanager": _by_parameter("SecretId"),
+    "kms": _by_parameter("KeyId"),
 }

@@ -36,6 +36,10 @@ from reading.offsets import offsets_of
 from reading.rejection import Reason, RejectedError, stored_reasons, stored_warnings
 from reading.trailer import Trailer
 
+TOMBSTONES_ALONE = (
+    "No rows, only tombstones of Kafka. Behind deletes in change envelopes they say nothing new. In a topic of plain "
+    "rows each is a delete whose key is in its record's key alone, and is not carried out."
+)
 Reopen = Callable[[], ByteStream]
 """Opens a file once more from its first byte."""
 
@@ -111,14 +115,15 @@ def inspect_file(
         if refused := key_reasons(key):
             raise RejectedError(*refused)
         found.control, is_vouched = _control(metadata, read_side_car), accepts_range(metadata)
-        found.offsets = offsets_of(key, metadata, rows=0)
+        found.offsets = offsets_of(key, metadata, records=0)
         refuse_many(found.control.figures.get("row_count", 0), policy.maximum_rows)
         name = Name(key, subject_of(key), pin_of(read_pin()))
         file = SourceFile.sniff(name, stream)
         refuse_large(file.kind, size)
         _refuse_trailers_elsewhere(name)
         found.kpis = _read(found, file, limits, cards, reopen, policy.maximum_rows)
-        found.offsets = offsets_of(key, metadata, found.kpis.row_count)
+        tombstones = found.format.get("tombstones", 0)
+        found.offsets = offsets_of(key, metadata, found.kpis.row_count + tombstones)
         of_sender, of_trailer = found.control, found.trailer.control() if found.trailer else Control()
         found.control = of_sender.beside(of_trailer)
     except RejectedError as rejected:
@@ -126,14 +131,15 @@ def inspect_file(
         return found
     found.reasons = [
         *_missing_trailer(name, file.kind, found),
-        *reasons_against(found.kpis, (of_sender, of_trailer), policy),
+        *reasons_against(found.kpis, (of_sender, of_trailer), policy, may_be_empty=tombstones > 0),
     ]
     found.reasons += cards.reasons(empties_codes=policy.empties_security_codes)
     if any(reason.code == TOO_MANY for reason in found.reasons):
         examples = _examples(name, reopen, found.kpis, limits) if reopen else {}
         found.reasons += example_reasons(found.kpis.broken_rules, examples, name.subject)
         found.reasons[-1:-1] = found.doubts
-    if not found.reasons and not (is_vouched or found.control.figures) and (earlier := learned()):
+    is_compared = found.kpis.row_count > 0 and not (is_vouched or found.control.figures)
+    if not found.reasons and is_compared and (earlier := learned()):
         outside = range_warnings(found.kpis, earlier)
         found.is_in_range = not outside
         found.warnings += outside
@@ -227,9 +233,11 @@ def _read(
         frames = counted_frames(frames_of(rows, name.subject), most_rows)
         kpis = count_kpis(cards.watched(frames), limits, name.subject, writings)
         found.format, found.trailer = format_of(file.kind, rows), rows.trailer
+    is_empty = rows.tombstones > 0 and kpis.row_count == 0
     changes = kpis.operations["update"] + kpis.operations["delete"]
     refuse_changes_in_full_load(rows.shape, name, changes=changes)
-    found.warnings += [*rows.shape.warnings, *rows.shape.layout.warnings(name.subject)]
+    found.warnings += rows.shape.warnings
+    found.warnings += [TOMBSTONES_ALONE] if is_empty else rows.shape.layout.warnings(name.subject)
     if writings.proves_another_way and reopen:
         writings.look_up(_first_frames(name, reopen()))
     found.warnings += warnings_about_writing(writings, rows.shape)

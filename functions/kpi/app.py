@@ -104,7 +104,7 @@ def process(version: ObjectVersion, on: Services, claimant: str) -> str:
     accepted = None
     if item["status"] == "received":
         head = head and replace(head, last_modified_at=instant_of(item["last_modified_at"]))
-        accepted = _decide(version, on, head, unreadable, came_at=item["last_modified_at"])
+        accepted = _decide(version, on, head, unreadable, item)
         item = on.ledger.get(version.file_id)
     if item["status"] == "rejected":
         _mail_rejection(item, on, claimant)
@@ -151,7 +151,7 @@ def _as_of(head: Head | None) -> tuple[datetime | None, Inspection | None]:
 
 
 def _decide(
-    version: ObjectVersion, on: Services, head: Head | None, unreadable: Inspection | None, *, came_at: str
+    version: ObjectVersion, on: Services, head: Head | None, unreadable: Inspection | None, item: FileItem
 ) -> Inspection | None:
     """Accept or reject a file; return what was found of one that this call has accepted."""
     found = unreadable or _inspect(version, on, head)
@@ -159,11 +159,15 @@ def _decide(
         if on.ledger.reject(version.file_id, found.as_item(), _now()):
             _count(version, found, on)
         return None
-    if found.offsets:
-        # Before the decision: a call that dies in between is repeated, and notes the same.
-        Coverage(on.ledger).note(found.offsets, _now())
-    page = report_page(on.settings.report_pages, came_at)
+    page = report_page(on.settings.report_pages, item["last_modified_at"])
     accepted: AcceptedFile = {**found.as_item(), "notice": notice_of(version.key, version.file_id, found, page)}
+    if found.offsets and head:
+        # Before the decision: a call that dies in between is repeated, and notes the same.
+        coverage = Coverage(on.ledger)
+        coverage.note(found.offsets, _now())
+        place = head.last_modified_at if "as_of_at" in item else coverage.place(found.offsets, head.last_modified_at)
+        if place != head.last_modified_at:
+            accepted["as_of_at"] = instant(place)
     if not on.ledger.accept(version.file_id, accepted, _now()):
         return None
     _count(version, found, on)
@@ -193,7 +197,7 @@ def _stays(file_id: str, on: Services) -> bool:
 def _learn(version: ObjectVersion, found: Inspection, on: Services) -> None:
     """Widen the range of a prefix by an accepted file, or keep its figures aside. No file waits for it."""
     kpis = found.kpis
-    if kpis is None or found.load or repaired_file(version.key):
+    if kpis is None or kpis.row_count == 0 or repaired_file(version.key):
         return
 
     def with_file(item: RangeItem | None) -> RangeItem:

@@ -256,18 +256,19 @@ def claim_lines(report: Report, on: Services, now: datetime) -> None:
 def send(state: SweepItem, report: Report, on: Services, now: datetime) -> None:
     """Mail what was found; nothing if that is nothing."""
     whats, unsent = Counter(each.what for each in report.notices), state.get("unsent", [])
+    gap, closed = ("gaps" if whats[what] > 1 else "gap" for what in ("gap", "closed"))
     counts = {
         "late": whats["late"],
         "came": whats["came"],
-        "unreadable": whats["calendar"],
-        "gaps" if whats["gap"] > 1 else "gap": whats["gap"],
-        "closed": whats["closed"],
+        "unreadable calendar": whats["calendar"],
+        gap: whats["gap"],
+        f"{closed} closed": whats["closed"],
         "left behind": max(len(unsent), len(report.found)),
     }
-    if parts := [f"{number} {what}" for what, number in counts.items() if number]:
-        lines = [*(each.text for each in report.notices), *unsent]
-        subject = sweep_subject(parts, on.settings.stage)
-        on.sns.publish(TopicArn=on.settings.topic_arn, Subject=subject, Message=sweep_body(lines))
+    if any(counts.values()):
+        subject = sweep_subject(counts, on.settings.stage)
+        body = sweep_body([*(each.text for each in report.notices), *unsent], counts)
+        on.sns.publish(TopicArn=on.settings.topic_arn, Subject=subject, Message=body)
     for notice in report.notices:
         on.ledger.mark_noticed(notice.notice_id, now)
     state["unsent"] = []

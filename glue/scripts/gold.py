@@ -888,6 +888,13 @@ class PartitionItem(TypedDict):
     partition: int
     spans: Annotated[dict[str, KnownSpan], "by first and last offset; those that touch are joined now and then"]
     watched: Annotated[list[OffsetSpan], "gaps that a sweep has mailed or is mailing, until it has mailed their end"]
+    places: NotRequired[
+        Annotated[
+            dict[str, str],
+            "last offset of an accepted file without an `as-of` → the instant that orders it; the 500 that go furthest",
+        ]
+    ]
+    placed: NotRequired[Annotated[int, "how often `places` was changed"]]
 
 
 class PartitionsItem(TypedDict):
@@ -997,6 +1004,7 @@ class FileFormat(TypedDict):
     blank_lines_before_header: NotRequired[Annotated[int, "those that say `sep=` included"]]
     trailer_line: NotRequired[Annotated[int, "the line of the trailer record; only where there is one"]]
     odd_quote_lines: NotRequired[int]
+    tombstones: NotRequired[Annotated[int, "records of Kafka that are no rows; only `debezium`, where it has some"]]
 
 
 class DeclaredLoad(TypedDict):
@@ -1176,7 +1184,12 @@ class FileItem(TypedDict):
         str,
         "when the object was written: S3's second, the milliseconds of its event; range key of the index `arrivals`",
     ]
-    as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]
+    as_of_at: NotRequired[
+        Annotated[
+            str,
+            "when the extract was taken; only when given, or where offsets of Kafka order the file otherwise than that",
+        ]
+    ]
     status: Annotated[StatusName, "`received → accepted → in_silver → published`, or `rejected`; only forward"]
     in_effect: Annotated[bool, "false until accepted, then true, unless the newest decision says otherwise"]
     decisions: NotRequired[Annotated[list[DecisionOfFile], "each undo and redo of the file, in order"]]
@@ -1227,6 +1240,7 @@ class InspectedFile(TypedDict):
     warnings: list[str]
     load: NotRequired[DeclaredLoad]
     waives: NotRequired[Waiver]
+    as_of_at: NotRequired[str]
     offsets: NotRequired[PartitionOffsets]
     kpis: NotRequired[FileKpis]
     reasons: NotRequired[list[RejectionReason]]
@@ -1991,7 +2005,10 @@ NULL_OF_DMS = "NULL"
 REASON_CODES: Mapping[str, str] = {
     "object_gone": "the object version was deleted before it was read",
     "empty_file": "zero bytes (or nothing inside the gzip)",
-    "no_rows": "a header and nothing else, nothing but tombstones, or fewer rows than the parameter `MinimumRows`",
+    "no_rows": (
+        "a header and nothing else, nothing but tombstones under a key that names no offsets of Kafka, or fewer rows "
+        "than the parameter `MinimumRows`"
+    ),
     "missing_column": "a required column is missing",
     "duplicate_column": "a column occurs twice",
     "unsupported_format": (

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from build import AMOUNTS, CHANNELS, DATES, INTEGERS, MCCS, ZIPS
+from dms.envelope_cases import CONNECT, DEBEZIUM, DECIMAL, KEYED, MS, field, in_bytes, schema_of
 from hypothesis import strategies as st
 
 REQUIRED = ("dms_id", "amount", "date")
@@ -263,10 +264,98 @@ def json_files(draw: st.DrawFn) -> bytes:
         odd = [f'"{name}":{value}' for value in ODD_VALUES]
         odd += [f'"{name}":{json.dumps(text)}' for text in NEAR.get(name, ())] + list(ODD_MEMBERS)
         rows[-1][place] = odd[number % len(odd)]
-    text = "".join("{" + ",".join(row) + "}" + end for row in rows)
+    return _mutated(draw, "".join("{" + ",".join(row) + "}" + end for row in rows), kind, number)
+
+
+def _mutated(draw: st.DrawFn, text: str, kind: str, number: int) -> bytes:
+    """Return JSON lines as a file, after a mutation of a sign, of the file or of its bytes, if it is of that kind."""
     if kind == "sign":
         mutate, sign = draw(st.sampled_from(OF_SIGNS)), draw(st.sampled_from((*OF_JSON, *SIGNS)))
         return mutate(text, number % (len(text) + 1), sign).encode()
     if kind == "file":
         return OF_FILES[number % len(OF_FILES)](text).encode()
     return OF_BYTES[number % len(OF_BYTES)](text) if kind == "bytes" else text.encode()
+
+
+IN_BYTES = tuple(f'"{in_bytes(cents)}"' for cents in (1230, -1, 0, -(10**9), 10**17))
+IMAGES: Sequence[tuple[object, Mapping[str, Sequence[str]]]] = (
+    (None, {}),
+    (None, {}),
+    (schema_of(KEYED, DECIMAL), {"amount": (*IN_BYTES, "12.5", "null")}),
+    (
+        schema_of(field("date", "int64", f"{DEBEZIUM}MicroTimestamp"), at="before"),
+        {"date": ("1683356889123456", "-1", "null")},
+    ),
+    (
+        schema_of(field("Amount", "bytes", f"{CONNECT}Decimal", scale="0"), field("date", "int32", f"{DEBEZIUM}Date")),
+        {"amount": IN_BYTES, "date": ("19483", "-25567", "0")},
+    ),
+)
+"""What the schema of a file's envelopes says, and how values of its images are then written."""
+OPERATIONS = ("c", "u", "u", "d", "d", "r")
+SOURCES = (
+    *(f'{{"ts_ms":{MS}}}', f'{{"ts_ms":{MS},"ts_us":{MS}456,"ts_ns":{MS}456789}}'),
+    *(f'{{"snapshot":"true","ts_ms":{MS - 1}}}', f'{{"ts_ns":{MS}999999,"table":"t\\u0031"}}'),
+    *(f'{{"ts_us":null,"ts_ms":{MS + 7}}}', f'{{"TS_MS":{MS}, "lsn":[1,{{}}]}}'),
+)
+ODD_PARTS: Mapping[str, Sequence[str]] = {
+    "op": ('"t"', '"C"', '"\\u0063"', '"u "', '""', "null", "true", "7", '{"op":"c"}', '"c","op":"d"'),
+    "source": (
+        *("null", "{}", "[]", '"x"', '{"ts_ms":null}', '{"ts_ms":"1701424800123"}', '{"ts_ms":1,"ts_ms":2}'),
+        *('{"ts_us":1e15,"ts_ms":5}', '{"ts_ms":-1}', '{"ts_ns":9223372036854775808}', '{"ts_ms":1701424800123.0}'),
+    ),
+    "after": ("null", "{}", "[]", "true", '"{}"', "7", '{"id":1,"ID":2}', '{"op":"d","source.ts":1,"id":5}'),
+    "before": ("null", "{}", '{"id":7}', "[1]", '"x"', '{"id":1,"id":2}', '{"commit_at":"2023-05-06"}'),
+    "payload": ("1", '{"op":"c"}', "null"),
+}
+"""What the parts of an envelope hold that are nearly right, or right and seldom."""
+TOMBSTONES = (
+    *("null", '{"schema":null,"payload":null}', ' {"payload" : null,"schema":null}\t', ""),
+    *("nul", '{"schema":null}', "null null"),
+)
+"""The first four are no rows."""
+
+
+def _image(number: int, written: Mapping[str, Sequence[str]]) -> str:
+    chosen = _chosen(number, *GOOD.values())
+    named = [(name, text) for name, text in zip(GOOD, chosen, strict=True) if name in REQUIRED or len(text + name) % 3]
+    members = [
+        f'"{name}":{written[name][number % len(written[name])]}'
+        if name in written
+        else _member(name, text, number + len(text))
+        for name, text in named
+    ]
+    return "{" + ",".join(members) + "}"
+
+
+def _envelope(number: int, written: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Return the parts of an envelope, each as it is written."""
+    operation, source = _chosen(number, OPERATIONS, SOURCES)
+    image, other = _image(number // 7, written), _image(number // 11, written) if number % 3 else "null"
+    before, after = (image, "null") if operation == "d" else (other, image)
+    parts = {"before": before, "after": after, "source": source, "op": f'"{operation}"', "ts_ms": f"{MS + 9}"}
+    names, shift = list(parts), number % len(parts)
+    return {name: parts[name] for name in (*names[shift:], *names[:shift])}
+
+
+@st.composite
+def envelope_files(draw: st.DrawFn) -> bytes:
+    """Draw a file of change envelopes: a good one, or one that is a mutation away from it."""
+    schema, written = draw(st.sampled_from(IMAGES))
+    numbers = draw(st.lists(NUMBERS, min_size=1, max_size=5))
+    envelopes = [_envelope(number, written) for number in numbers]
+    kind, number, end = draw(KINDS), draw(NUMBERS), draw(st.sampled_from(ENDS))
+    is_packed = schema is not None or number % 3 == 0
+    if kind == "value":
+        number, place = divmod(number, len(ODD_PARTS))
+        name = list(ODD_PARTS)[place]
+        envelopes[-1][name] = ODD_PARTS[name][number % len(ODD_PARTS[name])]
+    text = ""
+    for drawn, parts in zip(numbers, envelopes, strict=True):
+        envelope = "{" + ",".join(f'"{name}":{value}' for name, value in parts.items()) + "}"
+        line = f'{{"schema":{json.dumps(schema)},"payload":{envelope}}}' if is_packed else envelope
+        behind = [TOMBSTONES[drawn % 4]] if drawn % 5 < 2 else []
+        if kind == "value":
+            behind.append(TOMBSTONES[number % len(TOMBSTONES)])
+        text += "".join(each + end for each in (line, *behind))
+    return _mutated(draw, text, kind, number)

@@ -78,6 +78,5 @@ def read_rows(
     values = {"op": "op_value", "commit_us": "commit_at_value", "key": f"{subject.key}_value"}
     values |= OF_MONEY if subject is TRANSACTIONS else {}
     read = (read_values(frame, subject).with_columns(rules=named) for frame in frames)
-    return pl.concat(
-        frame.select(*OF_RECORD, *(pl.col(old).alias(new) for new, old in values.items())) for frame in read
-    )
+    told = [frame.select(*OF_RECORD, *(pl.col(old).alias(new) for new, old in values.items())) for frame in read]
+    return pl.concat(told) if told else pl.DataFrame()

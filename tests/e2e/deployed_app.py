@@ -33,6 +33,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS_OF_PAGES = ("assay", "pyproject.toml")
 DEPLOYED_PARTS = ("template.yaml", "samconfig.toml", "functions", "glue/scripts", "statemachine", *PARTS_OF_PAGES)
 TESTER = "tester"
+PARAMETERS = {"Stage": "local", "PollSeconds": "3"}
+WITHIN_SECONDS = 420
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,34 @@ class DeployedApp:
         return mails(self.cloud.state_folder)
 
 
+def open_breaker(app: DeployedApp, layer: str) -> None:
+    """Open the breaker of a layer, as if its job did not work."""
+    texts = {
+        "file_id": f"breaker#{layer}",
+        "kind": "breaker",
+        "prober": "x",
+        "opened_at": "2020-06-01T00:00:00.000000Z",
+    }
+    item = {name: {"S": value} for name, value in texts.items()}
+    app.client("dynamodb").put_item(TableName=app.target.stack.ledger_table, Item=item)
+
+
+def await_parking(app: DeployedApp, key: str) -> Item:
+    """Wait until the execution of a file has met an open breaker and has ended; return the item of the file."""
+
+    def met() -> Item:
+        return next((item for item in app.ledger.whole() if item["key"] == key and "parked" in item), {})
+
+    item: Item = until(met, seconds=WITHIN_SECONDS, what=f"{key} parked")
+    describe = app.target.stepfunctions.describe_execution
+    until(
+        lambda: describe(executionArn=item["parked"])["status"] == "FAILED",
+        seconds=WITHIN_SECONDS,
+        what=f"the end of the execution of {key}",
+    )
+    return item
+
+
 @contextmanager
 def dropped_events(app: DeployedApp) -> Iterator[None]:
     """Have the cloud lose all events of Bronze."""
@@ -142,6 +172,13 @@ def until(ask: Callable[[], Any], *, seconds: float, what: str) -> Any:
     return answer
 
 
+def _signing_key(cloud: Cloud) -> dict[str, str]:
+    """Make a key of the account's, outside of the stack, with which the jobs sign."""
+    session = boto3.Session(TESTER, "local", region_name=REGION)
+    made = session.client("kms", endpoint_url=cloud.endpoint).create_key(KeyUsage="SIGN_VERIFY", KeySpec="RSA_2048")
+    return {"SigningKeyArn": made["KeyMetadata"]["Arn"]}
+
+
 @contextmanager
 def deployed(project: Path) -> Iterator[DeployedApp]:
     """Build and deploy a copy of the project, so that the developer's own local cloud is not touched."""
@@ -156,7 +193,7 @@ def deployed(project: Path) -> Iterator[DeployedApp]:
     try:
         lines: list[str] = []
         try:
-            deploy.deploy(project, cloud, on_line=lines.append)
+            deploy.deploy(project, cloud, on_line=lines.append, parameters=PARAMETERS | _signing_key(cloud))
         except deploy.DeployError as error:
             pytest.fail("\n".join([str(error), *lines[-30:]]))
         yield DeployedApp(project, cloud)

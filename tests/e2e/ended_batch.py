@@ -8,11 +8,10 @@ from functools import cached_property, partial
 from typing import Any
 
 from batch import File
-from deployed_app import DeployedApp, until
+from deployed_app import WITHIN_SECONDS, DeployedApp, until
 
 from assay.ledger import Item, ending, file_id
 
-WITHIN_SECONDS = 420
 REPEATED = ("transactions/good.csv", "transactions/rejected/a cent off.csv")
 TIMES = 5
 

@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deployed_app import DeployedApp, dropped_events, until
-from ended_batch import WITHIN_SECONDS
+from deployed_app import WITHIN_SECONDS, DeployedApp, await_parking, dropped_events, open_breaker, until
 
 from assay.ledger import ending
 
@@ -21,14 +20,18 @@ FILES = {
     "mcc_codes/codes.csv": "mcc,description\n5812,Restaurants\n",
     "transactions/june/LOAD00000001.csv": "dms_id,amount,date\n900001,1.00,2020-01-01\n",
 }
-BESIDE = "transactions/beside.csv"
+BESIDE, PARKED = "transactions/beside.csv", "transactions/parked.csv"
+MORE = {
+    BESIDE: "dms_id,amount,date\n900002,2.00,2020-01-01\n",
+    PARKED: "dms_id,amount,date\n900003,3.00,2020-01-01\n",
+}
 # With these draws a replay of the batch takes the fewest runs.
 SEED = 48
 
 
 def operate(app: DeployedApp) -> list[str]:
     """Run the operations; return those that failed, with what they said."""
-    for key, text in {**FILES, BESIDE: "dms_id,amount,date\n900002,2.00,2020-01-01\n"}.items():
+    for key, text in (FILES | MORE).items():
         path = app.project / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -44,10 +47,27 @@ def operate(app: DeployedApp) -> list[str]:
     asking = "query SELECT(count(*))FROM(gold.fact_transactions)"
     _let_the_clock_strike(app)
     _lose_an_event(app)
-    sweeping = ("expect transactions {date}.csv --yes", "sweep --older-than 0 --yes", "status --expected")
+    expecting = [f"expect {folder} {{date}}.csv --yes" for folder in ("transactions", "users", "mcc_codes")]
+    sweeping = (*expecting, "sweep --older-than 0 --yes", "status --expected")
     deciding = ("undo transactions/good.csv --yes", "redo transactions/good.csv --yes")
+    failed += _park_and_resume(app)
     failed += _run(app, *reading, asking, *sweeping, *deciding, "verify", "maintain") + _check_beside_an_arrival(app)
     return failed + _run(app, f"replay --apply --seed {SEED}", "verify")
+
+
+def _park_and_resume(app: DeployedApp) -> list[str]:
+    """Have a file meet an open breaker, which ends its execution, and let it go on; return what failed."""
+    open_breaker(app, "silver")
+    failed = _run(app, f"upload {PARKED} --prefix transactions")
+    item = await_parking(app, PARKED)
+    failed += _run(app, "resume --layer silver --yes")
+    until(
+        lambda: app.ledger.get([item["file_id"]])[item["file_id"]]["status"] == "published",
+        seconds=WITHIN_SECONDS,
+        what="the parked file published",
+    )
+    until(lambda: not _running(app), seconds=WITHIN_SECONDS, what="the end of all executions")
+    return failed
 
 
 def _lose_an_event(app: DeployedApp) -> None:

@@ -62,7 +62,6 @@ UNUSED = {
     Grant("SweepFunctionRole", "s3:ListBucket", "*-bronze-*"): "S3 answers 404 by it for a calendar that was deleted",
     Grant("WorkflowRole", "glue:GetJobRuns", "*"): "Step Functions waits for a job with it",
     Grant("WorkflowRole", "glue:BatchStopJobRun", "*"): "Step Functions stops a stopped execution's job with it",
-    Grant("WorkflowRole", "dynamodb:UpdateItem", "*"): "counts a run that failed; none fails here",
     Grant("*", "s3:ListBucketVersions", "*-bronze-*"): "S3 answers 404 by it for a version that was deleted",
     Grant("*SilverRole", "s3:ListBucket", "*-bronze-*"): "S3 answers 404 by it for an upload that was deleted",
     Grant("*SilverRole", "s3:GetObjectVersionTagging", "*"): "S3 asks for it where an upload has tags",
@@ -75,9 +74,7 @@ UNUSED = {
     Grant("*", "glue:GetDatabase", "*:table/*"): "a database is above its tables, and they stand in one list",
     Grant("ReplaySilverRole", "s3:PutObject", "*/replay/passports/*"): "Silver refuses a load; none is in a replay",
     Grant(OPERATOR, "s3:AbortMultipartUpload", "*-bronze-*"): "`assay upload` gives up a large file that failed",
-    Grant(OPERATOR, "states:StartExecution", "*"): "`assay resume` starts its execution; none fails here",
     Grant(OPERATOR, "lambda:InvokeFunction", "*"): "`assay resume` has it examined again; none fails here",
-    Grant(OPERATOR, "kms:GetPublicKey", "*"): "`assay verify` checks signed heads with it; none is signed here",
     Grant(OPERATOR, "glue:GetJobRuns", "*"): "`assay replay` and `maintain` ask whether a job is busy",
     Grant(OPERATOR, "glue:BatchStopJobRun", "*"): "`assay replay` and `maintain`, interrupted, stop the job",
 }
@@ -120,8 +117,9 @@ def policies(app: DeployedApp) -> dict[str, list[Statement]]:
             iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
             for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
         ]
-        # moto keeps the documents of a template as Python writes them.
-        found[role] = [each for text in documents for each in statements(ast.literal_eval(text))]
+        # moto keeps a role's own documents as Python writes them, those of AWS::IAM::Policy as they are.
+        read = (ast.literal_eval(each) if isinstance(each, str) else each for each in documents)
+        found[role] = [statement for document in read for statement in statements(document)]
         found[role] += statements({"Statement": of_key.get(arn, [])})
     return found | {OPERATOR: _of_operators()}
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from threading import Event
 from typing import Any
 
 import pytest
 from contract.aggregates import AGGREGATES
-from deployed_app import DeployedApp, deployed, dropped_events, until
+from deployed_app import DeployedApp, await_parking, deployed, dropped_events, open_breaker, until
 
 from assay.ledger import Item
+from assay.query import current_cut, lake
 from devcloud.local.mail import Mail
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -50,10 +52,40 @@ FILES = GOOD | {
     "newer.csv": ("4,45.00,2020-06-11,7,5,Boston,5411,Chip Transaction",),
     "lost.csv": ("9,9.00,2020-06-20,8,6,Salem,5812,Online Transaction",),
 }
+# Keys, with the files whose rows name them, in the order of the runs.
+LIVES = {
+    1: ["history.csv", "day_1.csv"],
+    3: ["history.csv", "day_3.csv", "wrong.csv"],
+    4: ["day_1.csv", "newer.csv", "older.csv"],
+    9: ["lost.csv"],
+    70: ["wrong.csv"],
+}
 LATE = ("10,1.00,2020-07-01,8,6,Salem,5812,Online Transaction",)
 GOOD_ROWS, BROKEN_ROWS = 400, 300
+FACTS_AND_TOTALS = """
+    SELECT (SELECT sum(amount) FROM gold.fact_transactions) AS facts, sum(total_amount) AS totals
+    FROM gold.daily_totals"""
+SECONDS_BETWEEN_READS = 2
 MINUTES = 10
 Cells = dict[str, list[dict[str, Any]]]
+Pair = tuple[Decimal, Decimal]
+
+
+@dataclass
+class Reader:
+    """Joins facts with totals again and again, as anybody may at any time, until it is stopped."""
+
+    app: DeployedApp
+    seen: list[Pair] = field(default_factory=list)
+    stopped: Event = field(default_factory=Event)
+
+    def read(self) -> None:
+        while not self.stopped.wait(SECONDS_BETWEEN_READS):
+            if current_cut(self.app.target) is None:
+                continue  # nothing is published yet
+            with lake(self.app.target) as tables:
+                both = tables.one(FACTS_AND_TOTALS)
+                self.seen.append((both["facts"], both["totals"]))
 
 
 @dataclass
@@ -97,9 +129,23 @@ class Story:
         assert len(found) == count
         return str(found[-1].body)
 
+    def ask(self, statement: str) -> list[dict[str, Any]]:
+        """Return the rows of a query; money comes as text."""
+        rows: list[dict[str, Any]] = json.loads(self.tell("query", statement, "--format", "json"))
+        return rows
+
+    def movements(self, preview: str) -> list[str]:
+        """Return the lines under the last heading of a preview, the largest movements."""
+        lines = [" ".join(line.split()) for line in preview.partition("Largest movements")[2].splitlines()]
+        return [line for line in lines if "→" in line]
+
     def amounts(self, *keys: int) -> list[Decimal]:
-        facts = {row["dms_id"]: row["amount"] for row in self.app.cells()["fact_transactions"]}
+        facts = self.facts()
         return [facts[key] for key in keys]
+
+    def facts(self) -> dict[int, Decimal]:
+        """Return the amount of each transaction in Gold."""
+        return {row["dms_id"]: row["amount"] for row in self.app.cells()["fact_transactions"]}
 
     def mails(self, name: str) -> list[Mail]:
         """Return the mails that name a file."""
@@ -119,10 +165,27 @@ def never_saw_it(tmp_path_factory: pytest.TempPathFactory) -> Cells:
 @pytest.fixture(scope="module")
 def story(never_saw_it: Cells, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """A stack of the story's own: it ends with its last test."""
-    with ExitStack() as stack:
-        yield Story(stack.enter_context(deployed(tmp_path_factory.mktemp("story") / "project")))
+    with deployed(tmp_path_factory.mktemp("story") / "project") as app:
+        yield Story(app)
 
 
+@pytest.fixture(scope="module")
+def read_beside(story: Story) -> Iterator[Callable[[], list[Pair]]]:
+    """Join facts with totals again and again, until the pairs of sums that were read are asked for."""
+    reader = Reader(story.app)
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(reader.read)
+
+        def pairs() -> list[Pair]:
+            reader.stopped.set()
+            reading.result()
+            return reader.seen
+
+        yield pairs
+        reader.stopped.set()
+
+
+@pytest.mark.usefixtures("read_beside")
 def test_wrong_file_is_undone__gold_is_that_of_a_stack_that_never_saw_it(story: Story, never_saw_it: Cells) -> None:
     story.upload("history.csv")
     story.upload("day_1.csv", "day_2.csv", "day_3.csv")
@@ -132,6 +195,8 @@ def test_wrong_file_is_undone__gold_is_that_of_a_stack_that_never_saw_it(story: 
 
     preview = story.tell("undo", "wrong.csv", "--dry-run")
     assert "effect on Silver and Gold: -1,537.00" in preview
+    assert "Gold: 3 groups of 3 days change" in preview
+    assert story.movements(preview) == ["70 700.00 → none", "6 600.00 → 60.00", "3 330.00 → 33.00"]
     assert story.app.cells() == wrong != never_saw_it
     story.tell("undo", "wrong.csv", "--yes", "--reason", "amounts x 10")
     assert story.app.cells() == never_saw_it
@@ -139,28 +204,19 @@ def test_wrong_file_is_undone__gold_is_that_of_a_stack_that_never_saw_it(story: 
     assert story.app.cells() == wrong
     story.tell("undo", "wrong.csv", "--yes")
     assert story.app.cells() == never_saw_it
+    assert story.ask("SELECT dms_id FROM silver.tombstones") == []
     story.await_mail("wrong.csv", "a file was undone", count=2)
     story.await_mail("wrong.csv", "a file was redone")
+    passport = story.tell("passport", "wrong.csv")
+    assert (passport.count("undone at"), passport.count("redone at"), passport.count("amounts x 10")) == (2, 1, 1)
 
 
 def test_failed_file_is_resumed__newer_values_stay(story: Story) -> None:
     """Silver finds other figures in the file than the ledger has, which is set right before the file is resumed."""
     ledger, table = story.app.client("dynamodb"), story.app.target.stack.ledger_table
-    breaker = {"file_id": {"S": "breaker#silver"}}
-    ledger.put_item(
-        TableName=table,
-        Item={
-            **breaker,
-            "kind": {"S": "breaker"},
-            "prober": {"S": "x"},
-            "opened_at": {"S": "2020-06-01T00:00:00.000000Z"},
-        },
-    )
+    open_breaker(story.app, "silver")
     story.tell("upload", story.write("older.csv", FILES["older.csv"]))
-    parked = until(lambda: story.item("older.csv").get("parked"), seconds=60 * MINUTES, what="parking")
-    describe = story.app.target.stepfunctions.describe_execution
-    until(lambda: describe(executionArn=parked)["status"] == "FAILED", seconds=60 * MINUTES, what="its end")
-    file_id = story.item("older.csv")["file_id"]
+    file_id = await_parking(story.app, "transactions/older.csv")["file_id"]
 
     def put_rows(count: int) -> None:
         ledger.update_item(
@@ -190,18 +246,26 @@ def test_broken_rows_come_home__corrected_in_a_table(story: Story) -> None:
     story.tell("upload", story.write("broken.csv", good + broken), "--wait")
     exported = story.app.project / "rows.csv"
     story.tell("quarantine", "export", "--file", "broken.csv", "--output", str(exported))
-    rows = list(csv.DictReader(exported.open(newline="")))
+    rows = list(csv.DictReader(exported.read_text().splitlines()))
     assert (len(rows), {row["reasons"] for row in rows}) == (BROKEN_ROWS, {"amount_unreadable"})
 
     with exported.open("w", newline="") as corrected:
         writer = csv.DictWriter(corrected, rows[0])
         writer.writeheader()
         writer.writerows({**row, "amount": "2.00"} for row in rows)
-    before = sum(row["amount"] for row in story.app.cells()["fact_transactions"])
-    story.tell("quarantine", "fix", "rows.csv", "--dry-run")
+    before = sum(story.facts().values())
+    preview = story.tell("quarantine", "fix", "rows.csv", "--dry-run")
+    assert f"Repair {BROKEN_ROWS} rows of" in preview
+    assert f"effect on Silver and Gold: {2 * BROKEN_ROWS}.00" in preview
+    assert sum(story.facts().values()) == before
     story.tell("quarantine", "fix", "rows.csv", "--yes")
-    assert sum(row["amount"] for row in story.app.cells()["fact_transactions"]) == before + 2 * BROKEN_ROWS
-    assert f"{BROKEN_ROWS} repaired" in " ".join(story.tell("passport", "broken.csv").split())
+
+    assert story.amounts(*range(100, 100 + BROKEN_ROWS)) == BROKEN_ROWS * [Decimal("2.00")]
+    assert sum(story.facts().values()) == before + 2 * BROKEN_ROWS
+    passport = " ".join(story.tell("passport", "broken.csv").split())
+    assert f"quarantined rows = repaired + waived + open: {BROKEN_ROWS} = {BROKEN_ROWS}" in passport
+    assert f"repaired {BROKEN_ROWS} " in passport
+    assert story.ask("SELECT count(*) AS n FROM silver.quarantine WHERE repaired_by IS NULL") == [{"n": 0}]
 
 
 def test_closed_month_is_flagged__changed_by_a_file_whose_event_was_lost(story: Story) -> None:
@@ -226,22 +290,59 @@ def test_late_file_is_announced__and_again_when_it_came(story: Story) -> None:
     name = f"due_{due:%Y-%m-%d}.csv"
     story.tell("expect", "transactions", "due_{date}.csv", "--by", f"{due:%H:%M}", "--yes")
 
-    def is_mailed(word: str) -> bool:
+    def mailed(word: str) -> int:
         story.tell("sweep", "--yes")
-        return any(f"sweep: 1 {word}" in mail.subject and name in mail.body for mail in story.app.all_mails())
+        return sum(f"sweep: 1 {word}" in mail.subject and name in mail.body for mail in story.app.all_mails())
 
-    until(lambda: is_mailed("late"), seconds=60 * MINUTES, what="the mail about the late file")
+    until(lambda: mailed("late"), seconds=60 * MINUTES, what="the mail about the late file")
     assert any(each["state"] == "late" for each in json.loads(story.tell("status", "--expected", "--json")))
     story.tell("upload", story.write(name, LATE), "--wait")
-    until(lambda: is_mailed("came"), seconds=60 * MINUTES, what="the mail about the file that came")
+    until(lambda: mailed("came"), seconds=60 * MINUTES, what="the mail about the file that came")
+    assert (mailed("late"), mailed("came")) == (1, 1)
+
+
+def test_facts_and_totals_that_were_read_together_agree__at_any_time(read_beside: Callable[[], list[Pair]]) -> None:
+    seen = read_beside()
+    assert [(facts, totals) for facts, totals in seen if facts != totals] == []
+    assert len(set(seen)) > 5
 
 
 def test_everything_adds_up__in_the_end(story: Story) -> None:
-    cells = story.app.cells()
-    for row in cells["daily_totals"]:
-        story.tell("explain", "gold.daily_totals", str(row["transacted_on"]), row["channel"])
-    assert len(cells["daily_totals"]) > 5
-    story.tell("explain", "4")
-    assert set(AGGREGATES) <= cells.keys()
+    named = _named(story.app.cells())
+    assert named.keys() == AGGREGATES.keys()
+    assert min(map(len, named.values())) >= 4
+    for table, cells in named.items():
+        for words, row in cells:
+            told = json.loads(story.tell("explain", f"gold.{table}", *words, "--json"))
+            held = (row["row_count"], row["total_amount"])
+            assert (sum(int(file["facts"]) for file in told["files"]), _sum(told["files"])) == held, words
+            assert (told["row_count"], Decimal(told["total_amount"]), told["adds_up"]) == (*held, True)
+
+    facts = story.facts()
+    for key, files in LIVES.items():
+        life = json.loads(story.tell("explain", str(key), "--json"))
+        assert [row["key"].removeprefix("transactions/") for row in life["rows"]] == files
+        assert _sum(life["effects"], "effect_amount") == facts.get(key, 0)
+        assert life["adds_up"]
+    # Of all the others: the effects of each key, as one statement.
+    effects = "SELECT dms_id, sum(effect_amount) AS amount FROM silver.transaction_effects GROUP BY dms_id"
+    sums = {row["dms_id"]: Decimal(row["amount"]) for row in story.ask(effects)}
+    assert {key: amount for key, amount in sums.items() if key in facts or amount} == facts
+
     story.tell("audit", "--full")
     story.tell("replay", "--check", "--seed", "7")
+
+
+def _named(cells: Cells) -> dict[str, list[tuple[list[str], dict[str, Any]]]]:
+    """Return the rows of each aggregate with the words that name them."""
+    merchants = {row["merchant_key"]: row["merchant_id"] for row in cells["dim_merchant"]}
+    words = {
+        "daily_totals": lambda row: (row["transacted_on"], row["channel"]),
+        "monthly_merchant_totals": lambda row: (row["month"], merchants[row["merchant_key"]]),
+        "monthly_client_totals": lambda row: (row["month"], row["client_id"]),
+    }
+    return {table: [([str(word) for word in name(row)], row) for row in cells[table]] for table, name in words.items()}
+
+
+def _sum(lines: list[dict[str, Any]], name: str = "amount") -> Decimal:
+    return sum((Decimal(line[name]) for line in lines), Decimal(0))

@@ -8,14 +8,10 @@ from random import Random
 from typing import Any
 
 from histories import EARLIER_LOAD_COMES_LATER, INSTANTS, OF_TWO_LOADS, History, histories
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from order_model import File, Name, Row, Version, state
 from run_model import OUTCOMES, SilverModel
-
-
-def seeded(max_examples: int) -> settings:
-    return settings(max_examples=max_examples, deadline=None, derandomize=True, database=None)
+from two_sizes import in_two_sizes
 
 
 def cents(model: SilverModel) -> int:
@@ -46,8 +42,7 @@ def places(model: SilverModel) -> tuple[Any, ...]:
     return model.living, model.tombstones, model.floor, cards_of(model)
 
 
-@seeded(600)
-@given(histories(has_decisions=True))
+@in_two_sizes(75, 600, histories(has_decisions=True), is_fixed=True)
 def test_runs_end_at_the_state_of_the_files__after_every_batch(history: History) -> None:
     model = SilverModel()
     arrived: list[File] = []
@@ -62,8 +57,7 @@ def test_runs_end_at_the_state_of_the_files__after_every_batch(history: History)
             assert cards_of(model) == state(in_effect, "cards")
 
 
-@seeded(300)
-@given(histories(has_decisions=True), st.randoms(use_true_random=False))
+@in_two_sizes(37, 300, histories(has_decisions=True), st.randoms(use_true_random=False), is_fixed=True)
 def test_state_is_the_same__another_order_and_other_batches(history: History, rng: Random) -> None:
     first, again = after(history), SilverModel()
     files = history.arrived()
@@ -78,8 +72,7 @@ def test_state_is_the_same__another_order_and_other_batches(history: History, rn
     assert places(again) == places(first)
 
 
-@seeded(800)
-@given(histories(has_decisions=True), st.randoms(use_true_random=False))
+@in_two_sizes(100, 800, histories(has_decisions=True), st.randoms(use_true_random=False), is_fixed=True)
 def test_undo_leaves_what_would_be_there_without_the_file__any_file(history: History, rng: Random) -> None:
     model = after(replace(history, decisions=()))
     if not model.taken:
@@ -122,8 +115,7 @@ def values(held: dict[int, Version]) -> dict[int, Any]:
     return {key: (found.order[:-1], found.row.op == "D" or found.row.image) for key, found in held.items()}
 
 
-@seeded(800)
-@given(histories(has_decisions=True))
+@in_two_sizes(100, 800, histories(has_decisions=True), is_fixed=True)
 def test_repair_leaves_what_would_be_there_had_the_file_been_right__with_undo_and_redo(history: History) -> None:
     model, right = after(history), SilverModel()
     right.take(as_if_right([file for file in model.taken.values() if file.name not in model.undone]))
@@ -131,8 +123,7 @@ def test_repair_leaves_what_would_be_there_had_the_file_been_right__with_undo_an
     assert model.floor == right.floor
 
 
-@seeded(800)
-@given(histories(has_decisions=True), st.randoms(use_true_random=False))
+@in_two_sizes(100, 800, histories(has_decisions=True), st.randoms(use_true_random=False), is_fixed=True)
 def test_redo_restores_everything__files_undone_and_redone_in_any_order(history: History, rng: Random) -> None:
     model = after(history)
     before, undone = deepcopy(places(model)), set(model.undone)
@@ -142,8 +133,7 @@ def test_redo_restores_everything__files_undone_and_redone_in_any_order(history:
     assert (places(model), model.undone, sum(effects)) == (before, undone, 0)
 
 
-@seeded(300)
-@given(histories(has_decisions=True))
+@in_two_sizes(37, 300, histories(has_decisions=True), is_fixed=True)
 def test_runs_conserve_rows_and_cents__every_file_and_run(history: History) -> None:
     model = SilverModel()
     for number, batch in enumerate([*history.arrivals(), [], []]):

@@ -30,10 +30,11 @@ def test_histories_hold_every_situation__among_five_hundred() -> None:
     assert {name for name in expected if seen[name] < 10} == set()
 
 
-def test_histories_hold_every_decision__among_a_thousand() -> None:
+@pytest.mark.parametrize(("examples", "least"), [(250, 1), pytest.param(1_000, 10, marks=pytest.mark.slow)])
+def test_histories_hold_every_decision__among_many(examples: int, least: int) -> None:
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=1_000, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=examples, deadline=None, derandomize=True, database=None)
     @given(histories(has_decisions=True))
     def look(history: History) -> None:
         seen.update(situations(history))
@@ -47,7 +48,7 @@ def test_histories_hold_every_decision__among_a_thousand() -> None:
     expected |= {f"repair {outcome}" for outcome in OUTCOMES if outcome != "quarantined"}
     expected |= {"repair of an undone file", "repair of a file of a load", "rows repaired twice"}
     expected |= {"repair moves another key"}
-    assert {name for name in expected if seen[name] < 10} == set()
+    assert {name for name in expected if seen[name] < least} == set()
 
 
 def forget_floor(model: SilverModel, before: SilverModel) -> None:

@@ -8,16 +8,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
+from itertools import islice
 from typing import Any, cast
 
 from contract.limits import SPANS
 from contract.partitions import KnownSpan, OffsetSpan, PartitionItem, PartitionOffsets, PartitionsItem
-from reading.offsets import Span, merged
+from reading.offsets import Span, merged, place_of
 
-from cloud.ledger import Ledger, instant
+from cloud.ledger import Ledger, instant, instant_of
 
 LOOSE = 50
 """So many entries more than there need be are joined."""
+TRIES = 20
+"""Objects of a partition are written one after the other: more than two calls hardly ever meet."""
 
 
 class Coverage:
@@ -40,6 +44,34 @@ class Coverage:
             ReturnValues="ALL_NEW",
         )
         self._join(cast(PartitionItem, told["Attributes"]))
+
+    def place(self, offsets: PartitionOffsets, written_at: datetime) -> datetime:
+        """Return the instant that orders an object whose offsets are noted, and keep it for those that come later.
+
+        It is the same for the same last offset. If other calls come first at each try, it is when it was written.
+        """
+        item_id, last = partition_id(offsets["folder"], offsets["partition"]), offsets["last"]
+        for _ in range(TRIES):
+            item = cast(PartitionItem, self._ledger.find_item(item_id))
+            places = {int(end): instant_of(at) for end, at in item.get("places", {}).items()}
+            place = place_of(last, written_at, places)
+            if last in places or self._ledger.if_so(partial(self._keep, item, {**places, last: place})):
+                return place
+        return written_at
+
+    def _keep(self, item: PartitionItem, places: dict[int, datetime]) -> None:
+        """Write the places of a partition, if they have not changed since its item was read."""
+        furthest = islice(sorted(places, reverse=True), SPANS)
+        self._ledger.table.update_item(
+            Key={"file_id": item["file_id"]},
+            UpdateExpression="SET places = :places ADD placed :one",
+            ConditionExpression="placed = :before" if "placed" in item else "attribute_not_exists(placed)",
+            ExpressionAttributeValues={
+                ":places": {str(end): instant(places[end]) for end in furthest},
+                ":one": 1,
+                **({":before": item["placed"]} if "placed" in item else {}),
+            },
+        )
 
     def partitions(self) -> list[PartitionItem]:
         """Return the items of all partitions, by topic and partition."""

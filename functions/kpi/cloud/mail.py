@@ -6,7 +6,7 @@ commands name the file by its id.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from contract.items import FileFailure, FileItem, Notice
@@ -28,8 +28,8 @@ _LIST = ("assay quarantine --file {}",)
 _CLOSING = """
 What to do next
   No money moved. The runbook, docs/runbook.md, section "Rejected file", has an answer to each of the codes above.
-  Correct the file and upload it: a new version, which with the instant of this one stands where this one would have
-  stood, below what has come since.
+  Correct the file and upload it under the same key (--prefix FOLDER): a new version, which with the instant of this one
+  stands where this one would have stood, below what has come since.
   assay upload FILE --as-of {instant}
 """
 _CLOSING_OF_FAILURE = """
@@ -42,12 +42,15 @@ What to do next
 _CLOSING_OF_SWEEP = """
 
 What to do next
-  No money moved yet: what was left behind goes on by itself, and each file still gets its own mail. For a late file,
-  ask its sender; for a gap, have its offsets sent again. The runbook, docs/runbook.md, section "Sweep", says what each
-  line means.
-  assay status --expected
-  assay status --offsets
+  No money moved by this: what was left behind goes on by itself, and each file gets a mail of its own. The runbook,
+  docs/runbook.md, section "Sweep", says what each line means.
 """
+_NEXT_OF_SWEEP = {
+    "left behind": "How far the files are that were left behind:\n  assay status\n",
+    "late": "Ask the sender of a late file for it. What is expected, and what has come:\n  assay status --expected\n",
+    "gap": "Have the missing offsets sent again. What has come, and what is missing:\n  assay status --offsets\n",
+}
+_ASKED_ALIKE = {"came": "late", "unreadable calendar": "late", "gaps": "gap", "gap closed": "gap", "gaps closed": "gap"}
 
 
 def rejection_subject(item: FileItem, stage: str) -> str:
@@ -125,14 +128,17 @@ def _quarantined(found: Inspection, key: str, file_id: str) -> str:
     return f"\n\nQuarantined rows by rule (a row counts for each rule that it breaks){rules}{commands}"
 
 
-def sweep_subject(parts: Sequence[str], stage: str) -> str:
-    """Return the subject of the mail about what a sweep found, in so many parts."""
-    return f"[assay {stage}] sweep: {', '.join(parts)}"[:MAXIMUM_SUBJECT]
+def sweep_subject(counts: Mapping[str, int], stage: str) -> str:
+    """Return the subject of the mail about what a sweep found: how many of each."""
+    parts = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return f"[assay {stage}] sweep: {parts}"[:MAXIMUM_SUBJECT]
 
 
-def sweep_body(lines: Sequence[str]) -> str:
-    """Return the text: what was found, and what became of it."""
-    return _shortened("\n".join(lines), MAXIMUM_BODY_BYTES - len(_CLOSING_OF_SWEEP.encode())) + _CLOSING_OF_SWEEP
+def sweep_body(lines: Sequence[str], counts: Mapping[str, int]) -> str:
+    """Return the text: what was found, what became of it, and the command that shows more of each."""
+    asked = dict.fromkeys(_ASKED_ALIKE.get(what, what) for what, count in counts.items() if count)
+    closing = _CLOSING_OF_SWEEP + "".join(f"\n  {_NEXT_OF_SWEEP[what]}" for what in asked)
+    return _shortened("\n".join(lines), MAXIMUM_BODY_BYTES - len(closing.encode())) + closing
 
 
 def _shortened(text: str, size: int) -> str:

@@ -106,6 +106,7 @@ class FileFormat(TypedDict):
     blank_lines_before_header: NotRequired[Annotated[int, "those that say `sep=` included"]]
     trailer_line: NotRequired[Annotated[int, "the line of the trailer record; only where there is one"]]
     odd_quote_lines: NotRequired[int]
+    tombstones: NotRequired[Annotated[int, "records of Kafka that are no rows; only `debezium`, where it has some"]]
 
 
 class DeclaredLoad(TypedDict):
@@ -285,7 +286,12 @@ class FileItem(TypedDict):
         str,
         "when the object was written: S3's second, the milliseconds of its event; range key of the index `arrivals`",
     ]
-    as_of_at: NotRequired[Annotated[str, "when the extract was taken; only when given"]]
+    as_of_at: NotRequired[
+        Annotated[
+            str,
+            "when the extract was taken; only when given, or where offsets of Kafka order the file otherwise than that",
+        ]
+    ]
     status: Annotated[StatusName, "`received → accepted → in_silver → published`, or `rejected`; only forward"]
     in_effect: Annotated[bool, "false until accepted, then true, unless the newest decision says otherwise"]
     decisions: NotRequired[Annotated[list[DecisionOfFile], "each undo and redo of the file, in order"]]
@@ -336,6 +342,7 @@ class InspectedFile(TypedDict):
     warnings: list[str]
     load: NotRequired[DeclaredLoad]
     waives: NotRequired[Waiver]
+    as_of_at: NotRequired[str]
     offsets: NotRequired[PartitionOffsets]
     kpis: NotRequired[FileKpis]
     reasons: NotRequired[list[RejectionReason]]

@@ -1,6 +1,6 @@
 """What the ledger knows of Kafka: the offsets of a file, and the items of partitions."""
 
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 
 class PartitionOffsets(TypedDict):
@@ -36,6 +36,13 @@ class PartitionItem(TypedDict):
     partition: int
     spans: Annotated[dict[str, KnownSpan], "by first and last offset; those that touch are joined now and then"]
     watched: Annotated[list[OffsetSpan], "gaps that a sweep has mailed or is mailing, until it has mailed their end"]
+    places: NotRequired[
+        Annotated[
+            dict[str, str],
+            "last offset of an accepted file without an `as-of` → the instant that orders it; the 500 that go furthest",
+        ]
+    ]
+    placed: NotRequired[Annotated[int, "how often `places` was changed"]]
 
 
 class PartitionsItem(TypedDict):

@@ -83,7 +83,10 @@ NULL_OF_DMS = "NULL"
 REASON_CODES: Mapping[str, str] = {
     "object_gone": "the object version was deleted before it was read",
     "empty_file": "zero bytes (or nothing inside the gzip)",
-    "no_rows": "a header and nothing else, nothing but tombstones, or fewer rows than the parameter `MinimumRows`",
+    "no_rows": (
+        "a header and nothing else, nothing but tombstones under a key that names no offsets of Kafka, or fewer rows "
+        "than the parameter `MinimumRows`"
+    ),
     "missing_column": "a required column is missing",
     "duplicate_column": "a column occurs twice",
     "unsupported_format": (

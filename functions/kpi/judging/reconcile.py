@@ -27,10 +27,15 @@ class Policy:
     maximum_rows: int = FILE_ROWS
 
 
-def reasons_against(kpis: Kpis, controls: Iterable[Control], policy: Policy) -> list[Reason]:
-    """Return why the file is rejected, with each figure that differs; nothing if it is accepted."""
+def reasons_against(
+    kpis: Kpis, controls: Iterable[Control], policy: Policy, *, may_be_empty: bool = False
+) -> list[Reason]:
+    """Return why the file is rejected, with each figure that differs; nothing if it is accepted.
+
+    A file that holds something else than rows may be empty.
+    """
     return [
-        *_row_reasons(kpis, policy),
+        *([] if may_be_empty and kpis.row_count == 0 else _row_reasons(kpis, policy)),
         *(reason for control in controls for reason in _control_reasons(kpis, control)),
     ]
 

@@ -56,6 +56,7 @@ class CsvRows:
     types: tuple[str, ...] = field(init=False, default=())
     declared_rows: int = field(init=False, default=0)
     trailer: Trailer | None = field(init=False, default=None)
+    tombstones: int = field(init=False, default=0)
     _cutter: RecordCutter = field(init=False)
     _rows: int = field(init=False, default=0)
     _lines: int = field(init=False, default=0)

@@ -39,7 +39,7 @@ from reading.ambiguity import ambiguous, shown
 from reading.dialect import named_shape
 from reading.file_name import Name
 from reading.json_objects import Members, Number, Pairs, plain_name
-from reading.layout import Shape
+from reading.layout import Layout, Shape
 from reading.rejection import Reason, RejectedError
 from reading.visible import visible
 
@@ -231,6 +231,11 @@ class Envelopes:
         """Return the values of a column as texts."""
         of_value = self._decoders.get(name, str)
         return [None if value is None else of_value(value) for value in values]
+
+
+def shape_of_tombstones() -> Shape:
+    """Return how a file is to be read that holds no envelope, only what Kafka keeps behind some."""
+    return Shape(Layout((OPERATION_COLUMN, COMMIT_COLUMN), {"op": 0, "commit_at": 1}), dialect=DEBEZIUM)
 
 
 def envelopes_of(sample: Sequence[Pairs], name: Name) -> Envelopes | None:

@@ -22,7 +22,7 @@ from reading.foreign import begins_json_array, begins_json_object, has_later_jso
 from reading.json_codes import JsonCodes, is_line_of_codes
 from reading.json_lines import JsonRows
 from reading.layout import Shape
-from reading.offsets import offsets_of
+from reading.offsets import names_offsets
 from reading.parquet import ParquetRows
 from reading.rejection import Reason, RejectedError
 from reading.texts import in_usual_writing, without_null_texts
@@ -56,6 +56,11 @@ class Rows(Protocol):
 
     @property
     def trailer(self) -> Trailer | None: ...
+
+    @property
+    def tombstones(self) -> int:
+        """How many records of Kafka it holds that are no rows."""
+        ...
 
     def frames(self) -> Iterator[pl.DataFrame]:
         """Yield the records in the form of `RecordCutter`."""
@@ -153,6 +158,8 @@ def format_of(kind: str, rows: Rows) -> FileFormat:
     item["odd_quote_lines"] = rows.odd_quote_lines
     if rows.trailer is not None:
         item["trailer_line"] = rows.trailer.line
+    if rows.tombstones:
+        item["tombstones"] = rows.tombstones
     return item
 
 
@@ -172,7 +179,7 @@ def _kind(name: Name, head: bytes) -> str:
 
 def _is_of_json_records(key: str) -> bool:
     """Return whether a key says that its lines are records of Kafka in JSON, whatever the first ones are."""
-    return key.lower().removesuffix(".gz").endswith((".json", ".jsonl")) and offsets_of(key, {}, 1) is not None
+    return key.lower().removesuffix(".gz").endswith((".json", ".jsonl")) and names_offsets(key)
 
 
 def _unzipped(stream: ByteStream) -> ByteStream:

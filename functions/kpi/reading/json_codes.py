@@ -26,6 +26,7 @@ class JsonCodes:
     odd_quote_lines: int = 0
     declared_rows: int = 0
     trailer: None = None
+    tombstones: int = 0
 
     @property
     def shape(self) -> Shape:

@@ -15,12 +15,13 @@ from contract.columns import CHANGE_COLUMNS
 from contract.formats import JSON_ON_A_LINE, JSON_OVER_LINES
 from contract.kinds import WITH_DECIMAL_SIGN, Kind
 from contract.limits import COLUMNS, JSON_LINE_BYTES, SAMPLE_RECORDS
+from contract.vocabulary import DEBEZIUM
 from contract.writing import DECIMAL_SIGNS
 
 from reading.ambiguity import shown
 from reading.bytes import ByteStream, read_fully
 from reading.dialect import named_shape
-from reading.envelopes import Envelopes, OtherTypeError, RepeatedNameError, envelopes_of
+from reading.envelopes import Envelopes, OtherTypeError, RepeatedNameError, envelopes_of, shape_of_tombstones
 from reading.file_name import Name
 from reading.first_block import Record
 from reading.foreign import refusal
@@ -35,6 +36,7 @@ from reading.lines import (
     with_plain_ends,
     without_marks,
 )
+from reading.offsets import names_offsets
 from reading.rejection import Reason, RejectedError
 
 BLOCK_BYTES = 4 << 20
@@ -63,6 +65,7 @@ class JsonRows:
     odd_quote_lines: int = field(init=False, default=0)
     declared_rows: int = field(init=False, default=0)
     trailer: None = field(init=False, default=None)
+    tombstones: int = field(init=False, default=0)
     _reader: LineReader = field(init=False, default_factory=lambda: LineReader(Number, Members))
     _envelopes: Envelopes | None = field(init=False, default=None)
     _columns: tuple[str, ...] = field(init=False, default=())
@@ -91,24 +94,26 @@ class JsonRows:
                 if not final and not self._columns and len(data) <= JSON_LINE_BYTES and not _may_have_rows(text):
                     pending = data  # tombstones tell nothing: what follows says whether they are rows
                     continue
-                yield from self._frames(text)
+                yield from self._frames(text, final=final)
             elif not self._columns:
                 self._refuse_objects_on_a_line(pending.decode(errors="replace"))
             refuse_long(pending, JSON_LINE_BYTES)
         if not self._columns:
             raise RejectedError(Reason("empty_file", "The file holds nothing but blank lines."))
 
-    def _frames(self, text: str) -> Iterator[pl.DataFrame]:
+    def _frames(self, text: str, *, final: bool) -> Iterator[pl.DataFrame]:
         lines = text.removesuffix("\n").split("\n")
         for long in (line for line in lines if len(line) > JSON_LINE_BYTES // 4):
             refuse_long(long.encode(), JSON_LINE_BYTES)
         content = [not is_blank(line) for line in lines]
         if not self._columns and any(content):
-            self._settle([line for line in compress(lines, content) if not is_tombstone(line)])
-        if self._envelopes:
-            content = [is_row and not is_tombstone(line) for is_row, line in zip(content, lines, strict=True)]
+            self._settle([line for line in compress(lines, content) if not is_tombstone(line)], final=final)
+        self._blank_lines += content.count(False)
+        if self._columns and self.shape.dialect == DEBEZIUM:
+            is_row = [is_filled and not is_tombstone(line) for is_filled, line in zip(content, lines, strict=True)]
+            self.tombstones += content.count(True) - is_row.count(True)
+            content = is_row
         filled = list(compress(lines, content))
-        self._blank_lines += len(lines) - len(filled)
         refuse_blank_lines(self._blank_lines, self._row + len(filled))
         if filled:
             frame = self._frame(filled)
@@ -116,10 +121,11 @@ class JsonRows:
         self._row += len(filled)
         self._line += len(lines)
 
-    def _settle(self, lines: Sequence[str]) -> None:
-        """Tell how the file is to be read from the objects of the first block."""
+    def _settle(self, lines: Sequence[str], *, final: bool) -> None:
+        """Tell how the file is to be read from the objects of the first block; the last one may have none."""
         if not lines:
-            raise RejectedError(Reason("no_rows", "The file begins with nothing but tombstones."))
+            self._settle_tombstones(final=final)
+            return
         objects = [pairs for pairs in map(self._reader.pairs, lines[: 2 * SAMPLE_RECORDS]) if pairs is not None]
         if self._reader.pairs(lines[0]) is None:
             self._refuse_objects_on_a_line(lines[0])
@@ -144,6 +150,16 @@ class JsonRows:
         self._names = {each: of_place.get(place, each) for place, each in enumerate(written)}
         known = name.subject.known
         self._columns = tuple(each for each in known if each not in _CHANGES or each in shape.layout.places)
+
+    def _settle_tombstones(self, *, final: bool) -> None:
+        """Take a file of tombstones alone for an empty one of envelopes if its key says that Kafka has written it."""
+        if not final:
+            raise RejectedError(Reason("no_rows", f"The first {JSON_LINE_BYTES >> 20} MB hold nothing but tombstones."))
+        if not names_offsets(self.name.key):
+            told = "The file holds nothing but tombstones of Kafka, and its key names no offsets."
+            raise RejectedError(Reason("no_rows", told))
+        self.shape = shape_of_tombstones()
+        self._columns = self.shape.layout.names
 
     def _refuse_objects_on_a_line(self, text: str) -> None:
         if self._reader.is_followed(text):

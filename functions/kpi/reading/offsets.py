@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from contract.limits import OFFSET_DIGITS
@@ -13,7 +14,7 @@ from contract.partitions import PartitionOffsets
 from reading.rejection import Reason, RejectedError
 
 LAST_OFFSET = "last-offset"
-"""The object metadata that says up to which offset its sender has read; without it each row is an offset."""
+"""The object metadata that says up to which offset its sender has read; without it each record is an offset."""
 TOPICS = "topics"
 _TOPIC = "[A-Za-z0-9._-]{1,249}"
 _KEY = re.compile(
@@ -21,6 +22,7 @@ _KEY = re.compile(
     rf"(?P=topic)\+(?P<partition>[0-9]{{1,10}})\+(?P<first>[0-9]{{1,{OFFSET_DIGITS}}})\.[^/]+",
     re.DOTALL,
 )
+_MOST_ROOM_US = 60_000_000
 _OFFSET = re.compile(rf"[0-9]{{1,{OFFSET_DIGITS}}}")
 
 
@@ -33,8 +35,13 @@ def key_of(folder: str, topic: str, partition: int, first: int, ending: str) -> 
     return f"{folder.strip('/')}/{TOPICS}/{topic}/partition={partition}/{name}"
 
 
-def offsets_of(key: str, metadata: Mapping[str, str], rows: int) -> PartitionOffsets | None:
-    """Return the offsets of a file; None if its key names none, or no row and no metadata tells the last one.
+def names_offsets(key: str) -> bool:
+    """Return whether a key names the offsets of a topic, so that its object holds records of Kafka."""
+    return _KEY.fullmatch(key) is not None
+
+
+def offsets_of(key: str, metadata: Mapping[str, str], records: int) -> PartitionOffsets | None:
+    """Return the offsets of a file; None if its key names none, or no record and no metadata tells the last one.
 
     Raise RejectedError if the metadata `last-offset` is none that can be.
     """
@@ -42,7 +49,7 @@ def offsets_of(key: str, metadata: Mapping[str, str], rows: int) -> PartitionOff
     if named is None:
         return None
     first, told = int(named["first"]), metadata.get(LAST_OFFSET)
-    last = first + rows - 1 if told is None else _last(told.strip(), first)
+    last = first + records - 1 if told is None else _last(told.strip(), first)
     if last < first:
         return None
     partition = int(named["partition"])
@@ -54,6 +61,31 @@ def _last(text: str, first: int) -> int:
         told = f"The metadata '{LAST_OFFSET}' is {text!r}, not an offset from {first} on."
         raise RejectedError(Reason("unreadable_control", told))
     return int(text)
+
+
+def place_of(last: int, written_at: datetime, places: Mapping[int, datetime]) -> datetime:
+    """Return the instant that orders an object without one of its own: if it can be, when it was written.
+
+    `places` are those of objects of the partition, by their last offsets: one that goes further stands later, by at
+    least a microsecond for each offset, so that there is room for what comes between them late or again. So rows are in
+    the order of their offsets, as far as objects hold all records from their first to their last.
+    """
+    if last in places:
+        return places[last]
+    below = max((end for end in places if end < last), default=None)
+    above = min((end for end in places if end > last), default=None)
+    low = None if below is None else places[below] + _room(last - below)
+    high = None if above is None else places[above] - _room(above - last)
+    place = written_at if low is None else max(written_at, low)
+    if high is None or place <= high:
+        return place
+    if low is not None and below is not None and above is not None and low > high:
+        return places[below] + (places[above] - places[below]) / 2
+    return high
+
+
+def _room(offsets: int) -> timedelta:
+    return timedelta(microseconds=min(offsets, _MOST_ROOM_US))
 
 
 @dataclass(frozen=True, order=True)

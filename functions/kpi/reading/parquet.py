@@ -48,6 +48,7 @@ class ParquetRows:
     blank_lines_before_header: int = field(init=False, default=0)
     odd_quote_lines: int = field(init=False, default=0)
     trailer: None = field(init=False, default=None)
+    tombstones: int = field(init=False, default=0)
     _schema: pl.Schema = field(init=False)
     _is_widened: bool = field(init=False)
     _footer: Footer = field(init=False)

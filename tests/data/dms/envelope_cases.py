@@ -196,6 +196,7 @@ ENVELOPE_CASES: dict[str, Case] = {
         None,
     ),
     "debezium_tombstones_first": (f"{OFFSETS}.jsonl", b"null\n" * 1_100 + text(TOMBSTONE, change("c", image(1))), None),
+    "debezium_tombstones_alone": (f"{OFFSETS}.jsonl", text("null", TOMBSTONE, "", "null"), None),
     "debezium_null_text": (KEY, text(change("c", image(1, zip="NULL")), change("c", image(2, zip="-"))), {"null": "-"}),
     "debezium_users": (
         "users/kafka.jsonl",

@@ -77,11 +77,22 @@ def closed(aws: dict[str, str], empty: Pipeline) -> Pipeline:
 
 
 @pytest.fixture(scope="module")
-def changed(aws: dict[str, str], closed: Pipeline) -> Pipeline:
-    """The same after a publication that changes June."""
+def late(aws: dict[str, str], closed: Pipeline) -> Pipeline:
+    """The same with a file of June in Silver."""
     with patch.dict(os.environ, aws):
         pipeline = closed.fork()
-        publish(pipeline, "transactions/late.csv", LATE)
+        pipeline.upload("transactions/late.csv", LATE)
+        pipeline.silver()
+        return pipeline
+
+
+@pytest.fixture(scope="module")
+def changed(aws: dict[str, str], late: Pipeline) -> Pipeline:
+    """The same after a publication that changes June."""
+    with patch.dict(os.environ, aws):
+        pipeline = late.fork()
+        pipeline.gold()
+        assert list(differences(item_of_late(pipeline), FileItem)) == []
         return pipeline
 
 
@@ -112,14 +123,12 @@ def test_publication_says_nothing_of_months_that_it_does_not_touch__nor_reads_th
     assert ("closed" in told, told["notice"]["ending"], read) == (False, "", [])
 
 
-def test_publication_says_the_same__killed_after_its_commit(closed: Pipeline) -> None:
-    pipeline = closed.fork()
-    file_id = pipeline.upload("transactions/late.csv", LATE)
-    pipeline.silver()
+def test_publication_says_the_same__killed_after_its_commit(late: Pipeline) -> None:
+    pipeline = late.fork()
     pipeline.kill("gold", "fast_forwarded", table="daily_totals")
     pipeline.gold()
 
-    assert pipeline.item(file_id)["gold"]["closed"] == [CHIP_IN_JUNE]
+    assert item_of_late(pipeline)["gold"]["closed"] == [CHIP_IN_JUNE]
 
 
 def test_undo_says_that_the_month_is_as_it_was_closed(changed: Pipeline) -> None:

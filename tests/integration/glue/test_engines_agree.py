@@ -22,8 +22,9 @@ from contract.items import FileItem
 from contract.limits import STORED_NAMES
 from contract.subjects import SUBJECTS, subject_of
 from dms import build as dms
+from dms.goldens import OF_A_ROW
+from file_grammar import envelope_files, json_files
 from file_grammar import files as csv_files
-from file_grammar import json_files
 from glue_pipeline import SILVER, WAREHOUSE, immortal_session
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -316,7 +317,9 @@ def generated(count: int) -> bytes:
     return f"{NASTY_HEADER}\n{''.join(lines)}".encode()
 
 
-GRAMMARS = {"csv": csv_files(), "jsonl": json_files()}
+GRAMMARS = {"csv": csv_files(), "jsonl": json_files(), "envelopes.jsonl": envelope_files()}
+QUICK = {"csv": 45, "jsonl": 45, "envelopes.jsonl": 30}
+"""How many files of each grammar are drawn in a quick run."""
 WRITINGS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "usual": ({"decimal": ".", "date_order": "month-first"}, {}),
     "other": ({"decimal": ",", "date_order": "day-first", "delimiter": ";"}, {",": ";", ".": ","}),
@@ -359,8 +362,12 @@ def drawn_files(grammar: st.SearchStrategy[bytes], count: int) -> list[bytes]:
     return found
 
 
-@pytest.mark.parametrize("kind", GRAMMARS)
-@pytest.mark.parametrize("count", [WANTED] if WANTED else [90, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [(kind, WANTED) for kind in GRAMMARS]
+    if WANTED
+    else [*QUICK.items(), *(pytest.param(kind, 300, marks=pytest.mark.slow) for kind in GRAMMARS)],
+)
 def test_silver_agrees_with_the_kpi_function__files_of_the_grammar_in_one_read(
     spark: SparkSession, kind: str, count: int
 ) -> None:
@@ -371,6 +378,21 @@ def test_silver_agrees_with_the_kpi_function__files_of_the_grammar_in_one_read(
     expected = {name: rows_of_kpi(body) for name, body in bodies.items()}
     differing = [bodies[name] for name in bodies if list(map(in_common, found[name])) != expected[name]]
     assert differing[:5] == []
+    if kind.startswith("envelopes"):
+        changes = {name: changes_of_kpi(body) for name, body in bodies.items()}
+        differing = [bodies[name] for name in bodies if list(map(as_change, found[name])) != changes[name]]
+        assert differing[:5] == []
+
+
+def as_change(row: Row) -> Row:
+    """Return which change a row of Silver is, in the words of the goldens."""
+    return as_golden(row, "transactions")
+
+
+def changes_of_kpi(body: bytes) -> list[Row]:
+    """Return which change each record of a file is to the KPI function."""
+    read = read_rows(io.BytesIO(body), Limits.of(LAST_MODIFIED_AT))
+    return [{name: row[name] for name in OF_A_ROW} for row in read.iter_rows(named=True)]
 
 
 def test_silver_agrees_with_the_kpi_function__values_that_end_in_a_line_end(spark: SparkSession) -> None:

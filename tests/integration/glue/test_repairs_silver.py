@@ -196,18 +196,34 @@ def test_silver_rejects_a_repair__of_rows_that_are_not_in_quarantine(broken: tup
     assert pipeline.rows("silver.transactions") == broken[0].rows("silver.transactions")
 
 
-def test_jobs_recover__killed_at_every_step_of_a_repair(
-    broken: tuple[Pipeline, str], mended: tuple[Pipeline, str, str]
+STEPS = {
+    "silver": ["begun", "read", "classified", "written", "proved", "before_intent"],
+    "gold": ["begun", "dimensions_written", "proved", "before_intent"],
+}
+PUBLISHING = ["after_intent", "files_advanced", "published"]
+TELLING = {"silver": ["written", "after_intent"], "gold": ["before_intent", "after_intent"]}
+"""A step before and one after each commit; `test_jobs_killed` dies at all of them with an uploaded file."""
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        pytest.param(TELLING, id="around its commits"),
+        pytest.param(
+            {layer: [*before, *PUBLISHING] for layer, before in STEPS.items()},
+            id="every step",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_jobs_recover__killed_at_steps_of_a_repair(
+    broken: tuple[Pipeline, str], mended: tuple[Pipeline, str, str], steps: dict[str, list[str]]
 ) -> None:
     pipeline, original = broken[0].fork(), broken[1]
     repair = repaired(pipeline, original, SAID)
-    steps = {
-        "silver": ["begun", "read", "classified", "written", "proved", "before_intent"],
-        "gold": ["begun", "dimensions_written", "proved", "before_intent"],
-    }
     with patch.object(isolation, "ATTEMPTS", 100):
-        for layer, before_intent in steps.items():
-            for step in (*before_intent, "after_intent", "files_advanced", "published"):
+        for layer, of_layer in steps.items():
+            for step in of_layer:
                 pipeline.kill(layer, step)
             pipeline.run(layer)
     assert shown(pipeline) == shown(mended[0])

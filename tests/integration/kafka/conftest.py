@@ -2,9 +2,16 @@
 
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from kafka_bench import Bench, bench
 from moto.server import ThreadedMotoServer
 
@@ -12,8 +19,22 @@ from devcloud.kafka.broker import Broker, running
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    with running(tmp_path_factory.mktemp("kafka")) as broker:
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The certificate of the broker's TLS, which it has signed itself, in a file behind its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")]), datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(1))
+    at = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    signed = made.add_extension(at, critical=False).sign(key, hashes.SHA256())
+    path = tmp_path_factory.mktemp("tls") / "broker.pem"
+    of_key = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(of_key + signed.public_bytes(Encoding.PEM))
+    return path
+
+
+@pytest.fixture(scope="session")
+def broker(certificate: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with running(tmp_path_factory.mktemp("kafka"), certificate) as broker:
         yield broker
 
 

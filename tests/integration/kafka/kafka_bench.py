@@ -113,7 +113,7 @@ class Bench:
 
     def coverage(self) -> list[Partition]:
         """Return which offsets are in Bronze, as `assay status --offsets` would tell of their ledger items."""
-        told = [offsets_of(key, head["Metadata"], rows=0) for key, head in self.objects().items()]
+        told = [offsets_of(key, head["Metadata"], records=0) for key, head in self.objects().items()]
         return partitions({"offsets": each, "status": "accepted", "key": ""} for each in told if each)
 
     def covered(self) -> int:

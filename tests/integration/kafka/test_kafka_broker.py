@@ -3,12 +3,18 @@
 import os
 import random
 from itertools import count
+from pathlib import Path
+from typing import cast
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from documented_answers import conform
 from kafka_bench import Bench, bench, until
 
+from assay.errors import UserError
+from assay.kafka import consumer
+from assay.kafka.bridge import Bridge, Store
+from assay.kafka.cutting import Limits
 from devcloud.kafka.broker import Broker, running
 
 
@@ -175,12 +181,38 @@ def test_bridge_says_what_to_mend__usage(stand: Bench, options: tuple[str, ...],
     assert said in stand.log(0).read_text()
 
 
-def test_settings_of_the_client_pass_through__tls_to_a_broker_without_it(stand: Bench) -> None:
-    (stand.folder / "client.properties").write_text("# of the broker\nsecurity.protocol = SSL\n")
+def tls(stand: Bench, *settings: str) -> tuple[str, str]:
+    """Write settings of the client for TLS into a file; return the option that names it."""
+    (stand.folder / "client.properties").write_text(
+        "\n".join(("# of the broker", "security.protocol = SSL", *settings, ""))
+    )
+    return "--config-file", "client.properties"
+
+
+def test_settings_of_the_client_pass_through__broker_with_tls(stand: Bench, certificate: Path) -> None:
     stand.make_topic()
-    bridge = stand.bridge("--config-file", "client.properties")
-    assert bridge.wait(timeout=120) == 2
-    assert "no broker answers: ssl://" in stand.log(0).read_text()
+    stand.produce(300)
+    trusted = tls(stand, f"ssl.ca.location = {certificate}")
+    bridge = stand.bridge("--bootstrap", f"127.0.0.1:{stand.broker.tls_port}", *trusted)
+    stand.await_all()
+    stand.check()
+    assert stand.interrupt(bridge) == 130
+
+
+@pytest.mark.parametrize("has_tls", [False, True])
+def test_settings_of_the_client_pass_through__tls_to_a_broker_without_it_or_unknown(
+    stand: Bench, has_tls: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(consumer, "ANSWER_S", 2.0)
+    stand.make_topic(1)
+    port = stand.broker.tls_port if has_tls else stand.broker.port
+    settings = consumer.client_settings([], stand.folder / tls(stand)[1])
+    topic = consumer.KafkaTopic(f"127.0.0.1:{port}", stand.topic, "assay", settings)
+    told = "the TLS connection fails" if has_tls else "no broker answers: ssl://"
+    with pytest.raises(UserError, match=told):
+        topic.subscribe(Bridge(topic, cast(Store, None), Limits(1, 1, 1), 1.0, tell=print, on_object=print))
+    topic.close()
 
 
 def test_broker_is_stopped_by_who_started_it(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -155,17 +155,19 @@ def test_three_runs_are_started_and_one_mail_is_sent_and_no_file_fails__every_ru
     assert stack.pipeline.breaker("silver").keys() == {"succeeded_at"}
 
 
-def test_one_file_fails_and_all_others_are_published__it_kills_each_run_that_takes_it(stack: Stack) -> None:
-    names = [f"{number:03}" for number in range(100)]
-    stack.jobs.layer.killers.add("042")
+@pytest.mark.parametrize("files", [12, pytest.param(100, marks=pytest.mark.slow)])
+def test_one_file_fails_and_all_others_are_published__it_kills_each_run_that_takes_it(stack: Stack, files: int) -> None:
+    names = [f"{number:03}" for number in range(files)]
+    killer = names[42 * files // 100]
+    stack.jobs.layer.killers.add(killer)
     stack.accept(*names)
 
-    assert stack.ends() == {None: 99, "Assay.FileFailed": 1}
+    assert stack.ends() == {None: files - 1, "Assay.FileFailed": 1}
 
-    assert stack.statuses() == {"published": 99, "failed": 1}
+    assert stack.statuses() == {"published": files - 1, "failed": 1}
     told = Counter(text.partition("\n")[0] for _, text in stack.pipeline.mails())
-    assert told == {"Failed: 042": 1} | {f"Published: {name}": 1 for name in names if name != "042"}
-    failed = stack.jobs.layer.item("042")["failed"]
-    assert failed["attempts"] == stack.jobs.deaths == sum("042" in taken for taken in stack.jobs.layer.taken)
+    assert told == {f"Failed: {killer}": 1} | {f"Published: {name}": 1 for name in names if name != killer}
+    failed = stack.jobs.layer.item(killer)["failed"]
+    assert failed["attempts"] == stack.jobs.deaths == sum(killer in taken for taken in stack.jobs.layer.taken)
     assert stack.jobs.deaths <= 9
     assert stack.jobs.starts["silver", True] == 0, "the breaker has opened"

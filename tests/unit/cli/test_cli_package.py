@@ -160,7 +160,14 @@ def test_wheel_has_no_laptop_packages__up_says_how_to_get_them(wheel: Path) -> N
     assert "pip install '.[local]'" in done.stderr
 
 
-@pytest.mark.parametrize("command", [("status",), ("query",), ("audit", "--full"), ("report",), ("upload", ".")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("query",),
+        ("report",),
+        *(pytest.param(words, marks=pytest.mark.slow) for words in [("status",), ("audit", "--full"), ("upload", ".")]),
+    ],
+)
 def test_wheel_imports_what_a_command_needs__operators_packages_alone(wheel: Path, command: tuple[str, ...]) -> None:
     done = run(wheel, *command, "--profile", "no-such-profile")
     assert done.returncode == 2

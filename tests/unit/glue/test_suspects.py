@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from contract.runs import BreakerItem, LayerItem
 from fake_layer import Fake, Killed
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from item_types import differences
 
@@ -46,12 +46,12 @@ def run_until_all_is_decided(fake: Fake) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(
-    "place", [pytest.param(0, marks=pytest.mark.slow), 37, pytest.param(99, marks=pytest.mark.slow)]
+    ("files", "place"), [(20, 13), *(pytest.param(100, place, marks=pytest.mark.slow) for place in (0, 37, 99))]
 )
-def test_one_file_of_a_hundred_kills_the_job__it_alone_is_given_up_and_the_layer_is_never_in_doubt(
-    fake: Fake, place: int
+def test_one_file_of_many_kills_the_job__it_alone_is_given_up_and_the_layer_is_never_in_doubt(
+    fake: Fake, files: int, place: int
 ) -> None:
-    fake.wait(*map(name, range(100)))
+    fake.wait(*map(name, range(files)))
     fake.killers.add(name(place))
 
     deaths, in_a_row = run_until_all_is_decided(fake)
@@ -142,18 +142,20 @@ def test_reload_comes_after_the_suspects__it_would_bring_them_together(fake: Fak
     assert fake.taken == [["a", "b", "c", "z"], ["a", "b"]]
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.integers(2, 9), st.data())
-def test_files_that_kill_the_job_are_given_up_and_no_others__any_of_them(
-    fake: Fake, files: int, data: st.DataObject
-) -> None:
-    for item in fake.table.scan()["Items"]:
-        fake.table.delete_item(Key={"file_id": item["file_id"]})
-    fake.wait(*map(name, range(files)))
-    fake.killers.clear()
-    fake.killers.update(map(name, data.draw(st.sets(st.integers(0, files - 1), max_size=files - 1))))
+@pytest.mark.parametrize("examples", [3, pytest.param(10, marks=pytest.mark.slow)])
+def test_files_that_kill_the_job_are_given_up_and_no_others__any_of_them(fake: Fake, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None)
+    @given(st.integers(2, 9), st.data())
+    def decide(files: int, data: st.DataObject) -> None:
+        for item in fake.table.scan()["Items"]:
+            fake.table.delete_item(Key={"file_id": item["file_id"]})
+        fake.wait(*map(name, range(files)))
+        fake.killers.clear()
+        fake.killers.update(map(name, data.draw(st.sets(st.integers(0, files - 1), max_size=files - 1))))
 
-    run_until_all_is_decided(fake)
+        run_until_all_is_decided(fake)
 
-    assert failed(fake) == fake.killers
-    assert {item["status"] for item in fake.items() if "failed" not in item} == {"in_silver"}
+        assert failed(fake) == fake.killers
+        assert {item["status"] for item in fake.items() if "failed" not in item} == {"in_silver"}
+
+    decide()

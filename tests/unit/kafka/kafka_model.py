@@ -145,6 +145,7 @@ class Reader:
         self.bridge.settle()
 
     def finish(self) -> None:
-        """Read all there is, and put it."""
+        """Read all there is, and put it; what lies behind an object that is there already waits once more."""
         self.read(len(self.partition.records) + 1)
-        self.wait()
+        for _ in range(2):
+            self.wait()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kafka_model import LIMITS, Bucket, DiedError, Partition, Reader
 
@@ -230,6 +230,7 @@ def test_repetition_cuts_alike__any_beginning_among_the_ends(seed: int, count: i
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 2**32), st.integers(5, 60))
+@example(159, 44)
 def test_what_is_left_is_in_bronze_once__topic_that_is_compacted_meanwhile(seed: int, count: int) -> None:
     draw = random.Random(seed)
     partition, bucket = filled(count), Bucket()

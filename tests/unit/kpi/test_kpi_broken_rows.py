@@ -11,12 +11,12 @@ from contract.limits import EXAMPLE_BLOCKS, REASON_CHARACTERS
 from contract.remedies import OTHERWISE, remedy
 from contract.rules import rules_of
 from contract.subjects import SUBJECTS, TRANSACTIONS
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging.broken_rows import OF_OTHER_TABLE, BrokenRow, first_of_each, shown
 from kpi_rows import inspected_file
 from reading.csv_blocks import CsvRows
 from reading.rejection import Reason
+from two_sizes import in_two_sizes
 
 HEADER = "dms_id,amount,date,use_chip,zip"
 GOOD = "1,1.00,2024-03-05,chip,2139"
@@ -123,8 +123,9 @@ def test_each_rule_has_a_remedy_that_leaves_room_for_its_row__contract(subject: 
         assert len(told) <= REASON_CHARACTERS // 2
 
 
-@settings(max_examples=50, deadline=None)
-@given(rows=st.lists(st.text(min_size=1, max_size=400).filter(lambda row: row.strip(" \t\r\n")), min_size=1))
+@in_two_sizes(
+    10, 50, rows=st.lists(st.text(min_size=1, max_size=400).filter(lambda row: row.strip(" \t\r\n")), min_size=1)
+)
 def test_reasons_are_bounded__any_text(rows: list[str]) -> None:
     found = reasons(text(*rows))
     assert len(found) <= 10

@@ -11,13 +11,14 @@ import polars as pl
 import pytest
 from admission import Inspection, inspect_file
 from contract.control_totals import CONTROL_FIGURES, SUM_MODULUS
-from hypothesis import assume, given, settings
+from hypothesis import assume
 from hypothesis import strategies as st
 from judging.kpis import money_text
 from judging.reconcile import Policy
 from kpi_rows import inspected_file
 from reading.card_numbers import masked
 from reading.csv_blocks import CsvRows
+from two_sizes import in_two_sizes
 
 DAY = "2023-05-06"
 Rows = Sequence[tuple[int, int]]
@@ -153,8 +154,7 @@ tables = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
-@given(rows=tables)
+@in_two_sizes(20, 100, rows=tables)
 def test_figures_are_the_sums_of_whole_numbers__any_keys_and_amounts(rows: Rows) -> None:
     assume(all(masked(money_text(amount)) == money_text(amount) for _, amount in rows))
     found = inspected_file(body_of(rows))

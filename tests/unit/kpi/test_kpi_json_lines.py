@@ -56,9 +56,55 @@ def test_rows_do_not_depend_on_the_blocks__tombstones_first(body: bytes, block_b
 @pytest.mark.parametrize(
     "body", [b"null\n", b"null\n" * 2_000, b" null \r\n\nnull\n", lines(TOMBSTONE), lines("null", TOMBSTONE)]
 )
-def test_file_has_no_rows__nothing_but_tombstones(body: bytes) -> None:
-    assert only_reason(body)[0] == "no_rows"
-    assert only_reason(gzip.compress(body, mtime=0))[0] == "no_rows"
+def test_nothing_but_tombstones_is_no_table__key_that_names_no_offsets(body: bytes) -> None:
+    for content in (body, gzip.compress(body, mtime=0)):
+        assert only_reason(content) == (
+            "no_rows", "The file holds nothing but tombstones of Kafka, and its key names no offsets."
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "tombstones"),
+    [(b"null\n", 1), (b" null \r\n\nnull\n", 2), (lines("null", TOMBSTONE), 2), (b"null\n" * 150_000, 150_000)],
+)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_object_of_tombstones_alone_is_empty_and_accepted__key_that_names_offsets(
+    body: bytes, tombstones: int, zipped: bool
+) -> None:
+    key = f"{OFFSETS}.jsonl.gz" if zipped else f"{OFFSETS}.jsonl"
+    found = inspected(gzip.compress(body, mtime=0) if zipped else body, key=key)
+    assert found.reasons == []
+    assert found.kpis is not None
+    assert (found.kpis.row_count, found.format["tombstones"], found.format["dialect"]) == (0, tombstones, "debezium")
+    assert found.offsets is not None
+    assert (found.offsets["first"], found.offsets["last"]) == (100, 99 + tombstones)
+    assert [warning[:34] for warning in found.warnings] == ["No rows, only tombstones of Kafka."]
+
+
+def test_object_is_refused__tombstones_to_the_limit_of_a_line() -> None:
+    body = (b" " * 1_020 + b"null\n") * (17 << 10)
+    found = inspected(body, key=f"{OFFSETS}.jsonl")
+    assert [reason.text for reason in found.reasons] == ["The first 16 MB hold nothing but tombstones."]
+
+
+def test_object_of_tombstones_alone_is_rejected__its_control_totals_say_rows() -> None:
+    found = inspected_file(b"null\n", key=f"{OFFSETS}.jsonl", metadata={"row-count": "1"})
+    assert [reason.code for reason in found.reasons] == ["row_count_mismatch"]
+
+
+def test_tombstones_are_records_of_the_topic__beside_envelopes() -> None:
+    body = lines("null", change("c", image(1)), change("d", None, image(1)), TOMBSTONE, "", "null")
+    found = inspected(body, key=f"{OFFSETS}.jsonl")
+    assert found.kpis is not None
+    assert found.offsets is not None
+    assert (found.kpis.row_count, found.format["tombstones"], found.offsets["last"]) == (2, 3, 104)
+
+
+def test_null_is_a_broken_row__topic_of_plain_rows() -> None:
+    found = inspected(lines("null", row(1), "null"), key=f"{OFFSETS}.jsonl")
+    assert found.kpis is not None
+    assert (found.kpis.row_count, found.kpis.broken_rules) == (3, {"malformed_json": 2})
+    assert "tombstones" not in found.format
 
 
 @pytest.mark.parametrize("first", ["hello", "{hello", "1,2,3", "null x", "[1,2]"])

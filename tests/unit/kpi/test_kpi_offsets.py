@@ -9,7 +9,7 @@ import pytest
 import sweep
 from cloud import coverage
 from cloud.coverage import Coverage, partition_id, spans_of
-from cloud.ledger import Ledger, instant
+from cloud.ledger import Ledger, instant, instant_of
 from cloud.settings import SettingsError, SweepSettings
 from contract.partitions import PartitionOffsets
 from hypothesis import given
@@ -38,7 +38,7 @@ SPANS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 12)).map(lambda pa
     ],
 )  # fmt: skip
 def test_offsets_are_read_from_the_name__of_the_sink(key: str, expected: tuple[str, str, int, int]) -> None:
-    found = offsets_of(key, {}, rows=10)
+    found = offsets_of(key, {}, records=10)
     assert found == PartitionOffsets(
         folder=expected[0], topic=expected[1], partition=expected[2], first=expected[3], last=expected[3] + 9
     )
@@ -57,24 +57,24 @@ def test_offsets_are_read_from_the_name__of_the_sink(key: str, expected: tuple[s
     ],
 )
 def test_name_says_nothing_of_offsets__not_of_the_sink(key: str) -> None:
-    assert offsets_of(key, {}, rows=10) is None
+    assert offsets_of(key, {}, records=10) is None
 
 
 def test_last_offset_is_the_metadatas__topic_with_holes() -> None:
     key = f"{FOLDER}/partition=0/orders+0+100.json"
-    found = offsets_of(key, {"last-offset": "149"}, rows=10)
+    found = offsets_of(key, {"last-offset": "149"}, records=10)
     assert found is not None
     assert (found["first"], found["last"]) == (100, 149)
-    assert offsets_of(key, {}, rows=0) is None
+    assert offsets_of(key, {}, records=0) is None
     for wrong in ("99", "-1", "x", "", "1e3", "1" * 21):
         with pytest.raises(RejectedError, match="last-offset"):
-            offsets_of(key, {"last-offset": wrong}, rows=10)
+            offsets_of(key, {"last-offset": wrong}, records=10)
 
 
 @given(topic=TOPICS, partition=st.integers(0, 9999), first=OFFSETS, more=st.integers(1, 1000))
 def test_name_that_is_written_is_read__any_topic_and_offset(topic: str, partition: int, first: int, more: int) -> None:
     key = key_of("transactions/x", topic, partition, first, ".jsonl")
-    found = offsets_of(key, {}, rows=more)
+    found = offsets_of(key, {}, records=more)
     assert found is not None
     assert (found["topic"], found["partition"], found["first"], found["last"]) == (
         topic,
@@ -156,6 +156,86 @@ def test_offsets_have_not_come__rejected_file(topic: Topic) -> None:
     assert topic.spans() == [(0, 9)]
 
 
+def test_offsets_have_come__object_of_tombstones_alone(cloud: Cloud, topic: Topic) -> None:
+    topic.send(0, 10)
+    before = cloud.table.get_item(Key={"file_id": "range#transactions"})["Item"]
+    key = f"{FOLDER}/partition=0/orders+0+0000000010.json"
+    handle(cloud.put(key, b"null\n" * 5))
+    topic.send(15, 5)
+
+    item = cloud.item(key)
+    assert (item["status"], item["offsets"]["last"], item["kpis"]["row_count"]) == ("accepted", 14, 0)
+    assert item["notice"]["ending"] == "published with warnings"
+    assert topic.spans() == [(0, 19)]
+    assert topic.sweep(NOW + 9 * HOUR) == []
+    after = cloud.table.get_item(Key={"file_id": "range#transactions"})["Item"]
+    assert (after["min_rows"], after["files"]) == (before["min_rows"], before["files"]), "an empty file tells no range"
+    assert cloud.differences_from_contract() == []
+
+
+def test_place_is_that_of_its_offsets__object_late_or_again(cloud: Cloud, topic: Topic) -> None:
+    items = [topic.send(first, 10) for first in (0, 20, 0, 10, 30)]
+    first, third, again, second, fourth = (instant_of(item.get("as_of_at", item["last_modified_at"])) for item in items)
+    assert "as_of_at" not in items[0]
+    assert again == first
+    assert first < second < third < fourth
+    (partition,) = topic.coverage.partitions()
+    assert partition["places"] == {
+        str(end): instant(at) for end, at in ((9, first), (19, second), (29, third), (39, fourth))
+    }
+    assert cloud.differences_from_contract() == []
+
+
+def test_place_is_as_of__where_the_sender_says_it(topic: Topic) -> None:
+    topic.send(10, 10)
+    item = topic.send(0, 10, as_of="2024-01-01T00:00:00Z")
+    assert item["as_of_at"] == "2024-01-01T00:00:00.000000Z"
+    (partition,) = topic.coverage.partitions()
+    assert list(partition["places"]) == ["19"]
+
+
+def test_place_is_kept__call_dies_before_the_file_is_accepted(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(*_: object) -> bool:
+        raise ConnectionError("died")
+
+    topic.send(10, 10)
+    with monkeypatch.context() as broken:
+        broken.setattr(Ledger, "accept", dies)
+        with pytest.raises(ExceptionGroup):
+            topic.send(0, 10)
+    (before,) = topic.coverage.partitions()
+    item = topic.send(0, 10)
+    (after,) = topic.coverage.partitions()
+    assert before["places"] == after["places"]
+    assert item["as_of_at"] == before["places"]["9"]
+
+
+def test_place_of_each_call_counts__two_at_once(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
+    topic.send(20, 10)
+    told = PartitionOffsets(folder=FOLDER, topic="orders", partition=0, first=0, last=9)
+    late, keep = NOW + HOUR, Coverage._keep
+
+    def after_another(self: Coverage, *given: Any) -> None:
+        monkeypatch.setattr(Coverage, "_keep", keep)
+        topic.coverage.place({**told, "first": 10, "last": 19}, late)
+        keep(self, *given)
+
+    monkeypatch.setattr(Coverage, "_keep", after_another)
+    place = topic.coverage.place(told, late)
+    (item,) = topic.coverage.partitions()
+    assert sorted(item["places"].values()) == [item["places"][end] for end in ("9", "19", "29")]
+    assert item["places"]["9"] == instant(place)
+    assert item["placed"] == 3
+
+
+def test_places_that_go_furthest_are_kept__more_than_are_known(topic: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coverage, "SPANS", 3)
+    for first in range(0, 50, 10):
+        topic.send(first, 10)
+    (item,) = topic.coverage.partitions()
+    assert sorted(item["places"]) == ["29", "39", "49"]
+
+
 def test_file_is_rejected__last_offset_before_its_first(topic: Topic) -> None:
     item = topic.send(10, 10, last_offset="9")
     assert [reason["code"] for reason in item["reasons"]] == ["unreadable_control"]
@@ -215,7 +295,7 @@ def test_gap_is_mailed_once_and_once_more_when_it_closes__object_taken_away_and_
     assert topic.sweep(NOW + 5 * HOUR) == []
 
     (gap, gap_body), (closed, closed_body) = cloud.mails()
-    assert (gap, closed) == ("[assay test] sweep: 1 gap", "[assay test] sweep: 1 closed")
+    assert (gap, closed) == ("[assay test] sweep: 1 gap", "[assay test] sweep: 1 gap closed")
     assert f"gap       {FOLDER}, partition 0: offsets 10 to 19 (10) have not come\n" in gap_body
     assert f"closed    {FOLDER}, partition 0: offsets 10 to 19 (10) have come after all" in closed_body
     (item,) = topic.coverage.partitions()

@@ -12,7 +12,15 @@ import polars as pl
 import pytest
 from admission import Inspection
 from botocore.exceptions import ClientError
-from cloud.mail import MAXIMUM_BODY_BYTES, notice_of, rejection_body, rejection_subject, report_page
+from cloud.mail import (
+    MAXIMUM_BODY_BYTES,
+    notice_of,
+    rejection_body,
+    rejection_subject,
+    report_page,
+    sweep_body,
+    sweep_subject,
+)
 from cloud.settings import Settings, SettingsError
 from cloud.uploads import (
     ObjectVersion,
@@ -270,6 +278,28 @@ def test_mail_fits_into_sns__long_key_and_many_reasons() -> None:
     assert len(body.encode()) <= MAXIMUM_BODY_BYTES
     assert "docs/runbook.md" in body
     assert " ..." in body
+
+
+@pytest.mark.parametrize(
+    ("counts", "subject", "commands"),
+    [
+        ({"late": 0, "left behind": 2}, "2 left behind", ["status"]),
+        ({"late": 1, "came": 1, "gap": 0}, "1 late, 1 came", ["status --expected"]),
+        ({"unreadable calendar": 1}, "1 unreadable calendar", ["status --expected"]),
+        ({"gaps": 2, "gap closed": 1}, "2 gaps, 1 gap closed", ["status --offsets"]),
+        ({"late": 1, "gap": 1, "left behind": 1}, "1 late, 1 gap, 1 left behind", None),
+    ],
+)
+def test_mail_of_a_sweep_gives_the_command_that_shows_what_it_found(
+    counts: dict[str, int], subject: str, commands: list[str] | None
+) -> None:
+    body = sweep_body(["a line"] * 2_000, counts)
+
+    assert sweep_subject(counts, "prod") == f"[assay prod] sweep: {subject}"
+    found = re.findall(r"^  assay (.+)$", body, flags=re.MULTILINE)
+    assert found == (commands or ["status --expected", "status --offsets", "status"])
+    assert "No money moved" in body
+    assert len(body.encode()) <= MAXIMUM_BODY_BYTES
 
 
 def test_mail_is_inert__key_with_controls_and_commands() -> None:

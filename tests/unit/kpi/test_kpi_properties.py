@@ -11,7 +11,7 @@ from build import AMOUNTS, CHANNELS, DATES, INTEGERS, MCCS, ZIPS
 from contract.kinds import Fault
 from contract.rules import COMPARISONS, Rule
 from contract.subjects import TRANSACTIONS
-from hypothesis import example, given, settings
+from hypothesis import example
 from hypothesis import strategies as st
 from judging.kpis import count_kpis
 from judging.rows import judge_exactly
@@ -21,6 +21,7 @@ from judging.values import read_values
 from kpi_rows import PLAIN
 from reading.csv_blocks import CsvRows
 from reading.texts import without_null_texts
+from two_sizes import in_two_sizes
 
 LAST_MODIFIED_AT = datetime(2024, 1, 1, tzinfo=UTC)
 LIMITS = Limits.of(LAST_MODIFIED_AT)
@@ -73,8 +74,7 @@ def read(body: str, block_bytes: int, *, places: bool, aside: int = 2_000) -> li
     return list(reader(body, block_bytes, places=places, aside=aside).frames())
 
 
-@settings(max_examples=100, deadline=None)
-@given(body=bodies, block_bytes=blocks)
+@in_two_sizes(20, 100, body=bodies, block_bytes=blocks)
 def test_records_are_those_of_the_reference__any_text_in_any_blocks(body: str, block_bytes: int) -> None:
     rows = reader(body, block_bytes, places=True)
     found = [
@@ -87,8 +87,7 @@ def test_records_are_those_of_the_reference__any_text_in_any_blocks(body: str, b
     assert found == [(line, raw, told if isinstance(told, str) else told[: len(NAMES)]) for line, raw, told in records]
 
 
-@settings(max_examples=100, deadline=None)
-@given(body=bodies, block_bytes=blocks, aside=st.sampled_from([0, 1, 2_000]))
+@in_two_sizes(20, 100, body=bodies, block_bytes=blocks, aside=st.sampled_from([0, 1, 2_000]))
 @example(body='1,2.00,2023-05-06\n,,\n" ","","\t"\n,,2023-05-06\n', block_bytes=80, aside=0)
 @example(body='1,2.00,2023-05-06\n,,\n" ","","\t"\n,,2023-05-06\n', block_bytes=80, aside=9)
 @example(body=",,1,2.00,2023-05-06\n\n", block_bytes=5, aside=0)  # too many fields come first, and commas even out
@@ -190,8 +189,7 @@ def frame_of(given_rows: list[dict[str, str]]) -> pl.DataFrame:
     ).with_columns(broken=pl.lit(None, pl.String))
 
 
-@settings(max_examples=100, deadline=None)
-@given(given_rows=rows)
+@in_two_sizes(20, 100, given_rows=rows)
 def test_rules_are_those_of_the_reference__any_values(given_rows: list[dict[str, str]]) -> None:
     rules = broken_rules(TRANSACTIONS, LIMITS)
     judged = read_values(frame_of(given_rows), TRANSACTIONS).select(
@@ -204,8 +202,7 @@ def test_rules_are_those_of_the_reference__any_values(given_rows: list[dict[str,
     assert found == [reference.judge(row, LAST_MODIFIED_AT) for row in given_rows]
 
 
-@settings(max_examples=100, deadline=None)
-@given(given_rows=rows)
+@in_two_sizes(20, 100, given_rows=rows)
 def test_quick_judgements_are_the_exact_ones__any_values(given_rows: list[dict[str, str]]) -> None:
     frame = frame_of(given_rows)
     quick = sorted((row for judged in judge(frame, TRANSACTIONS, LIMITS) for row in judged.iter_rows()), key=repr)
@@ -225,8 +222,7 @@ changes = st.lists(
 )
 
 
-@settings(max_examples=100, deadline=None)
-@given(given_rows=changes, columns=st.sampled_from([("op",), ("commit_at",), ("op", "commit_at")]))
+@in_two_sizes(20, 100, given_rows=changes, columns=st.sampled_from([("op",), ("commit_at",), ("op", "commit_at")]))
 def test_quick_judgements_are_the_exact_ones__any_changes_with_texts_for_null(
     given_rows: list[dict[str, str]], columns: tuple[str, ...]
 ) -> None:
@@ -238,8 +234,7 @@ def test_quick_judgements_are_the_exact_ones__any_changes_with_texts_for_null(
         assert quick == sorted(judge_exactly(records, TRANSACTIONS, LIMITS).iter_rows(), key=repr)
 
 
-@settings(max_examples=50, deadline=None)
-@given(given_rows=changes)
+@in_two_sizes(10, 50, given_rows=changes)
 def test_text_for_null_is_as_if_nothing_were_there__any_changes(given_rows: list[dict[str, str]]) -> None:
     def told(rows_: list[dict[str, str]], null_texts: tuple[str, ...]) -> list[tuple[object, ...]]:
         extra = pl.DataFrame([{name: row[name] for name in ("op", "commit_at")} for row in rows_])
@@ -252,15 +247,16 @@ def test_text_for_null_is_as_if_nothing_were_there__any_changes(given_rows: list
     assert told(given_rows, ("NULL",)) == told(emptied, ())
 
 
-@settings(max_examples=100, deadline=None)
-@given(
+@in_two_sizes(
+    20,
+    100,
     amounts=st.lists(
         st.decimals(
             min_value=Decimal("-9999999999999999.99"), max_value=Decimal("9999999999999999.99"), places=2
         ).filter(lambda amount: not reference.holds_card_number(f"{amount:f}")),
         min_size=1,
         max_size=50,
-    )
+    ),
 )
 def test_total_is_the_decimal_sum__any_amounts(amounts: list[Decimal]) -> None:
     body = "".join(f"{number},{amount:f},2023-05-06 00:00:00\n" for number, amount in enumerate(amounts))

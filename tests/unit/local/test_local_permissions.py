@@ -80,6 +80,13 @@ def test_messages_take_one_action_on_their_queue(operation: str) -> None:
     assert needed("sqs", operation, given=given) == [("sqs:DeleteMessage", f"arn:aws:sqs:{ACCOUNT}:digest")]
 
 
+@pytest.mark.parametrize("operation", ["Sign", "GetPublicKey"])
+def test_use_of_a_key_takes_its_action_on_it(operation: str) -> None:
+    key = f"arn:aws:kms:{ACCOUNT}:key/of-evidence"
+
+    assert needed("kms", operation, given={"KeyId": key}) == [(f"kms:{operation}", key)]
+
+
 @pytest.mark.parametrize(("operation", "action"), [("GetObject", "Decrypt"), ("PutObject", "GenerateDataKey")])
 def test_call_on_an_object_under_a_key_takes_the_key_too__through_s3(operation: str, action: str) -> None:
     key = f"arn:aws:kms:{ACCOUNT}:key/of-cards"

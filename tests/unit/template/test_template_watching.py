@@ -54,7 +54,9 @@ def test_alarm_mails_at_the_first_event(name: str) -> None:
     assert (alarm["EvaluationPeriods"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
     assert alarm["TreatMissingData"] == "notBreaching"
     assert alarm["AlarmActions"] == [{"Ref": "MailTopic"}]
-    assert re.search(r"docs/runbook\.md, section .+\.$", alarm["AlarmDescription"])
+    told = alarm["AlarmDescription"]
+    assert re.search(r"\bmoney( of it)? moved\b", told)
+    assert re.search(r" What to do next[^`]*: [^`]*`assay [^`]+`, then docs/runbook\.md, section .+\.$", told)
 
 
 def test_duration_alarm_goes_off_before_the_timeout() -> None:
@@ -160,6 +162,8 @@ def test_rule_fills_in_what_its_mail_shows(rule: str) -> None:
 
     assert target["Arn"] == {"Ref": "MailTopic"}
     assert set(re.findall(r"<(\w+)>", template)) == set(target["InputTransformer"]["InputPathsMap"])
+    assert "money moved" in template
+    assert template.count("`assay ") == 1, "one command"
     # EventBridge takes a text of several lines only as one quoted string a line.
     assert [line for line in template.splitlines() if not re.fullmatch(r'"([^"\\]|\\")*"', line)] == []
 

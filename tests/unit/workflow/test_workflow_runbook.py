@@ -53,3 +53,12 @@ def test_runbook_lists_each_subject() -> None:
     assert "[assay ${Stage}] a file was {}" in text()
     assert len(subjects) == 11
     assert [subject for subject in subjects if f"`… {subject}`" not in RUNBOOK] == []
+
+
+def test_runbook_says_in_each_section_whether_money_moved_and_gives_a_command() -> None:
+    parts = re.split(r"^## (.+)$", RUNBOOK, flags=re.MULTILINE)
+    sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+
+    assert sections.keys() == SECTIONS
+    assert [name for name, told in sections.items() if not re.search(r"\bmoney\b", told, re.IGNORECASE)] == []
+    assert [name for name, told in sections.items() if not re.search(r"^assay |`assay \w", told, re.MULTILINE)] == []
