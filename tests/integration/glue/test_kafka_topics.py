@@ -170,7 +170,7 @@ def test_object_of_tombstones_alone_is_published_without_a_row__behind_deletes(p
     publish(pipeline, [tombstones, last])
 
     assert set(item["silver"]["outcomes"].values()) == {0}
-    assert (item["silver"]["effect"], item["format"]["tombstones"]) == ("0.00", 2)
+    assert (item["silver"]["effect_amount"], item["format"]["tombstones"]) == ("0.00", 2)
     assert (merged(coverage(pipeline).spans)[0].last, coverage(pipeline).gaps) == (5, [])
     assert amounts_in_silver(pipeline) == topic.amounts
     assert totals_in_gold(pipeline) == totals_of(topic)
