@@ -30,7 +30,7 @@ def test_histories_hold_every_situation__among_five_hundred() -> None:
     assert {name for name in expected if seen[name] < 10} == set()
 
 
-@pytest.mark.parametrize(("examples", "least"), [(250, 1), pytest.param(1_000, 10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("examples", "least"), [(500, 1), pytest.param(1_000, 10, marks=pytest.mark.slow)])
 def test_histories_hold_every_decision__among_many(examples: int, least: int) -> None:
     seen: Counter[str] = Counter()
 
