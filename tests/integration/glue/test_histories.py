@@ -45,9 +45,9 @@ DRAWS: Any = {
 
 
 def drawn() -> list[Any]:
-    """Return the histories of the tests: made by hand and drawn; one of each is quick, the others are run slowly.
+    """Return the histories of the tests: made by hand and drawn; one is quick, the others are run slowly.
 
-    The quick drawn one is that which holds the most situations.
+    The quick one is that which holds the most situations.
     """
     found: list[tuple[History, int]] = []
 
@@ -60,7 +60,7 @@ def drawn() -> list[Any]:
     few = telling([situations(history) for history, _ in found])
     return [
         pytest.param(EARLIER_LOAD_COMES_LATER, 0, id="earlier load comes later", marks=pytest.mark.slow),
-        pytest.param(OF_TWO_LOADS, 0, id="one of two loads is undone"),
+        pytest.param(OF_TWO_LOADS, 0, id="one of two loads is undone", marks=pytest.mark.slow),
         *(
             pytest.param(*case, id=f"drawn {number}", marks=() if number in few else pytest.mark.slow)
             for number, case in enumerate(found)

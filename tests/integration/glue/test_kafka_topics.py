@@ -112,7 +112,7 @@ def mailed_by_a_sweep(pipeline: Pipeline, *, hours: int) -> list[str]:
     return [line.strip() for mail in mails for line in mail.splitlines() if line.startswith(("gap ", "closed "))]
 
 
-@pytest.mark.parametrize("are_rows", [False, True])
+@pytest.mark.parametrize("are_rows", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_missing_offsets_are_named_and_gold_is_right_once_they_come__object_taken_away_and_put_back(
     pipeline: Pipeline, are_rows: bool
 ) -> None:

@@ -125,6 +125,7 @@ def test_undo_of_a_repair_opens_its_rows_again__redo_closes_them(
     assert closed(pipeline) == closed(mended[0])
 
 
+@pytest.mark.slow
 def test_undo_of_the_original_takes_its_repairs_along__one_more_comes_meanwhile(
     empty: Pipeline, mended: tuple[Pipeline, str, str]
 ) -> None:
@@ -145,6 +146,7 @@ def test_undo_of_the_original_takes_its_repairs_along__one_more_comes_meanwhile(
     assert closed(pipeline) == {2: repair, 3: repair, 4: repair, 5: late}
 
 
+@pytest.mark.slow
 def test_newest_repair_of_a_row_counts__whichever_is_taken_first(broken: tuple[Pipeline, str]) -> None:
     first, original = broken[0].fork(), broken[1]
     older = repaired(first, original, {4: "9,40.00,2023-01-03,9,9,Lynn,7777,chip"}, "older")
