@@ -97,7 +97,7 @@ class Reports:
         self.by_number: dict[int, list[str]] = {}
         for key, body in self.bodies.items():
             if _is_link(body):
-                self.by_number.setdefault(_number(key), []).append(key)
+                self.by_number.setdefault(run_of_report(key), []).append(key)
         of_layer = [item[layer] for item in evidence.items.values() if "report_sha256" in item.get(layer, {})]
         self.told = {part["run_seq"]: part["report_sha256"] for part in of_layer}
 
@@ -107,7 +107,7 @@ class Reports:
         if expected not in self.by_hash:
             name = here[0] if here else f"report of run {number}"
             yield Fault(name, "it was altered or replaced" if here else "it is missing")
-        elif _number(self.by_hash[expected]) != number:
+        elif run_of_report(self.by_hash[expected]) != number:
             yield Fault(self.by_hash[expected], f"it holds the report of run {number}: reports were swapped")
 
     def before(self, number: int) -> Facts | None:
@@ -120,7 +120,7 @@ class Reports:
         return None
 
 
-def _number(key: str) -> int:
+def run_of_report(key: str) -> int:
     """Return the number of the run whose report a key names: `…/run_00000012_<token>.json`."""
     middle = key.rpartition("/")[2].split("_")[1:2]
     return int(middle[0]) if middle and middle[0].isdigit() else 0

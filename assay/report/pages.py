@@ -8,7 +8,6 @@ names the run of Gold that it shows, and is written under a condition, so that o
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, TypedDict
@@ -18,6 +17,7 @@ from contract.runs import Cut
 from contract.vocabulary import REPORT_PAGES
 
 from assay import query
+from assay.evidence.chain import run_of_report
 from assay.ledger import Item, Ledger
 from assay.report import gathering, items, page
 from assay.report.period import MONTH, of_month
@@ -26,7 +26,6 @@ from assay.target import Target
 
 MONTHS = f"{REPORT_PAGES}months.json"
 OF_GOLD = "reports/gold/run_"
-RUN = re.compile(rf"{OF_GOLD}(\d{{8}})_")
 LOST = ("PreconditionFailed", "ConditionalRequestConflict")
 """What S3 answers to a conditional write when another one came first."""
 
@@ -98,7 +97,7 @@ def _taken(target: Target, after: int, last: int) -> list[str]:
     pages = target.s3.get_paginator("list_objects_v2")
     for listed in pages.paginate(Bucket=bucket, Prefix=OF_GOLD, StartAfter=f"{OF_GOLD}{after:08}_~"):
         for each in listed.get("Contents", []):
-            if (named := RUN.match(each["Key"])) and int(named[1]) <= last:
+            if after < run_of_report(each["Key"]) <= last:
                 report = json.loads(target.s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read())
                 found += report["files"]
     return found
