@@ -22,8 +22,6 @@ from devcloud.local.lifecycle import Cloud
 from devcloud.local.mail import mails
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS_OF_PAGES = ("assay", "pyproject.toml")
-DEPLOYED_PARTS = ("template.yaml", "samconfig.toml", "functions", "glue/scripts", "statemachine", *PARTS_OF_PAGES)
 POLL_SECONDS = 0.5
 MOST_SECONDS = 1800.0
 LAST_LINES = 30
@@ -116,7 +114,7 @@ def until(ask: Callable[[], Any], *, what: str, seconds: float = MOST_SECONDS) -
 @contextmanager
 def deployed(project: Path, *, record_calls: bool = False) -> Iterator[BenchCloud]:
     """Copy the deployed parts, start a local cloud for them and deploy; stop it at the end."""
-    for part in DEPLOYED_PARTS:
+    for part in deploy.DEPLOYED_PARTS:
         source, copy = ROOT / part, project / part
         copy.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():

@@ -17,6 +17,17 @@ from devcloud.local.lifecycle import Cloud
 
 # `sam deploy --resolve-s3` would make a stack of its own for it, from a template that moto cannot deploy.
 ARTEFACT_BUCKET = "assay-local-artefacts"
+DEPLOYED_PARTS = (
+    "template.yaml",
+    "samconfig.toml",
+    "functions",
+    "glue/scripts",
+    "statemachine",
+    # The function of the report pages is built of the command line.
+    "assay",
+    "pyproject.toml",
+)
+"""What of a project `sam` reads: a copy of it needs no more to be deployed."""
 
 
 # `sam` looks every five seconds how far CloudFormation is; here it is done at once.

@@ -30,8 +30,6 @@ from devcloud.local.lifecycle import Cloud
 from devcloud.local.mail import Mail, mails
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS_OF_PAGES = ("assay", "pyproject.toml")
-DEPLOYED_PARTS = ("template.yaml", "samconfig.toml", "functions", "glue/scripts", "statemachine", *PARTS_OF_PAGES)
 TESTER = "tester"
 PARAMETERS = {"Stage": "local", "PollSeconds": "3"}
 WITHIN_SECONDS = 420
@@ -182,7 +180,7 @@ def _signing_key(cloud: Cloud) -> dict[str, str]:
 @contextmanager
 def deployed(project: Path) -> Iterator[DeployedApp]:
     """Build and deploy a copy of the project, so that the developer's own local cloud is not touched."""
-    for part in DEPLOYED_PARTS:
+    for part in deploy.DEPLOYED_PARTS:
         source, copy = ROOT / part, project / part
         copy.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():

@@ -7,7 +7,7 @@ import zipfile
 from base64 import b64encode
 
 import pytest
-from deployed_app import PARTS_OF_PAGES, DeployedApp
+from deployed_app import DeployedApp
 
 from devcloud.local.deploy import ARTEFACT_BUCKET
 
@@ -52,7 +52,7 @@ def test_deployed_report_function_holds_the_command_line__in_less_than_lambda_ta
     function = app.client("lambda").get_function(FunctionName="assay-local-report")["Configuration"]
     modules = {
         str(path.relative_to(app.project)): path.read_bytes()
-        for path in (app.project / PARTS_OF_PAGES[0]).rglob("*")
+        for path in (app.project / "assay").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
     with zipfile.ZipFile(io.BytesIO(_package(app, function["CodeSha256"]))) as package:
