@@ -21,7 +21,7 @@ def in_two_sizes(
     def as_test(holds: Holds) -> Callable[[int], None]:
         @pytest.mark.parametrize("examples", [quick, pytest.param(slow, marks=pytest.mark.slow)])
         def test(examples: int) -> None:
-            settings(max_examples=examples, deadline=None, **fixed)(given(*drawn, **named)(holds))()
+            settings(max_examples=examples, **fixed)(given(*drawn, **named)(holds))()
 
         return test
 

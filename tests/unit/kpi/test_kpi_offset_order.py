@@ -56,7 +56,7 @@ def furthest(files: list[File]) -> dict[int, int]:
     return {key: max(row.image for file in files for row in file.rows if row.key == key) for key in newest(files)}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(KEYS, OBJECTS, st.randoms(use_true_random=False))
 @example(ONE_KEY, [(0, 40, 1), (10, 10, 1)], None)
 @example(ONE_KEY, [(20, 10, 1), (10, 5, 1), (0, 12, 1), (11, 1, 1)], None)
@@ -69,7 +69,6 @@ def test_newest_offset_wins__any_objects_examined_in_any_order(keys: Keys, objec
         assert newest(found[:count]) == furthest(found[:count])
 
 
-@settings(deadline=None)
 @given(KEYS, OBJECTS)
 def test_place_is_when_it_was_written__as_long_as_objects_go_further_and_further(keys: Keys, objects: Objects) -> None:
     before = -1
