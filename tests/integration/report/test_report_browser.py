@@ -13,7 +13,7 @@ from typing import Any
 import axe_playwright_python
 import pytest
 from generated_month import month
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from assay.report.page import write
 
@@ -98,7 +98,8 @@ def test_anchor_leads_to_the_open_passport__of_a_file(page: Page) -> None:
     target = (link.get_attribute("href") or "")[1:]
     link.click()
     assert page.evaluate("location.hash") == f"#{target}"
-    assert page.locator(f"#{target} dl").is_visible()
+    # The page opens it when the browser tells of the new address, which is after the click.
+    expect(page.locator(f"#{target} dl")).to_be_visible()
     assert page.locator("nav a").count() == page.evaluate(
         "[...document.querySelectorAll('nav a')].filter(each => document.querySelector(each.hash)).length"
     )
@@ -116,9 +117,9 @@ def test_list_is_sorted_and_filtered__by_the_page_itself(page: Page) -> None:
     assert page.evaluate(amounts) == sorted(up, reverse=True)
     assert page.locator("#list th[aria-sort]").inner_text().startswith("amount")
     page.get_by_label("Show only files with").fill("REJECTED")
-    assert rows.count() == 4
+    expect(rows).to_have_count(4)
     page.get_by_label("Show only files with").fill("")
-    assert rows.count() == 200
+    expect(rows).to_have_count(200)
 
 
 def test_page_is_whole__without_its_script(browser: Browser, address: str) -> None:
@@ -129,7 +130,7 @@ def test_page_is_whole__without_its_script(browser: Browser, address: str) -> No
     assert page.get_by_label("Show only files with").is_hidden()
     passport = page.locator("details.passport").first
     passport.locator("summary").click()
-    assert passport.locator("dl").is_visible()
+    expect(passport.locator("dl")).to_be_visible()
     context.close()
 
 
