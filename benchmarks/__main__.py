@@ -69,6 +69,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="samples of each kind of increment")
     parser.add_argument("--increments", type=int, help="increments in a row")
     given = parser.parse_args()
+    if not results.BENCH_PYTHON.exists():
+        parser.error("what it compares with is not installed yet: make .venv/bench/.setup")
     profile = reduced(PROFILES[given.profile], given)
     for name, value in results.surroundings().items():
         print(f"{name}: {value}")

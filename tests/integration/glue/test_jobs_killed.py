@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from itertools import count
 from typing import Any
 
@@ -145,6 +146,31 @@ def test_job_recovers__killed_at_every_step_after_its_commit(
         pipeline.kill(layer, step)
     pipeline.run(layer)
     assert outcome_of(pipeline, layer) == outcome_of(undisturbed[layer], layer)
+
+
+@pytest.mark.slow
+def test_pinned_reader_sees_one_run__twenty_publications_of_which_one_is_killed_between_two_tables(
+    undisturbed: dict[str, Pipeline],
+) -> None:
+    pipeline = undisturbed["gold"].fork()
+    unpinned, pinned = list[bool](), list[bool]()
+
+    def look(step: str, **facts: object) -> None:
+        if step == "fast_forwarded":
+            unpinned.append(money_agrees(pipeline))
+            pinned.append(money_agrees(pipeline, snapshots_of_cut(pipeline)))
+            if number == 10 and not unpinned[-1]:
+                raise Killed(step)
+
+    for number in range(1, 21):
+        changed = csv(f"1,{number}.50,2023-01-01,chip,5,", f"{100 + number},1.00,2023-03-01,swipe,6,")
+        pipeline.upload(f"transactions/change-{number:02d}.csv", changed, as_of=f"2024-05-{number:02d}T00:00:00Z")
+        pipeline.silver()
+        with nullcontext() if number != 10 else pytest.raises(Killed):
+            pipeline.run("gold", at_step=look)
+    assert pipeline.item("layer#gold")["published"]["silver_run_seq"] == pipeline.item("layer#silver")["run_seq"]
+    assert unpinned.count(False) >= 20, "each publication shows facts and totals one after the other"
+    assert all(pinned), "readers at one cut see two runs"
 
 
 @pytest.mark.parametrize("layer", [pytest.param("silver", marks=pytest.mark.slow), "gold"])
