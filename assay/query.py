@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
 from contract.runs import Cut
+from contract.tables import TABLES
 from contract.views import FACTS, VIEWS
 from contract.vocabulary import CURRENT_CUT, KEPT_CUTS
 from pyiceberg.catalog.glue import GlueCatalog
@@ -102,13 +103,17 @@ class Lake:
     def _whole_names(self, bare: Collection[str]) -> list[query_names.Name]:
         """Return the tables of names without a schema; raise UserError for one that both layers have."""
         found: list[query_names.Name] = []
-        known = self.listed() if bare else []
+        known = sorted({*self.listed(), *self._promised()}) if bare else []
         for name in sorted(bare):
             fitting = [each for each in known if each.partition(".")[2] == name]
             if len(fitting) > 1:
                 raise UserError(f"{name} may be {' or '.join(fitting)}", "name the one you mean in full")
             found += [(each.partition(".")[0], name) for each in fitting]
         return found
+
+    def _promised(self) -> list[str]:
+        """Return the tables of the contract, which are there once a run has published."""
+        return [name for name in TABLES if name.partition(".")[0] in self._databases]
 
     def _listed(self, schema: str) -> pa.RecordBatchReader:
         """Return the tables, those of one schema if it is named, as a result of their own."""
@@ -194,7 +199,8 @@ class Lake:
             return self._catalog.load_table((self._databases[schema], name))
         except NoSuchTableError:
             known = self.tables()
-        if not any(table.startswith(schema) for table in known):
+        # While the first run publishes, some tables of the contract are there and others are not.
+        if f"{schema}.{name}" in self._promised() or not any(table.startswith(schema) for table in known):
             raise NothingPublishedError(f"nothing published yet: there is no {schema}.{name}")
         raise query_names.unknown_table(f"{schema}.{name}", known)
 

@@ -33,7 +33,7 @@ SHOWN = 1  # the file whose passport is shown: an increment
 NEXT = """\
 What to try next (assay is .venv/bin/assay; the local cloud goes on running)
   assay status                           all files and how far they are
-  assay passport history.csv             where each row and cent of a file went
+  {passport:<38} where each row and cent of a file went
   assay query "FROM daily_totals"        Gold, in SQL
   assay query "FROM quarantine" -x       rows that break the data contract, and why
   assay explain 1                        the life of a transaction
@@ -88,7 +88,7 @@ def play(project: Path) -> list[str]:
         show_gold(stage, tables)
         heading("8. The audit: every row of both layers is read again")
         show_audit(stage, tables)
-    return finish(stage)
+    return finish(stage, told_of="history.csv")
 
 
 def heading(text: str) -> None:
@@ -273,7 +273,8 @@ def await_page(stage: Stage, month: str) -> None:
     stage.verdict.same("the page of the month, by its run of Gold", run, run_shown(stage.target, month))
 
 
-def finish(stage: Stage) -> list[str]:
+def finish(stage: Stage, *, told_of: str) -> list[str]:
+    """Say whether all is right, draw the report, and name what to try next; `told_of` is the name of a file."""
     month = reporting.period(None, None)
     await_page(stage, month.name)
     for problem in stage.verdict.problems:
@@ -288,5 +289,5 @@ def finish(stage: Stage) -> list[str]:
     console.out().print(f"All of it on one page: {page.as_uri()}", soft_wrap=True)
     kept = f"{stage.target.stack.report_pages}{month.name}.html"
     console.out().print(f"The stack keeps this page after each publication: {kept}\n", soft_wrap=True)
-    console.out().print(NEXT, soft_wrap=True)
+    console.out().print(NEXT.format(passport=f"assay passport {told_of}"), soft_wrap=True)
     return []

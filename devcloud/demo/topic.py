@@ -179,7 +179,7 @@ def play_topic(project: Path) -> list[str]:
         play.show_gold(stage, tables)
         play.heading("8. The audit: every row of both layers is read again")
         play.show_audit(stage, tables)
-    return play.finish(stage)
+    return play.finish(stage, told_of=items[0]["key"].rpartition("/")[2])
 
 
 def _tell_rate(messages: Messages, where: str, seconds: float) -> None:

@@ -1,12 +1,25 @@
 """Questions to the lake that the ledger alone answers, or that come too early."""
 
 import json
+from decimal import Decimal
 
+import pytest
 from deployed_stack import DeployedStack, layer_items
 
 
 def test_query_says_nothing_is_published__first_day(stack: DeployedStack) -> None:
     result = stack.assay("query", "SELECT * FROM gold.daily_totals")
+
+    assert (result.exit_code, "nothing published yet" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["gold.daily_totals", "daily_totals"])
+def test_query_says_nothing_is_published__some_tables_are_there_while_the_first_run_publishes(
+    stack: DeployedStack, name: str
+) -> None:
+    stack.write("gold.fact_transactions", (1, Decimal("1.00")))
+
+    result = stack.assay("query", f"SELECT * FROM {name}")
 
     assert (result.exit_code, "nothing published yet" in result.stderr) == (2, True)
 
