@@ -3180,22 +3180,12 @@ def counted_changes(moved: DataFrame, keys: DataFrame, named: int) -> dict[str, 
     return {**settled, "unchanged": named - sum(row.named for row in found)}
 
 
-def members_named(parts: Sequence[DataFrame]) -> DataFrame:
-    """Return each `key` of a member once, computed once; not that of `unknown`."""
-    keys = checkpointed(reduce(DataFrame.unionByName, parts).where("key != 0").distinct())
-    return broadcast_if_small(keys, keys.count())
-
-
 def settle_members(
     branches: Branches, table: str, schema: Mapping[str, str], fresh: DataFrame, keys: DataFrame
 ) -> None:
-    """Put fresh members of a dimension in the place of those under some keys (`key`); others under them go."""
+    """Put fresh members of a dimension in the place of those under some keys; others under them go."""
     own = next(iter(schema))
-    held = (
-        fresh.sparkSession.table(branches.current(table))
-        .select(own)
-        .join(keys.withColumnRenamed("key", own), on=own, how="left_semi")
-    )
+    held = fresh.sparkSession.table(branches.current(table)).select(own).join(keys, on=own, how="left_semi")
     fresh = checkpointed(fresh)
     gone = held.join(fresh.select(own), on=own, how="left_anti").withColumn("gone", F.lit(True))
     source = fresh.withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
@@ -4966,11 +4956,16 @@ def unknown_member(spark: SparkSession, schema: Mapping[str, str]) -> DataFrame:
 # newer rows.
 
 
+def named_members(accepted: DataFrame, names: Collection[str]) -> DataFrame:
+    """Return `dimension, key` of the members that accepted rows name, a row for each time."""
+    pairs = [F.struct(F.lit(name).alias("dimension"), member_key(name).alias("key")) for name in names]
+    return accepted.select(F.inline(F.array(*pairs)))
+
+
 def missing_members(spark: SparkSession, branches: Branches, accepted: DataFrame, names: Collection[str]) -> DataFrame:
     """Return `dimension, key` of the members that accepted rows name, or `unknown`, and that the dimensions lack."""
-    pairs = [F.struct(F.lit(name).alias("dimension"), member_key(name).alias("key")) for name in names]
     unknown = [F.struct(F.lit(name).alias("dimension"), F.lit(0).cast("bigint").alias("key")) for name in names]
-    named = accepted.select(F.inline(F.array(*pairs))).unionByName(spark.range(1).select(F.inline(F.array(*unknown))))
+    named = named_members(accepted, names).unionByName(spark.range(1).select(F.inline(F.array(*unknown))))
     held = [
         spark.table(branches.table(name)).select(
             F.lit(name).alias("dimension"), F.col(KEYS[name]).cast("bigint").alias("key")
@@ -5014,21 +5009,19 @@ def has_news_of(silver: SilverFeed, dimension: DimensionTable) -> bool:
 # A dimension that the contract got after Gold's first run takes its members from all accepted rows in effect.
 
 
-def all_members(silver: SilverFeed, name: str, touched: DataFrame | None = None) -> DataFrame:
-    """Return the members of a dimension that rows in effect name: all, or those of `touched` keys."""
-    key, dimension, accepted = KEYS[name], DIMENSIONS.get(name), accepted_rows(silver.whole("transaction_history"))
-    if touched is not None:
-        accepted = accepted.withColumn("key", member_key(name)).join(touched, on="key", how="left_semi")
-    rows = named_by(accepted, name)
-    if dimension is not None and is_described_elsewhere(dimension):
-        reference = silver.whole(dimension.described_by)
-        if touched is not None:
-            reference = (
-                reference.withColumn("key", key_of(dimension)).join(touched, on="key", how="left_semi").drop("key")
-            )
-        newer = described(dimension, reference, reference)
-        rows = newer.unionByName(rows.join(newer.select(key), on=key, how="left_anti").select(*SCHEMAS[name]))
-    return rows
+def all_members(silver: SilverFeed, name: str) -> DataFrame:
+    """Return the members of a dimension that rows in effect name."""
+    key, dimension = KEYS[name], DIMENSIONS.get(name)
+    rows = named_by(accepted_rows(silver.whole("transaction_history")), name)
+    if dimension is None or not is_described_elsewhere(dimension):
+        return rows
+    reference = silver.whole(dimension.described_by)
+    return instead_of(rows, described(dimension, reference, reference), key)
+
+
+def instead_of(rows: DataFrame, newer: DataFrame, key: str) -> DataFrame:
+    """Return members, in the place of some of them those of other rows, and these others too."""
+    return newer.unionByName(rows.join(newer.select(key), on=key, how="left_anti").select(*newer.columns))
 
 
 def fill_dimension(branches: Branches, silver: SilverFeed, name: str) -> None:
@@ -5036,19 +5029,68 @@ def fill_dimension(branches: Branches, silver: SilverFeed, name: str) -> None:
     branches.replace(name, all_members(silver, name).unionByName(unknown_member(silver.spark, SCHEMAS[name])))
 
 
-# Undoing a file takes members with it, and attributes: what any of its rows names is made anew from the rows in effect,
-# and so it is when
-# the file is redone.
+# Undoing a file takes members with it, and attributes; redoing it brings them back. Of what its rows name, one pass
+# over the rows in
+# effect tells what is still named. Only the members that one of its rows has described, or would now, are made anew.
 
 
 def touched_members(silver: SilverFeed, name: str) -> DataFrame | None:
-    """Return the keys of the members that rows of undone and redone files name; None where no such file is."""
-    dimension, found = DIMENSIONS.get(name), []
+    """Return the members that rows of undone and redone files name, as these have them; None where no such file is."""
+    key, dimension, found = KEYS[name], DIMENSIONS.get(name), []
     if silver.is_decided("transaction_history"):
-        found.append(accepted_rows(silver.decided("transaction_history")).select(member_key(name).alias("key")))
+        found.append(named_by(accepted_rows(silver.decided("transaction_history")), name))
     if dimension is not None and is_described_elsewhere(dimension) and silver.is_decided(dimension.described_by):
-        found.append(silver.decided(dimension.described_by).select(key_of(dimension).alias("key")))
-    return members_named(found) if found else None
+        rows = silver.decided(dimension.described_by).withColumn(key, key_of(dimension)).where(F.col(key) != 0)
+        found.append(columns_or_null(rows.select(key, *dimension.natural), SCHEMAS[name]))
+    return checkpointed(reduce(DataFrame.unionByName, found).dropDuplicates([key])) if found else None
+
+
+def still_named(silver: SilverFeed, touched: Mapping[str, DataFrame]) -> DataFrame:
+    """Return `dimension, key` of those of the touched members that rows in effect name."""
+    keys = [
+        rows.select(F.lit(name).alias("dimension"), F.col(KEYS[name]).cast("bigint").alias("key"))
+        for name, rows in touched.items()
+    ]
+    wanted = reduce(DataFrame.unionByName, keys)
+    named = named_members(accepted_rows(silver.whole("transaction_history")), touched)
+    few = broadcast_if_small(wanted, wanted.count())
+    return checkpointed(named.join(few, on=["dimension", "key"], how="left_semi").distinct())
+
+
+def is_described_by_rows(name: str) -> bool:
+    """Tell whether the transactions that name the members of a dimension give them attributes, too."""
+    return name in DIMENSIONS and bool(DIMENSIONS[name].attributes) and not is_described_elsewhere(DIMENSIONS[name])
+
+
+def described_anew(
+    branches: Branches, silver: SilverFeed, name: str, touched: DataFrame
+) -> tuple[DataFrame, DataFrame]:
+    """Return the keys of members whose newest row may be another one now, and these members from all rows in effect.
+
+    The newest row of the others belongs to no undone or redone file, and is newer than those of all such files.
+    """
+    key, dimension = KEYS[name], DIMENSIONS[name]
+    held = silver.spark.table(branches.current(name)).select(key, F.col("row_order").alias("held"))
+    other = touched.join(held, on=key, how="left").where("held IS NULL OR held <= row_order").select(key)
+    keys = broadcast_if_small(checkpointed(other), touched.count())
+    accepted = accepted_rows(silver.whole("transaction_history")).withColumn(key, key_of(dimension))
+    return keys, members(accepted.join(keys, on=key, how="left_semi"), dimension)
+
+
+def settle(branches: Branches, silver: SilverFeed, name: str, touched: DataFrame, still: DataFrame) -> None:
+    """Bring the touched members of a dimension to what the rows in effect say of them; those that none names go."""
+    key, dimension = KEYS[name], DIMENSIONS.get(name)
+    if is_described_by_rows(name):
+        keys, fresh = described_anew(branches, silver, name, touched)
+    else:
+        keys = touched.select(key)
+        named = still.where(F.col("dimension") == name).select(F.col("key").alias(key))
+        fresh = touched.join(named, on=key, how="left_semi").select(*SCHEMAS[name])
+    if dimension is not None and is_described_elsewhere(dimension):
+        reference = silver.whole(dimension.described_by).withColumn(key, key_of(dimension))
+        reference = reference.join(keys, on=key, how="left_semi").drop(key)
+        fresh = instead_of(fresh, described(dimension, reference, reference), key)
+    settle_members(branches, name, SCHEMAS[name], fresh, keys)
 
 
 def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> dict[str, int]:
@@ -5059,14 +5101,15 @@ def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> dict[
     counts = {row.dimension: row["count"] for row in missing.groupBy("dimension").count().collect()}
     news = {name for name, dimension in DIMENSIONS.items() if has_news_of(silver, dimension)}
     touched = [name for name in names if name in news or name in counts]
-    decided = {name: keys for name in names if (keys := touched_members(silver, name)) is not None}
+    decided = {name: rows for name in names if (rows := touched_members(silver, name)) is not None}
+    asked = {name: rows for name, rows in decided.items() if not is_described_by_rows(name)}
+    still = still_named(silver, asked) if asked else missing
 
     def bring_up(name: str) -> None:
         if name in touched:
             add_members(branches, silver, accepted, missing, name)
         if name in decided:
-            fresh = all_members(silver, name, decided[name])
-            settle_members(branches, name, SCHEMAS[name], fresh, decided[name])
+            settle(branches, silver, name, decided[name], still)
 
     tasks = {name: partial(bring_up, name) for name in dict.fromkeys([*touched, *decided])}
     in_parallel({**tasks, **{name: partial(fill_dimension, branches, silver, name) for name in new}})

@@ -2917,22 +2917,12 @@ def counted_changes(moved: DataFrame, keys: DataFrame, named: int) -> dict[str, 
     return {**settled, "unchanged": named - sum(row.named for row in found)}
 
 
-def members_named(parts: Sequence[DataFrame]) -> DataFrame:
-    """Return each `key` of a member once, computed once; not that of `unknown`."""
-    keys = checkpointed(reduce(DataFrame.unionByName, parts).where("key != 0").distinct())
-    return broadcast_if_small(keys, keys.count())
-
-
 def settle_members(
     branches: Branches, table: str, schema: Mapping[str, str], fresh: DataFrame, keys: DataFrame
 ) -> None:
-    """Put fresh members of a dimension in the place of those under some keys (`key`); others under them go."""
+    """Put fresh members of a dimension in the place of those under some keys; others under them go."""
     own = next(iter(schema))
-    held = (
-        fresh.sparkSession.table(branches.current(table))
-        .select(own)
-        .join(keys.withColumnRenamed("key", own), on=own, how="left_semi")
-    )
+    held = fresh.sparkSession.table(branches.current(table)).select(own).join(keys, on=own, how="left_semi")
     fresh = checkpointed(fresh)
     gone = held.join(fresh.select(own), on=own, how="left_anti").withColumn("gone", F.lit(True))
     source = fresh.withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
