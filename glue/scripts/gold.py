@@ -4555,25 +4555,33 @@ class SilverFeed:
     def spark(self) -> SparkSession:
         return self.job.spark
 
-    def rows(self, table: str) -> DataFrame:
-        """Return a table as the run left it, in the form of the contract: a column that it had not yet is null."""
+    def rows(self, table: str, *, by_columns: bool = False) -> DataFrame:
+        """Return a table as the run left it, in the form of the contract: a column that it had not yet is null.
+
+        Iceberg reads structs and lists row by row. By columns, Spark's own reader reads the files that it names.
+        """
         name = f"{CATALOG}.{self.job.arguments.silver_database}.{table}"
         if table not in self.run["snapshots"]:
             return self.spark.table(name).limit(0)
-        rows = self.spark.read.option("snapshot-id", self.run["snapshots"][table]).table(name)
+        snapshot_id = self.run["snapshots"][table]
+        rows = self.spark.read.option("snapshot-id", snapshot_id).table(name)
+        if by_columns:
+            files, deletes = planned_files(iceberg_table(self.spark, name).newScan().useSnapshot(snapshot_id))
+            if files and not deletes:
+                rows = read_files(self.spark, rows.schema, files)
         wanted = cast(T.StructType, T._parse_datatype_string(SILVER_TABLES[table].column_list))
         return widened(rows, wanted)
 
-    def whole(self, table: str) -> DataFrame:
+    def whole(self, table: str, *, by_columns: bool = False) -> DataFrame:
         """Return the rows of files in effect that were appended to a table up to the named run; all of other tables."""
-        rows = self._appended(table)
+        rows = self._appended(table, by_columns=by_columns)
         if table == HISTORY_TABLE and has_repairs(self.run):
             undone = [{"file_id": file_id} for file_id in self._undone]
             return in_effect(rows, local_rows(self.spark, undone, "file_id string"), rows)
         return rows.where(~F.col("file_id").isin(*self._undone)) if table in OF_FILES and self._undone else rows
 
-    def _appended(self, table: str) -> DataFrame:
-        return self.rows(table).where(F.col("run_seq") <= self.run["run_seq"])
+    def _appended(self, table: str, *, by_columns: bool = False) -> DataFrame:
+        return self.rows(table, by_columns=by_columns).where(F.col("run_seq") <= self.run["run_seq"])
 
     def feed(self, table: str) -> DataFrame:
         """Return the rows that were appended to a table since the run that Gold shows."""
@@ -5073,7 +5081,9 @@ def described_anew(
     held = silver.spark.table(branches.current(name)).select(key, F.col("row_order").alias("held"))
     other = touched.join(held, on=key, how="left").where("held IS NULL OR held <= row_order").select(key)
     keys = broadcast_if_small(checkpointed(other), touched.count())
-    accepted = accepted_rows(silver.whole("transaction_history")).withColumn(key, key_of(dimension))
+    # Their order, a struct, is read of every row.
+    history = silver.whole("transaction_history", by_columns=True)
+    accepted = accepted_rows(history).withColumn(key, key_of(dimension))
     return keys, members(accepted.join(keys, on=key, how="left_semi"), dimension)
 
 
