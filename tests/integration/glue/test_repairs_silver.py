@@ -204,13 +204,13 @@ STEPS = {
 }
 PUBLISHING = ["after_intent", "files_advanced", "published"]
 TELLING = {"silver": ["written", "after_intent"], "gold": ["before_intent", "after_intent"]}
-"""A step before and one after each commit; `test_jobs_killed` dies at all of them with an uploaded file."""
+"""A step before and one after each commit. Quicker, `test_jobs_killed` and `test_undo_silver` die at such steps."""
 
 
 @pytest.mark.parametrize(
     "steps",
     [
-        pytest.param(TELLING, id="around its commits"),
+        pytest.param(TELLING, id="around its commits", marks=pytest.mark.slow),
         pytest.param(
             {layer: [*before, *PUBLISHING] for layer, before in STEPS.items()},
             id="every step",

@@ -24,7 +24,7 @@ BODIES = {
 }
 PERMUTATIONS = ["a b c", "a c b", "b a c", "b c a", "c a b", "c b a"]
 # Gold costs most: it follows where the batches differ most, and runs in between where the newest file comes last.
-WITH_GOLD = {"abc", "a c b", "c b a"}
+WITH_GOLD = {"abc", "a c b", "c ab"}
 OF_THE_RUN = {"outcome", "effect_amount", "run_seq"}
 
 
@@ -48,8 +48,8 @@ def lasting(pipeline: Pipeline, *layers: str) -> dict[str, Any]:
     return tables
 
 
-# All in one run, and each alone, the oldest first and then from the newest on; the other orders take long.
-QUICK = ("abc", "c b a")
+# All in one run, and the oldest first, alone; the other orders take long.
+QUICK = ("abc", "c ab")
 BATCHINGS = [
     batches if batches in QUICK else pytest.param(batches, marks=pytest.mark.slow)
     for batches in ["abc", *PERMUTATIONS, "ab c", "c ab"]
