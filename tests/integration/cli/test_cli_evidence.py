@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -232,24 +230,12 @@ def test_verify_and_the_script_of_a_pack_name_what_was_changed(
 
 
 @pytest.fixture
-def server_process() -> Iterator[str]:
-    """A moto server of its own: in this process it would share the interpreter with what is measured."""
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        url, until = f"http://127.0.0.1:{port}", time.monotonic() + 60
-        while time.monotonic() < until:
-            try:
-                urllib.request.urlopen(f"{url}/moto-api/data.json").close()  # noqa: S310
-                break
-            except OSError:
-                continue
-        yield url
+def server_process(tmp_path: Path) -> Iterator[str]:
+    """The local cloud's server: in this process one would share the interpreter with what is measured."""
+    command = [sys.executable, "-m", "devcloud.local.server", "--state-folder", tmp_path / "cloud"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())["endpoint"]
         process.terminate()
 
 
