@@ -14,6 +14,8 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+import typer.main
+import typer.testing
 from botocore.loaders import create_loader
 from hypothesis import settings
 from moto.core import serialize
@@ -53,6 +55,13 @@ def _refuse_doubled_names(tests: Path) -> None:
     counted = Counter(file.name for file in tests.rglob("test_*.py"))
     if doubled := sorted(name for name, times in counted.items() if times > 1):
         raise pytest.UsageError(f"Rename one of the test files that share a name: {', '.join(doubled)}")
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what lives to the end: modules, tests, and models of examples."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -106,6 +115,13 @@ def _attributes_are_sent_as_they_are() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _commands_are_put_together_once() -> Iterator[None]:
+    """Let all calls of the command line share its parser, which holds nothing of a call."""
+    with patch("typer.testing._get_command", functools.cache(typer.main.get_command)):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _durations_of_tests_are_nobodys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep what steps take in tests out of the cache of the person who runs them."""
     kept = tmp_path_factory.mktemp("durations") / "durations.json"
@@ -139,3 +155,4 @@ def pytest_unconfigure() -> None:
     DuckDB's module is among them, and says of each of its types and functions that it leaked.
     """
     gc.callbacks.clear()
+    gc.unfreeze()

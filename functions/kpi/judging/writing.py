@@ -165,16 +165,23 @@ class Writings:
         """Count null words by column; most columns have few different texts, and hardly one so short."""
         if self.pin.settles_null:
             return
-        for name in names:
-            if name not in records.columns or records.schema[name] != pl.String or name in self.subject.secret:
-                continue
-            different = records[name].unique()
-            short = different.filter((different.str.len_bytes() <= _LONGEST_WORD).fill_null(value=False))
-            words = short.filter(short.str.strip_chars(_BLANKS).str.to_lowercase().is_in(NULL_WORDS))
+        schema = records.schema
+        texts = [name for name in names if schema.get(name) == pl.String and name not in self.subject.secret]
+        if not texts:
+            return
+        different = records.select(pl.col(texts).unique().implode())
+        for name, words in different.select(map(_null_words, texts)).row(0, named=True).items():
             for word in words:
                 counted = self.null_words.setdefault(name, {})
                 written = word.strip(_BLANKS)
                 counted[written] = counted.get(written, 0) + int((records[name] == word).sum())
+
+
+def _null_words(name: str) -> pl.Expr:
+    """Return the null words among the different texts of a column, which are one list, as one list."""
+    different = pl.col(name).explode()
+    short = different.filter(different.str.len_bytes() <= _LONGEST_WORD)
+    return short.filter(short.str.strip_chars(_BLANKS).str.to_lowercase().is_in(NULL_WORDS)).implode()
 
 
 PROOFS: Mapping[str, Mapping[str, str]] = {INSTANT.name: DATE_ORDER_PROOFS, AMOUNT.name: DECIMAL_SIGN_PROOFS}

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
@@ -79,10 +79,18 @@ def imported(*folders: str) -> set[str]:
     return set().union(*map(imported_below, folders))
 
 
+def statements(statement: ast.AST) -> Iterator[ast.AST]:
+    """Yield a statement and all those within it; no expression, for there are many and none of them imports."""
+    yield statement
+    for name in ("body", "orelse", "handlers", "finalbody", "cases"):
+        for inner in getattr(statement, name, ()):
+            yield from statements(inner)
+
+
 @functools.cache
 def imported_below(folder: str) -> set[str]:
-    trees = [ast.parse(path.read_text()) for path in (ROOT / folder).rglob("*.py")]
-    nodes = [node for tree in trees for node in ast.walk(tree)]
+    texts = (path.read_text() for path in (ROOT / folder).rglob("*.py"))
+    nodes = [node for text in texts for statement in ast.parse(text).body for node in statements(statement)]
     tops = {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     tops |= {node.module.partition(".")[0] for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
     found = {normal(PROVIDERS[top][0]) for top in tops if top in PROVIDERS and not top.startswith("mypy_boto3")}

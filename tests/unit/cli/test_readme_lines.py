@@ -14,6 +14,7 @@ from typer import Context
 
 from assay.cli import app
 
+COMMAND: Any = typer.main.get_command(app)
 LINES = [line for block in blocks() for line in block]
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 LINKS = re.compile(r"\]\((?!https?:)([^)#]+)")
@@ -43,7 +44,7 @@ def test_line_is_understood__needs_aws(line: str) -> None:
 
 def parse(words: list[str]) -> None:
     """Raise for an option or an argument that the command does not know."""
-    command: Any = typer.main.get_command(app)
+    command = COMMAND
     while words and hasattr(command, "commands") and words[0] in command.list_commands(Context(command)):
         command, words = command.get_command(Context(command), words[0]), words[1:]
     command.make_context("assay", words)

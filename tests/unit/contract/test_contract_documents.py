@@ -28,7 +28,7 @@ from tools.write_contract import BlockError, differing_tables, filled
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "data-contract.md").read_text(encoding="utf-8")
 ODCS = ROOT / "docs" / "assay.odcs.yaml"
-DOCUMENT = yaml.safe_load(ODCS.read_text(encoding="utf-8"))
+DOCUMENT = yaml.load(ODCS.read_text(encoding="utf-8"), yaml.CSafeLoader)
 OBJECTS: dict[str, dict[str, Any]] = {each["name"]: each for each in DOCUMENT["schema"]}
 
 

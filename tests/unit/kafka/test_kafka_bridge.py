@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kafka_model import LIMITS, Bucket, DiedError, Partition, Reader
+from two_sizes import in_two_sizes
 
 from assay.errors import UserError
 from assay.kafka import bridge as bridging
@@ -166,8 +167,7 @@ def test_as_of_is_not_ahead__record_of_the_future() -> None:
     assert found["Metadata"]["as-of"] < "2100"
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.integers(0, 2**32), st.integers(1, 60), st.booleans(), st.booleans())
+@in_two_sizes(100, 300, st.integers(0, 2**32), st.integers(1, 60), st.booleans(), st.booleans())
 def test_every_offset_is_in_bronze_once__kills_at_any_step_rebalances_and_members_thought_dead(
     seed: int, count: int, with_holes: bool, with_quiet: bool
 ) -> None:
@@ -208,8 +208,7 @@ def test_every_offset_is_in_bronze_once__kills_at_any_step_rebalances_and_member
     assert as_ofs == sorted(as_ofs)
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.integers(0, 2**32), st.integers(1, 60))
+@in_two_sizes(70, 200, st.integers(0, 2**32), st.integers(1, 60))
 def test_repetition_cuts_alike__any_beginning_among_the_ends(seed: int, count: int) -> None:
     draw = random.Random(seed)
     partition = Partition()
@@ -228,8 +227,7 @@ def test_repetition_cuts_alike__any_beginning_among_the_ends(seed: int, count: i
         again.objects.clear()
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.integers(0, 2**32), st.integers(5, 60))
+@in_two_sizes(70, 200, st.integers(0, 2**32), st.integers(5, 60))
 @example(159, 44)
 def test_what_is_left_is_in_bronze_once__topic_that_is_compacted_meanwhile(seed: int, count: int) -> None:
     draw = random.Random(seed)

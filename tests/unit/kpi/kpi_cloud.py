@@ -9,6 +9,7 @@ from urllib.parse import quote_plus
 import app
 import boto3
 import pytest
+from clients_once import clients_made_once
 from contract.items import ActionsItem, CalendarsItem, FileItem, LateItem, RangeItem, SweepItem
 from contract.partitions import PartitionItem, PartitionsItem
 from item_types import differences
@@ -105,7 +106,7 @@ def cloud_in_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
+    with clients_made_once("s3", "dynamodb", "stepfunctions", "sns"), mock_aws():
         s3 = boto3.client("s3")
         for bucket in (BRONZE, LAKE):
             s3.create_bucket(Bucket=bucket)

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate, pairwise
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from order_model import NEVER, File, Row, version
 from reading.offsets import key_of, place_of
+from two_sizes import in_two_sizes
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 RECORDS = 40
@@ -56,8 +57,7 @@ def furthest(files: list[File]) -> dict[int, int]:
     return {key: max(row.image for file in files for row in file.rows if row.key == key) for key in newest(files)}
 
 
-@settings(max_examples=300)
-@given(KEYS, OBJECTS, st.randoms(use_true_random=False))
+@in_two_sizes(100, 300, KEYS, OBJECTS, st.randoms(use_true_random=False))
 @example(ONE_KEY, [(0, 40, 1), (10, 10, 1)], None)
 @example(ONE_KEY, [(20, 10, 1), (10, 5, 1), (0, 12, 1), (11, 1, 1)], None)
 def test_newest_offset_wins__any_objects_examined_in_any_order(keys: Keys, objects: Objects, order: object) -> None:

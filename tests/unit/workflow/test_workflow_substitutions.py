@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from typing import Any
@@ -16,9 +17,14 @@ def workflow() -> dict[str, Any]:
     return properties("Workflow")
 
 
+@functools.cache
+def template() -> dict[str, Any]:
+    written: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    return written
+
+
 def properties(name: str) -> dict[str, Any]:
-    template = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
-    found: dict[str, Any] = template["Resources"][name]["Properties"]
+    found: dict[str, Any] = template()["Resources"][name]["Properties"]
     return found
 
 
