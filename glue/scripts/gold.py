@@ -4964,16 +4964,11 @@ def unknown_member(spark: SparkSession, schema: Mapping[str, str]) -> DataFrame:
 # newer rows.
 
 
-def named_members(accepted: DataFrame, names: Collection[str]) -> DataFrame:
-    """Return `dimension, key` of the members that accepted rows name, a row for each time."""
-    pairs = [F.struct(F.lit(name).alias("dimension"), member_key(name).alias("key")) for name in names]
-    return accepted.select(F.inline(F.array(*pairs)))
-
-
 def missing_members(spark: SparkSession, branches: Branches, accepted: DataFrame, names: Collection[str]) -> DataFrame:
     """Return `dimension, key` of the members that accepted rows name, or `unknown`, and that the dimensions lack."""
+    pairs = [F.struct(F.lit(name).alias("dimension"), member_key(name).alias("key")) for name in names]
     unknown = [F.struct(F.lit(name).alias("dimension"), F.lit(0).cast("bigint").alias("key")) for name in names]
-    named = named_members(accepted, names).unionByName(spark.range(1).select(F.inline(F.array(*unknown))))
+    named = accepted.select(F.inline(F.array(*pairs))).unionByName(spark.range(1).select(F.inline(F.array(*unknown))))
     held = [
         spark.table(branches.table(name)).select(
             F.lit(name).alias("dimension"), F.col(KEYS[name]).cast("bigint").alias("key")
@@ -5053,16 +5048,18 @@ def touched_members(silver: SilverFeed, name: str) -> DataFrame | None:
     return checkpointed(reduce(DataFrame.unionByName, found).dropDuplicates([key])) if found else None
 
 
+def member_id(name: str, key: Column) -> Column:
+    """Return one number for a member of any dimension: looked up and grouped by for each row of the history."""
+    return F.xxhash64(F.lit(name), key.cast("bigint")).alias("id")
+
+
 def still_named(silver: SilverFeed, touched: Mapping[str, DataFrame]) -> DataFrame:
-    """Return `dimension, key` of those of the touched members that rows in effect name."""
-    keys = [
-        rows.select(F.lit(name).alias("dimension"), F.col(KEYS[name]).cast("bigint").alias("key"))
-        for name, rows in touched.items()
-    ]
-    wanted = reduce(DataFrame.unionByName, keys)
-    named = named_members(accepted_rows(silver.whole("transaction_history")), touched)
-    few = broadcast_if_small(wanted, wanted.count())
-    return checkpointed(named.join(few, on=["dimension", "key"], how="left_semi").distinct())
+    """Return the `id` of those of the touched members that rows in effect name."""
+    ids = [rows.select(member_id(name, F.col(KEYS[name]))) for name, rows in touched.items()]
+    wanted = reduce(DataFrame.unionByName, ids)
+    named = F.explode(F.array(*[member_id(name, member_key(name)) for name in touched])).alias("id")
+    every = accepted_rows(silver.whole("transaction_history")).select(named)
+    return checkpointed(every.join(broadcast_if_small(wanted, wanted.count()), on="id", how="left_semi").distinct())
 
 
 def is_described_by_rows(name: str) -> bool:
@@ -5094,8 +5091,8 @@ def settle(branches: Branches, silver: SilverFeed, name: str, touched: DataFrame
         keys, fresh = described_anew(branches, silver, name, touched)
     else:
         keys = touched.select(key)
-        named = still.where(F.col("dimension") == name).select(F.col("key").alias(key))
-        fresh = touched.join(named, on=key, how="left_semi").select(*SCHEMAS[name])
+        named = touched.withColumn("id", member_id(name, F.col(key))).join(still, on="id", how="left_semi")
+        fresh = named.select(*SCHEMAS[name])
     if dimension is not None and is_described_elsewhere(dimension):
         reference = silver.whole(dimension.described_by).withColumn(key, key_of(dimension))
         reference = reference.join(keys, on=key, how="left_semi").drop(key)
