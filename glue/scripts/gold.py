@@ -5078,10 +5078,12 @@ def described_anew(
     held = silver.spark.table(branches.current(name)).select(key, F.col("row_order").alias("held"))
     other = touched.join(held, on=key, how="left").where("held IS NULL OR held <= row_order").select(key)
     keys = broadcast_if_small(checkpointed(other), touched.count())
-    # Their order, a struct, is read of every row.
     history = silver.whole("transaction_history", by_columns=True)
-    accepted = accepted_rows(history).withColumn(key, key_of(dimension))
-    return keys, members(accepted.join(keys, on=key, how="left_semi"), dimension)
+    accepted = accepted_rows(history).withColumns({key: key_of(dimension), "position": F.col("row_order.position")})
+    # A column that leads the order picks few rows: to compare whole orders, all rows of a member would be sorted.
+    newest = accepted.join(keys, on=key, how="left_semi").groupBy(key).agg(F.max("position").alias("position"))
+    last = broadcast_if_small(checkpointed(newest), touched.count())
+    return keys, members(accepted.join(last, on=[key, "position"], how="left_semi"), dimension)
 
 
 def settle(branches: Branches, silver: SilverFeed, name: str, touched: DataFrame, still: DataFrame) -> None:
