@@ -63,13 +63,14 @@ def test_demo_foretells_nothing__other_files_are_there(stack: DeployedStack, oth
     assert not prepare(stack).alone
 
 
-def test_demo_is_content__figures_as_generated(stack: DeployedStack) -> None:
+def test_demo_is_content__figures_as_generated(stack: DeployedStack, capsys: pytest.CaptureFixture[str]) -> None:
     stage = prepare(stack)
 
     play.compare(stage, FILE, ITEM, Model().take(FILE))
 
     assert stage.verdict.problems == []
-    assert play.finish(stage) == []
+    assert play.finish(stage, told_of="a.csv") == []
+    assert "  assay passport a.csv                   where each row" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_demo_fails_and_says_it__one_figure_off(
 
     play.compare(stage, FILE, ITEM | {part: ITEM[part] | {name: value}}, Model().take(FILE))
 
-    assert play.finish(stage) != []
+    assert play.finish(stage, told_of="a.csv") != []
     assert f"wrong: transactions/demo/a.csv: {problem}" in capsys.readouterr().err
 
 
