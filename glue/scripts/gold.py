@@ -650,6 +650,11 @@ class DimensionTable:
         return {name: SUBJECTS[self.described_by].image[name] for name in self.attributes}
 
     @property
+    def is_described_by_rows(self) -> bool:
+        """Whether the transactions that name the members give them attributes, too."""
+        return bool(self.attributes) and self.described_by == TRANSACTIONS.name
+
+    @property
     def schema(self) -> Mapping[str, str]:
         """The columns of the table with their types, the surrogate key first."""
         order = {"row_order": ROW_ORDER} if self.attributes else {}
@@ -5062,11 +5067,6 @@ def still_named(silver: SilverFeed, touched: Mapping[str, DataFrame]) -> DataFra
     return checkpointed(every.join(broadcast_if_small(wanted, wanted.count()), on="id", how="left_semi").distinct())
 
 
-def is_described_by_rows(name: str) -> bool:
-    """Tell whether the transactions that name the members of a dimension give them attributes, too."""
-    return name in DIMENSIONS and bool(DIMENSIONS[name].attributes) and not is_described_elsewhere(DIMENSIONS[name])
-
-
 def described_anew(
     branches: Branches, silver: SilverFeed, name: str, touched: DataFrame
 ) -> tuple[DataFrame, DataFrame]:
@@ -5089,7 +5089,7 @@ def described_anew(
 def settle(branches: Branches, silver: SilverFeed, name: str, touched: DataFrame, still: DataFrame) -> None:
     """Bring the touched members of a dimension to what the rows in effect say of them; those that none names go."""
     key, dimension = KEYS[name], DIMENSIONS.get(name)
-    if is_described_by_rows(name):
+    if dimension is not None and dimension.is_described_by_rows:
         keys, fresh = described_anew(branches, silver, name, touched)
     else:
         keys = touched.select(key)
@@ -5111,7 +5111,11 @@ def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> dict[
     news = {name for name, dimension in DIMENSIONS.items() if has_news_of(silver, dimension)}
     touched = [name for name in names if name in news or name in counts]
     decided = {name: rows for name in names if (rows := touched_members(silver, name)) is not None}
-    asked = {name: rows for name, rows in decided.items() if not is_described_by_rows(name)}
+    asked = {
+        name: rows
+        for name, rows in decided.items()
+        if name not in DIMENSIONS or not DIMENSIONS[name].is_described_by_rows
+    }
     still = still_named(silver, asked) if asked else missing
 
     def bring_up(name: str) -> None:

@@ -30,6 +30,11 @@ class DimensionTable:
         return {name: SUBJECTS[self.described_by].image[name] for name in self.attributes}
 
     @property
+    def is_described_by_rows(self) -> bool:
+        """Whether the transactions that name the members give them attributes, too."""
+        return bool(self.attributes) and self.described_by == TRANSACTIONS.name
+
+    @property
     def schema(self) -> Mapping[str, str]:
         """The columns of the table with their types, the surrogate key first."""
         order = {"row_order": ROW_ORDER} if self.attributes else {}
