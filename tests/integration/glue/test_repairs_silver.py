@@ -178,11 +178,11 @@ def test_waiver_closes_rows_of_a_rule__undone_they_are_open(broken: tuple[Pipeli
     assert closed(pipeline) == {2: waiver, 3: None, 4: waiver, 5: waiver}
     assert pipeline.item(waiver)["status"] == "published"
     repair = repaired(pipeline, original, {2: SAID[2]})
-    pipeline.silver()
+    taken(pipeline)
     assert closed(pipeline) == {2: repair, 3: None, 4: waiver, 5: waiver}
     assert pipeline.item(original)["repaired"] == {"by": [waiver, repair], "repaired": 1, "waived": 2}
     pipeline.decide(waiver)
-    pipeline.silver()
+    taken(pipeline)
     assert closed(pipeline) == {2: repair, 3: None, 4: None, 5: None}
 
 
