@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 from contract.items import FileItem
 from contract.runs import LayerTotals, PublishedRun
@@ -43,17 +43,36 @@ class SilverFeed:
 
         Iceberg reads structs and lists row by row. By columns, Spark's own reader reads the files that it names.
         """
-        name = f"{CATALOG}.{self.job.arguments.silver_database}.{table}"
         if table not in self.run["snapshots"]:
-            return self.spark.table(name).limit(0)
-        snapshot_id = self.run["snapshots"][table]
-        rows = self.spark.read.option("snapshot-id", snapshot_id).table(name)
-        if by_columns:
-            files, deletes = planned_files(iceberg_table(self.spark, name).newScan().useSnapshot(snapshot_id))
-            if files and not deletes:
-                rows = read_files(self.spark, rows.schema, files)
-        wanted = cast(T.StructType, T._parse_datatype_string(SILVER_TABLES[table].column_list))
-        return widened(rows, wanted)
+            return self.spark.table(self._name(table)).limit(0)
+        rows = self.spark.read.option("snapshot-id", self.run["snapshots"][table]).table(self._name(table))
+        rows = widened(rows, cast(T.StructType, T._parse_datatype_string(SILVER_TABLES[table].column_list)))
+        files = self._files(table) if by_columns else {}
+        return read_files(self.spark, rows.schema, files) if files else rows
+
+    def newest_rows(self, table: str, count: int) -> DataFrame:
+        """Return rows of files in effect from the newest data files of a table: some `count`, none of repairs.
+
+        Which of its repairs counts, only all rows tell. A table that has no more rows gives none, nor does one with
+        deletes.
+        """
+        files, taken, rows = self._files(table), list[str](), self._appended(table)
+        for path in sorted(files, key=lambda path: (files[path].dataSequenceNumber(), path), reverse=True):
+            if count <= 0:
+                break
+            taken.append(path)
+            count -= files[path].recordCount()
+        newest = read_files(self.spark, rows.schema, taken) if len(taken) < len(files) else rows.limit(0)
+        return newest.where(F.col("repairs").isNull() & ~F.col("file_id").isin(*self._undone))
+
+    def _name(self, table: str) -> str:
+        return f"{CATALOG}.{self.job.arguments.silver_database}.{table}"
+
+    def _files(self, table: str) -> dict[str, Any]:
+        """Return the data files of a table as the run left it, by path; none where rows are deleted."""
+        scan = iceberg_table(self.spark, self._name(table)).newScan().useSnapshot(self.run["snapshots"][table])
+        files, deletes = planned_files(scan)
+        return {} if deletes else files
 
     def whole(self, table: str, *, by_columns: bool = False) -> DataFrame:
         """Return the rows of files in effect that were appended to a table up to the named run; all of other tables."""

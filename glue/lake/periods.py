@@ -50,4 +50,4 @@ def near_facts(stored_facts: DataFrame, days: Iterable[date], names: Collection[
     spans = touched_spans(periods, days)
     if len(spans) > LISTED_SPANS:
         spans = [(spans[0][0], spans[-1][1])]
-    return stored_facts.where(" OR ".join(within("transacted_on", *span) for span in spans))
+    return stored_facts.where(" OR ".join(within("transacted_on", *span) for span in spans) or "false")

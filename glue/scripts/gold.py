@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NotRequired,
 import boto3
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import Column, DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.types import StructType
@@ -650,9 +650,14 @@ class DimensionTable:
         return {name: SUBJECTS[self.described_by].image[name] for name in self.attributes}
 
     @property
+    def is_described_elsewhere(self) -> bool:
+        """Whether a reference table describes the members, and not the transactions that name them."""
+        return self.described_by != TRANSACTIONS.name
+
+    @property
     def is_described_by_rows(self) -> bool:
         """Whether the transactions that name the members give them attributes, too."""
-        return bool(self.attributes) and self.described_by == TRANSACTIONS.name
+        return bool(self.attributes) and not self.is_described_elsewhere
 
     @property
     def schema(self) -> Mapping[str, str]:
@@ -3126,6 +3131,28 @@ def _of_closed_month(moved: MonthMoved) -> str:
 
 # From glue/lake/decisions.py
 
+SEARCHED_ROWS = 1_000_000  # that are looked at before all others
+SEARCHED_DAYS = 30  # whose facts name most members of the dimensions
+FEW_MEMBERS = 100
+CALENDAR_TABLE = "dim_date"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows that name members: the key of each dimension in them, and the column that says when."""
+
+    rows: DataFrame
+    keys: Mapping[str, Column]
+    at: str
+
+    def near(self, asked: Sequence[Row]) -> DataFrame:
+        """Return the rows that name one of few members; where these are days, Iceberg passes over files of others."""
+        rows = self.rows.where(reduce(or_, [self.keys[row.dimension].isin(row["keys"]) for row in asked]))
+        if [row.dimension for row in asked] != [CALENDAR_TABLE]:
+            return rows
+        (first, last) = asked[0][-2:]
+        return rows.where((F.col(self.at) >= first) & (F.col(self.at) < last + timedelta(days=1)))
+
 
 def files_and_actions(waiting: Sequence[FileItem]) -> tuple[list[FileItem], list[FileItem]]:
     """Tell files from actions, repairs and waivers: each of these has a run of its own."""
@@ -3183,6 +3210,59 @@ def counted_changes(moved: DataFrame, keys: DataFrame, named: int) -> dict[str, 
     found = changes.groupBy("change").agg(F.count(F.lit(1)).alias("keys"), F.count("is_named").alias("named")).collect()
     settled = dict.fromkeys(("inserted", "updated", "deleted"), 0) | {row.change: row["keys"] for row in found}
     return {**settled, "unchanged": named - sum(row.named for row in found)}
+
+
+def member_id(name: str, key: Column) -> Column:
+    """Return one number for a member of any dimension: looked up and grouped by for each row that is searched."""
+    return F.xxhash64(F.lit(name), key.cast("bigint")).alias("id")
+
+
+def members_named(members: Mapping[str, DataFrame], *sources: Source) -> dict[str, DataFrame]:
+    """Return those members of dimensions, each with its key as first column, that rows of one of the sources name.
+
+    A source is searched for what all sources before it lack.
+    """
+    with_ids = {name: rows.withColumn("id", member_id(name, F.col(rows.columns[0]))) for name, rows in members.items()}
+    days = {name: F.col("date") if name == CALENDAR_TABLE else F.lit(None).cast("date") for name in members}
+    wanted = [
+        rows.select(F.lit(name).alias("dimension"), "id", F.col(rows.columns[0]).alias("key"), days[name].alias("date"))
+        for name, rows in with_ids.items()
+    ]
+    left, found = checkpointed(reduce(DataFrame.unionByName, wanted)), list[DataFrame]()
+    few = F.slice(F.collect_list("key"), 1, FEW_MEMBERS).alias("keys")
+    for source in sources:
+        asked = (
+            left.groupBy("dimension").agg(F.count("key").alias("count"), few, F.min("date"), F.max("date")).collect()
+        )
+        if not asked:
+            break
+        sought = broadcast_if_small(left.select("id"), count := sum(row["count"] for row in asked))
+        rows = source.near(asked) if count <= FEW_MEMBERS else source.rows
+        ids = F.explode(F.array(*[member_id(row.dimension, source.keys[row.dimension]) for row in asked])).alias("id")
+        found.append(checkpointed(rows.select(ids).join(sought, on="id", how="left_semi").distinct()))
+        left = checkpointed(left.join(found[-1], on="id", how="left_anti"))
+    named = reduce(DataFrame.unionByName, found)
+    return {name: rows.join(named, on="id", how="left_semi").drop("id") for name, rows in with_ids.items()}
+
+
+def may_be_newest(rows: DataFrame, some: DataFrame, keys: DataFrame, most: int) -> DataFrame:
+    """Return of the rows under at most so many keys those that may be a key's newest by `row_order`, few of each.
+
+    `some` of the rows, best the newest ones, tell of most keys what is too old. Of rows of a file that are else equal
+    only the last counts: a maximum of structs would sort all rows, one of numbers takes a single look at each.
+    """
+    (key,), position = keys.columns, F.col("row_order.position")
+    last = F.max("row_order.row").alias("row")
+    of_files = some.join(keys, on=key, how="left_semi").groupBy(key, position.alias("position"), "file_id").agg(last)
+    floors = of_files.groupBy(key).agg(F.max(F.struct("position", "file_id", "row")).alias("floor"))
+    sought = broadcast_if_small(checkpointed(keys.join(floors, on=key, how="left")), most)
+    is_older = (F.col("file_id") == F.col("floor.file_id")) & (F.col("row_order.row") < F.col("floor.row"))
+    beside = (position == F.col("floor.position")) & ~is_older
+    found = rows.join(sought, on=key).where(F.col("floor").isNull() | (position > F.col("floor.position")) | beside)
+    of_file = F.col("row_order").withField("row", F.lit(None).cast("bigint")).alias("row_order")
+    names = [name for name in rows.columns if name != "row_order"]
+    newest = found.groupBy(*names, of_file).agg(last)
+    return newest.select(*names, F.col("row_order").withField("row", F.col("row")).alias("row_order"))
 
 
 def settle_members(
@@ -4565,17 +4645,36 @@ class SilverFeed:
 
         Iceberg reads structs and lists row by row. By columns, Spark's own reader reads the files that it names.
         """
-        name = f"{CATALOG}.{self.job.arguments.silver_database}.{table}"
         if table not in self.run["snapshots"]:
-            return self.spark.table(name).limit(0)
-        snapshot_id = self.run["snapshots"][table]
-        rows = self.spark.read.option("snapshot-id", snapshot_id).table(name)
-        if by_columns:
-            files, deletes = planned_files(iceberg_table(self.spark, name).newScan().useSnapshot(snapshot_id))
-            if files and not deletes:
-                rows = read_files(self.spark, rows.schema, files)
-        wanted = cast(T.StructType, T._parse_datatype_string(SILVER_TABLES[table].column_list))
-        return widened(rows, wanted)
+            return self.spark.table(self._name(table)).limit(0)
+        rows = self.spark.read.option("snapshot-id", self.run["snapshots"][table]).table(self._name(table))
+        rows = widened(rows, cast(T.StructType, T._parse_datatype_string(SILVER_TABLES[table].column_list)))
+        files = self._files(table) if by_columns else {}
+        return read_files(self.spark, rows.schema, files) if files else rows
+
+    def newest_rows(self, table: str, count: int) -> DataFrame:
+        """Return rows of files in effect from the newest data files of a table: some `count`, none of repairs.
+
+        Which of its repairs counts, only all rows tell. A table that has no more rows gives none, nor does one with
+        deletes.
+        """
+        files, taken, rows = self._files(table), list[str](), self._appended(table)
+        for path in sorted(files, key=lambda path: (files[path].dataSequenceNumber(), path), reverse=True):
+            if count <= 0:
+                break
+            taken.append(path)
+            count -= files[path].recordCount()
+        newest = read_files(self.spark, rows.schema, taken) if len(taken) < len(files) else rows.limit(0)
+        return newest.where(F.col("repairs").isNull() & ~F.col("file_id").isin(*self._undone))
+
+    def _name(self, table: str) -> str:
+        return f"{CATALOG}.{self.job.arguments.silver_database}.{table}"
+
+    def _files(self, table: str) -> dict[str, Any]:
+        """Return the data files of a table as the run left it, by path; none where rows are deleted."""
+        scan = iceberg_table(self.spark, self._name(table)).newScan().useSnapshot(self.run["snapshots"][table])
+        files, deletes = planned_files(scan)
+        return {} if deletes else files
 
     def whole(self, table: str, *, by_columns: bool = False) -> DataFrame:
         """Return the rows of files in effect that were appended to a table up to the named run; all of other tables."""
@@ -4734,7 +4833,7 @@ def near_facts(stored_facts: DataFrame, days: Iterable[date], names: Collection[
     spans = touched_spans(periods, days)
     if len(spans) > LISTED_SPANS:
         spans = [(spans[0][0], spans[-1][1])]
-    return stored_facts.where(" OR ".join(within("transacted_on", *span) for span in spans))
+    return stored_facts.where(" OR ".join(within("transacted_on", *span) for span in spans) or "false")
 
 
 # From glue/lake/closings.py
@@ -4910,7 +5009,7 @@ def accepted_rows(history: DataFrame) -> DataFrame:
     """Return what rows of Silver's history tell of dimensions."""
     of_dimensions = {name for dimension in DIMENSIONS.values() for name in (*dimension.natural, *dimension.attributes)}
     return history.where(F.col("op") != "D").select(
-        "transacted_at", "row_order", *sorted(of_dimensions.intersection(IMAGE))
+        "file_id", "transacted_at", "row_order", *sorted(of_dimensions.intersection(IMAGE))
     )
 
 
@@ -4921,11 +5020,6 @@ def members(rows: DataFrame, dimension: DimensionTable) -> DataFrame:
         return conform(known.select(*dimension.schema).distinct(), dimension.schema)
     newest = F.max_by(F.struct(*dimension.natural, *dimension.attributes, "row_order"), "row_order").alias("newest")
     return conform(known.groupBy(dimension.key).agg(newest).select(dimension.key, "newest.*"), dimension.schema)
-
-
-def is_described_elsewhere(dimension: DimensionTable) -> bool:
-    """Tell whether a reference table describes the members, and not the transactions that name them."""
-    return dimension.described_by != "transactions"
 
 
 # A reference table like `mcc_codes` describes members that transactions name, and brings members of its own.
@@ -4954,7 +5048,7 @@ def named_by(accepted: DataFrame, name: str) -> DataFrame:
     if name == "dim_date":
         return dates(accepted).where(F.col("date_key") != 0)
     dimension = DIMENSIONS[name]
-    if not is_described_elsewhere(dimension):
+    if not dimension.is_described_elsewhere:
         return members(accepted, dimension)
     found = accepted.withColumn(dimension.key, key_of(dimension)).where(F.col(dimension.key) != 0)
     return columns_or_null(found.select(dimension.key, *dimension.natural).distinct(), dimension.schema)
@@ -4998,7 +5092,7 @@ def add_members(branches: Branches, silver: SilverFeed, accepted: DataFrame, mis
     if dimension is None or not has_news_of(silver, dimension):
         branches.append(name, rows)
         return
-    if is_described_elsewhere(dimension):
+    if dimension.is_described_elsewhere:
         newer = described(dimension, silver.whole(dimension.described_by), silver.feed(dimension.described_by))
         rest = rows.join(newer.select(key), on=key, how="left_anti")
     else:
@@ -5010,7 +5104,7 @@ def add_members(branches: Branches, silver: SilverFeed, accepted: DataFrame, mis
 
 def has_news_of(silver: SilverFeed, dimension: DimensionTable) -> bool:
     """Tell whether rows have come that may give members other attributes."""
-    described_by = dimension.described_by if is_described_elsewhere(dimension) else "transaction_history"
+    described_by = dimension.described_by if dimension.is_described_elsewhere else "transaction_history"
     return bool(dimension.attributes) and silver.has_news(described_by)
 
 
@@ -5021,7 +5115,7 @@ def all_members(silver: SilverFeed, name: str) -> DataFrame:
     """Return the members of a dimension that rows in effect name."""
     key, dimension = KEYS[name], DIMENSIONS.get(name)
     rows = named_by(accepted_rows(silver.whole("transaction_history")), name)
-    if dimension is None or not is_described_elsewhere(dimension):
+    if dimension is None or not dimension.is_described_elsewhere:
         return rows
     reference = silver.whole(dimension.described_by)
     return instead_of(rows, described(dimension, reference, reference), key)
@@ -5037,9 +5131,11 @@ def fill_dimension(branches: Branches, silver: SilverFeed, name: str) -> None:
     branches.replace(name, all_members(silver, name).unionByName(unknown_member(silver.spark, SCHEMAS[name])))
 
 
-# Undoing a file takes members with it, and attributes; redoing it brings them back. Of what its rows name, one pass
-# over the rows in
-# effect tells what is still named. Only the members that one of its rows has described, or would now, are made anew.
+# Undoing a file takes members with it, and attributes; redoing it brings them back. Of what its rows name, the facts
+# tell what is
+# still named, and the history the little that they do not. Only the members that one of its rows has described, or
+# would now, are
+# made anew.
 
 
 def touched_members(silver: SilverFeed, name: str) -> DataFrame | None:
@@ -5047,24 +5143,28 @@ def touched_members(silver: SilverFeed, name: str) -> DataFrame | None:
     key, dimension, found = KEYS[name], DIMENSIONS.get(name), []
     if silver.is_decided("transaction_history"):
         found.append(named_by(accepted_rows(silver.decided("transaction_history")), name))
-    if dimension is not None and is_described_elsewhere(dimension) and silver.is_decided(dimension.described_by):
+    if dimension is not None and dimension.is_described_elsewhere and silver.is_decided(dimension.described_by):
         rows = silver.decided(dimension.described_by).withColumn(key, key_of(dimension)).where(F.col(key) != 0)
         found.append(columns_or_null(rows.select(key, *dimension.natural), SCHEMAS[name]))
     return checkpointed(reduce(DataFrame.unionByName, found).dropDuplicates([key])) if found else None
 
 
-def member_id(name: str, key: Column) -> Column:
-    """Return one number for a member of any dimension: looked up and grouped by for each row of the history."""
-    return F.xxhash64(F.lit(name), key.cast("bigint")).alias("id")
+def still_named(
+    branches: Branches, silver: SilverFeed, net: DataFrame, change: Change, touched: Mapping[str, DataFrame]
+) -> dict[str, DataFrame]:
+    """Return those of the touched members that rows in effect name.
 
-
-def still_named(silver: SilverFeed, touched: Mapping[str, DataFrame]) -> DataFrame:
-    """Return the `id` of those of the touched members that rows in effect name."""
-    ids = [rows.select(member_id(name, F.col(KEYS[name]))) for name, rows in touched.items()]
-    wanted = reduce(DataFrame.unionByName, ids)
-    named = F.explode(F.array(*[member_id(name, member_key(name)) for name in touched])).alias("id")
-    every = accepted_rows(silver.whole("transaction_history")).select(named)
-    return checkpointed(every.join(broadcast_if_small(wanted, wanted.count()), on="id", how="left_semi").distinct())
+    The facts name nearly all: those of some of its days most, those of all days the rest. What no fact names may be
+    named by a row of the history that lost to another one.
+    """
+    changed = broadcast_if_small(net.where("before IS NOT NULL").select("dms_id"), change["had"])
+    stay = silver.spark.table(branches.table("fact_transactions")).join(changed, on="dms_id", how="left_anti")
+    of_fact, of_row = {name: F.col(KEYS[name]) for name in touched}, {name: member_key(name) for name in touched}
+    after = images(net, "after").transform(keyed).select("transacted_on", *of_fact.values())
+    near = near_facts(stay, change["days"][-SEARCHED_DAYS:], ()).select(*after.columns).unionByName(after)
+    history = accepted_rows(silver.whole("transaction_history"))
+    facts = [Source(rows, of_fact, "transacted_on") for rows in (near, stay)]
+    return members_named(touched, *facts, Source(history, of_row, "transacted_at"))
 
 
 def described_anew(
@@ -5077,32 +5177,32 @@ def described_anew(
     key, dimension = KEYS[name], DIMENSIONS[name]
     held = silver.spark.table(branches.current(name)).select(key, F.col("row_order").alias("held"))
     other = touched.join(held, on=key, how="left").where("held IS NULL OR held <= row_order").select(key)
-    keys = broadcast_if_small(checkpointed(other), touched.count())
-    history = silver.whole("transaction_history", by_columns=True)
-    accepted = accepted_rows(history).withColumns({key: key_of(dimension), "position": F.col("row_order.position")})
-    # A column that leads the order picks few rows: to compare whole orders, all rows of a member would be sorted.
-    newest = accepted.join(keys, on=key, how="left_semi").groupBy(key).agg(F.max("position").alias("position"))
-    last = broadcast_if_small(checkpointed(newest), touched.count())
-    return keys, members(accepted.join(last, on=[key, "position"], how="left_semi"), dimension)
+    keys, names = checkpointed(other), (key, *dimension.natural, *dimension.attributes, "file_id", "row_order")
+    histories = (
+        silver.whole("transaction_history", by_columns=True),
+        silver.newest_rows("transaction_history", SEARCHED_ROWS),
+    )
+    every, newest = (accepted_rows(history).withColumn(key, key_of(dimension)).select(*names) for history in histories)
+    return keys, members(may_be_newest(every, newest, keys, touched.count()), dimension)
 
 
-def settle(branches: Branches, silver: SilverFeed, name: str, touched: DataFrame, still: DataFrame) -> None:
-    """Bring the touched members of a dimension to what the rows in effect say of them; those that none names go."""
+def settle(branches: Branches, silver: SilverFeed, name: str, touched: DataFrame, named: DataFrame | None) -> None:
+    """Bring the touched members of a dimension to what the rows in effect say of them; those that none names go.
+
+    Which ones are still named is not given where their rows describe them.
+    """
     key, dimension = KEYS[name], DIMENSIONS.get(name)
-    if dimension is not None and dimension.is_described_by_rows:
-        keys, fresh = described_anew(branches, silver, name, touched)
-    else:
-        keys = touched.select(key)
-        named = touched.withColumn("id", member_id(name, F.col(key))).join(still, on="id", how="left_semi")
-        fresh = named.select(*SCHEMAS[name])
-    if dimension is not None and is_described_elsewhere(dimension):
+    keys, fresh = described_anew(branches, silver, name, touched) if named is None else (touched.select(key), named)
+    if dimension is not None and dimension.is_described_elsewhere:
         reference = silver.whole(dimension.described_by).withColumn(key, key_of(dimension))
         reference = reference.join(keys, on=key, how="left_semi").drop(key)
         fresh = instead_of(fresh, described(dimension, reference, reference), key)
     settle_members(branches, name, SCHEMAS[name], fresh, keys)
 
 
-def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> dict[str, int]:
+def write_dimensions(
+    run: Run, silver: SilverFeed, accepted: DataFrame, net: DataFrame, change: Change
+) -> dict[str, int]:
     """Bring the dimensions up to date; one without news is not touched. Return how many members each one gains."""
     branches, new = run.branches, run.never_written(SCHEMAS)
     names = [name for name in SCHEMAS if name not in new]
@@ -5116,16 +5216,20 @@ def write_dimensions(run: Run, silver: SilverFeed, accepted: DataFrame) -> dict[
         for name, rows in decided.items()
         if name not in DIMENSIONS or not DIMENSIONS[name].is_described_by_rows
     }
-    still = still_named(silver, asked) if asked else missing
 
-    def bring_up(name: str) -> None:
+    def bring_up(name: str, named: DataFrame | None = None) -> None:
         if name in touched:
             add_members(branches, silver, accepted, missing, name)
         if name in decided:
-            settle(branches, silver, name, decided[name], still)
+            settle(branches, silver, name, decided[name], named)
 
-    tasks = {name: partial(bring_up, name) for name in dict.fromkeys([*touched, *decided])}
-    in_parallel({**tasks, **{name: partial(fill_dimension, branches, silver, name) for name in new}})
+    def bring_up_asked() -> None:
+        still = still_named(branches, silver, net, change, asked)
+        in_parallel({name: partial(bring_up, name, named) for name, named in still.items()})
+
+    tasks: dict[str, Callable[[], None]] = {"asked": bring_up_asked} if asked else {}
+    tasks |= {name: partial(bring_up, name) for name in dict.fromkeys([*touched, *decided]) if name not in asked}
+    in_parallel(tasks | {name: partial(fill_dimension, branches, silver, name) for name in new})
     run.job.step("dimensions_written", filled=new, **counts)
     return counts
 
@@ -5558,7 +5662,7 @@ def write(run: Run) -> RunChanges:
     net = checkpointed(net_changes(silver))
     in_parallel({name: partial(write_history, branches, silver, name) for name in VERSIONED_DIMENSIONS})
     change = summarise(net)
-    tasks: dict[str, Callable[[], Any]] = {"dimensions": partial(write_dimensions, run, silver, accepted)}
+    tasks: dict[str, Callable[[], Any]] = {"dimensions": partial(write_dimensions, run, silver, accepted, net, change)}
     tasks["facts"] = partial(write_facts_and_aggregates, run, silver, net, change, rewrites)
     done = in_parallel(tasks)
     return {"change": change, "members": done["dimensions"], "moved": done["facts"]}

@@ -39,7 +39,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
-from pyspark.sql import Column, DataFrame, SparkSession, Window, WindowSpec
+from pyspark.sql import Column, DataFrame, Row, SparkSession, Window, WindowSpec
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.types import StructType
@@ -1520,9 +1520,14 @@ class DimensionTable:
         return {name: SUBJECTS[self.described_by].image[name] for name in self.attributes}
 
     @property
+    def is_described_elsewhere(self) -> bool:
+        """Whether a reference table describes the members, and not the transactions that name them."""
+        return self.described_by != TRANSACTIONS.name
+
+    @property
     def is_described_by_rows(self) -> bool:
         """Whether the transactions that name the members give them attributes, too."""
-        return bool(self.attributes) and self.described_by == TRANSACTIONS.name
+        return bool(self.attributes) and not self.is_described_elsewhere
 
     @property
     def schema(self) -> Mapping[str, str]:
@@ -2863,6 +2868,28 @@ class Branches:
 
 # From glue/lake/decisions.py
 
+SEARCHED_ROWS = 1_000_000  # that are looked at before all others
+SEARCHED_DAYS = 30  # whose facts name most members of the dimensions
+FEW_MEMBERS = 100
+CALENDAR_TABLE = "dim_date"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows that name members: the key of each dimension in them, and the column that says when."""
+
+    rows: DataFrame
+    keys: Mapping[str, Column]
+    at: str
+
+    def near(self, asked: Sequence[Row]) -> DataFrame:
+        """Return the rows that name one of few members; where these are days, Iceberg passes over files of others."""
+        rows = self.rows.where(reduce(or_, [self.keys[row.dimension].isin(row["keys"]) for row in asked]))
+        if [row.dimension for row in asked] != [CALENDAR_TABLE]:
+            return rows
+        (first, last) = asked[0][-2:]
+        return rows.where((F.col(self.at) >= first) & (F.col(self.at) < last + timedelta(days=1)))
+
 
 def files_and_actions(waiting: Sequence[FileItem]) -> tuple[list[FileItem], list[FileItem]]:
     """Tell files from actions, repairs and waivers: each of these has a run of its own."""
@@ -2920,6 +2947,59 @@ def counted_changes(moved: DataFrame, keys: DataFrame, named: int) -> dict[str, 
     found = changes.groupBy("change").agg(F.count(F.lit(1)).alias("keys"), F.count("is_named").alias("named")).collect()
     settled = dict.fromkeys(("inserted", "updated", "deleted"), 0) | {row.change: row["keys"] for row in found}
     return {**settled, "unchanged": named - sum(row.named for row in found)}
+
+
+def member_id(name: str, key: Column) -> Column:
+    """Return one number for a member of any dimension: looked up and grouped by for each row that is searched."""
+    return F.xxhash64(F.lit(name), key.cast("bigint")).alias("id")
+
+
+def members_named(members: Mapping[str, DataFrame], *sources: Source) -> dict[str, DataFrame]:
+    """Return those members of dimensions, each with its key as first column, that rows of one of the sources name.
+
+    A source is searched for what all sources before it lack.
+    """
+    with_ids = {name: rows.withColumn("id", member_id(name, F.col(rows.columns[0]))) for name, rows in members.items()}
+    days = {name: F.col("date") if name == CALENDAR_TABLE else F.lit(None).cast("date") for name in members}
+    wanted = [
+        rows.select(F.lit(name).alias("dimension"), "id", F.col(rows.columns[0]).alias("key"), days[name].alias("date"))
+        for name, rows in with_ids.items()
+    ]
+    left, found = checkpointed(reduce(DataFrame.unionByName, wanted)), list[DataFrame]()
+    few = F.slice(F.collect_list("key"), 1, FEW_MEMBERS).alias("keys")
+    for source in sources:
+        asked = (
+            left.groupBy("dimension").agg(F.count("key").alias("count"), few, F.min("date"), F.max("date")).collect()
+        )
+        if not asked:
+            break
+        sought = broadcast_if_small(left.select("id"), count := sum(row["count"] for row in asked))
+        rows = source.near(asked) if count <= FEW_MEMBERS else source.rows
+        ids = F.explode(F.array(*[member_id(row.dimension, source.keys[row.dimension]) for row in asked])).alias("id")
+        found.append(checkpointed(rows.select(ids).join(sought, on="id", how="left_semi").distinct()))
+        left = checkpointed(left.join(found[-1], on="id", how="left_anti"))
+    named = reduce(DataFrame.unionByName, found)
+    return {name: rows.join(named, on="id", how="left_semi").drop("id") for name, rows in with_ids.items()}
+
+
+def may_be_newest(rows: DataFrame, some: DataFrame, keys: DataFrame, most: int) -> DataFrame:
+    """Return of the rows under at most so many keys those that may be a key's newest by `row_order`, few of each.
+
+    `some` of the rows, best the newest ones, tell of most keys what is too old. Of rows of a file that are else equal
+    only the last counts: a maximum of structs would sort all rows, one of numbers takes a single look at each.
+    """
+    (key,), position = keys.columns, F.col("row_order.position")
+    last = F.max("row_order.row").alias("row")
+    of_files = some.join(keys, on=key, how="left_semi").groupBy(key, position.alias("position"), "file_id").agg(last)
+    floors = of_files.groupBy(key).agg(F.max(F.struct("position", "file_id", "row")).alias("floor"))
+    sought = broadcast_if_small(checkpointed(keys.join(floors, on=key, how="left")), most)
+    is_older = (F.col("file_id") == F.col("floor.file_id")) & (F.col("row_order.row") < F.col("floor.row"))
+    beside = (position == F.col("floor.position")) & ~is_older
+    found = rows.join(sought, on=key).where(F.col("floor").isNull() | (position > F.col("floor.position")) | beside)
+    of_file = F.col("row_order").withField("row", F.lit(None).cast("bigint")).alias("row_order")
+    names = [name for name in rows.columns if name != "row_order"]
+    newest = found.groupBy(*names, of_file).agg(last)
+    return newest.select(*names, F.col("row_order").withField("row", F.col("row")).alias("row_order"))
 
 
 def settle_members(

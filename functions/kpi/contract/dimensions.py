@@ -30,9 +30,14 @@ class DimensionTable:
         return {name: SUBJECTS[self.described_by].image[name] for name in self.attributes}
 
     @property
+    def is_described_elsewhere(self) -> bool:
+        """Whether a reference table describes the members, and not the transactions that name them."""
+        return self.described_by != TRANSACTIONS.name
+
+    @property
     def is_described_by_rows(self) -> bool:
         """Whether the transactions that name the members give them attributes, too."""
-        return bool(self.attributes) and self.described_by == TRANSACTIONS.name
+        return bool(self.attributes) and not self.is_described_elsewhere
 
     @property
     def schema(self) -> Mapping[str, str]:

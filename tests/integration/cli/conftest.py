@@ -1,5 +1,8 @@
 """Fixtures: a stack in moto, fresh for each test or shared by those that only read."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,3 +40,13 @@ def shared_stack(server: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
     with account(server, tmp_path_factory.mktemp("project")) as bare:
         deploy(bare)
         yield bare
+
+
+@pytest.fixture
+def server_process(tmp_path: Path) -> Iterator[str]:
+    """The local cloud's server: in this process one would share the interpreter with what is measured."""
+    command = [sys.executable, "-m", "devcloud.local.server", "--state-folder", tmp_path / "cloud"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())["endpoint"]
+        process.terminate()

@@ -229,16 +229,6 @@ def test_verify_and_the_script_of_a_pack_name_what_was_changed(
     assert f"FAULT {expected}" in script.stdout
 
 
-@pytest.fixture
-def server_process(tmp_path: Path) -> Iterator[str]:
-    """The local cloud's server: in this process one would share the interpreter with what is measured."""
-    command = [sys.executable, "-m", "devcloud.local.server", "--state-folder", tmp_path / "cloud"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["endpoint"]
-        process.terminate()
-
-
 @pytest.mark.slow
 def test_verify_walks_a_thousand_runs_in_ten_seconds(server_process: str, tmp_path: Path) -> None:
     with account(server_process, tmp_path) as stack:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from boto3.dynamodb.types import TypeSerializer
-from deployed_stack import KEYS, NAMES, REGION, DeployedStack, identifier_of
+from deployed_stack import KEYS, NAMES, REGION, DeployedStack, account, deploy, identifier_of
 from generated_month import MONTH, Item, Month, money, month
 
 from assay.ledger import OUTCOMES
@@ -115,14 +115,8 @@ def append(stack: DeployedStack, table: str, rows: pa.Table) -> None:
     stack.catalog.create_table_if_not_exists(identifier_of(table), rows.schema).append(rows)
 
 
-@pytest.mark.parametrize(
-    ("files", "runs"), [(300, 3), pytest.param(10_000, 100, marks=[pytest.mark.slow, pytest.mark.timeout(3_000)])]
-)
-def test_report_is_made_in_20_seconds_and_500_megabytes__of_a_month(
-    stack: DeployedStack, tmp_path: Path, files: int, runs: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Time is the process's own: what the machine does besides, and the cloud that it asks, are none of its."""
-    made = month(files, runs=runs)
+def put_month(stack: DeployedStack, made: Month) -> None:
+    """Write a month's items and tables, and the cut that names their snapshots."""
     put_items(stack, made.items)
     put_tables(stack, made)
     tables = {"silver": ("transaction_history", "transaction_effects", "quarantine"), "gold": ("daily_totals",)}
@@ -136,9 +130,20 @@ def test_report_is_made_in_20_seconds_and_500_megabytes__of_a_month(
     cut = json.dumps({**made.cut, "snapshots": snapshots})
     stack.client("s3").put_object(Bucket=NAMES["LakeBucket"], Key="current.json", Body=cut)
 
-    code = CHILD.format(region=REGION, endpoint=stack.endpoint, month=MONTH)
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, env=os.environ | KEYS, capture_output=True, text=True, check=False)
+
+@pytest.mark.parametrize(
+    ("files", "runs"), [(300, 3), pytest.param(10_000, 100, marks=[pytest.mark.slow, pytest.mark.timeout(3_000)])]
+)
+def test_report_is_made_in_20_seconds_and_500_megabytes__of_a_month(
+    server_process: str, tmp_path: Path, files: int, runs: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The bound holds for the process's own time: what the machine does besides counts for nothing."""
+    with account(server_process, tmp_path) as stack:
+        deploy(stack)
+        put_month(stack, month(files, runs=runs))
+        code = CHILD.format(region=REGION, endpoint=stack.endpoint, month=MONTH)
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=tmp_path, env=os.environ | KEYS, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     with capsys.disabled():

@@ -7,9 +7,11 @@ failing one is printed as code that makes it again.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import rendering
@@ -19,6 +21,7 @@ from gold_model import card_versions, days, facts, members, totals
 from histories import EARLIER_LOAD_COMES_LATER, OF_TWO_LOADS, History, histories
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from layer_notebooks import GOLD
 from layers import file_ids, gold_of, lake_of, passport_expected, passport_of, rows_of_state, state_expected, state_of
 from order_model import File, Name, state
 from replaying import ANY_SHARE, comparable, replayed
@@ -28,6 +31,7 @@ from situations import situations
 from assay.explain import cell
 from assay.explain.biography import biography
 from assay.query import Lake
+from glue.lake import decisions
 
 FUZZ = int(os.environ.get("ASSAY_HISTORIES", "0"))
 UNHURRIED: Any = {"database": None, "deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -42,6 +46,13 @@ DRAWS: Any = {
     "history": histories(max_files=8, max_batches=3, has_decisions=True),
     "choices": st.integers(0, 2**32 - 1),
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def searches_of_large_lakes() -> Iterator[None]:
+    """Gold looks at a part of the rows before it looks at all; here already of a few rows, and of a few members."""
+    with patch.object(GOLD, "SEARCHED_ROWS", 3), patch.object(decisions, "FEW_MEMBERS", 2):
+        yield
 
 
 def drawn() -> list[Any]:

@@ -19,6 +19,8 @@ RIGHT = {
         "I,2,20.00,2023-01-02,7,5,Boston,5411,swipe",
         "I,3,30.00,2023-02-01,8,6,Salem,5812,online",
         "D,4,,,,,,,",
+        "I,7,70.00,2023-04-04,8,6,Quincy,5999,chip",  # has members of its own, and loses to the next one
+        "U,7,71.00,2023-01-02,8,6,Salem,5812,chip",
         header=TRANSACTIONS,
     ),
     "users/right.csv": csv("7,F,$10", "8,M,$20", header=USERS),
@@ -32,6 +34,7 @@ WRONG = {
         "I,4,40.00,2023-03-03,9,9,Lynn,7777,chip",  # lives where there was a tombstone, with members of its own
         "I,5,50.00,2023-01-01,7,5,Bosten,5411,chip",
         "D,6,,,,,,,",
+        "I,8,80.00,2023-04-04,8,6,Quincy,5999,chip",
         header=TRANSACTIONS,
     ),
     "users/wrong.csv": csv("7,X,$100", "9,F,$1", header=USERS),
@@ -86,8 +89,8 @@ def test_undo_leaves_every_cell_as_it_was__transactions_users_and_codes(right: P
     actions = {item["key"]: item for item in undone.items() if item["kind"] == "action"}
     action = actions["transactions/wrong.csv"]
     assert action["status"] == "published"
-    assert action["silver"]["effect_amount"] == "-160.00"
-    assert action["silver"]["settled"] == {"inserted": 1, "updated": 1, "deleted": 2, "unchanged": 2}
+    assert action["silver"]["effect_amount"] == "-240.00"
+    assert action["silver"]["settled"] == {"inserted": 1, "updated": 1, "deleted": 3, "unchanged": 2}
     assert {row["cause"] for row in undone.rows("silver.transaction_effects")} == {"file", "undo"}
 
 
@@ -133,7 +136,7 @@ def test_jobs_recover__killed_before_and_after_the_commit_of_an_undo(
                 pipeline.kill(layer, step)
             pipeline.run(layer)
     assert shown(pipeline) == shown(undisturbed)
-    assert [row["dms_id"] for row in pipeline.rows("silver.transactions")] == [1, 2, 3]
+    assert [row["dms_id"] for row in pipeline.rows("silver.transactions")] == [1, 2, 3, 7]
     (said,) = pipeline.item(file_id)["decisions"]
     assert (said["action"], said["who"], said["reason"]) == (action, "operator", "a test")
     assert pipeline.item(action)["status"] == "published"
