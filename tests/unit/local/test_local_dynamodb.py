@@ -1,17 +1,21 @@
-"""A write that the local DynamoDB refuses changes nothing."""
+"""A write that the local DynamoDB refuses changes nothing, and what it is quicker to answer stays the same."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from boto3.dynamodb.conditions import Key
 from botocore.exceptions import ClientError
 from moto import mock_aws
+from moto.core.serialize import BaseJSONSerializer
 from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
-from devcloud.local.dynamodb import _all_or_nothing
+from devcloud.local.dynamodb import _all_or_nothing, _built_once, _by_name, _of_one_member
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -61,3 +65,40 @@ def test_refused_update_leaves_no_item__there_was_none(table: Table) -> None:
         )
 
     assert "Item" not in table.get_item(Key={"file_id": "one"})
+
+
+EVERY_TYPE = {
+    "file_id": "one",
+    "text": "",
+    "amount": Decimal("1.50"),
+    "bytes": b"\x00\xff",
+    "flag": False,
+    "nothing": None,
+    "texts": {"a", "b"},
+    "numbers": {1, 2},
+    "deep": {"things": [1, "two", {"three": [None, b"4"]}], "empty": {}, "none": []},
+}
+ASKED: list[dict[str, Any]] = [
+    {},
+    {"ProjectionExpression": "file_id, amount, deep, elsewhere"},
+    {"ProjectionExpression": "deep.things[2].three, flag"},
+    {"ProjectionExpression": "nothing, texts, numbers, bytes"},
+]
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_answers_are_those_of_moto__of_each_type(
+    table: Table, asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.put_item(Item=EVERY_TYPE)
+
+    def answers() -> list[Any]:
+        one = table.get_item(Key={"file_id": "one"}, **asked)["Item"]
+        found = table.query(KeyConditionExpression=Key("file_id").eq("one"), **asked)["Items"]
+        return [one, found, table.scan(**asked)["Items"]]
+
+    expected = answers()
+    made = ((BaseJSONSerializer, "_serialize_type_structure", _of_one_member), (Item, "project", _by_name))
+    for owner, name, make in (*made, (DynamoType, "to_regular_json", _built_once)):
+        monkeypatch.setattr(owner, name, make(getattr(owner, name)))
+    assert answers() == expected
