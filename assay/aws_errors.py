@@ -1,5 +1,7 @@
 """Errors of AWS calls in words that a person can act on."""
 
+import re
+
 from botocore.exceptions import (
     ClientError,
     EndpointConnectionError,
@@ -20,8 +22,14 @@ UNKNOWN_IDENTITY = {
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
-NOT_ALLOWED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+NOT_ALLOWED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ACCESS_DENIED"}
 GONE = {"NoSuchBucket", "ResourceNotFoundException", "EntityNotFoundException"}
+OF_ARROW = re.compile(
+    r"(?:key '(?P<key>[^']*)' in )?bucket '(?P<bucket>[^']*)'.*AWS Error (?P<code>\w+) during (?P<call>\w+)"
+)
+"""How Arrow, which reads the tables, says that S3 has refused: its error has no parts, and the class tells nothing."""
+ASK = "ask for this permission, or use another --profile"
+NETWORK = "is the network up, and (locally) the cloud running? assay up"
 
 
 def explain(error: Exception) -> UserError | None:
@@ -37,7 +45,13 @@ def explain(error: Exception) -> UserError | None:
     if isinstance(error, SSOError | TokenRetrievalError):
         return UserError("the AWS session has expired", "sign in again: aws sso login")
     if isinstance(error, EndpointConnectionError | HTTPClientError):
-        return UserError(str(error), "is the network up, and (locally) the cloud running? assay up")
+        return UserError(str(error), NETWORK)
+    if isinstance(error, OSError) and (refused := OF_ARROW.search(str(error))):
+        what = f"{refused['call']}: s3://{refused['bucket']}/{refused['key'] or ''}"
+        if refused["code"] in NOT_ALLOWED:
+            return UserError(f"not allowed: {what}", ASK)
+        if refused["code"] == "NETWORK_CONNECTION":
+            return UserError(f"no connection: {what}", NETWORK)
     return None
 
 
@@ -50,7 +64,7 @@ def _explain_refusal(error: ClientError) -> UserError | None:
     if code in UNKNOWN_IDENTITY:
         return UserError("AWS does not know these credentials", "check --profile and the AWS_* variables")
     if code in NOT_ALLOWED:
-        return UserError(f"not allowed: {call}: {message}", "ask for this permission, or use another --profile")
+        return UserError(f"not allowed: {call}: {message}", ASK)
     if code in GONE:
         return UserError(f"{call}: {message}", "is the stack complete? deploy it again: assay deploy")
     return None

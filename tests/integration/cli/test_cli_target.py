@@ -131,3 +131,22 @@ def test_explain_gives_words__known_refusal(code: str, words: str) -> None:
 
 def test_explain_keeps_silent__unknown_refusal() -> None:
     assert explain(ClientError({"Error": {"Code": "InternalError", "Message": "no"}}, "PutObject")) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("ACCESS_DENIED", "not allowed: HeadObject: s3://assay-lake/warehouse/assay_silver.db/t/a.parquet"),
+        ("NETWORK_CONNECTION", "no connection: HeadObject: s3://assay-lake/warehouse/assay_silver.db/t/a.parquet"),
+    ],
+)
+def test_explain_gives_words__arrow_could_not_read_a_table(code: str, words: str) -> None:
+    where = "When reading information for key 'warehouse/assay_silver.db/t/a.parquet' in bucket 'assay-lake'"
+    error = explain(OSError(f"{where}: AWS Error {code} during HeadObject operation: No response body."))
+
+    assert error is not None
+    assert error.what == words
+
+
+def test_explain_keeps_silent__other_error_of_the_system() -> None:
+    assert explain(OSError("No space left on device")) is None
