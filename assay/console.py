@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from shutil import which
+from textwrap import TextWrapper
 from typing import Any, TextIO
 
 from reading.visible import visible
@@ -41,9 +42,23 @@ def _console(file: TextIO) -> Console:
     return Console(file=file, width=width, markup=False, highlight=False, emoji=False)
 
 
+def say(message: str) -> None:
+    """Print a message."""
+    _say(out(), message, "")
+
+
 def note(message: str, style: str = "dim") -> None:
     """Print a message to stderr, so that stdout holds the result alone and can be piped."""
-    err().print(Text(message, style=style), soft_wrap=True)
+    _say(err(), message, style)
+
+
+def _say(screen: Console, message: str, style: str) -> None:
+    """Print a message; a terminal's lines break between words, and a longer word, like an address, stays whole."""
+    if screen.is_terminal:
+        indent = " " * (len(message) - len(message.lstrip(" ")))
+        wrap = TextWrapper(screen.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        message = "\n".join(wrap.fill(line) for line in message.split("\n"))
+    screen.print(Text(message, style=style), soft_wrap=True)
 
 
 @contextmanager

@@ -120,11 +120,11 @@ def upload(as_json: AsJson = False, stack: StackName = None, region: Region = No
         console.print_json({"uploaded": addresses, "ready": copies, "role": role})
         return
     for address in addresses:
-        console.out().print(f"uploaded {address}", soft_wrap=True)
+        console.say(f"uploaded {address}")
     for copy in copies:
-        console.out().print(f"ready    {copy}", soft_wrap=True)
+        console.say(f"ready    {copy}")
     if target.is_local:
         following = "open a copy with the kernel `Glue PySpark`: make notebook"
     else:
         following = f"open a copy with the kernel `Glue PySpark` and the role {role} (glue_role_arn, or %iam_role)"
-    console.out().print(f"Next: {following}", soft_wrap=True)
+    console.say(f"Next: {following}")

@@ -47,8 +47,8 @@ def report(
         told = {"level": verdict.level, "verdict": verdict.line, "problems": problems, "page": address}
         console.print_json(told)
     else:
-        console.out().print(f"{verdict.mark} {verdict.line}", soft_wrap=True)
-        console.out().print(address, soft_wrap=True)
+        console.say(f"{verdict.mark} {verdict.line}")
+        console.say(address)
     if verdict.level == "wrong":
         raise typer.Exit(CHECK_FAILED)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -56,6 +58,18 @@ def test_prose_is_wrapped_between_words__any_width(text: list[str], width: int) 
     grid.add_row(" ".join(text), "1")
     words = [word for line in drawn(grid, width)[2:] for word in line.replace(" 1", "").split()]
     assert words == text
+
+
+@given(words=st.lists(st.text("abc-/", min_size=1, max_size=70), min_size=1, max_size=30), width=st.integers(40, 120))
+def test_message_is_wrapped_between_words__a_longer_one_is_whole(words: list[str], width: int) -> None:
+    printed = io.StringIO()
+    screen = Console(width=width, file=printed, force_terminal=True, color_system=None)
+    with patch.object(console, "err", return_value=screen):
+        console.note("  do: " + " ".join(words))
+    lines = printed.getvalue().splitlines()
+    assert " ".join(lines).split() == ["do:", *words]
+    assert all(line.startswith("  ") for line in lines)
+    assert all(len(line) <= width or len(line.split()) == 1 for line in lines)
 
 
 def test_columns_go_in_the_order_in_which_they_are_spare__ever_narrower() -> None:
