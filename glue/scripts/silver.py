@@ -2965,7 +2965,8 @@ def members_named(members: Mapping[str, DataFrame], *sources: Source) -> dict[st
         rows.select(F.lit(name).alias("dimension"), "id", F.col(rows.columns[0]).alias("key"), days[name].alias("date"))
         for name, rows in with_ids.items()
     ]
-    left, found = checkpointed(reduce(DataFrame.unionByName, wanted)), list[DataFrame]()
+    left = checkpointed(reduce(DataFrame.unionByName, wanted))
+    found = [left.select("id").limit(0)]  # a file without rows names no member
     few = F.slice(F.collect_list("key"), 1, FEW_MEMBERS).alias("keys")
     for source in sources:
         asked = (
