@@ -72,6 +72,12 @@ def test_message_is_wrapped_between_words__a_longer_one_is_whole(words: list[str
     assert all(len(line) <= width or len(line.split()) == 1 for line in lines)
 
 
+def test_message_shows_a_version_whole__its_digits_pass_the_check() -> None:
+    version = "2f95d2f3-93b8-41a3-8e12-59366504091b"
+    assert console.shown(f"version {version}\x07") == f"version {version}<U+0007>"
+    assert "59366504091" not in console.shown(f"version {version[:-1]}")
+
+
 def test_columns_go_in_the_order_in_which_they_are_spare__ever_narrower() -> None:
     grid = files(("transactions/a-file-with-a-long-name-of-2026-06-01.csv", "1,200", "it is broken " * 3, "2026-06-01"))
     headings = [drawn(grid, width)[1].split() for width in (120, 80, 60, 40)]
