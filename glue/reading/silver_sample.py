@@ -21,7 +21,7 @@ def history_of(spark: SparkSession, sample: str, name: str) -> DataFrame:
     """Return the rows of one file of transactions as Silver's history has them."""
     _, staging = files_of(spark, sample)
     texts = spark.read.option("header", True).csv(f"{staging.folder}/{name}.csv")
-    values = {
+    read = {
         "op": F.coalesce(F.col("Op"), F.lit("I")) if "Op" in texts.columns else F.lit("I"),
         "transacted_at": F.col("date").cast("timestamp"),
         "amount": F.regexp_replace("amount", "^[$]", "").cast(IMAGE["amount"]),
@@ -30,9 +30,10 @@ def history_of(spark: SparkSession, sample: str, name: str) -> DataFrame:
         "errors": F.when(F.col("errors") != "", F.split("errors", ",")),
         "row_order": _order(F.col("commit_ts") if "commit_ts" in texts.columns else F.lit("2024-02-01")),
     }
-    rows = texts.withColumns(values).where("dms_id BETWEEN 1001 AND 1097 AND amount IS NOT NULL")
+    rows = texts.withColumns(read).where("dms_id BETWEEN 1001 AND 1097 AND amount IS NOT NULL")
     image = columns_or_null(rows, IMAGE).columns
-    return rows.select(*[F.col(column).cast(IMAGE[column]).alias(column) for column in image], "op", "row_order")
+    values = [F.col(column).cast(IMAGE[column]).alias(column) for column in image]
+    return rows.select(*values, "op", "row_order", F.lit(name).alias("file_id"))
 
 
 def _order(at: Column) -> Column:
