@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from shutil import which
-from textwrap import TextWrapper
+from textwrap import fill
 from typing import Any, TextIO
 
 from reading.visible import visible
@@ -57,10 +57,13 @@ def note(message: str, style: str = "dim") -> None:
 def _say(screen: Console, message: str, style: str) -> None:
     """Print a message; a terminal's lines break between words, and a longer word, like an address, stays whole."""
     if screen.is_terminal:
-        indent = " " * (len(message) - len(message.lstrip(" ")))
-        wrap = TextWrapper(screen.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-        message = "\n".join(wrap.fill(line) for line in message.split("\n"))
+        message = "\n".join(_wrapped(line, screen.width) for line in message.split("\n"))
     screen.print(Text(message, style=style), soft_wrap=True)
+
+
+def _wrapped(line: str, width: int) -> str:
+    indent = " " * (len(line) - len(line.lstrip(" ")))
+    return fill(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 @contextmanager

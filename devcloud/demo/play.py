@@ -286,8 +286,8 @@ def finish(stage: Stage, *, told_of: str) -> list[str]:
     )
     page = stage.target.project.absolute() / ".assay" / "report.html"
     reporting.write(stage.target, stage.ledger, month, page)
-    console.out().print(f"All of it on one page: {page.as_uri()}", soft_wrap=True)
+    console.say(f"All of it on one page: {page.as_uri()}")
     kept = f"{stage.target.stack.report_pages}{month.name}.html"
-    console.out().print(f"The stack keeps this page after each publication: {kept}\n", soft_wrap=True)
-    console.out().print(NEXT.format(passport=f"assay passport {told_of}"), soft_wrap=True)
+    console.say(f"The stack keeps this page after each publication: {kept}\n")
+    console.say(NEXT.format(passport=f"assay passport {told_of}"))
     return []

@@ -44,7 +44,8 @@ def _of_one_member(original: Function) -> Function:
 
 def _by_name(original: Function) -> Function:
     # Until moto takes whole attributes as they are: it makes a plain copy of the item for each name that is asked for,
-    # and a list of ten thousand files takes a minute (Item.project). It hands copies of its items to be projected.
+    # and a list of ten thousand files takes a minute (Item.project). What is projected is only written out, so its
+    # attributes may be those of the stored item.
     @functools.wraps(original)
     def project(item: Item, expressions: list[list[str]]) -> Item:
         if any(len(path) > 1 or "[" in path[0] for path in expressions):

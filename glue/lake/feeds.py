@@ -70,9 +70,16 @@ class SilverFeed:
 
     def _files(self, table: str) -> dict[str, Any]:
         """Return the data files of a table as the run left it, by path; none where rows are deleted."""
-        scan = iceberg_table(self.spark, self._name(table)).newScan().useSnapshot(self.run["snapshots"][table])
-        files, deletes = planned_files(scan)
-        return {} if deletes else files
+        if table not in self._planned:
+            scan = iceberg_table(self.spark, self._name(table)).newScan().useSnapshot(self.run["snapshots"][table])
+            files, deletes = planned_files(scan)
+            self._planned[table] = {} if deletes else files
+        return self._planned[table]
+
+    @cached_property
+    def _planned(self) -> dict[str, dict[str, Any]]:
+        """Keep what was planned: to plan costs requests, and a snapshot never changes."""
+        return {}
 
     def whole(self, table: str, *, by_columns: bool = False) -> DataFrame:
         """Return the rows of files in effect that were appended to a table up to the named run; all of other tables."""
