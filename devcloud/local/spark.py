@@ -27,6 +27,7 @@ SIZING = {
     "spark.sql.ui.retainedExecutions": "50",
     "spark.sql.ui.explainMode": "simple",
     "spark.ui.enabled": "false",
+    "spark.buffer.pageSize": "2m",
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
