@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -194,31 +193,3 @@ def test_mail_of_a_published_file_leaves_quarantined_rows_to_the_commands_that_i
     message = MAILS["Compose the mail: published"]["message.$"]
     told = message.partition("What to do next: ")[2].partition("assay passport")[0]
     assert ("the commands above" in told, "upload" in told) == (True, False)
-
-
-def linted(machine: dict[str, Any]) -> list[str]:
-    """Lint the definition as part of a template; the linters don't open the file behind a DefinitionUri."""
-    from cfnlint.api import lint  # takes seconds, and every worker imports this module
-    from cfnlint.config import ManualArgs
-
-    role = {"Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/workflow"}
-    properties = {"RoleArn": role, "Definition": machine}
-    workflow = {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}
-    found = lint(json.dumps({"Resources": {"Workflow": workflow}}), config=ManualArgs(regions=["us-east-1"]))
-    return [f"{match.rule.id}: {match.message}" for match in found]
-
-
-def substituted() -> dict[str, Any]:
-    machine: dict[str, Any] = json.loads(re.sub(r"\$\{\w+\}", "1", text().replace("${Partition}", "aws")))
-    return machine
-
-
-def test_definition_passes_the_linter() -> None:
-    assert linted(substituted()) == []
-
-
-def test_linter_opens_the_definition__state_without_successor() -> None:
-    machine = substituted()
-    del machine["States"]["Count the poll"]["Next"]
-
-    assert {found.partition(":")[0] for found in linted(machine)} == {"E3601"}
