@@ -11,6 +11,7 @@ from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_glue import (
     StateTaskServiceGlue,
 )
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from pipeline import REGION, Pipeline
 from scripted_glue import ScriptedGlue, wait_for_run
 
@@ -22,8 +23,12 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
     glue = ScriptedGlue()
     monkeypatch.setattr(StateTaskServiceGlue, "_get_glue_client", lambda *_, **__: glue)
     monkeypatch.setattr(StateTaskServiceGlue, "_eval_integration_pattern", wait_for_run)
-    # What a test scripts is there at once: a task is repeated without the seconds that it leaves a service to recover.
+    # What a test scripts is there at once: a task is repeated without the seconds that it leaves a service to recover,
+    # and an execution that looks again and again waits for hundredths of its seconds.
     monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=lambda _: None))
+    monkeypatch.setattr(
+        WaitFunction, "_wait_interval", lambda _, env, wait_seconds: env.program_state_event.wait(wait_seconds / 100)
+    )
     names = {"Partition": "aws", "Stage": "test", "SilverJob": "silver", "GoldJob": "gold"}
     names |= {"GatherSeconds": "0", "PollSeconds": "0", "MaximumPolls": "250", "ProbeSeconds": "0"}
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
