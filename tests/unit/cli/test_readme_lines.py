@@ -76,8 +76,9 @@ def test_licence_is_the_declared_one() -> None:
     assert "Copyright the Assay authors" in text
 
 
-def test_workflow_runs_what_the_makefile_has() -> None:
-    text = Path(ROOT / ".github" / "workflows" / "checks.yml").read_text()
-    called = [word for line in re.findall(r"run: make ([a-z ]+)", text) for word in line.split()]
+@pytest.mark.parametrize("name", ["checks", "nightly"])
+def test_workflow_runs_what_the_makefile_has(name: str) -> None:
+    text = (ROOT / ".github" / "workflows" / f"{name}.yml").read_text()
+    called = [word for line in re.findall(r"run: make ([a-z -]+)", text) for word in line.split()]
     assert called
     assert set(called) <= TARGETS
