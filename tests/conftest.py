@@ -33,6 +33,8 @@ SLOWEST_FIRST = ("tests/e2e", "tests/integration/glue", "tests/notebooks", "test
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 # The quick compiler alone: what the other one makes of a job's code in minutes pays off after these tests have ended.
 os.environ.setdefault("ASSAY_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+# The workers have all cores at work; threads of polars would only wait for each other.
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 
 # How long an example takes tells of what else the machine does, and of no fault.

@@ -123,6 +123,7 @@ def test_publication_says_nothing_of_months_that_it_does_not_touch__nor_reads_th
     assert ("closed" in told, told["notice"]["ending"], read) == (False, "", [])
 
 
+@pytest.mark.slow
 def test_publication_says_the_same__killed_after_its_commit(late: Pipeline) -> None:
     pipeline = late.fork()
     pipeline.kill("gold", "fast_forwarded", table="daily_totals")

@@ -115,6 +115,7 @@ def test_deletes_are_merged_into_one_file__no_data_file_is_small(plain: list[Pip
     assert as_spark_reads(pipeline, "transactions") == [(row["dms_id"], row["amount"]) for row in rows]
 
 
+@pytest.mark.slow
 def test_next_run_goes_on__killed_while_deletes_of_rewritten_files_remain(
     pipeline: Pipeline, events: list[Event]
 ) -> None:

@@ -8,7 +8,9 @@ import json
 import os
 import random
 import re
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,18 @@ DMS_GOLDENS = {name: json.loads((dms.FOLDER / f"{name}.expected.json").read_text
 DMS_READABLE = [name for name, golden in DMS_GOLDENS.items() if "rows" in golden]
 CARD_KEY = CardKey("patched")
 vars(CARD_KEY)["_key"] = b"a key for tests"
+RARER = {
+    *("integral_doubles.parquet", "decimal_ids.parquet", "decimals_of_scale_0.parquet", "decimals_of_scale_2.parquet"),
+    *("decimals_of_scale_4.parquet", "timestamps_ns_utc.parquet", "timestamps_ms.parquet", "timestamps_zone.parquet"),
+    *("timestamps_offset_zone.parquet", "timestamps_unknown_zone.parquet", "timestamps_int96_far.parquet"),
+    *("dictionaries.parquet", "lists_of_nothing.parquet", "latin1_unread.parquet", "unknown_types.parquet"),
+    *("checksums.parquet", "checksums_of_second_pages.parquet", "debezium_scale_0_and_snapshot"),
+    *("debezium_milliseconds", "debezium_microseconds", "debezium_nanoseconds", "debezium_ends_of_64_bits"),
+    "debezium_connect_dates",
+}
+"""Files that are each a read of its own, of seconds, and near to others: they are read in the slow tests."""
 Row = dict[str, Any]
+Corpus = Callable[[str], list[Row]]
 IN_COMMON = ("row", "line", "raw", "rules", "key", "cents", "us", "channel")
 
 
@@ -127,19 +140,31 @@ def in_common(row: Row) -> Row:
     }
 
 
+def each(names: Iterable[str]) -> Any:
+    """Make a test of each file, of the rarer ones a slow one."""
+    return pytest.mark.parametrize(
+        "name", [pytest.param(name, marks=pytest.mark.slow if name in RARER else ()) for name in names]
+    )
+
+
 @pytest.fixture(scope="module")
-def corpus(spark: SparkSession, at_the_server_for_module: None) -> dict[str, list[Row]]:
-    """All files in one read, as one run of the job would: those of CSV together, those of Parquet shape by shape."""
-    return rows_of_silver(spark, READABLE)
+def corpus(spark: SparkSession, at_the_server_for_module: None) -> Corpus:
+    """The rows of a file, read with others as one run of the job would: those of CSV together, of Parquet by shape."""
+
+    @cache
+    def read_with(is_rarer: bool) -> dict[str, list[Row]]:
+        return rows_of_silver(spark, {name: body for name, body in READABLE.items() if (name in RARER) is is_rarer})
+
+    return lambda name: read_with(name in RARER)[name]
 
 
-@pytest.mark.parametrize("name", READABLE)
-def test_silver_agrees_with_the_kpi_function__file_of_the_corpus(name: str, corpus: dict[str, list[Row]]) -> None:
-    assert [in_common(row) for row in corpus[name]] == rows_of_kpi(READABLE[name])
+@each(READABLE)
+def test_silver_agrees_with_the_kpi_function__file_of_the_corpus(name: str, corpus: Corpus) -> None:
+    assert [in_common(row) for row in corpus(name)] == rows_of_kpi(READABLE[name])
 
 
-@pytest.mark.parametrize("name", READABLE)
-def test_silver_agrees_with_the_golden__file_of_the_corpus(name: str, corpus: dict[str, list[Row]]) -> None:
+@each(READABLE)
+def test_silver_agrees_with_the_golden__file_of_the_corpus(name: str, corpus: Corpus) -> None:
     found = [
         {
             "row": row["row"],
@@ -149,12 +174,12 @@ def test_silver_agrees_with_the_golden__file_of_the_corpus(name: str, corpus: di
             "dms_id": row["dms_id"],
             "at": None if row["transacted_at"] is None else f"{row['transacted_at']:%Y-%m-%dT%H:%M:%S.%fZ}",
         }
-        for row in corpus[name]
+        for row in corpus(name)
     ]
     wanted = [{name: value for name, value in row.items() if name != "raw"} for row in GOLDENS[name]["rows"]]
     raws = {row["row"]: stored_raw(row) for row in GOLDENS[name]["rows"] if row["rules"]}
     assert found == wanted
-    assert {row["row"]: row["raw"] for row in corpus[name] if row["rules"]} == raws
+    assert {row["row"]: row["raw"] for row in corpus(name) if row["rules"]} == raws
 
 
 def stage_dms(file: FileItem, body: bytes) -> None:
@@ -176,12 +201,15 @@ def dms_files(at_the_server_for_module: None) -> dict[str, FileItem]:
 
 
 @pytest.fixture(scope="module")
-def dms_corpus(spark: SparkSession, dms_files: dict[str, FileItem]) -> dict[str, list[Row]]:
-    """The rows of all files of a subject, in one read for each subject."""
-    found: dict[str, list[Row]] = {}
-    for subject in ("transactions", "cards", "users", "mcc_codes"):
-        found |= normalised(spark, {name: file for name, file in dms_files.items() if file["subject"] == subject})
-    return found
+def dms_corpus(spark: SparkSession, dms_files: dict[str, FileItem]) -> Corpus:
+    """The rows of a file, read in one read for each subject."""
+
+    @cache
+    def read_with(subject: str, is_rarer: bool) -> dict[str, list[Row]]:
+        of_read = (subject, is_rarer)
+        return normalised(spark, {n: file for n, file in dms_files.items() if (file["subject"], n in RARER) == of_read})
+
+    return lambda name: read_with(dms_files[name]["subject"], name in RARER)[name]
 
 
 def as_golden(row: Row, subject: str) -> Row:
@@ -200,35 +228,35 @@ def as_golden(row: Row, subject: str) -> Row:
     return {**told, "cents": cents} if subject == "transactions" else told
 
 
-@pytest.mark.parametrize("name", DMS_READABLE)
+@each(DMS_READABLE)
 def test_silver_agrees_with_the_golden__form_of_dms(
-    name: str, dms_corpus: dict[str, list[Row]], dms_files: dict[str, FileItem]
+    name: str, dms_corpus: Corpus, dms_files: dict[str, FileItem]
 ) -> None:
-    found = [as_golden(row, dms_files[name]["subject"]) for row in dms_corpus[name]]
+    found = [as_golden(row, dms_files[name]["subject"]) for row in dms_corpus(name)]
     # A JSON object has no lines; Silver counts those of the table that it stands for.
     no_lines = dict.fromkeys(["line"]) if dms_files[name]["format"]["kind"] == "json" else {}
     assert [{**row, **no_lines} for row in found] == DMS_GOLDENS[name]["rows"]
 
 
-@pytest.mark.parametrize("name", [name for name in DMS_READABLE if DMS_FILES[name][0].startswith("transactions/")])
-def test_silver_agrees_with_the_kpi_function__form_of_dms(name: str, dms_corpus: dict[str, list[Row]]) -> None:
+@each(name for name in DMS_READABLE if DMS_FILES[name][0].startswith("transactions/"))
+def test_silver_agrees_with_the_kpi_function__form_of_dms(name: str, dms_corpus: Corpus) -> None:
     key, body, pin = DMS_FILES[name]
-    assert [in_common(row) for row in dms_corpus[name]] == rows_of_kpi(body, key=key, pin=pin)
+    assert [in_common(row) for row in dms_corpus(name)] == rows_of_kpi(body, key=key, pin=pin)
 
 
 @pytest.mark.parametrize("name", dms.TEXTS)
-def test_silver_has_texts_as_they_are_sent__a_pin_says_commas(name: str, dms_corpus: dict[str, list[Row]]) -> None:
+def test_silver_has_texts_as_they_are_sent__a_pin_says_commas(name: str, dms_corpus: Corpus) -> None:
     wanted = dms.TEXTS[name]
-    assert {column: [row[column] for row in dms_corpus[name]] for column in wanted} == wanted
+    assert {column: [row[column] for row in dms_corpus(name)] for column in wanted} == wanted
 
 
-@pytest.mark.parametrize("name", DMS_READABLE)
-def test_silver_puts_full_loads_before_changes__form_of_dms(name: str, dms_corpus: dict[str, list[Row]]) -> None:
+@each(DMS_READABLE)
+def test_silver_puts_full_loads_before_changes__form_of_dms(name: str, dms_corpus: Corpus) -> None:
     found = DMS_GOLDENS[name]["format"]
-    phases = [row["row_order"]["phase"] for row in dms_corpus[name]]
+    phases = [row["row_order"]["phase"] for row in dms_corpus(name)]
     if found["dialect"] == "debezium":
         snapshot = [re.search('"op": "r"', line) for line in plain_lines(DMS_FILES[name][1])]
-        assert phases == [0 if snapshot[row["line"] - 1] else 1 for row in dms_corpus[name]]
+        assert phases == [0 if snapshot[row["line"] - 1] else 1 for row in dms_corpus(name)]
     else:
         assert set(phases) == {0 if found["is_full_load"] else 1}
 
@@ -255,16 +283,16 @@ CARD_FILES = [name for name in DMS_READABLE if DMS_FILES[name][0].startswith("ca
 
 @pytest.mark.parametrize("name", CARD_FILES)
 def test_no_card_number_or_security_code_leaves_bronze__form_of_cards(
-    name: str, dms_corpus: dict[str, list[Row]], dms_files: dict[str, FileItem]
+    name: str, dms_corpus: Corpus, dms_files: dict[str, FileItem]
 ) -> None:
     staged = boto3.client("s3").get_object(Bucket=WAREHOUSE, Key=STAGING.key(dms_files[name]))["Body"].read()
     assert secrets_in(without_kind(DMS_FILES[name][1]))
     assert secrets_in(without_kind(staged)) == []
-    assert secrets_in(str(dms_corpus[name])) == []
+    assert secrets_in(str(dms_corpus(name))) == []
 
 
-def test_equal_card_numbers_have_equal_hashes__across_kinds_of_files(dms_corpus: dict[str, list[Row]]) -> None:
-    first = {name: dms_corpus[name][0] for name in CARD_FILES}
+def test_equal_card_numbers_have_equal_hashes__across_kinds_of_files(dms_corpus: Corpus) -> None:
+    first = {name: dms_corpus(name)[0] for name in CARD_FILES}
     assert {row["card_last_four"] for row in first.values()} == {dms.CARD_NUMBERS[0][-4:]}
     assert len({row["card_number_hash"] for row in first.values()}) == 1
     assert len(first["cards_csv"]["card_number_hash"]) == 64
@@ -318,7 +346,7 @@ def generated(count: int) -> bytes:
 
 
 GRAMMARS = {"csv": csv_files(), "jsonl": json_files(), "envelopes.jsonl": envelope_files()}
-QUICK = {"csv": 45, "jsonl": 45}
+QUICK = {"csv": 30, "jsonl": 30}
 """How many files are drawn in a quick run; envelopes take long, since what each schema says is a read of its own."""
 WRITINGS: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "usual": ({"decimal": ".", "date_order": "month-first"}, {}),

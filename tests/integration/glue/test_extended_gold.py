@@ -131,15 +131,8 @@ def test_new_aggregates_go_on_by_increments__week_across_a_month(filled: Pipelin
     assert added == [5, 6, 1], "a first load, all facts with their new key, then what the increment changes"
 
 
-@pytest.mark.parametrize(
-    "step",
-    [
-        pytest.param("facts_written_again", marks=pytest.mark.slow),
-        pytest.param("aggregate_filled", marks=pytest.mark.slow),
-        pytest.param("before_intent", marks=pytest.mark.slow),
-        "after_intent",
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["facts_written_again", "aggregate_filled", "before_intent", "after_intent"])
 def test_fill_is_the_same__its_run_was_killed(before: Pipeline, filled: Pipeline, job: ModuleType, step: str) -> None:
     pipeline = before.fork()
     with pytest.raises(KeyboardInterrupt):

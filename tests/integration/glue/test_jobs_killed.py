@@ -196,7 +196,8 @@ def with_third(undisturbed: dict[str, Pipeline], third: Event) -> dict[str, Pipe
     return found
 
 
-@pytest.mark.parametrize("step", ["written", pytest.param("after_intent", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("step", ["written", "after_intent"])
 def test_silver_recovers__killed_and_a_new_file_has_come(
     step: str, before: dict[str, Pipeline], with_third: dict[str, Pipeline], third: Event
 ) -> None:

@@ -132,7 +132,9 @@ def test_marker_waits__its_file_is_not_accepted_yet(allowing: Pipeline) -> None:
     assert amounts(allowing) == {1: Decimal("1.50"), 2: Decimal("2.00"), 3: Decimal("3.50"), 4: Decimal("4.00")}
 
 
-@pytest.mark.parametrize("step", [pytest.param("written", marks=pytest.mark.slow), "before_intent", "after_intent"])
+@pytest.mark.parametrize(
+    "step", ["before_intent", *(pytest.param(step, marks=pytest.mark.slow) for step in ("written", "after_intent"))]
+)
 def test_reload_is_recovered__killed_while_it_completes(
     completing: tuple[Pipeline, str], completed: Pipeline, step: str
 ) -> None:
@@ -177,7 +179,7 @@ def test_file_that_is_no_full_load_keeps_its_instants__listed_all_the_same(allow
     assert amounts(allowing) == {2: Decimal("2.00"), 3: Decimal("3.50"), 4: Decimal("4.00")}
 
 
-@pytest.mark.parametrize("stage", ["silver", "gold"])
+@pytest.mark.parametrize("stage", ["silver", pytest.param("gold", marks=pytest.mark.slow)])
 def test_load_is_refused_at_once__a_listed_file_cannot_come_into_silver(allowing: Pipeline, stage: str) -> None:
     part = put("transactions/LOAD00000001.csv", load_file("1,1.50,2023-01-01"))
     failed = allowing.arrive(part)

@@ -110,16 +110,29 @@ def test_repair_is_as_if_the_file_had_been_right__every_value(
     assert Counter(row["cause"] for row in pipeline.rows("silver.transaction_effects")) == {"file": 3, "repair": 2}
 
 
-def test_undo_of_a_repair_opens_its_rows_again__redo_closes_them(
-    broken: tuple[Pipeline, str], mended: tuple[Pipeline, str, str]
+@pytest.fixture(scope="module")
+def reopened(mended: tuple[Pipeline, str, str]) -> Pipeline:
+    """The repaired file with its repair undone."""
+    pipeline = mended[0].fork()
+    pipeline.decide(mended[2])
+    return taken(pipeline)
+
+
+def test_undo_of_a_repair_opens_its_rows_again__every_value(
+    broken: tuple[Pipeline, str], mended: tuple[Pipeline, str, str], reopened: Pipeline
 ) -> None:
-    pipeline, original, repair = mended[0].fork(), *mended[1:]
-    pipeline.decide(repair)
-    taken(pipeline)
-    assert shown(pipeline) == shown(broken[0])
-    assert set(closed(pipeline).values()) == {None}
-    assert pipeline.item(original)["repaired"] == {"by": [repair], "repaired": 0, "waived": 0}
-    pipeline.decide(repair)
+    _, original, repair = mended
+    assert shown(reopened) == shown(broken[0])
+    assert set(closed(reopened).values()) == {None}
+    assert reopened.item(original)["repaired"] == {"by": [repair], "repaired": 0, "waived": 0}
+
+
+@pytest.mark.slow
+def test_redo_of_a_repair_closes_its_rows_again__every_value(
+    mended: tuple[Pipeline, str, str], reopened: Pipeline
+) -> None:
+    pipeline = reopened.fork()
+    pipeline.decide(mended[2])
     taken(pipeline)
     assert shown(pipeline) == shown(mended[0])
     assert closed(pipeline) == closed(mended[0])
@@ -170,13 +183,28 @@ def test_newest_repair_of_a_row_counts__whichever_is_taken_first(broken: tuple[P
     assert closed(first)[4] == older
 
 
-def test_waiver_closes_rows_of_a_rule__undone_they_are_open(broken: tuple[Pipeline, str]) -> None:
+@pytest.fixture(scope="module")
+def waived_once(broken: tuple[Pipeline, str]) -> tuple[Pipeline, str, str]:
+    """The file with a rule waived, its id, and the waiver's."""
     pipeline, original = broken[0].fork(), broken[1]
     waiver = waived(pipeline, original, "amount_unreadable")
-    taken(pipeline)
+    return taken(pipeline), original, waiver
+
+
+def test_waiver_closes_rows_of_a_rule__and_changes_no_value(
+    broken: tuple[Pipeline, str], waived_once: tuple[Pipeline, str, str]
+) -> None:
+    pipeline, _, waiver = waived_once
     assert shown(pipeline) == shown(broken[0])
     assert closed(pipeline) == {2: waiver, 3: None, 4: waiver, 5: waiver}
     assert pipeline.item(waiver)["status"] == "published"
+
+
+@pytest.mark.slow
+def test_waived_rows_are_repaired_or_open__repair_comes_and_the_waiver_is_undone(
+    waived_once: tuple[Pipeline, str, str],
+) -> None:
+    pipeline, original, waiver = waived_once[0].fork(), *waived_once[1:]
     repair = repaired(pipeline, original, {2: SAID[2]})
     taken(pipeline)
     assert closed(pipeline) == {2: repair, 3: None, 4: waiver, 5: waiver}

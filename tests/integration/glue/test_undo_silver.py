@@ -110,11 +110,12 @@ STEPS = {
 PUBLISHING = ["after_intent", "files_advanced", "published"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("steps", "publishing"),
     [
         pytest.param({layer: ["before_intent"] for layer in STEPS}, PUBLISHING[:1], id="the last before its commit"),
-        pytest.param(STEPS, PUBLISHING, id="every step", marks=pytest.mark.slow),
+        pytest.param(STEPS, PUBLISHING, id="every step"),
     ],
 )
 def test_jobs_recover__killed_before_and_after_the_commit_of_an_undo(

@@ -142,7 +142,7 @@ def test_reload_comes_after_the_suspects__it_would_bring_them_together(fake: Fak
     assert fake.taken == [["a", "b", "c", "z"], ["a", "b"]]
 
 
-@pytest.mark.parametrize("examples", [3, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [2, pytest.param(10, marks=pytest.mark.slow)])
 def test_files_that_kill_the_job_are_given_up_and_no_others__any_of_them(fake: Fake, examples: int) -> None:
     @settings(max_examples=examples, deadline=None)
     @given(st.integers(2, 9), st.data())

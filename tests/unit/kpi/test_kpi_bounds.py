@@ -146,7 +146,7 @@ def test_blank_lines_are_refused__more_than_their_limit_and_than_rows() -> None:
     assert "100,001 lines without content and 0 rows" in reason.text
 
 
-@pytest.mark.parametrize("line", [b"\n", b" \t\r\n", b",,\n"])
+@pytest.mark.parametrize("line", [pytest.param(b"\n", marks=pytest.mark.slow), b" \t\r\n", b",,\n"])
 def test_blank_lines_are_refused__of_a_gzip_that_holds_a_thousand_times_its_bytes(line: bytes) -> None:
     packed = gzip.compress(f"{HEADER}\n{ROW}\n".encode() + line * ((4 << 20) // len(line)))
     assert refusal(packed).code == "too_many_blank_lines"

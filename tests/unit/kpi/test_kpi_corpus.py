@@ -85,7 +85,7 @@ def test_file_is_rejected__each_unreadable_file(name: str) -> None:
     assert [reason.code for reason in inspected(name).reasons] == GOLDENS[name]["reasons"]
 
 
-@pytest.mark.parametrize("block_bytes", [7, 64, 1000])
+@pytest.mark.parametrize("block_bytes", [7, 64, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "name", [name for name in READABLE if name.endswith(".csv") and FILES[name][:2] != b"\x1f\x8b"]
 )

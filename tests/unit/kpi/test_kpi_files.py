@@ -15,7 +15,7 @@ from judging.kpis import instant_text, money_text
 from kpi_rows import inspected_file
 
 WANTED = os.environ.get("ASSAY_FILES")
-QUICK, PARTS = 60, 4
+QUICK, PARTS = 40, 4
 """So many files are drawn in each run of the tests, all four parts by `make test-slow` and `make fuzz`."""
 COUNT = int(WANTED or "2000") // PARTS
 OF_WRITING = {"day_first_dates", "decimal_commas", "ambiguous_dialect"}
