@@ -27,8 +27,9 @@ SIZING = {
     "spark.sql.ui.retainedExecutions": "50",
     "spark.sql.ui.explainMode": "simple",
     "spark.ui.enabled": "false",
-    "spark.buffer.pageSize": "2m",
     "spark.ui.showConsoleProgress": "false",
+    # Each sort and each aggregate begins with a page. Spark would make them of 64 MB, and a small run has hundreds.
+    "spark.buffer.pageSize": "2m",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     # Glue's workers run in UTC, whatever the developer's machine is set to.

@@ -103,7 +103,17 @@ def test_redo_brings_every_cell_back__transactions_users_and_codes(wrong: Pipeli
     assert [[each["in_effect"] for each in of_file] for of_file in decisions] == [[False, True]] * len(WRONG)
 
 
-STEPS = {
+def test_silver_recovers__killed_before_the_commit_of_an_undo(wrong: Pipeline, undone: Pipeline) -> None:
+    pipeline = wrong.fork()
+    for file_id in wrong_files(pipeline):
+        pipeline.decide(file_id)
+    pipeline.kill("silver", "before_intent")
+    assert [pipeline.item(file_id)["in_effect"] for file_id in wrong_files(pipeline)] == [True] * len(WRONG)
+    pipeline.silver()
+    assert [pipeline.rows(table) for table in STATE] == [undone.rows(table) for table in STATE]
+
+
+BEFORE_INTENT = {
     "silver": ["begun", "classified", "written", "proved", "before_intent"],
     "gold": ["begun", "dimensions_written", "proved", "before_intent"],
 }
@@ -111,16 +121,7 @@ PUBLISHING = ["after_intent", "files_advanced", "published"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("steps", "publishing"),
-    [
-        pytest.param({layer: ["before_intent"] for layer in STEPS}, PUBLISHING[:1], id="the last before its commit"),
-        pytest.param(STEPS, PUBLISHING, id="every step"),
-    ],
-)
-def test_jobs_recover__killed_before_and_after_the_commit_of_an_undo(
-    wrong: Pipeline, steps: dict[str, list[str]], publishing: list[str]
-) -> None:
+def test_jobs_recover__killed_at_every_step_before_and_after_the_commit_of_an_undo(wrong: Pipeline) -> None:
     pipeline = wrong.fork()
     (file_id,) = [each for each in wrong_files(pipeline) if pipeline.item(each)["subject"] == "transactions"]
     undisturbed = pipeline.fork()
@@ -129,11 +130,11 @@ def test_jobs_recover__killed_before_and_after_the_commit_of_an_undo(
     undisturbed.silver()
     undisturbed.gold()
     with patch.object(isolation, "ATTEMPTS", 100):
-        for layer, before_intent in steps.items():
-            for step in before_intent:
+        for layer, steps in BEFORE_INTENT.items():
+            for step in steps:
                 pipeline.kill(layer, step)
                 assert pipeline.item(file_id)["in_effect"] is (layer == "silver")
-            for step in publishing:
+            for step in PUBLISHING:
                 pipeline.kill(layer, step)
             pipeline.run(layer)
     assert shown(pipeline) == shown(undisturbed)

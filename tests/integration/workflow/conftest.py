@@ -12,6 +12,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
     StateTaskServiceGlue,
 )
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+from moto.stepfunctions.parser.asl.eval.environment import Environment
 from pipeline import REGION, Pipeline
 from scripted_glue import ScriptedGlue, wait_for_run
 
@@ -26,10 +27,14 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
     # What a test scripts is there at once: a task is repeated without the seconds that it leaves a service to recover,
     # and an execution that looks again and again waits for hundredths of its seconds.
     monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=lambda _: None))
-    monkeypatch.setattr(
-        WaitFunction, "_wait_interval", lambda _, env, wait_seconds: env.program_state_event.wait(wait_seconds / 100)
-    )
     names = {"Partition": "aws", "Stage": "test", "SilverJob": "silver", "GoldJob": "gold"}
     names |= {"GatherSeconds": "0", "PollSeconds": "0", "MaximumPolls": "250", "ProbeSeconds": "0"}
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
-        yield Pipeline(glue=glue, substitutions=names)
+        made = Pipeline(glue=glue, substitutions=names)
+
+        def wait(_: WaitFunction, env: Environment, wait_seconds: int) -> None:
+            made.while_waiting()
+            env.program_state_event.wait(wait_seconds / 100)
+
+        monkeypatch.setattr(WaitFunction, "_wait_interval", wait)
+        yield made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +47,8 @@ class Pipeline:
     substitutions: dict[str, str]
     retries: int | None = None
     """How often a task is repeated in place, if not as often as the definition says."""
+    while_waiting: Callable[[], None] = lambda: None
+    """What happens while an execution waits, at each of its waits."""
     ledger: Any = field(init=False)
     topic: str = field(init=False)
     digest: str = field(init=False)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from threading import Timer
-
 import pytest
 from pipeline import FILE_ID, GOLD_NOTICE, Pipeline
 from scripted_glue import fail, refuse, succeed
@@ -164,11 +162,9 @@ def test_workflow_starts_no_run__another_file_gathered_before_takes_it_along(pip
         pipeline.to_silver()
         pipeline.to_gold()
 
-    run_of_another_file = Timer(0.5, taken_along)
-    run_of_another_file.start()
+    pipeline.while_waiting = taken_along
     ending = pipeline.run()
 
-    run_of_another_file.join()
     assert (ending.status, ending.entered) == ("SUCCEEDED", [*START, *PUBLISHED])
     assert pipeline.glue.starts == []
 
