@@ -36,7 +36,7 @@ What to try next (assay is .venv/bin/assay; the local cloud goes on running)
   {passport:<38} where each row and cent of a file went
   assay query "FROM daily_totals"        Gold, in SQL
   assay query "FROM quarantine" -x       rows that break the data contract, and why
-  assay explain 1                        the life of a transaction
+  {explain:<38} the life of a transaction
   assay upload YOUR_FILE.csv --wait      a file of your own (docs/data-contract.md)
   assay down                             stop the local cloud, and forget its data"""
 
@@ -289,5 +289,6 @@ def finish(stage: Stage, *, told_of: str) -> list[str]:
     console.say(f"All of it on one page: {page.as_uri()}")
     kept = f"{stage.target.stack.report_pages}{month.name}.html"
     console.say(f"The stack keeps this page after each publication: {kept}\n")
-    console.say(NEXT.format(passport=f"assay passport {told_of}"))
+    first_key = min(stage.model.state)
+    console.say(NEXT.format(passport=f"assay passport {told_of}", explain=f"assay explain {first_key}"))
     return []

@@ -16,7 +16,7 @@ from devcloud.demo.files import DemoFile, Row
 from devcloud.sample.writers import Totals
 
 DAY = date(2019, 1, 31)
-ROWS = [Row(n, (n,), 500, "swipe", DAY, 5, True) for n in (1, 2)]
+ROWS = [Row(n, (n,), 500, "swipe", DAY, 5, True) for n in (71, 72)]
 FILE = DemoFile(Path("a.csv"), "", "2020-01-01T00:00:00Z", ROWS, Totals(2, 1000), (2, Decimal("10.00")))
 ITEM = file_item("demo/a.csv") | {"control": {"source": "metadata", "proven": True}}
 
@@ -66,11 +66,13 @@ def test_demo_foretells_nothing__other_files_are_there(stack: DeployedStack, oth
 def test_demo_is_content__figures_as_generated(stack: DeployedStack, capsys: pytest.CaptureFixture[str]) -> None:
     stage = prepare(stack)
 
-    play.compare(stage, FILE, ITEM, Model().take(FILE))
+    play.compare(stage, FILE, ITEM, stage.model.take(FILE))
 
     assert stage.verdict.problems == []
     assert play.finish(stage, told_of="a.csv") == []
-    assert "  assay passport a.csv                   where each row" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "  assay passport a.csv                   where each row" in told
+    assert f"  assay explain {FILE.rows[0].dms_id:<24} the life of a transaction" in told
 
 
 @pytest.mark.parametrize(
