@@ -23,6 +23,7 @@ NEW = csv(
     "6,10000.01,2023-01-06,6,19",
     header=f"{HEADER},terminal_id",
 )
+SECOND = ("transactions/2.csv", NEW, "2024-02-01T00:00:00Z")
 RUN = """
 import json, sys
 from itertools import count
@@ -74,14 +75,20 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def extended(empty: Pipeline, project: Path, at_the_server_for_module: None) -> Extended:
-    """One file is published by the jobs of today, a second by those of the copy."""
+def published(empty: Pipeline, at_the_server_for_module: None) -> Pipeline:
+    """One file is published by the jobs of today."""
     pipeline = empty.fork()
     pipeline.upload("transactions/1.csv", OLD, as_of="2024-01-01T00:00:00Z")
     pipeline.silver()
     pipeline.gold()
-    before = pipeline.tables()
-    run_with_one_more_line(project, pipeline, empty, ("transactions/2.csv", NEW, "2024-02-01T00:00:00Z"))
+    return pipeline
+
+
+@pytest.fixture(scope="module")
+def extended(published: Pipeline, empty: Pipeline, project: Path) -> Extended:
+    """A second file is published by the jobs of the copy."""
+    pipeline, before = published.fork(), published.tables()
+    run_with_one_more_line(project, pipeline, empty, SECOND)
     for table in before:
         layer, name = table.split(".")
         pipeline.spark.sql(f"REFRESH TABLE glue_catalog.{pipeline.database(layer)}.{name}")
@@ -143,10 +150,7 @@ def test_column_is_in_the_facts__by_a_second_line(
 
 
 @pytest.mark.slow
-def test_replay_agrees__files_from_before_and_after_the_column(empty: Pipeline, project: Path) -> None:
-    pipeline = empty.fork()
-    pipeline.upload("transactions/1.csv", OLD, as_of="2024-01-01T00:00:00Z")
-    pipeline.silver()
-    pipeline.gold()
-    second = ("transactions/2.csv", NEW, "2024-02-01T00:00:00Z")
-    run_with_one_more_line(project, pipeline, empty, second, is_replayed=True)
+def test_replay_agrees__files_from_before_and_after_the_column(
+    published: Pipeline, empty: Pipeline, project: Path
+) -> None:
+    run_with_one_more_line(project, published.fork(), empty, SECOND, is_replayed=True)

@@ -88,8 +88,8 @@ def quick_one(drawn: list[History]) -> int:
 
 def runs_of(history: History) -> int:
     """Return how often Silver is run for a history at least: once a batch, a repair and a decision."""
-    decided = sum(len(list(history.decided_places(number))) for number in range(len(history.batches)))
-    return len(history.batches) + sum(file.original is not None for file in history.files) + decided
+    repairs = sum(file.original is not None for file in history.files)
+    return len(history.batches) + repairs + len(history.decisions)
 
 
 def process(

@@ -24,8 +24,7 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
     glue = ScriptedGlue()
     monkeypatch.setattr(StateTaskServiceGlue, "_get_glue_client", lambda *_, **__: glue)
     monkeypatch.setattr(StateTaskServiceGlue, "_eval_integration_pattern", wait_for_run)
-    # What a test scripts is there at once: a task is repeated without the seconds that it leaves a service to recover,
-    # and an execution that looks again and again waits for hundredths of its seconds.
+    # What a test scripts is there at once: a task is repeated without the seconds that it leaves a service to recover.
     monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=lambda _: None))
     names = {"Partition": "aws", "Stage": "test", "SilverJob": "silver", "GoldJob": "gold"}
     names |= {"GatherSeconds": "0", "PollSeconds": "0", "MaximumPolls": "250", "ProbeSeconds": "0"}
@@ -33,6 +32,7 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
         made = Pipeline(glue=glue, substitutions=names)
 
         def wait(_: WaitFunction, env: Environment, wait_seconds: int) -> None:
+            """Wait for hundredths of the seconds: an execution looks again and again, ever later."""
             made.while_waiting()
             env.program_state_event.wait(wait_seconds / 100)
 

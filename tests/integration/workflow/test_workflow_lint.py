@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
-DEFINITION = Path(__file__).parents[3] / "statemachine" / "workflow.asl.json"
+from pipeline import DEFINITION
 
 
 def linted(machine: dict[str, Any]) -> list[str]:

@@ -249,13 +249,13 @@ def in_blocks(monkeypatch: pytest.MonkeyPatch, block_bytes: int) -> None:
 
 
 def test_trailer_is_no_row__files_of_many_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [(number, number * 7 - 300) for number in range(1, 100)]
-    body = body_of(rows, f"T,99,{money_text(sum(amount for _, amount in rows))}", "", "")
+    rows = [(number, number * 7 - 3_000) for number in range(1, 300)]
+    body = body_of(rows, f"T,299,{money_text(sum(amount for _, amount in rows))}", "", "")
     for block_bytes in (50, 997, 1 << 20):
         in_blocks(monkeypatch, block_bytes)
         found = inspected_file(body, metadata=totals_of(rows))
         assert found.reasons == []
-        assert found.format["trailer_line"] == 101
+        assert found.format["trailer_line"] == 301
 
 
 REQUIRED = b'{"trailer": true}'
