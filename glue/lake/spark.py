@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
 from typing import Any, TypeVar
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -64,6 +65,11 @@ def checkpointed(rows: DataFrame) -> DataFrame:
     levels = jvm(rows.sparkSession).org.apache.spark.storage.StorageLevel
     kept._jdf.logicalPlan().rdd().persist(levels.MEMORY_AND_DISK_SER())
     return kept
+
+
+def united(parts: Sequence[DataFrame]) -> DataFrame:
+    """Return the rows of all parts, computed once if there are several: what follows is planned and compiled once."""
+    return parts[0] if len(parts) == 1 else checkpointed(reduce(DataFrame.unionByName, parts))
 
 
 def forget(spark: SparkSession) -> None:

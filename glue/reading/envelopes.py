@@ -36,7 +36,7 @@ from glue.reading.json_lines import (
     with_known,
     with_members,
 )
-from glue.reading.origin import ORIGIN, texts_of
+from glue.reading.origin import ORIGIN, WRITING, texts_of
 from glue.reading.staging import Staging
 
 HEX_DIGITS = 30
@@ -142,5 +142,5 @@ def read_envelopes(spark: SparkSession, files: Sequence[FileItem], staging: Stag
     return (
         with_known(rows, "row", places, files, told)
         .withColumn("is_full_load", is_first)
-        .select(*ORIGIN, "row", "line", F.col("text").alias("raw"), "broken", *texts)
+        .select(*ORIGIN, *WRITING, "row", "line", F.col("text").alias("raw"), "broken", *texts)
     )

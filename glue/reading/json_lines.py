@@ -19,10 +19,9 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from glue.reading.lines import read_lines
-from glue.reading.origin import ORIGIN, commit_name, read_as, texts_of
+from glue.reading.origin import ORIGIN, WRITING, commit_name, read_as, texts_of
 from glue.reading.records import with_row
 from glue.reading.staging import Staging
-from glue.reading.texts import with_texts
 
 JSON_KINDS = ("jsonl", "jsonl.gz")
 SPACE = r"[ \t\r]*+"
@@ -170,7 +169,7 @@ def with_known(
     kinds = {name: column.kind for name, column in read_as(files[0]).known.items()}
     values = {name: written_text(part, F.col(f"at_{name}"), kinds[name]) for name in places} | told
     good = {name: F.when(F.col("broken").isNull(), values[name]) for name in texts}
-    return placed.withColumn("broken", broken).transform(with_texts, good, files, written=texts)
+    return placed.withColumn("broken", broken).withColumns(good)
 
 
 def read_json(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
@@ -184,5 +183,5 @@ def read_json(spark: SparkSession, files: Sequence[FileItem], staging: Staging) 
     named = [F.when(F.col("commit_name") == each, place_of("own", each)) for each in ordering]
     places["commit_at"] = F.coalesce(*named, F.lit(-1))
     return with_known(rows.withColumn("broken", broken), "own", places, files, {}).select(
-        *ORIGIN, "row", "line", F.col("text").alias("raw"), "broken", *texts
+        *ORIGIN, *WRITING, "row", "line", F.col("text").alias("raw"), "broken", *texts
     )

@@ -19,9 +19,13 @@ ORIGIN = {
     "sequencer": "string", "version_id": "string", "is_full_load": "boolean", "load_start": "timestamp",
     "has_op": "boolean", "has_commit_at": "boolean",
 }  # fmt: skip
+WRITING = {
+    "null_text": "string", "more_null_texts": "array<string>", "decimal": "string", "date_order": "string",
+    "typed": "array<string>",
+}  # fmt: skip
+"""How the texts of a file are written; `typed` are the columns that are no text there, so in no way of writing."""
 LAYOUT = (
-    "file_name string, header_line bigint, trailer_line bigint, field_count int, null_text string, "
-    "more_null_texts array<string>, decimal string, date_order string, commit_name string, "
+    "file_name string, header_line bigint, trailer_line bigint, field_count int, commit_name string, "
     "other_table struct<name: string, places: array<int>>"
 )
 
@@ -41,7 +45,9 @@ def commit_name(shape: FileFormat) -> str | None:
     return shape["ordered_by"].strip(" \t").lower() if "ordered_by" in shape else None
 
 
-def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[str, Any]:
+def origin_of(
+    file: FileItem, staging: Staging, texts: Sequence[str], typed: Sequence[str] | None = None
+) -> dict[str, Any]:
     """Return what the rows of a file need to know of it, in the form `origin_schema`."""
     shape = file["format"]
     return {
@@ -63,6 +69,7 @@ def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[st
         "more_null_texts": shape.get("more_null_texts"),
         "decimal": shape.get("decimal"),
         "date_order": shape.get("date_order"),
+        "typed": typed,
         "commit_name": commit_name(shape),
         "other_table": {"name": shape["table"], "places": shape["table_places"]} if "table" in shape else None,
         "positions": {name: place for name, place in shape["places"].items() if name in texts},
@@ -71,7 +78,7 @@ def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[st
 
 def origin_schema(texts: Sequence[str]) -> str:
     positions = "positions struct<" + ", ".join(f"{name}: int" for name in texts) + ">"
-    return f"{columns(ORIGIN)}, {LAYOUT}, {positions}"
+    return f"{columns(ORIGIN)}, {columns(WRITING)}, {LAYOUT}, {positions}"
 
 
 def positions_of(files: Sequence[FileItem], texts: Sequence[str]) -> dict[str, Column]:

@@ -6,17 +6,20 @@ The text forms are those of section 3.3 of `docs/data-contract.md`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
-from contract.items import FileItem
+from contract.items import FileFormat, FileItem
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from glue.lake.spark import jvm, local_rows
-from glue.reading.origin import ORIGIN, origin_of, origin_schema, texts_of
+from glue.lake.spark import in_parallel, jvm, local_rows, united
+from glue.reading.origin import ORIGIN, WRITING, origin_of, origin_schema, texts_of
 from glue.reading.staging import Staging
-from glue.reading.texts import with_texts
+
+AS_INT96 = ("timestamp[ns", "timestamp[us]")
+"""How the KPI function calls INT96: it depends on the version of polars that has read the file."""
 
 
 def parquet_text(name: str, field: T.StructField) -> Column:
@@ -73,32 +76,77 @@ def parquet_fields(spark: SparkSession, path: str, places: Iterable[int]) -> T.S
     return T.StructType.fromJson(json.loads(fields.json()))
 
 
-def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
-    """Return the rows of Parquet files that all have the same columns and types, in the form of `read_csv`."""
-    names, places = texts_of(files[0]), known_places(files[0])
-    fields = parquet_fields(spark, staging.path(files[0]), places.values())
-    source = spark.read.schema(fields).parquet(*[staging.path(file) for file in files])
-    found = dict(zip(places, fields, strict=True))
-    texts = {name: parquet_text(name, found[name]) for name in names if name in places}
-    written = [name for name in texts if isinstance(found[name].dataType, T.StringType)]
+def footers(spark: SparkSession, files: Iterable[FileItem], staging: Staging) -> dict[str, T.StructType]:
+    """Return the columns that are read of each file, as Spark has them, by the file's id."""
+    reads = {
+        file["file_id"]: partial(parquet_fields, spark, staging.path(file), known_places(file).values())
+        for file in files
+    }
+    return in_parallel(reads)
+
+
+def is_untold(shape: FileFormat) -> bool:
+    """Tell whether only the footer tells all types: the ledger has one name for INT96 and for another type of instants.
+
+    Of many columns it has the first types.
+    """
+    return "column_count" in shape or any(kind.startswith(AS_INT96) for kind in shape.get("types", []))
+
+
+def shapes(
+    spark: SparkSession, files: Sequence[FileItem], staging: Staging
+) -> Iterator[tuple[list[FileItem], dict[str, T.StructField]]]:
+    """Yield files that have the same columns and types, and the columns that are read of them, as Spark has them."""
+    told = footers(spark, (file for file in files if is_untold(file["format"])), staging)
+    found: dict[str, list[FileItem]] = {}
+    for file in files:
+        shape, file_id = file["format"], file["file_id"]
+        footer = told[file_id].json() if file_id in told else None
+        parts = [shape["columns"], shape.get("types"), shape["places"], footer]
+        found.setdefault(json.dumps(parts, sort_keys=True), []).append(file)
+    told |= footers(spark, (alike[0] for alike in found.values() if alike[0]["file_id"] not in told), staging)
+    for alike in found.values():
+        first = alike[0]
+        yield alike, dict(zip(known_places(first), told[first["file_id"]], strict=True))
+
+
+def read_shape(
+    spark: SparkSession, paths: Sequence[str], found: Mapping[str, T.StructField], names: Sequence[str]
+) -> DataFrame:
+    """Return `file_name, row, raw` and the columns of these names, as text, of files that all have the same columns."""
+    texts = {name: parquet_text(name, found[name]) for name in names if name in found}
     raw = F.to_json(F.struct(*[text.alias(name) for name, text in texts.items()]), {"ignoreNullFields": "false"})
-    rows = source.select(
-        F.col("_metadata.file_name").alias("file_name"),
-        (F.col("_metadata.row_index") + 1).alias("row"),
-        raw.alias("raw"),
-        F.struct(*[texts.get(name, F.lit(None).cast("string")).alias(name) for name in names]).alias("values"),
-    )
-    values = {name: F.col("values")[name] for name in names}
-    origins = local_rows(spark, [origin_of(file, staging, names) for file in files], origin_schema(names))
     return (
-        rows.join(F.broadcast(origins), on="file_name", how="inner")
-        .transform(with_texts, values, files, written=written)
+        spark.read.schema(T.StructType(list(found.values())))
+        .parquet(*paths)
+        .select(
+            F.col("_metadata.file_name").alias("file_name"),
+            (F.col("_metadata.row_index") + 1).alias("row"),
+            raw.alias("raw"),
+            F.struct(*[texts.get(name, F.lit(None).cast("string")).alias(name) for name in names]).alias("values"),
+        )
+    )
+
+
+def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
+    """Return the rows of Parquet files in the form of `read_csv`; each shape is a read of its own."""
+    names = texts_of(files[0])
+    parts, origins = [], []
+    for alike, found in shapes(spark, files, staging):
+        parts.append(read_shape(spark, [staging.path(file) for file in alike], found, names))
+        typed = [name for name, field in found.items() if not isinstance(field.dataType, T.StringType)]
+        origins += [origin_of(file, staging, names, typed) for file in alike]
+    origin = F.broadcast(local_rows(spark, origins, origin_schema(names)))
+    return (
+        united(parts)
+        .join(origin, on="file_name", how="inner")
         .select(
             *ORIGIN,
+            *WRITING,
             "row",
             F.lit(None).cast("bigint").alias("line"),
             "raw",
             F.lit(None).cast("string").alias("broken"),
-            *names,
+            *[F.col("values")[name].alias(name) for name in names],
         )
     )

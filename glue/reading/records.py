@@ -19,9 +19,9 @@ from pyspark.sql import functions as F
 from glue.lake.spark import ROWS_A_PARTITION
 from glue.reading.fields import field_form, record_form
 from glue.reading.lines import QUOTE, has_odd_quotes, is_blank, read_lines
-from glue.reading.origin import ORIGIN, positions_of, texts_of
+from glue.reading.origin import ORIGIN, WRITING, positions_of, texts_of
 from glue.reading.staging import Staging
-from glue.reading.texts import trimmed, with_texts
+from glue.reading.texts import trimmed
 
 
 def well_quoted(text: Column, delimiter: str) -> Column:
@@ -157,13 +157,12 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
     broken = broken.when(F.size(fields) < expected, F.lit("too_few_fields")).when(
         F.size(fields) > expected, F.lit("too_many_fields")
     )
-    values = {
-        name: F.when(F.col("broken").isNull(), unquoted(F.get(fields, position)))
+    values = [
+        F.when(F.col("broken").isNull(), unquoted(F.get(fields, position))).alias(name)
         for name, position in positions_of(files, texts).items()
-    }
+    ]
     return (
         records.withColumn("fields", fields_of(text, delimiter))
         .withColumn("broken", broken)
-        .transform(with_texts, values, files, written=texts)
-        .select(*ORIGIN, "row", line_of(files), F.col("text").alias("raw"), "broken", *texts)
+        .select(*ORIGIN, *WRITING, "row", line_of(files), F.col("text").alias("raw"), "broken", *values)
     )

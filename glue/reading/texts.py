@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from glue.reading.card_numbers import with_masked
-from glue.reading.origin import read_as
+from glue.reading.origin import WRITING, read_as
 
 
 def without_blanks(text: Column) -> Column:
@@ -43,30 +43,32 @@ def with_month_first(text: Column) -> Column:
     return F.when(F.col("date_order") == DAY_FIRST, swapped).otherwise(text)
 
 
-def with_texts(
-    rows: DataFrame, values: dict[str, Column], files: Sequence[FileItem], *, written: Iterable[str]
-) -> DataFrame:
-    """Add the known columns as trimmed text in the usual way of writing; what a file writes for null is null.
+def of_text(step: Callable[[Column], Column], name: str) -> Column:
+    """Return a column after a step that concerns texts alone: in some files it holds numbers or instants."""
+    return F.when(F.coalesce(F.array_contains("typed", name), F.lit(False)), F.col(name)).otherwise(step(F.col(name)))
 
-    What may be a card number is masked, but in the columns of ids.
 
-    `written` are those that are text in the files: numbers and instants of Parquet are not written in any way.
+def with_texts(rows: DataFrame, files: Sequence[FileItem]) -> DataFrame:
+    """Bring the known columns to trimmed text in the usual way of writing; what a file writes for null is null.
+
+    What may be a card number is masked, but in the columns of ids. The columns of `WRITING` go.
     Spark computes an expression anew wherever another one names it, unless it is a column of an earlier step.
     """
     subject = read_as(files[0])
-    kinds = {name: subject.known[name].kind for name in written}
+    kinds = {name: column.kind for name, column in subject.known.items()}
     steps: list[tuple[Callable[[Column], Column], Iterable[str]]] = [
-        (without_blanks, values),
-        (lambda text: F.when(text != "", text), values),
+        (without_blanks, kinds),
+        (lambda text: F.when(text != "", text), kinds),
     ]
     if any("null_text" in file["format"] for file in files):
-        steps.append((without_null_texts, values))
-    if any("decimal" in file["format"] for file in files):
-        steps.append((with_point, [name for name, kind in kinds.items() if kind in WITH_DECIMAL_SIGN]))
-    if any("date_order" in file["format"] for file in files):
-        steps.append((with_month_first, [name for name, kind in kinds.items() if kind is INSTANT]))
-    rows = rows.withColumns(values)
+        steps.append((without_null_texts, kinds))
     for step, names in steps:
         rows = rows.withColumns({name: step(F.col(name)) for name in names})
+    if any("decimal" in file["format"] for file in files):
+        amounts = [name for name, kind in kinds.items() if kind in WITH_DECIMAL_SIGN]
+        rows = rows.withColumns({name: of_text(with_point, name) for name in amounts})
+    if any("date_order" in file["format"] for file in files):
+        instants = [name for name, kind in kinds.items() if kind is INSTANT]
+        rows = rows.withColumns({name: of_text(with_month_first, name) for name in instants})
     # Staging has masked files of cards.
-    return rows if subject.secret else with_masked(rows, [name for name in values if name in subject.masked])
+    return (rows if subject.secret else with_masked(rows, subject.masked)).drop(*WRITING)

@@ -2152,6 +2152,11 @@ def checkpointed(rows: DataFrame) -> DataFrame:
     return kept
 
 
+def united(parts: Sequence[DataFrame]) -> DataFrame:
+    """Return the rows of all parts, computed once if there are several: what follows is planned and compiled once."""
+    return parts[0] if len(parts) == 1 else checkpointed(reduce(DataFrame.unionByName, parts))
+
+
 def forget(spark: SparkSession) -> None:
     """Free the memory and the disk of what earlier runs of this process have computed."""
     for kept in spark.sparkContext._jsc.getPersistentRDDs().values():

@@ -2132,6 +2132,11 @@ def checkpointed(rows: DataFrame) -> DataFrame:
     return kept
 
 
+def united(parts: Sequence[DataFrame]) -> DataFrame:
+    """Return the rows of all parts, computed once if there are several: what follows is planned and compiled once."""
+    return parts[0] if len(parts) == 1 else checkpointed(reduce(DataFrame.unionByName, parts))
+
+
 def forget(spark: SparkSession) -> None:
     """Free the memory and the disk of what earlier runs of this process have computed."""
     for kept in spark.sparkContext._jsc.getPersistentRDDs().values():
@@ -5316,9 +5321,13 @@ ORIGIN = {
     "sequencer": "string", "version_id": "string", "is_full_load": "boolean", "load_start": "timestamp",
     "has_op": "boolean", "has_commit_at": "boolean",
 }  # fmt: skip
+WRITING = {
+    "null_text": "string", "more_null_texts": "array<string>", "decimal": "string", "date_order": "string",
+    "typed": "array<string>",
+}  # fmt: skip
+"""How the texts of a file are written; `typed` are the columns that are no text there, so in no way of writing."""
 LAYOUT = (
-    "file_name string, header_line bigint, trailer_line bigint, field_count int, null_text string, "
-    "more_null_texts array<string>, decimal string, date_order string, commit_name string, "
+    "file_name string, header_line bigint, trailer_line bigint, field_count int, commit_name string, "
     "other_table struct<name: string, places: array<int>>"
 )
 
@@ -5338,7 +5347,9 @@ def commit_name(shape: FileFormat) -> str | None:
     return shape["ordered_by"].strip(" \t").lower() if "ordered_by" in shape else None
 
 
-def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[str, Any]:
+def origin_of(
+    file: FileItem, staging: Staging, texts: Sequence[str], typed: Sequence[str] | None = None
+) -> dict[str, Any]:
     """Return what the rows of a file need to know of it, in the form `origin_schema`."""
     shape = file["format"]
     return {
@@ -5360,6 +5371,7 @@ def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[st
         "more_null_texts": shape.get("more_null_texts"),
         "decimal": shape.get("decimal"),
         "date_order": shape.get("date_order"),
+        "typed": typed,
         "commit_name": commit_name(shape),
         "other_table": {"name": shape["table"], "places": shape["table_places"]} if "table" in shape else None,
         "positions": {name: place for name, place in shape["places"].items() if name in texts},
@@ -5368,7 +5380,7 @@ def origin_of(file: FileItem, staging: Staging, texts: Sequence[str]) -> dict[st
 
 def origin_schema(texts: Sequence[str]) -> str:
     positions = "positions struct<" + ", ".join(f"{name}: int" for name in texts) + ">"
-    return f"{columns(ORIGIN)}, {LAYOUT}, {positions}"
+    return f"{columns(ORIGIN)}, {columns(WRITING)}, {LAYOUT}, {positions}"
 
 
 def positions_of(files: Sequence[FileItem], texts: Sequence[str]) -> dict[str, Column]:
@@ -5547,33 +5559,35 @@ def with_month_first(text: Column) -> Column:
     return F.when(F.col("date_order") == DAY_FIRST, swapped).otherwise(text)
 
 
-def with_texts(
-    rows: DataFrame, values: dict[str, Column], files: Sequence[FileItem], *, written: Iterable[str]
-) -> DataFrame:
-    """Add the known columns as trimmed text in the usual way of writing; what a file writes for null is null.
+def of_text(step: Callable[[Column], Column], name: str) -> Column:
+    """Return a column after a step that concerns texts alone: in some files it holds numbers or instants."""
+    return F.when(F.coalesce(F.array_contains("typed", name), F.lit(False)), F.col(name)).otherwise(step(F.col(name)))
 
-    What may be a card number is masked, but in the columns of ids.
 
-    `written` are those that are text in the files: numbers and instants of Parquet are not written in any way.
+def with_texts(rows: DataFrame, files: Sequence[FileItem]) -> DataFrame:
+    """Bring the known columns to trimmed text in the usual way of writing; what a file writes for null is null.
+
+    What may be a card number is masked, but in the columns of ids. The columns of `WRITING` go.
     Spark computes an expression anew wherever another one names it, unless it is a column of an earlier step.
     """
     subject = read_as(files[0])
-    kinds = {name: subject.known[name].kind for name in written}
+    kinds = {name: column.kind for name, column in subject.known.items()}
     steps: list[tuple[Callable[[Column], Column], Iterable[str]]] = [
-        (without_blanks, values),
-        (lambda text: F.when(text != "", text), values),
+        (without_blanks, kinds),
+        (lambda text: F.when(text != "", text), kinds),
     ]
     if any("null_text" in file["format"] for file in files):
-        steps.append((without_null_texts, values))
-    if any("decimal" in file["format"] for file in files):
-        steps.append((with_point, [name for name, kind in kinds.items() if kind in WITH_DECIMAL_SIGN]))
-    if any("date_order" in file["format"] for file in files):
-        steps.append((with_month_first, [name for name, kind in kinds.items() if kind is INSTANT]))
-    rows = rows.withColumns(values)
+        steps.append((without_null_texts, kinds))
     for step, names in steps:
         rows = rows.withColumns({name: step(F.col(name)) for name in names})
+    if any("decimal" in file["format"] for file in files):
+        amounts = [name for name, kind in kinds.items() if kind in WITH_DECIMAL_SIGN]
+        rows = rows.withColumns({name: of_text(with_point, name) for name in amounts})
+    if any("date_order" in file["format"] for file in files):
+        instants = [name for name, kind in kinds.items() if kind is INSTANT]
+        rows = rows.withColumns({name: of_text(with_month_first, name) for name in instants})
     # Staging has masked files of cards.
-    return rows if subject.secret else with_masked(rows, [name for name in values if name in subject.masked])
+    return (rows if subject.secret else with_masked(rows, subject.masked)).drop(*WRITING)
 
 
 # From glue/reading/records.py
@@ -5712,15 +5726,14 @@ def read_csv(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -
     broken = broken.when(F.size(fields) < expected, F.lit("too_few_fields")).when(
         F.size(fields) > expected, F.lit("too_many_fields")
     )
-    values = {
-        name: F.when(F.col("broken").isNull(), unquoted(F.get(fields, position)))
+    values = [
+        F.when(F.col("broken").isNull(), unquoted(F.get(fields, position))).alias(name)
         for name, position in positions_of(files, texts).items()
-    }
+    ]
     return (
         records.withColumn("fields", fields_of(text, delimiter))
         .withColumn("broken", broken)
-        .transform(with_texts, values, files, written=texts)
-        .select(*ORIGIN, "row", line_of(files), F.col("text").alias("raw"), "broken", *texts)
+        .select(*ORIGIN, *WRITING, "row", line_of(files), F.col("text").alias("raw"), "broken", *values)
     )
 
 
@@ -5872,7 +5885,7 @@ def with_known(
     kinds = {name: column.kind for name, column in read_as(files[0]).known.items()}
     values = {name: written_text(part, F.col(f"at_{name}"), kinds[name]) for name in places} | told
     good = {name: F.when(F.col("broken").isNull(), values[name]) for name in texts}
-    return placed.withColumn("broken", broken).transform(with_texts, good, files, written=texts)
+    return placed.withColumn("broken", broken).withColumns(good)
 
 
 def read_json(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
@@ -5886,7 +5899,7 @@ def read_json(spark: SparkSession, files: Sequence[FileItem], staging: Staging) 
     named = [F.when(F.col("commit_name") == each, place_of("own", each)) for each in ordering]
     places["commit_at"] = F.coalesce(*named, F.lit(-1))
     return with_known(rows.withColumn("broken", broken), "own", places, files, {}).select(
-        *ORIGIN, "row", "line", F.col("text").alias("raw"), "broken", *texts
+        *ORIGIN, *WRITING, "row", "line", F.col("text").alias("raw"), "broken", *texts
     )
 
 
@@ -5995,11 +6008,14 @@ def read_envelopes(spark: SparkSession, files: Sequence[FileItem], staging: Stag
     return (
         with_known(rows, "row", places, files, told)
         .withColumn("is_full_load", is_first)
-        .select(*ORIGIN, "row", "line", F.col("text").alias("raw"), "broken", *texts)
+        .select(*ORIGIN, *WRITING, "row", "line", F.col("text").alias("raw"), "broken", *texts)
     )
 
 
 # From glue/reading/parquet.py
+
+AS_INT96 = ("timestamp[ns", "timestamp[us]")
+"""How the KPI function calls INT96: it depends on the version of polars that has read the file."""
 
 
 def parquet_text(name: str, field: T.StructField) -> Column:
@@ -6056,33 +6072,78 @@ def parquet_fields(spark: SparkSession, path: str, places: Iterable[int]) -> T.S
     return T.StructType.fromJson(json.loads(fields.json()))
 
 
-def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
-    """Return the rows of Parquet files that all have the same columns and types, in the form of `read_csv`."""
-    names, places = texts_of(files[0]), known_places(files[0])
-    fields = parquet_fields(spark, staging.path(files[0]), places.values())
-    source = spark.read.schema(fields).parquet(*[staging.path(file) for file in files])
-    found = dict(zip(places, fields, strict=True))
-    texts = {name: parquet_text(name, found[name]) for name in names if name in places}
-    written = [name for name in texts if isinstance(found[name].dataType, T.StringType)]
+def footers(spark: SparkSession, files: Iterable[FileItem], staging: Staging) -> dict[str, T.StructType]:
+    """Return the columns that are read of each file, as Spark has them, by the file's id."""
+    reads = {
+        file["file_id"]: partial(parquet_fields, spark, staging.path(file), known_places(file).values())
+        for file in files
+    }
+    return in_parallel(reads)
+
+
+def is_untold(shape: FileFormat) -> bool:
+    """Tell whether only the footer tells all types: the ledger has one name for INT96 and for another type of instants.
+
+    Of many columns it has the first types.
+    """
+    return "column_count" in shape or any(kind.startswith(AS_INT96) for kind in shape.get("types", []))
+
+
+def shapes(
+    spark: SparkSession, files: Sequence[FileItem], staging: Staging
+) -> Iterator[tuple[list[FileItem], dict[str, T.StructField]]]:
+    """Yield files that have the same columns and types, and the columns that are read of them, as Spark has them."""
+    told = footers(spark, (file for file in files if is_untold(file["format"])), staging)
+    found: dict[str, list[FileItem]] = {}
+    for file in files:
+        shape, file_id = file["format"], file["file_id"]
+        footer = told[file_id].json() if file_id in told else None
+        parts = [shape["columns"], shape.get("types"), shape["places"], footer]
+        found.setdefault(json.dumps(parts, sort_keys=True), []).append(file)
+    told |= footers(spark, (alike[0] for alike in found.values() if alike[0]["file_id"] not in told), staging)
+    for alike in found.values():
+        first = alike[0]
+        yield alike, dict(zip(known_places(first), told[first["file_id"]], strict=True))
+
+
+def read_shape(
+    spark: SparkSession, paths: Sequence[str], found: Mapping[str, T.StructField], names: Sequence[str]
+) -> DataFrame:
+    """Return `file_name, row, raw` and the columns of these names, as text, of files that all have the same columns."""
+    texts = {name: parquet_text(name, found[name]) for name in names if name in found}
     raw = F.to_json(F.struct(*[text.alias(name) for name, text in texts.items()]), {"ignoreNullFields": "false"})
-    rows = source.select(
-        F.col("_metadata.file_name").alias("file_name"),
-        (F.col("_metadata.row_index") + 1).alias("row"),
-        raw.alias("raw"),
-        F.struct(*[texts.get(name, F.lit(None).cast("string")).alias(name) for name in names]).alias("values"),
-    )
-    values = {name: F.col("values")[name] for name in names}
-    origins = local_rows(spark, [origin_of(file, staging, names) for file in files], origin_schema(names))
     return (
-        rows.join(F.broadcast(origins), on="file_name", how="inner")
-        .transform(with_texts, values, files, written=written)
+        spark.read.schema(T.StructType(list(found.values())))
+        .parquet(*paths)
+        .select(
+            F.col("_metadata.file_name").alias("file_name"),
+            (F.col("_metadata.row_index") + 1).alias("row"),
+            raw.alias("raw"),
+            F.struct(*[texts.get(name, F.lit(None).cast("string")).alias(name) for name in names]).alias("values"),
+        )
+    )
+
+
+def read_parquet(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
+    """Return the rows of Parquet files in the form of `read_csv`; each shape is a read of its own."""
+    names = texts_of(files[0])
+    parts, origins = [], []
+    for alike, found in shapes(spark, files, staging):
+        parts.append(read_shape(spark, [staging.path(file) for file in alike], found, names))
+        typed = [name for name, field in found.items() if not isinstance(field.dataType, T.StringType)]
+        origins += [origin_of(file, staging, names, typed) for file in alike]
+    origin = F.broadcast(local_rows(spark, origins, origin_schema(names)))
+    return (
+        united(parts)
+        .join(origin, on="file_name", how="inner")
         .select(
             *ORIGIN,
+            *WRITING,
             "row",
             F.lit(None).cast("bigint").alias("line"),
             "raw",
             F.lit(None).cast("string").alias("broken"),
-            *names,
+            *[F.col("values")[name].alias(name) for name in names],
         )
     )
 
@@ -6100,40 +6161,30 @@ READER_SETTINGS = {
 }
 """Settings of the session, without which files are not read as the contract says."""
 
-AS_INT96 = ("timestamp[ns", "timestamp[us]")
-"""How the KPI function calls INT96: it depends on the version of polars that has read the file."""
+FILE_READERS: Mapping[str, Callable[[SparkSession, Sequence[FileItem], Staging], DataFrame]] = {
+    "csv": read_csv,
+    "json": read_json,
+    "envelopes": read_envelopes,
+    "parquet": read_parquet,
+}
+
+
+def reader_of(shape: FileFormat) -> tuple[str, str]:
+    """Name the reader of a file, and what all files of one read of its have in common."""
+    if shape["kind"] == "parquet":
+        return "parquet", ""
+    if shape["kind"] in JSON_KINDS:
+        return ("envelopes", str(shape.get("encodings", {}))) if shape["dialect"] == DEBEZIUM else ("json", "")
+    return "csv", shape.get("delimiter", COMMA)
 
 
 def read(spark: SparkSession, files: Sequence[FileItem], staging: Staging) -> DataFrame:
-    """Return the rows of one subject's files as text: one read per separator of CSV and shape of Parquet."""
-    # The ledger has one name for INT96 and for another type of instants; of many columns it has the first types.
-    untold = [
-        file
-        for file in files
-        if any(kind.startswith(AS_INT96) for kind in file["format"].get("types", []))
-        or (file["format"]["kind"] == "parquet" and "column_count" in file["format"])
-    ]
-    schemas = {
-        file["file_id"]: partial(parquet_fields, spark, staging.path(file), known_places(file).values())
-        for file in untold
-    }
-    fields = {file_id: found.json() for file_id, found in in_parallel(schemas).items()}
-    shapes: dict[str, list[FileItem]] = {}
+    """Return the rows of one subject's files as text: one read per separator of CSV and encoding of envelopes."""
+    reads: dict[tuple[str, str], list[FileItem]] = {}
     for file in files:
-        shape = file["format"]
-        parts = [shape["columns"], shape.get("types"), shape["places"], fields.get(file["file_id"])]
-        by_parts = json.dumps(parts, sort_keys=True)
-        signature = f"csv{shape.get('delimiter', COMMA)}"
-        if shape["kind"] in JSON_KINDS:
-            is_envelope = shape["dialect"] == DEBEZIUM
-            signature = f"envelopes{shape.get('encodings', {})}" if is_envelope else "json"
-        elif shape["kind"] == "parquet":
-            signature = by_parts
-        shapes.setdefault(signature, []).append(file)
-    kinds = {"csv": read_csv, "jso": read_json, "env": read_envelopes}
-    readers = [kinds.get(signature[:3], read_parquet)(spark, members, staging) for signature, members in shapes.items()]
-    # The rules would be planned and compiled once for each part of the union.
-    return readers[0] if len(readers) == 1 else checkpointed(reduce(DataFrame.unionByName, readers))
+        reads.setdefault(reader_of(file["format"]), []).append(file)
+    parts = [FILE_READERS[name](spark, members, staging) for (name, _), members in reads.items()]
+    return united(parts).transform(with_texts, files)
 
 
 # ## Reading
