@@ -116,10 +116,23 @@ class Branches:
 
     def published_rows(self, table: str) -> DataFrame:
         """Return all rows that readers see, and the `place` of each, for `remove`."""
-        snapshot, rows = self._iceberg(table).currentSnapshot(), self._spark.read
-        if snapshot is not None:
+        if (snapshot := self._iceberg(table).currentSnapshot()) is not None:
             self._seen[table] = snapshot.snapshotId()
-            rows = rows.option("snapshot-id", self._seen[table])
+        return self._placed(table, snapshot)
+
+    def current_rows(self, table: str) -> DataFrame:
+        """Return all rows as this run sees them, and the `place` of each, for `remove`."""
+        if not self.is_open(table):
+            return self.published_rows(table)
+        self.commit(table)
+        if (opened := self._opened[table]) is not None:
+            self._seen[table] = opened  # the run's own commits replace no file
+        return self._placed(table, self._head(table))
+
+    def _placed(self, table: str, snapshot: Any) -> DataFrame:
+        rows = self._spark.read
+        if snapshot is not None:
+            rows = rows.option("snapshot-id", snapshot.snapshotId())
         held = rows.table(self.table(table)).select("*", place_of_row())
         return widened(held, T.StructType([*self._spark.table(self.table(table)).schema, held.schema["place"]]))
 
@@ -134,7 +147,7 @@ class Branches:
     def remove(self, table: str, places: DataFrame, count: int) -> None:
         """Delete the rows at these `count` places (`file_path, pos`) of published rows from the run's branch."""
         iceberg = self.open(table)
-        if self._opened[table] != self._seen[table]:
+        if self._opened[table] != self._seen.get(table):
             # The places are those of files that a compaction has replaced.
             raise RuntimeError(f"{table} was compacted by another job while this run read it: run it again")
         delete_rows(self._spark, iceberg, places, count, branch=self.name)

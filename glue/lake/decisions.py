@@ -14,8 +14,8 @@ from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from glue.lake.branches import Branches
-from glue.lake.spark import broadcast_if_small, checkpointed, local_rows
-from glue.lake.tables import conform, with_gone
+from glue.lake.spark import broadcast_if_small, checkpointed, laid_out, local_rows
+from glue.lake.tables import conform
 
 SEARCHED_ROWS = 1_000_000  # that are looked at before all others
 SEARCHED_DAYS = 30  # whose facts name most members of the dimensions
@@ -155,10 +155,19 @@ def may_be_newest(rows: DataFrame, some: DataFrame, keys: DataFrame, most: int) 
 def settle_members(
     branches: Branches, table: str, schema: Mapping[str, str], fresh: DataFrame, keys: DataFrame
 ) -> None:
-    """Put fresh members of a dimension in the place of those under some keys; others under them go."""
-    own = next(iter(schema))
-    held = fresh.sparkSession.table(branches.current(table)).select(own).join(keys, on=own, how="left_semi")
-    fresh = checkpointed(fresh)
-    gone = held.join(fresh.select(own), on=own, how="left_anti").withColumn("gone", F.lit(True))
-    source = fresh.withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
-    branches.merge(table, source, on=f"t.{own} = s.{own}", clauses=with_gone(schema))
+    """Put fresh members of a dimension in the place of those under some keys; others under them go.
+
+    Most stay as they are, and are not written again: a MERGE would write all of them.
+    """
+    own, *others = schema
+    held = branches.current_rows(table).join(keys, on=own, how="left_semi")
+    held = held.select(own, F.struct(*others).alias("held"), "place")
+    fresh = fresh.select(own, F.struct(*others).alias("fresh"))
+    moved = held.join(fresh, on=own, how="full").where(~F.col("held").eqNullSafe(F.col("fresh")))
+    moved = checkpointed(moved)
+    ((replaced, written),) = moved.agg(F.count("held"), F.count("fresh")).collect()
+    if replaced:
+        branches.remove(table, moved.where(F.col("held").isNotNull()).select("place.*"), replaced)
+    if written:
+        rows = moved.where(F.col("fresh").isNotNull()).select(own, "fresh.*")
+        branches.append(table, laid_out(rows, written))

@@ -2685,10 +2685,23 @@ class Branches:
 
     def published_rows(self, table: str) -> DataFrame:
         """Return all rows that readers see, and the `place` of each, for `remove`."""
-        snapshot, rows = self._iceberg(table).currentSnapshot(), self._spark.read
-        if snapshot is not None:
+        if (snapshot := self._iceberg(table).currentSnapshot()) is not None:
             self._seen[table] = snapshot.snapshotId()
-            rows = rows.option("snapshot-id", self._seen[table])
+        return self._placed(table, snapshot)
+
+    def current_rows(self, table: str) -> DataFrame:
+        """Return all rows as this run sees them, and the `place` of each, for `remove`."""
+        if not self.is_open(table):
+            return self.published_rows(table)
+        self.commit(table)
+        if (opened := self._opened[table]) is not None:
+            self._seen[table] = opened  # the run's own commits replace no file
+        return self._placed(table, self._head(table))
+
+    def _placed(self, table: str, snapshot: Any) -> DataFrame:
+        rows = self._spark.read
+        if snapshot is not None:
+            rows = rows.option("snapshot-id", snapshot.snapshotId())
         held = rows.table(self.table(table)).select("*", place_of_row())
         return widened(held, T.StructType([*self._spark.table(self.table(table)).schema, held.schema["place"]]))
 
@@ -2703,7 +2716,7 @@ class Branches:
     def remove(self, table: str, places: DataFrame, count: int) -> None:
         """Delete the rows at these `count` places (`file_path, pos`) of published rows from the run's branch."""
         iceberg = self.open(table)
-        if self._opened[table] != self._seen[table]:
+        if self._opened[table] != self._seen.get(table):
             # The places are those of files that a compaction has replaced.
             raise RuntimeError(f"{table} was compacted by another job while this run read it: run it again")
         delete_rows(self._spark, iceberg, places, count, branch=self.name)
@@ -3274,13 +3287,22 @@ def may_be_newest(rows: DataFrame, some: DataFrame, keys: DataFrame, most: int) 
 def settle_members(
     branches: Branches, table: str, schema: Mapping[str, str], fresh: DataFrame, keys: DataFrame
 ) -> None:
-    """Put fresh members of a dimension in the place of those under some keys; others under them go."""
-    own = next(iter(schema))
-    held = fresh.sparkSession.table(branches.current(table)).select(own).join(keys, on=own, how="left_semi")
-    fresh = checkpointed(fresh)
-    gone = held.join(fresh.select(own), on=own, how="left_anti").withColumn("gone", F.lit(True))
-    source = fresh.withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
-    branches.merge(table, source, on=f"t.{own} = s.{own}", clauses=with_gone(schema))
+    """Put fresh members of a dimension in the place of those under some keys; others under them go.
+
+    Most stay as they are, and are not written again: a MERGE would write all of them.
+    """
+    own, *others = schema
+    held = branches.current_rows(table).join(keys, on=own, how="left_semi")
+    held = held.select(own, F.struct(*others).alias("held"), "place")
+    fresh = fresh.select(own, F.struct(*others).alias("fresh"))
+    moved = held.join(fresh, on=own, how="full").where(~F.col("held").eqNullSafe(F.col("fresh")))
+    moved = checkpointed(moved)
+    ((replaced, written),) = moved.agg(F.count("held"), F.count("fresh")).collect()
+    if replaced:
+        branches.remove(table, moved.where(F.col("held").isNotNull()).select("place.*"), replaced)
+    if written:
+        rows = moved.where(F.col("fresh").isNotNull()).select(own, "fresh.*")
+        branches.append(table, laid_out(rows, written))
 
 
 # From glue/lake/ledger.py
