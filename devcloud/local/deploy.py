@@ -50,11 +50,11 @@ def deploy(
 ) -> None:
     """Build and deploy, handing each line of output to `on_line`; parameters override those of `samconfig.toml`."""
     _make_artefact_bucket(cloud)
-    _run(["sam", "build"], project, cloud, on_line=on_line)
-    command = ["sam", "deploy", "--config-env", "local", "--s3-bucket", ARTEFACT_BUCKET]
+    _run_sam(["build"], project, cloud, on_line=on_line)
+    command = ["deploy", "--config-env", "local", "--s3-bucket", ARTEFACT_BUCKET]
     if parameters:
         command += ["--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())]
-    _run(command, project, cloud, on_line=on_line)
+    _run_sam(command, project, cloud, on_line=on_line)
     missing = resources.not_emulated(project / "template.yaml")
     for kind, reason in dict.fromkeys((kind, reason) for _, kind, reason in missing):
         names = ", ".join(name for name, other, _ in missing if other == kind)
@@ -73,9 +73,9 @@ def _make_artefact_bucket(cloud: Cloud) -> None:
         s3.create_bucket(Bucket=ARTEFACT_BUCKET)
 
 
-def _run(command: list[str], project: Path, cloud: Cloud, *, on_line: Callable[[str], None]) -> None:
+def _run_sam(words: list[str], project: Path, cloud: Cloud, *, on_line: Callable[[str], None]) -> None:
     with subprocess.Popen(
-        command,
+        [sys.executable, "-m", "devcloud.local.sam", *words],
         cwd=project,
         env=_environment(cloud),
         stdin=subprocess.DEVNULL,
@@ -86,7 +86,7 @@ def _run(command: list[str], project: Path, cloud: Cloud, *, on_line: Callable[[
         for line in process.stdout or ():
             on_line(line.rstrip("\n"))
     if process.returncode:
-        raise DeployError(command=command, code=process.returncode)
+        raise DeployError(command=["sam", *words], code=process.returncode)
 
 
 def _environment(cloud: Cloud) -> dict[str, str]:

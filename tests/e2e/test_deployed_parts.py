@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from base64 import b64encode
 
 import pytest
@@ -46,6 +47,14 @@ def test_deployed_function_holds_the_modules_of_the_project(app: DeployedApp) ->
     modules = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.py")}
     with zipfile.ZipFile(io.BytesIO(_package(app, function["CodeSha256"]))) as package:
         assert {name: package.read(name) for name in modules} == modules
+
+
+def test_deployed_package_was_compressed_quickly(app: DeployedApp) -> None:
+    function = app.client("lambda").get_function(FunctionName=app.target.stack.kpi_function)["Configuration"]
+    with zipfile.ZipFile(io.BytesIO(_package(app, function["CodeSha256"]))) as package:
+        content, size = package.read("app.py"), package.getinfo("app.py").compress_size
+    sizes = {level: len(zlib.compress(content, level, wbits=-15)) for level in (zlib.Z_BEST_SPEED, 6)}
+    assert sizes[zlib.Z_BEST_SPEED] == size > sizes[6]
 
 
 def test_deployed_report_function_holds_the_command_line__in_less_than_lambda_takes(app: DeployedApp) -> None:
