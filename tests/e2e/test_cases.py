@@ -21,7 +21,10 @@ FIRST, SECOND = "order/*/1_first", "order/*/2_second"
 PROVEN = "shape/ctrl_z.csv"
 CHANGED_IN_ORDER = {65001: "11.00", 65002: "12.00", 160001: "20.00", 160003: "7.00", 164001: "12.00"}
 
-pytestmark = pytest.mark.skipif(not CASES.exists(), reason="files that people really have are not beside the project")
+pytestmark = [
+    pytest.mark.skipif(not CASES.exists(), reason="files that people really have are not beside the project"),
+    pytest.mark.slow,  # the batch goes the same way, and the function alone reads each of these files
+]
 
 
 def assay(app: DeployedApp, *words: object) -> subprocess.CompletedProcess[str]:

@@ -80,7 +80,7 @@ IN_ORDER = {f"transactions/{part}.csv": csv(*(f"{key},{key}.00,2023-01-01,chip,5
 REPEATED = {**IN_ORDER, "transactions/c.csv": csv("2,9.00,2023-01-02,,5,", "3,3.00,2023-01-01,chip,5,", "x,1.00,,,,")}
 
 
-@pytest.fixture(scope="module", params=[IN_ORDER, REPEATED], ids=["in_order", "repeated"])
+@pytest.fixture(scope="module")
 def load(request: pytest.FixtureRequest, empty: Pipeline, at_the_server_for_module: None) -> Load:
     """The files of a first load, the pipeline in which they wait for Silver, and one in which a small run took them."""
     waiting = empty.fork()
@@ -92,7 +92,16 @@ def load(request: pytest.FixtureRequest, empty: Pipeline, at_the_server_for_modu
     return files, waiting, plain
 
 
-@pytest.mark.parametrize("most_repeated", [0, 10], ids=["brought_together", "looked_up"])
+@pytest.mark.parametrize(
+    ("load", "most_repeated"),
+    [
+        pytest.param(IN_ORDER, 0, id="in_order-brought_together"),
+        pytest.param(IN_ORDER, 10, id="in_order-looked_up", marks=pytest.mark.slow),
+        pytest.param(REPEATED, 0, id="repeated-brought_together", marks=pytest.mark.slow),
+        pytest.param(REPEATED, 10, id="repeated-looked_up"),
+    ],
+    indirect=["load"],
+)
 def test_first_load_is_the_same__large_runs_take_short_ways(load: Load, most_repeated: int) -> None:
     files, waiting, plain = load
     pipeline = waiting.fork()

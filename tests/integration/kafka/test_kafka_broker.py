@@ -112,6 +112,7 @@ def test_gap_is_named__records_deleted_before_they_were_read(stand: Bench) -> No
     assert "gap: partition 0: offsets 1000 to 1499 (500) are no longer in the topic" in stand.log(1).read_text()
 
 
+@pytest.mark.slow
 def test_offsets_without_records_are_no_gap__compacted_topic(stand: Bench) -> None:
     stand.make_topic(
         1, cleanup_policy="compact", segment_ms="100", min_cleanable_dirty_ratio="0.0", segment_bytes="100000"

@@ -155,7 +155,7 @@ def test_three_runs_are_started_and_one_mail_is_sent_and_no_file_fails__every_ru
     assert stack.pipeline.breaker("silver").keys() == {"succeeded_at"}
 
 
-@pytest.mark.parametrize("files", [12, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("files", [4, *(pytest.param(count, marks=pytest.mark.slow) for count in (12, 100))])
 def test_one_file_fails_and_all_others_are_published__it_kills_each_run_that_takes_it(stack: Stack, files: int) -> None:
     names = [f"{number:03}" for number in range(files)]
     killer = names[42 * files // 100]
