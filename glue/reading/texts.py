@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from contract.items import FileItem
 from contract.kinds import INSTANT, WITH_DECIMAL_SIGN
@@ -56,14 +56,11 @@ def with_texts(rows: DataFrame, files: Sequence[FileItem]) -> DataFrame:
     """
     subject = read_as(files[0])
     kinds = {name: column.kind for name, column in subject.known.items()}
-    steps: list[tuple[Callable[[Column], Column], Iterable[str]]] = [
-        (without_blanks, kinds),
-        (lambda text: F.when(text != "", text), kinds),
-    ]
+    steps: list[Callable[[Column], Column]] = [without_blanks, lambda text: F.when(text != "", text)]
     if any("null_text" in file["format"] for file in files):
-        steps.append((without_null_texts, kinds))
-    for step, names in steps:
-        rows = rows.withColumns({name: step(F.col(name)) for name in names})
+        steps.append(without_null_texts)
+    for step in steps:
+        rows = rows.withColumns({name: step(F.col(name)) for name in kinds})
     if any("decimal" in file["format"] for file in files):
         amounts = [name for name, kind in kinds.items() if kind in WITH_DECIMAL_SIGN]
         rows = rows.withColumns({name: of_text(with_point, name) for name in amounts})

@@ -3295,8 +3295,8 @@ def settle_members(
     held = branches.current_rows(table).join(keys, on=own, how="left_semi")
     held = held.select(own, F.struct(*others).alias("held"), "place")
     fresh = fresh.select(own, F.struct(*others).alias("fresh"))
-    moved = held.join(fresh, on=own, how="full").where(~F.col("held").eqNullSafe(F.col("fresh")))
-    moved = checkpointed(moved)
+    differs = ~F.col("held").eqNullSafe(F.col("fresh"))
+    moved = checkpointed(held.join(fresh, on=own, how="full").where(differs))
     ((replaced, written),) = moved.agg(F.count("held"), F.count("fresh")).collect()
     if replaced:
         branches.remove(table, moved.where(F.col("held").isNotNull()).select("place.*"), replaced)

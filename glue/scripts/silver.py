@@ -3032,8 +3032,8 @@ def settle_members(
     held = branches.current_rows(table).join(keys, on=own, how="left_semi")
     held = held.select(own, F.struct(*others).alias("held"), "place")
     fresh = fresh.select(own, F.struct(*others).alias("fresh"))
-    moved = held.join(fresh, on=own, how="full").where(~F.col("held").eqNullSafe(F.col("fresh")))
-    moved = checkpointed(moved)
+    differs = ~F.col("held").eqNullSafe(F.col("fresh"))
+    moved = checkpointed(held.join(fresh, on=own, how="full").where(differs))
     ((replaced, written),) = moved.agg(F.count("held"), F.count("fresh")).collect()
     if replaced:
         branches.remove(table, moved.where(F.col("held").isNotNull()).select("place.*"), replaced)
@@ -5594,14 +5594,11 @@ def with_texts(rows: DataFrame, files: Sequence[FileItem]) -> DataFrame:
     """
     subject = read_as(files[0])
     kinds = {name: column.kind for name, column in subject.known.items()}
-    steps: list[tuple[Callable[[Column], Column], Iterable[str]]] = [
-        (without_blanks, kinds),
-        (lambda text: F.when(text != "", text), kinds),
-    ]
+    steps: list[Callable[[Column], Column]] = [without_blanks, lambda text: F.when(text != "", text)]
     if any("null_text" in file["format"] for file in files):
-        steps.append((without_null_texts, kinds))
-    for step, names in steps:
-        rows = rows.withColumns({name: step(F.col(name)) for name in names})
+        steps.append(without_null_texts)
+    for step in steps:
+        rows = rows.withColumns({name: step(F.col(name)) for name in kinds})
     if any("decimal" in file["format"] for file in files):
         amounts = [name for name, kind in kinds.items() if kind in WITH_DECIMAL_SIGN]
         rows = rows.withColumns({name: of_text(with_point, name) for name in amounts})
