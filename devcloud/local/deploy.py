@@ -1,4 +1,4 @@
-"""Deploys a project to its local cloud by the real, unmodified `sam build` and `sam deploy`."""
+"""Deploys a project to its local cloud by the real `sam build` and `sam deploy`."""
 
 from __future__ import annotations
 
