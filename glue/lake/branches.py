@@ -46,7 +46,7 @@ class Branches:
         self._pending: dict[str, Any] = {}  # table to the transaction that is not committed yet
         self._locks: dict[str, Lock] = {}  # table to what one thread holds while it commits
         self._opened: dict[str, int | None] = {}  # table to the snapshot from which the branch started, if there is one
-        self._seen: dict[str, int] = {}  # table to the published snapshot in which this run found rows
+        self._seen: dict[str, int | None] = {}  # table to the published snapshot whose files hold what this run found
 
     @staticmethod
     def name_of_run(run_seq: int, token: str) -> str:
@@ -116,25 +116,19 @@ class Branches:
 
     def published_rows(self, table: str) -> DataFrame:
         """Return all rows that readers see, and the `place` of each, for `remove`."""
-        if (snapshot := self._iceberg(table).currentSnapshot()) is not None:
+        snapshot, rows = self._iceberg(table).currentSnapshot(), self._spark.read
+        if snapshot is not None:
             self._seen[table] = snapshot.snapshotId()
-        return self._placed(table, snapshot)
+            rows = rows.option("snapshot-id", self._seen[table])
+        held = rows.table(self.table(table)).select("*", place_of_row())
+        return widened(held, T.StructType([*self._spark.table(self.table(table)).schema, held.schema["place"]]))
 
     def current_rows(self, table: str) -> DataFrame:
         """Return all rows as this run sees them, and the `place` of each, for `remove`."""
         if not self.is_open(table):
             return self.published_rows(table)
-        self.commit(table)
-        if (opened := self._opened[table]) is not None:
-            self._seen[table] = opened  # the run's own commits replace no file
-        return self._placed(table, self._head(table))
-
-    def _placed(self, table: str, snapshot: Any) -> DataFrame:
-        rows = self._spark.read
-        if snapshot is not None:
-            rows = rows.option("snapshot-id", snapshot.snapshotId())
-        held = rows.table(self.table(table)).select("*", place_of_row())
-        return widened(held, T.StructType([*self._spark.table(self.table(table)).schema, held.schema["place"]]))
+        self._seen[table] = self._opened[table]  # the run's own commits replace no file
+        return self._spark.table(self.current(table)).select("*", place_of_row())
 
     def published_rows_of(
         self, table: str, keys: DataFrame, names: Iterable[str], *, between: tuple[int, int], most: int
@@ -145,9 +139,9 @@ class Branches:
         return rows_of_keys(self._spark, iceberg, self.table(table), keys, names, between=between, most=most)
 
     def remove(self, table: str, places: DataFrame, count: int) -> None:
-        """Delete the rows at these `count` places (`file_path, pos`) of published rows from the run's branch."""
+        """Delete the rows at these `count` places (`file_path, pos`) from the run's branch."""
         iceberg = self.open(table)
-        if self._opened[table] != self._seen.get(table):
+        if self._opened[table] != self._seen[table]:
             # The places are those of files that a compaction has replaced.
             raise RuntimeError(f"{table} was compacted by another job while this run read it: run it again")
         delete_rows(self._spark, iceberg, places, count, branch=self.name)

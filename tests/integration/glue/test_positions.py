@@ -95,6 +95,22 @@ def test_deleted_rows_are_those_of_a_merge__and_what_a_run_added_is_the_differen
     assert branches.rows_moved("one") == len(after) - len(before) == 3 - count
 
 
+def test_rows_of_a_run_are_found_and_removed_in_its_own_branch__added_before_by_itself(
+    pipeline: Pipeline, made: Callable[[str], Branches]
+) -> None:
+    branches, before = made("one"), rows_of(pipeline, "one")
+    assert branches.current_rows("one").count() == len(before)
+    branches.append("one", pipeline.spark.sql("SELECT 500L + id AS dms_id, 1BD AS amount, null AS names FROM range(3)"))
+    found = branches.current_rows("one")
+    assert found.count() == len(before) + 3
+    gone = found.where("dms_id IN (1, 501)")
+    branches.remove("one", gone.select("place.*"), 2)
+    branches.commit("one")
+    left = [row for row in before if row[0] != 1] + [(key, Decimal("1.00"), None) for key in (500, 502)]
+    assert rows_of(pipeline, "one", f".branch_{branches.name}") == left
+    assert rows_of(pipeline, "one") == before, "readers see a run that is not published"
+
+
 def test_merged_deletes_leave_the_same_rows__in_one_file(pipeline: Pipeline, made: Callable[[str], Branches]) -> None:
     made("one")
     before, spark = rows_of(pipeline, "one"), pipeline.spark
