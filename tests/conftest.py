@@ -23,8 +23,11 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 WITH_A_CLOUD = ("tests/e2e", "tests/notebooks")
+WITH_SPARK = ("tests/e2e", "tests/integration/glue", "tests/notebooks")
+SPARK_WORKERS = 2  # a JVM of each stays until the worker ends, and has some 3 GB
 # Under these folders a file takes minutes or many seconds: they are handed out first, so that all workers end together.
 SLOWEST_FIRST = ("tests/e2e", "tests/integration/glue", "tests/notebooks", "tests/integration")
 
@@ -137,6 +140,15 @@ class ByFile(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
         return next((folder for folder in WITH_A_CLOUD if file.startswith(f"{folder}/")), file)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        """Let workers beyond the first two take the tests without Spark: they fill what the others' waiting leaves."""
+        if int(node.gateway.id.removeprefix("gw")) >= SPARK_WORKERS:
+            if (quick := next((scope for scope in self.workqueue if not scope.startswith(WITH_SPARK)), None)) is None:
+                node.shutdown()
+                return
+            self.workqueue.move_to_end(quick, last=False)
+        super()._assign_work_unit(node)
 
 
 @pytest.hookimpl(optionalhook=True)
