@@ -27,6 +27,7 @@ from xdist.workermanage import WorkerController
 
 WITH_A_CLOUD = ("tests/e2e", "tests/notebooks")
 WITH_SPARK = ("tests/e2e", "tests/integration/glue", "tests/notebooks")
+SHARING_LAKES = ("test_compaction.py", "test_replay.py")
 SPARK_WORKERS = 2  # a JVM of each stays until the worker ends, and has some 3 GB
 # Under these folders a file takes minutes or many seconds: they are handed out first, so that all workers end together.
 SLOWEST_FIRST = ("tests/e2e", "tests/integration/glue", "tests/notebooks", "tests/integration")
@@ -135,10 +136,12 @@ def _durations_of_tests_are_nobodys(tmp_path_factory: pytest.TempPathFactory) ->
 
 
 class ByFile(LoadScopeScheduling):
-    """Hands out whole files, whose tests share their fixtures; of some folders all as one, for their local cloud."""
+    """Hands out whole files, whose tests share their fixtures; some together, for their local cloud or their lakes."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
+        if file.endswith(SHARING_LAKES):
+            return file.replace(*SHARING_LAKES)
         return next((folder for folder in WITH_A_CLOUD if file.startswith(f"{folder}/")), file)
 
     def _assign_work_unit(self, node: WorkerController) -> None:

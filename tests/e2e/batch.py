@@ -180,8 +180,21 @@ def damaged() -> File:
     return File("transactions/damaged.parquet", content, end="unreadable_parquet")
 
 
+def to_be_spoiled() -> File:
+    """Make a file whose keys a wrong one names later, with the columns from which the dimensions have their members."""
+    header = "dms_id,amount,date,client_id,merchant_id,merchant_city,mcc,use_chip"
+    rows = (
+        Row(800001, Decimal("10.00"), date(2021, 1, 1), "chip", "Boston"),
+        Row(800002, Decimal("20.00"), date(2021, 1, 2), "swipe", "Boston"),
+        Row(800003, Decimal("30.00"), date(2021, 2, 1), "online", "Salem"),
+    )
+    of_city = {"Boston": ("7", "5", "Boston", "5411"), "Salem": ("8", "6", "Salem", "5812")}
+    lines = [",".join([*row.texts()[:3], *of_city[row.city], f"{row.channel.title()} Transaction"]) for row in rows]
+    return File("transactions/history.csv", "".join(f"{line}\n" for line in (header, *lines)).encode(), rows)
+
+
 def batch() -> list[File]:
-    return [*_good_files(), *twice(), damaged(), *_rejected_files()]
+    return [*_good_files(), to_be_spoiled(), *twice(), damaged(), *_rejected_files()]
 
 
 def expected_gold(files: list[File]) -> dict[int, Row]:

@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from batch import to_be_spoiled
 from deployed_app import DeployedApp
+from ended_batch import EndedBatch
 
-HEADER = "dms_id,amount,date,client_id,merchant_id,merchant_city,mcc,use_chip\n"
-ROWS = [
-    (800001, "10.00", "2021-01-01", 7, 5, "Boston", 5411, "Chip Transaction"),
-    (800002, "20.00", "2021-01-02", 7, 5, "Boston", 5411, "Swipe Transaction"),
-    (800003, "30.00", "2021-02-01", 8, 6, "Salem", 5812, "Online Transaction"),
-]
-HISTORY = HEADER + "".join(f"{','.join(map(str, row))}\n" for row in ROWS)
+HISTORY = to_be_spoiled().body.decode()
 WRONG = HISTORY.replace(".00,", "0.00,").replace("Boston", "Bosten") + "800004,1.00,2021-03-01,9,9,Lynn,7777,\n"
 KEY = "transactions/wrong.csv"
 REASON = "amounts x 10"
@@ -31,12 +27,12 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-def played(app: DeployedApp) -> Played:
-    said, cells = {}, {}
-    for name, text in (("history", HISTORY), ("wrong", WRONG)):
-        (app.project / f"{name}.csv").write_text(text)
-        said[name] = app.assay("upload", f"{name}.csv", "--wait")
-        cells[name] = app.cells()
+def played(app: DeployedApp, ended: EndedBatch) -> Played:
+    assert ended.items_of(to_be_spoiled().key)
+    said, cells = {}, {"history": app.cells()}
+    (app.project / "wrong.csv").write_text(WRONG)
+    said["wrong"] = app.assay("upload", "wrong.csv", "--wait")
+    cells["wrong"] = app.cells()
     said["dry run"] = app.assay("undo", KEY, "--dry-run")
     cells["dry run"] = app.cells()
     decide(app, said, cells, undone="undo")

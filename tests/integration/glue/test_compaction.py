@@ -17,20 +17,6 @@ from glue.lake import compaction
 from glue.lake.branches import Branches
 from glue.lake.tables import create_tables
 
-FILES = 3
-
-
-def changes() -> list[Event]:
-    """Each file changes a row of the one before and adds two."""
-    return [
-        put(
-            f"transactions/{number}.csv",
-            csv(*(f"{key},{number}.00,2023-01-{key:02d},chip,5," for key in range(number, number + 3))),
-            as_of=f"2024-01-{number:02d}T00:00:00Z",
-        )
-        for number in range(1, FILES + 1)
-    ]
-
 
 def run(pipeline: Pipeline, events: list[Event]) -> dict[str, list[str]]:
     """Process each file by itself; return the tables that were compacted, by layer."""
@@ -46,48 +32,34 @@ def run(pipeline: Pipeline, events: list[Event]) -> dict[str, list[str]]:
     return compacted
 
 
-@pytest.fixture(scope="module")
-def events(at_the_server_for_module: None) -> list[Event]:
-    return changes()
-
-
-@pytest.fixture(scope="module")
-def plain(empty: Pipeline, events: list[Event]) -> list[Pipeline]:
-    """The pipeline after each file, in tables that nothing has compacted."""
-    found, current = [], empty
-    for event in events:
-        current = current.fork()
-        assert run(current, [event]) == {"silver": [], "gold": []}
-        found.append(current)
-    return found
-
-
 def data_files(pipeline: Pipeline) -> int:
     return pipeline.spark.table(f"glue_catalog.{pipeline.database('gold')}.fact_transactions.data_files").count()
 
 
-def test_compaction_changes_files_and_no_rows__crowded_tables(plain: list[Pipeline], events: list[Event]) -> None:
-    pipeline = plain[1].fork()
+def test_compaction_changes_files_and_no_rows__crowded_tables(
+    after_each_file: list[Pipeline], three_files: list[Event]
+) -> None:
+    pipeline = after_each_file[1].fork()
     with patch.object(compaction, "CROWD", 2):
-        compacted = run(pipeline, events[2:])
+        compacted = run(pipeline, three_files[2:])
     assert {"transactions"} <= set(compacted["silver"])
     assert {"fact_transactions", "daily_totals"} <= set(compacted["gold"])
-    assert pipeline.tables() == plain[-1].tables()
-    files = {"plain": data_files(plain[-1]), "compacted": data_files(pipeline)}
+    assert pipeline.tables() == after_each_file[-1].tables()
+    files = {"plain": data_files(after_each_file[-1]), "compacted": data_files(pipeline)}
     assert files["compacted"] < files["plain"]
 
 
 @pytest.mark.parametrize("goes_on", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_all_is_compacted__asked_for(plain: list[Pipeline], events: list[Event], goes_on: bool) -> None:
-    pipeline = plain[1].fork()
+def test_all_is_compacted__asked_for(after_each_file: list[Pipeline], three_files: list[Event], goes_on: bool) -> None:
+    pipeline = after_each_file[1].fork()
     for layer in ("silver", "gold"):
         pipeline.run(layer, more=["--maintain", "true"])
     for layer, table in (("silver", "transactions"), ("gold", "fact_transactions"), ("gold", "daily_totals")):
-        assert (delete_files(plain[1], layer, table), delete_files(pipeline, layer, table)) == (1, 0)
-    assert (data_files(plain[1]), data_files(pipeline)) == (2, 1)
+        assert (delete_files(after_each_file[1], layer, table), delete_files(pipeline, layer, table)) == (1, 0)
+    assert (data_files(after_each_file[1]), data_files(pipeline)) == (2, 1)
     if goes_on:
-        run(pipeline, [events[2]])
-    assert pipeline.tables() == plain[2 if goes_on else 1].tables()
+        run(pipeline, [three_files[2]])
+    assert pipeline.tables() == after_each_file[2 if goes_on else 1].tables()
 
 
 def compacted_by_another(pipeline: Pipeline) -> list[str]:
@@ -103,23 +75,25 @@ def as_spark_reads(pipeline: Pipeline, table: str) -> list[tuple[int, Decimal]]:
     return sorted((row.dms_id, row.amount) for row in pipeline.frame(f"silver.{table}").collect())
 
 
-def test_deletes_are_merged_into_one_file__no_data_file_is_small(plain: list[Pipeline], events: list[Event]) -> None:
-    pipeline = plain[1].fork()
+def test_deletes_are_merged_into_one_file__no_data_file_is_small(
+    after_each_file: list[Pipeline], three_files: list[Event]
+) -> None:
+    pipeline = after_each_file[1].fork()
     of_size = {"CROWD": 2, "SMALL_FILE_BYTES": 0, "DEAD_SHARE": 100}
     with patch.multiple(compaction, **of_size):
-        compacted = run(pipeline, events[2:])
+        compacted = run(pipeline, three_files[2:])
     assert {"transactions"} <= set(compacted["silver"])
     assert {"fact_transactions", "daily_totals"} <= set(compacted["gold"])
-    assert pipeline.tables() == plain[-1].tables()
-    assert [delete_files(one, "silver", "transactions") for one in (plain[-1], pipeline)] == [2, 1]
-    assert data_files(pipeline) == data_files(plain[-1])
+    assert pipeline.tables() == after_each_file[-1].tables()
+    assert [delete_files(one, "silver", "transactions") for one in (after_each_file[-1], pipeline)] == [2, 1]
+    assert data_files(pipeline) == data_files(after_each_file[-1])
     rows = pipeline.rows("silver.transactions", "dms_id", "amount")
     assert as_spark_reads(pipeline, "transactions") == [(row["dms_id"], row["amount"]) for row in rows]
 
 
 @pytest.mark.slow
 def test_next_run_goes_on__killed_while_deletes_of_rewritten_files_remain(
-    pipeline: Pipeline, events: list[Event]
+    pipeline: Pipeline, three_files: list[Event]
 ) -> None:
     """An old file that is not rewritten keeps all later deletes alive, those of files that are gone among them."""
     old = put(
@@ -127,7 +101,7 @@ def test_next_run_goes_on__killed_while_deletes_of_rewritten_files_remain(
         csv(*(f"{key},{key}.00,2022-01-01,chip,{key % 97}," for key in range(1000, 6000))),
         as_of="2023-12-01T00:00:00Z",
     )
-    *before, last = events
+    *before, last = three_files
     for event in (old, *before):
         pipeline.arrive(event)
         pipeline.silver()
@@ -156,9 +130,11 @@ def test_next_run_goes_on__killed_while_deletes_of_rewritten_files_remain(
     assert pipeline.tables("silver") == plain.tables("silver")
 
 
-def test_files_of_a_killed_run_are_removed__after_three_days(plain: list[Pipeline], events: list[Event]) -> None:
-    pipeline = plain[0].fork()
-    pipeline.arrive(events[1])
+def test_files_of_a_killed_run_are_removed__after_three_days(
+    after_each_file: list[Pipeline], three_files: list[Event]
+) -> None:
+    pipeline = after_each_file[0].fork()
+    pipeline.arrive(three_files[1])
     objects = s3_backends["123456789012"]["aws"].buckets["lake"].keys
     # A fork writes where the table that it began with lies.
     described = boto3.client("glue").get_table(DatabaseName=pipeline.database("silver"), Name="transactions")["Table"]
@@ -166,16 +142,15 @@ def test_files_of_a_killed_run_are_removed__after_three_days(plain: list[Pipelin
     folder = f"{place.removeprefix('s3://lake/')}/data/"
     before = set(data_of(objects, folder))
     pipeline.kill("silver", "written")
-    left, kept = set(data_of(objects, folder)) - before, []
-    for age in (2, 4):
-        for key in left:
-            objects[key].last_modified = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=age)
-        pipeline.run("silver", more=["--maintain", "orphans"])
-        kept.append(left & set(data_of(objects, folder)))
-    assert left
-    assert kept == [left, set()]
+    younger, *older = sorted(set(data_of(objects, folder)) - before)
+    assert older
+    for days, keys in ((2, [younger]), (4, older)):
+        for key in keys:
+            objects[key].last_modified = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=days)
+    pipeline.run("silver", more=["--maintain", "orphans"])
+    assert {younger, *older} & set(data_of(objects, folder)) == {younger}
     pipeline.silver()
-    assert pipeline.tables("silver") == plain[1].tables("silver")
+    assert pipeline.tables("silver") == after_each_file[1].tables("silver")
 
 
 def data_of(objects: Any, folder: str) -> list[str]:
@@ -197,8 +172,8 @@ def test_earlier_tables_get_the_properties_of_today__in_one_commit(empty: Pipeli
     assert metadata["properties"][property_name] == "true"
 
 
-def test_processes_of_one_run_write_apart__one_was_given_up(plain: list[Pipeline]) -> None:
-    pipeline = plain[0].fork()
+def test_processes_of_one_run_write_apart__one_was_given_up(after_each_file: list[Pipeline]) -> None:
+    pipeline = after_each_file[0].fork()
     database = pipeline.database("silver")
     given_up, other = (
         Branches(pipeline.spark, database, Branches.name_of_run(2, token)) for token in ("b" * 32, "a" * 32)
@@ -213,8 +188,8 @@ def test_processes_of_one_run_write_apart__one_was_given_up(plain: list[Pipeline
     assert {row.name for row in refs} == {"main", other.name}
 
 
-def test_places_are_refused__table_was_compacted_since_rows_were_found(plain: list[Pipeline]) -> None:
-    pipeline = plain[1].fork()
+def test_places_are_refused__table_was_compacted_since_rows_were_found(after_each_file: list[Pipeline]) -> None:
+    pipeline = after_each_file[1].fork()
     database, before = pipeline.database("silver"), pipeline.tables("silver")
     branches = Branches(pipeline.spark, database, "run_00000003")
     places = branches.published_rows("transactions").select("place.*")
@@ -225,8 +200,8 @@ def test_places_are_refused__table_was_compacted_since_rows_were_found(plain: li
     assert pipeline.tables("silver") == before
 
 
-def test_deletes_are_refused__table_was_compacted_before_they_were_committed(plain: list[Pipeline]) -> None:
-    pipeline = plain[1].fork()
+def test_deletes_are_refused__table_was_compacted_before_they_were_committed(after_each_file: list[Pipeline]) -> None:
+    pipeline = after_each_file[1].fork()
     database, before = pipeline.database("silver"), pipeline.tables("silver")
     branches = Branches(pipeline.spark, database, "run_00000003")
     branches.remove("transactions", branches.published_rows("transactions").select("place.*"), 4)
@@ -237,13 +212,15 @@ def test_deletes_are_refused__table_was_compacted_before_they_were_committed(pla
     assert pipeline.tables("silver") == before
 
 
-def test_run_is_published__another_has_compacted_meanwhile(plain: list[Pipeline], events: list[Event]) -> None:
-    pipeline = plain[0].fork()
-    pipeline.arrive(events[1])
+def test_run_is_published__another_has_compacted_meanwhile(
+    after_each_file: list[Pipeline], three_files: list[Event]
+) -> None:
+    pipeline = after_each_file[0].fork()
+    pipeline.arrive(three_files[1])
     pipeline.kill("silver", "after_intent")
     with patch.object(compaction, "CROWD", 0):
         assert compaction.compact(pipeline.spark, pipeline.database("silver"), ["transactions"], named=set) == [
             "transactions"
         ]
     pipeline.silver()
-    assert pipeline.tables("silver") == plain[1].tables("silver")
+    assert pipeline.tables("silver") == after_each_file[1].tables("silver")

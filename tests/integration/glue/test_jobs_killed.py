@@ -185,39 +185,48 @@ def test_job_recovers__killed_once_between_two_fast_forwards(
     assert outcome_of(pipeline, layer) == outcome_of(undisturbed[layer], layer)
 
 
+def with_third(layer: str, undisturbed: dict[str, Pipeline], third: Event) -> Pipeline:
+    """Return a pipeline with a third file in a layer, with no job killed on its way."""
+    pipeline = undisturbed[layer].fork()
+    pipeline.arrive(third)
+    pipeline.silver()
+    if layer == "gold":
+        pipeline.gold()
+    return pipeline
+
+
 @pytest.fixture(scope="module")
-def with_third(undisturbed: dict[str, Pipeline], third: Event) -> dict[str, Pipeline]:
-    """A third file in Silver, and in another pipeline in both layers, with no job killed on its way."""
-    found = {layer: pipeline.fork() for layer, pipeline in undisturbed.items()}
-    for pipeline in found.values():
-        pipeline.arrive(third)
-        pipeline.silver()
-    found["gold"].gold()
-    return found
+def silver_with_third(undisturbed: dict[str, Pipeline], third: Event) -> Pipeline:
+    return with_third("silver", undisturbed, third)
+
+
+@pytest.fixture(scope="module")
+def gold_with_third(undisturbed: dict[str, Pipeline], third: Event) -> Pipeline:
+    return with_third("gold", undisturbed, third)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", ["written", "after_intent"])
 def test_silver_recovers__killed_and_a_new_file_has_come(
-    step: str, before: dict[str, Pipeline], with_third: dict[str, Pipeline], third: Event
+    step: str, before: dict[str, Pipeline], silver_with_third: Pipeline, third: Event
 ) -> None:
     pipeline = before["silver"].fork()
     pipeline.kill("silver", step)
     pipeline.arrive(third)
     pipeline.silver()
-    assert outcome_of(pipeline, "silver") == outcome_of(with_third["silver"], "silver")
+    assert outcome_of(pipeline, "silver") == outcome_of(silver_with_third, "silver")
 
 
 @pytest.mark.parametrize("step", [pytest.param("facts_written", marks=pytest.mark.slow), "after_intent"])
 def test_gold_recovers__killed_and_silver_has_moved_on(
-    step: str, before: dict[str, Pipeline], with_third: dict[str, Pipeline], third: Event
+    step: str, before: dict[str, Pipeline], gold_with_third: Pipeline, third: Event
 ) -> None:
     pipeline = before["gold"].fork()
     pipeline.kill("gold", step)
     pipeline.arrive(third)
     pipeline.silver()
     pipeline.gold()
-    assert outcome_of(pipeline, "gold") == outcome_of(with_third["gold"], "gold")
+    assert outcome_of(pipeline, "gold") == outcome_of(gold_with_third, "gold")
 
 
 def test_silver_gives_up_on_a_file__its_runs_die_and_others_go_well(before: dict[str, Pipeline], third: Event) -> None:
