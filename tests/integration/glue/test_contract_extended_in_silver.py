@@ -31,10 +31,12 @@ from random import Random
 import glue_pipeline
 from glue_pipeline import SILVER, Pipeline
 from replaying import comparable, replayed
+from devcloud.local.job_main import keep_context
 from glue.lake.spark import session
 
 number, empty_number, is_replayed, *runs = json.load(sys.stdin)
 glue_pipeline.NUMBERS = count(1000 + number)  # the server has pipelines of the process that started this one
+keep_context()  # of the JVM of the process that started this one
 spark = session("silver", SILVER.LAYER.settings)
 pipeline = Pipeline(spark, number)
 for key, body, as_of in runs:
@@ -54,11 +56,16 @@ Extended = tuple[dict[str, list[dict[str, Any]]], Pipeline, str]
 def run_with_one_more_line(
     project: Path, pipeline: Pipeline, empty: Pipeline, *runs: tuple[str, bytes, str], is_replayed: bool = False
 ) -> None:
-    """Take files through both layers with the code of a copy, in a process of its own; a replay of all may follow."""
+    """Take files through both layers with the code of a copy, in a process of its own; a replay of all may follow.
+
+    The process uses the JVM of this one, as a run of a job uses a warm one in the local cloud.
+    """
     folders = (KPI, ".", "tests/model", "tests/integration/glue")
     path = os.pathsep.join(str(project / folder) for folder in folders)
     given = [pipeline.number, empty.number, is_replayed, *((key, body.decode(), as_of) for key, body, as_of in runs)]
-    environment = {**os.environ, "PYTHONPATH": path}
+    java = pipeline.spark.sparkContext._gateway.java_parameters
+    gateway = {"PYSPARK_GATEWAY_PORT": str(java.port), "PYSPARK_GATEWAY_SECRET": java.auth_token}
+    environment = {**os.environ, "PYTHONPATH": path, **gateway}
     command = [sys.executable, "-c", RUN]
     done = subprocess.run(command, input=json.dumps(given).encode(), env=environment, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()[-4000:]

@@ -30,8 +30,12 @@ OF_RIGHT_FILE = [SAID.get(number, row) for number, row in enumerate(BROKEN, 1)]
 STATE = ("silver.transactions", "silver.tombstones")
 
 
+def arrived(pipeline: Pipeline, rows: list[str] | tuple[str, ...], name: str, as_of: str) -> str:
+    return pipeline.upload(f"transactions/{name}.csv", csv(*rows, header=HEADER), as_of=as_of)
+
+
 def uploaded(pipeline: Pipeline, rows: list[str] | tuple[str, ...], name: str, as_of: str) -> str:
-    file_id = pipeline.upload(f"transactions/{name}.csv", csv(*rows, header=HEADER), as_of=as_of)
+    file_id = arrived(pipeline, rows, name, as_of)
     pipeline.silver()
     return file_id
 
@@ -66,24 +70,23 @@ def closed(pipeline: Pipeline) -> dict[int, str | None]:
     return {row["row"]: row["repaired_by"] for row in pipeline.rows("silver.quarantine")}
 
 
-def made(empty: Pipeline, rows: list[str] | tuple[str, ...]) -> tuple[Pipeline, str]:
-    """Return a pipeline with a file, and one that has come after it; and the first one's id."""
-    pipeline = empty.fork()
-    original = uploaded(pipeline, rows, "original", "2023-06-01T00:00:00Z")
-    uploaded(pipeline, LATER, "later", "2023-07-01T00:00:00Z")
-    pipeline.gold()
-    return pipeline, original
-
-
 @pytest.fixture(scope="module")
 def right(empty: Pipeline, at_the_server_for_module: None) -> Pipeline:
-    rows = [*OF_RIGHT_FILE[:4], BROKEN[4]]
-    return made(empty, rows)[0]
+    """A pipeline with the file as it should have been, and one that has come after it, taken by one run."""
+    pipeline = empty.fork()
+    arrived(pipeline, [*OF_RIGHT_FILE[:4], BROKEN[4]], "original", "2023-06-01T00:00:00Z")
+    arrived(pipeline, LATER, "later", "2023-07-01T00:00:00Z")
+    return taken(pipeline)
 
 
 @pytest.fixture(scope="module")
 def broken(empty: Pipeline, at_the_server_for_module: None) -> tuple[Pipeline, str]:
-    return made(empty, BROKEN)
+    """A pipeline with the file, and one that has come after it; and the first one's id."""
+    pipeline = empty.fork()
+    original = uploaded(pipeline, BROKEN, "original", "2023-06-01T00:00:00Z")
+    uploaded(pipeline, LATER, "later", "2023-07-01T00:00:00Z")
+    pipeline.gold()
+    return pipeline, original
 
 
 @pytest.fixture(scope="module")
