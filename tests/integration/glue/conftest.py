@@ -140,7 +140,7 @@ def pipeline(empty: Pipeline) -> Pipeline:
 
 @pytest.fixture(scope="session")
 def three_files(aws: dict[str, str]) -> list[Event]:
-    """Three files in Bronze, each of which moves two rows of the one before to other groups; the first has a bad row."""
+    """Three files in Bronze, each of which moves two rows of the one before to other groups; one has a bad row."""
     rows = [
         [
             f"{key},{'-' * (key == number + 2)}{number}.00,2023-{number:02d}-{key:02d},{channel},{4 + number},"
