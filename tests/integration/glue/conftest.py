@@ -138,21 +138,25 @@ def pipeline(empty: Pipeline) -> Pipeline:
     return empty.fork()
 
 
+THREE_FILES = (
+    csv(
+        "1,1.00,2023-01-01,chip,5,",
+        "2,1.00,2023-01-02,chip,5,",
+        "3,-1.00,2023-01-03,chip,5,",
+        "x,1.00,2023-01-01,chip,5,",
+    ),
+    csv("2,2.00,2023-02-02,swipe,6,", "3,2.00,2023-02-03,swipe,6,", "4,-2.00,2023-02-04,swipe,6,"),
+    csv("3,3.00,2023-03-03,,7,", "4,3.00,2023-03-04,,7,", "5,-3.00,2023-03-05,,7,"),
+)
+
+
 @pytest.fixture(scope="session")
 def three_files(aws: dict[str, str]) -> list[Event]:
     """Three files in Bronze, each of which moves two rows of the one before to other groups; one has a bad row."""
-    rows = [
-        [
-            f"{key},{'-' * (key == number + 2)}{number}.00,2023-{number:02d}-{key:02d},{channel},{4 + number},"
-            for key in range(number, number + 3)
-        ]
-        for number, channel in enumerate(("chip", "swipe", ""), start=1)
-    ]
-    rows[0].append("x,1.00,2023-01-01,chip,5,")
     with patch.dict(os.environ, aws):
         return [
-            put(f"transactions/{number}.csv", csv(*lines), as_of=f"2024-01-{number:02d}T00:00:00Z")
-            for number, lines in enumerate(rows, start=1)
+            put(f"transactions/{number}.csv", body, as_of=f"2024-01-{number:02d}T00:00:00Z")
+            for number, body in enumerate(THREE_FILES, start=1)
         ]
 
 
