@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := .venv/.setup
 BENCH := .venv/bench/.setup
 CHECKOV := .venv/checkov/.setup
-WORKERS ?= 2
+WORKERS ?= 3
 # Hundreds of processes would each compile their modules anew where the caller forbids Python to keep them.
 export PYTHONDONTWRITEBYTECODE :=
 GLUE := tests/integration/glue
@@ -42,7 +42,7 @@ demo-kafka: setup ## The same from a Kafka topic, with two bridges of which one 
 pictures: demo ## Draw the README's pictures from what the demo shows
 	@$(BIN)/python -m tools.make_pictures
 
-test: setup ## Run all checks and tests but the slowest, in two processes (WORKERS=2)
+test: setup ## Run all checks and tests but the slowest, in three processes (WORKERS=3)
 	@$(MAKE) --no-print-directory -j $(WORKERS) lint types
 	@$(BIN)/python -m pytest -n $(WORKERS)
 

@@ -23,9 +23,12 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 WITH_A_CLOUD = ("tests/e2e", "tests/notebooks")
+WITH_SPARK = ("tests/e2e", "tests/integration/glue", "tests/notebooks")
 SHARING_LAKES = ("test_compaction.py", "test_replay.py")
+SPARK_WORKERS = 2  # a JVM of each stays until the worker ends, and has some 3 GB
 # Under these folders a file takes minutes or many seconds: they are handed out first, so that all workers end together.
 SLOWEST_FIRST = ("tests/e2e", "tests/notebooks", "tests/integration/glue", "tests/integration")
 
@@ -43,10 +46,15 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 
-def pytest_configure() -> None:
-    """Print as wide as into a pipe: a worker inherits the terminal's width, which readline has put there."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Print as wide as into a pipe: a worker inherits the terminal's width, which readline has put there.
+
+    And let the workers that take no test with Spark stand back behind those that do.
+    """
     for name in ("COLUMNS", "LINES"):
         os.environ.pop(name, None)
+    if is_without_spark(getattr(config, "workerinput", {}).get("workerid", "gw0")):
+        os.nice(5)
     _refuse_doubled_names(Path(__file__).parent)
 
 
@@ -132,6 +140,11 @@ def _durations_of_tests_are_nobodys(tmp_path_factory: pytest.TempPathFactory) ->
         yield
 
 
+def is_without_spark(worker: str) -> bool:
+    """Tell whether a worker, one beyond the first two, takes no test with Spark."""
+    return int(worker.removeprefix("gw")) >= SPARK_WORKERS
+
+
 class ByFile(LoadScopeScheduling):
     """Hands out whole files, whose tests share their fixtures; some together, for their local cloud or their lakes."""
 
@@ -140,6 +153,15 @@ class ByFile(LoadScopeScheduling):
         if file.endswith(SHARING_LAKES):
             return file.replace(*SHARING_LAKES)
         return next((folder for folder in WITH_A_CLOUD if file.startswith(f"{folder}/")), file)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        """Let workers beyond the first two take the tests without Spark: they fill what the others' waiting leaves."""
+        if is_without_spark(node.gateway.id):
+            if (quick := next((scope for scope in self.workqueue if not scope.startswith(WITH_SPARK)), None)) is None:
+                node.shutdown()
+                return
+            self.workqueue.move_to_end(quick, last=False)
+        super()._assign_work_unit(node)
 
 
 @pytest.hookimpl(optionalhook=True)
