@@ -103,17 +103,6 @@ class Branches:
             noted = noted.set(name, value)
         noted.commit()
 
-    def merge(self, table: str, rows: DataFrame, *, on: str, clauses: str) -> None:
-        """Merge rows (alias `s`) into the run's branch of a table (alias `t`).
-
-        A merge reads the table, which Iceberg's transactions refuse: it commits by itself, to a branch that is there.
-        """
-        source = f"merge_into_{table}"
-        rows.createOrReplaceTempView(source)
-        self.open(table)
-        self._spark.sql(f"MERGE INTO {self.current(table)} t USING {source} s ON {on} {clauses}")
-        self._iceberg(table).refresh()
-
     def published_rows(self, table: str) -> DataFrame:
         """Return all rows that readers see, and the `place` of each, for `remove`."""
         snapshot, rows = self._iceberg(table).currentSnapshot(), self._spark.read

@@ -152,19 +152,25 @@ def may_be_newest(rows: DataFrame, some: DataFrame, keys: DataFrame, most: int) 
     return newest.select(*names, F.col("row_order").withField("row", F.col("row")).alias("row_order"))
 
 
+DIFFERS = "NOT (held <=> fresh)"
+IS_NEWER = "held IS NULL OR held.row_order IS NULL OR fresh.row_order > held.row_order"
+
+
 def settle_members(
-    branches: Branches, table: str, schema: Mapping[str, str], fresh: DataFrame, keys: DataFrame
+    branches: Branches, table: str, schema: Mapping[str, str], fresh: DataFrame, keys: DataFrame | None = None
 ) -> None:
     """Put fresh members of a dimension in the place of those under some keys; others under them go.
 
-    Most stay as they are, and are not written again: a MERGE would write all of them.
+    Where no keys are given none goes, and of a member's two descriptions the one of the newer row stays. Members that
+    stay as they are are not written again: a MERGE would write all of them.
     """
     own, *others = schema
-    held = branches.current_rows(table).join(keys, on=own, how="left_semi")
+    held = branches.current_rows(table)
+    held = held if keys is None else held.join(keys, on=keys.columns, how="left_semi")
     held = held.select(own, F.struct(*others).alias("held"), "place")
     fresh = fresh.select(own, F.struct(*others).alias("fresh"))
-    differs = ~F.col("held").eqNullSafe(F.col("fresh"))
-    moved = checkpointed(held.join(fresh, on=own, how="full").where(differs))
+    found = held.join(fresh, on=own, how="right" if keys is None else "full")
+    moved = checkpointed(found.where(IS_NEWER if keys is None else DIFFERS))
     ((replaced, written),) = moved.agg(F.count("held"), F.count("fresh")).collect()
     if replaced:
         branches.remove(table, moved.where(F.col("held").isNotNull()).select("place.*"), replaced)

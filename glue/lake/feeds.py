@@ -98,9 +98,9 @@ class SilverFeed:
 
     def has_news(self, table: str) -> bool:
         """Tell whether a table has grown, or files of it were undone or redone, since the run that Gold shows."""
-        return self._has_grown(table) or self.is_decided(table)
+        return self.has_grown(table) or self.is_decided(table)
 
-    def _has_grown(self, table: str) -> bool:
+    def has_grown(self, table: str) -> bool:
         """Tell from the snapshots alone whether a table has grown since the run that Gold shows."""
         seen = self.taken.get("silver_snapshots", {}).get(table)
         return self.run["snapshots"].get(table) not in (None, seen)
@@ -123,7 +123,7 @@ class SilverFeed:
 
     @cached_property
     def _decided_files(self) -> list[FileItem]:
-        if not self._has_grown("decisions"):
+        if not self.has_grown("decisions"):
             return []
         file_ids = [row.file_id for row in self.feed("decisions").select("file_id").distinct().collect()]
         return self.job.ledger.files(file_ids)

@@ -46,16 +46,6 @@ def columns_or_null(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
     return rows.select(*[values[name].cast(kind).alias(name) for name, kind in schema.items()])
 
 
-def with_gone(schema: Mapping[str, str]) -> str:
-    """Return the clauses of a merge whose source marks what is `gone`."""
-    names, values = ", ".join(schema), ", ".join(f"s.{name}" for name in schema)
-    updates = ", ".join(f"t.{name} = s.{name}" for name in schema)
-    return (
-        f"WHEN MATCHED AND s.gone THEN DELETE WHEN MATCHED THEN UPDATE SET {updates} "
-        f"WHEN NOT MATCHED AND NOT s.gone THEN INSERT ({names}) VALUES ({values})"
-    )
-
-
 def create_tables(
     spark: SparkSession, database: str, tables: Mapping[str, LakeTable], *, row_group_bytes: int = 128 << 20
 ) -> None:

@@ -2492,16 +2492,6 @@ def columns_or_null(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
     return rows.select(*[values[name].cast(kind).alias(name) for name, kind in schema.items()])
 
 
-def with_gone(schema: Mapping[str, str]) -> str:
-    """Return the clauses of a merge whose source marks what is `gone`."""
-    names, values = ", ".join(schema), ", ".join(f"s.{name}" for name in schema)
-    updates = ", ".join(f"t.{name} = s.{name}" for name in schema)
-    return (
-        f"WHEN MATCHED AND s.gone THEN DELETE WHEN MATCHED THEN UPDATE SET {updates} "
-        f"WHEN NOT MATCHED AND NOT s.gone THEN INSERT ({names}) VALUES ({values})"
-    )
-
-
 def create_tables(
     spark: SparkSession, database: str, tables: Mapping[str, LakeTable], *, row_group_bytes: int = 128 << 20
 ) -> None:
@@ -2671,17 +2661,6 @@ class Branches:
         for name, value in properties.items():
             noted = noted.set(name, value)
         noted.commit()
-
-    def merge(self, table: str, rows: DataFrame, *, on: str, clauses: str) -> None:
-        """Merge rows (alias `s`) into the run's branch of a table (alias `t`).
-
-        A merge reads the table, which Iceberg's transactions refuse: it commits by itself, to a branch that is there.
-        """
-        source = f"merge_into_{table}"
-        rows.createOrReplaceTempView(source)
-        self.open(table)
-        self._spark.sql(f"MERGE INTO {self.current(table)} t USING {source} s ON {on} {clauses}")
-        self._iceberg(table).refresh()
 
     def published_rows(self, table: str) -> DataFrame:
         """Return all rows that readers see, and the `place` of each, for `remove`."""
@@ -3278,19 +3257,25 @@ def may_be_newest(rows: DataFrame, some: DataFrame, keys: DataFrame, most: int) 
     return newest.select(*names, F.col("row_order").withField("row", F.col("row")).alias("row_order"))
 
 
+DIFFERS = "NOT (held <=> fresh)"
+IS_NEWER = "held IS NULL OR held.row_order IS NULL OR fresh.row_order > held.row_order"
+
+
 def settle_members(
-    branches: Branches, table: str, schema: Mapping[str, str], fresh: DataFrame, keys: DataFrame
+    branches: Branches, table: str, schema: Mapping[str, str], fresh: DataFrame, keys: DataFrame | None = None
 ) -> None:
     """Put fresh members of a dimension in the place of those under some keys; others under them go.
 
-    Most stay as they are, and are not written again: a MERGE would write all of them.
+    Where no keys are given none goes, and of a member's two descriptions the one of the newer row stays. Members that
+    stay as they are are not written again: a MERGE would write all of them.
     """
     own, *others = schema
-    held = branches.current_rows(table).join(keys, on=own, how="left_semi")
+    held = branches.current_rows(table)
+    held = held if keys is None else held.join(keys, on=keys.columns, how="left_semi")
     held = held.select(own, F.struct(*others).alias("held"), "place")
     fresh = fresh.select(own, F.struct(*others).alias("fresh"))
-    differs = ~F.col("held").eqNullSafe(F.col("fresh"))
-    moved = checkpointed(held.join(fresh, on=own, how="full").where(differs))
+    found = held.join(fresh, on=own, how="right" if keys is None else "full")
+    moved = checkpointed(found.where(IS_NEWER if keys is None else DIFFERS))
     ((replaced, written),) = moved.agg(F.count("held"), F.count("fresh")).collect()
     if replaced:
         branches.remove(table, moved.where(F.col("held").isNotNull()).select("place.*"), replaced)
@@ -3954,10 +3939,11 @@ def write_marks(branches: Branches, marks: Marks | None) -> dict[str, RepairsOfF
     if marks is None:
         return {}
     changed = marks.rows.where(~F.col("closed_by").eqNullSafe(F.col("held"))).select("row", "closed_by")
-    if not changed.isEmpty():
-        same_row = f"t.file_id = '{marks.file_id}' AND t.row = s.row"
-        set_it = "WHEN MATCHED THEN UPDATE SET t.repaired_by = s.closed_by"
-        branches.merge("quarantine", changed, on=same_row, clauses=set_it)
+    if count := changed.count():
+        rows = branches.published_rows("quarantine").where(F.col("file_id") == marks.file_id)
+        marked = checkpointed(rows.join(changed, on="row").withColumn("repaired_by", F.col("closed_by")))
+        branches.remove("quarantine", marked.select("place.*"), count)
+        branches.append("quarantine", laid_out(conform(marked, QUARANTINE), count))
         require("quarantined rows", found=branches.rows_moved("quarantine"), expected=0)
     return {marks.file_id: marks.found}
 
@@ -4722,9 +4708,9 @@ class SilverFeed:
 
     def has_news(self, table: str) -> bool:
         """Tell whether a table has grown, or files of it were undone or redone, since the run that Gold shows."""
-        return self._has_grown(table) or self.is_decided(table)
+        return self.has_grown(table) or self.is_decided(table)
 
-    def _has_grown(self, table: str) -> bool:
+    def has_grown(self, table: str) -> bool:
         """Tell from the snapshots alone whether a table has grown since the run that Gold shows."""
         seen = self.taken.get("silver_snapshots", {}).get(table)
         return self.run["snapshots"].get(table) not in (None, seen)
@@ -4747,7 +4733,7 @@ class SilverFeed:
 
     @cached_property
     def _decided_files(self) -> list[FileItem]:
-        if not self._has_grown("decisions"):
+        if not self.has_grown("decisions"):
             return []
         file_ids = [row.file_id for row in self.feed("decisions").select("file_id").distinct().collect()]
         return self.job.ledger.files(file_ids)
@@ -5106,12 +5092,6 @@ def missing_members(spark: SparkSession, branches: Branches, accepted: DataFrame
     return named.distinct().join(reduce(DataFrame.unionByName, held), on=["dimension", "key"], how="left_anti")
 
 
-NEWER_WINS = (
-    "WHEN MATCHED AND (t.row_order IS NULL OR s.row_order > t.row_order) THEN UPDATE SET * "
-    "WHEN NOT MATCHED THEN INSERT *"
-)
-
-
 def add_members(branches: Branches, silver: SilverFeed, accepted: DataFrame, missing: DataFrame, name: str) -> None:
     """Add the members that a dimension lacks, and take attributes from newer rows."""
     key, dimension = KEYS[name], DIMENSIONS.get(name)
@@ -5127,14 +5107,13 @@ def add_members(branches: Branches, silver: SilverFeed, accepted: DataFrame, mis
     else:
         # The missing members are among those of the newest rows, but for `unknown`.
         newer, rest = named, unknown.join(lacking, on=key, how="left_semi")
-    rest = rest.select(*SCHEMAS[name])
-    branches.merge(name, newer.unionByName(rest), on=f"t.{key} = s.{key}", clauses=NEWER_WINS)
+    settle_members(branches, name, SCHEMAS[name], newer.unionByName(rest.select(*SCHEMAS[name])))
 
 
 def has_news_of(silver: SilverFeed, dimension: DimensionTable) -> bool:
     """Tell whether rows have come that may give members other attributes."""
     described_by = dimension.described_by if dimension.is_described_elsewhere else "transaction_history"
-    return bool(dimension.attributes) and silver.has_news(described_by)
+    return bool(dimension.attributes) and silver.has_grown(described_by)
 
 
 # A dimension that the contract got after Gold's first run takes its members from all accepted rows in effect.
@@ -5333,10 +5312,7 @@ def write_history(branches: Branches, silver: SilverFeed, name: str) -> None:
     if fresh and known <= 1:
         branches.append(name, reduce(DataFrame.unionByName, fresh).orderBy(key))
     elif fresh:
-        stored = silver.spark.table(branches.table(name)).join(touched, on=natural, how="left_semi")
-        gone = stored.join(fresh[0].select(key), on=key, how="left_anti").select(key, F.lit(True).alias("gone"))
-        source = fresh[0].withColumn("gone", F.lit(False)).unionByName(gone, allowMissingColumns=True)
-        branches.merge(name, source, on=f"t.{key} = s.{key}", clauses=with_gone(schema))
+        settle_members(branches, name, schema, fresh[0], touched)
 
 
 def with_versions(spark: SparkSession, branches: Branches, rows: DataFrame) -> DataFrame:

@@ -2540,16 +2540,6 @@ def columns_or_null(rows: DataFrame, schema: Mapping[str, str]) -> DataFrame:
     return rows.select(*[values[name].cast(kind).alias(name) for name, kind in schema.items()])
 
 
-def with_gone(schema: Mapping[str, str]) -> str:
-    """Return the clauses of a merge whose source marks what is `gone`."""
-    names, values = ", ".join(schema), ", ".join(f"s.{name}" for name in schema)
-    updates = ", ".join(f"t.{name} = s.{name}" for name in schema)
-    return (
-        f"WHEN MATCHED AND s.gone THEN DELETE WHEN MATCHED THEN UPDATE SET {updates} "
-        f"WHEN NOT MATCHED AND NOT s.gone THEN INSERT ({names}) VALUES ({values})"
-    )
-
-
 def create_tables(
     spark: SparkSession, database: str, tables: Mapping[str, LakeTable], *, row_group_bytes: int = 128 << 20
 ) -> None:
@@ -2719,17 +2709,6 @@ class Branches:
         for name, value in properties.items():
             noted = noted.set(name, value)
         noted.commit()
-
-    def merge(self, table: str, rows: DataFrame, *, on: str, clauses: str) -> None:
-        """Merge rows (alias `s`) into the run's branch of a table (alias `t`).
-
-        A merge reads the table, which Iceberg's transactions refuse: it commits by itself, to a branch that is there.
-        """
-        source = f"merge_into_{table}"
-        rows.createOrReplaceTempView(source)
-        self.open(table)
-        self._spark.sql(f"MERGE INTO {self.current(table)} t USING {source} s ON {on} {clauses}")
-        self._iceberg(table).refresh()
 
     def published_rows(self, table: str) -> DataFrame:
         """Return all rows that readers see, and the `place` of each, for `remove`."""
@@ -3015,19 +2994,25 @@ def may_be_newest(rows: DataFrame, some: DataFrame, keys: DataFrame, most: int) 
     return newest.select(*names, F.col("row_order").withField("row", F.col("row")).alias("row_order"))
 
 
+DIFFERS = "NOT (held <=> fresh)"
+IS_NEWER = "held IS NULL OR held.row_order IS NULL OR fresh.row_order > held.row_order"
+
+
 def settle_members(
-    branches: Branches, table: str, schema: Mapping[str, str], fresh: DataFrame, keys: DataFrame
+    branches: Branches, table: str, schema: Mapping[str, str], fresh: DataFrame, keys: DataFrame | None = None
 ) -> None:
     """Put fresh members of a dimension in the place of those under some keys; others under them go.
 
-    Most stay as they are, and are not written again: a MERGE would write all of them.
+    Where no keys are given none goes, and of a member's two descriptions the one of the newer row stays. Members that
+    stay as they are are not written again: a MERGE would write all of them.
     """
     own, *others = schema
-    held = branches.current_rows(table).join(keys, on=own, how="left_semi")
+    held = branches.current_rows(table)
+    held = held if keys is None else held.join(keys, on=keys.columns, how="left_semi")
     held = held.select(own, F.struct(*others).alias("held"), "place")
     fresh = fresh.select(own, F.struct(*others).alias("fresh"))
-    differs = ~F.col("held").eqNullSafe(F.col("fresh"))
-    moved = checkpointed(held.join(fresh, on=own, how="full").where(differs))
+    found = held.join(fresh, on=own, how="right" if keys is None else "full")
+    moved = checkpointed(found.where(IS_NEWER if keys is None else DIFFERS))
     ((replaced, written),) = moved.agg(F.count("held"), F.count("fresh")).collect()
     if replaced:
         branches.remove(table, moved.where(F.col("held").isNotNull()).select("place.*"), replaced)
@@ -4784,10 +4769,11 @@ def write_marks(branches: Branches, marks: Marks | None) -> dict[str, RepairsOfF
     if marks is None:
         return {}
     changed = marks.rows.where(~F.col("closed_by").eqNullSafe(F.col("held"))).select("row", "closed_by")
-    if not changed.isEmpty():
-        same_row = f"t.file_id = '{marks.file_id}' AND t.row = s.row"
-        set_it = "WHEN MATCHED THEN UPDATE SET t.repaired_by = s.closed_by"
-        branches.merge("quarantine", changed, on=same_row, clauses=set_it)
+    if count := changed.count():
+        rows = branches.published_rows("quarantine").where(F.col("file_id") == marks.file_id)
+        marked = checkpointed(rows.join(changed, on="row").withColumn("repaired_by", F.col("closed_by")))
+        branches.remove("quarantine", marked.select("place.*"), count)
+        branches.append("quarantine", laid_out(conform(marked, QUARANTINE), count))
         require("quarantined rows", found=branches.rows_moved("quarantine"), expected=0)
     return {marks.file_id: marks.found}
 
@@ -6615,12 +6601,6 @@ class SilverRun:
         return self.mover is not None and self.mover.moves_loads
 
     @property
-    def same_key(self) -> str:
-        """Return the condition of a join by key; by the range file statistics prune, where there is one."""
-        bounds = "" if self.may_touch_any_key else f" AND t.dms_id BETWEEN {self.low} AND {self.high}"
-        return f"t.dms_id = s.dms_id{bounds}"
-
-    @property
     def is_large_first(self) -> bool:
         """Tell whether many rows come to a layer that holds none."""
         if self.reload or self.row_count <= ROWS_A_PARTITION:
@@ -6759,7 +6739,7 @@ def left_behind(stored: DataFrame, classified: DataFrame, reload: Reload) -> Dat
 def lost_of(left: DataFrame) -> tuple[DataFrame, DataFrame, Lost]:
     """Return the living rows and the tombstones among stored rows that go, and how many there are."""
     missing = checkpointed(left.where("living"))
-    purged = checkpointed(left.where("NOT living").select(*TOMBSTONES))
+    purged = checkpointed(left.where("NOT living").select("place"))
     ((rows, amount),) = missing.agg(F.count(F.lit(1)), total("amount")).collect()
     return missing, purged, Lost(rows, amount, purged.count())
 
@@ -6935,12 +6915,14 @@ def write_state(run: SilverRun, decided: Decided) -> None:
 
 def write_tombstones(run: SilverRun, decided: Decided) -> None:
     """Leave a tombstone where a delete is the newest row of its key; take away those of keys that live again."""
-    newest = decided.classified.where(F.col("is_newest"))
-    fresh = conform(newest.where(F.col("op") == "D"), TOMBSTONES).withColumn("gone", F.lit(False))
-    revived = newest.where((F.col("op") != "D") & ~F.col("stored.living")).select("dms_id")
-    gone = revived.unionByName(decided.purged.select("dms_id")) if decided.purged is not None else revived
-    rows = fresh.unionByName(gone.withColumn("gone", F.lit(True)), allowMissingColumns=True)
-    run.branches.merge("tombstones", rows, on=run.same_key, clauses=with_gone(TOMBSTONES))
+    newest, sums = decided.classified.where(F.col("is_newest")), decided.sums
+    if replaced := sums["tombstones_known"] + sums["revived"] + decided.lost.purged:
+        places = newest.where(~F.col("stored.living")).select("stored.place.*")
+        places = places.unionByName(decided.purged.select("place.*")) if decided.purged is not None else places
+        run.branches.remove("tombstones", places, replaced)
+    if sums["tombstones"]:
+        fresh = conform(newest.where(F.col("op") == "D"), TOMBSTONES)
+        run.branches.append("tombstones", laid_out(fresh, sums["tombstones"], "dms_id"))
 
 
 def write_effects(run: SilverRun, decided: Decided) -> None:

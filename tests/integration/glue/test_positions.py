@@ -82,10 +82,16 @@ def test_deleted_rows_are_those_of_a_merge__and_what_a_run_added_is_the_differen
     gone_keys = pipeline.spark.range(200).where("id % 7 = 0").selectExpr("id AS dms_id", "true AS gone")
     source = gone_keys.unionByName(fresh.withColumn("gone", F.lit(False)), allowMissingColumns=True)
     clauses = "WHEN MATCHED AND s.gone THEN DELETE WHEN NOT MATCHED AND NOT s.gone THEN INSERT (dms_id, amount, names)"
-    twin.merge("twin", source, on="t.dms_id = s.dms_id", clauses=f"{clauses} VALUES (s.dms_id, s.amount, s.names)")
+    merged, branch = name_of(pipeline, "twin"), f".branch_{branches.name}"
+    source.createOrReplaceTempView("source")
+    twin.open("twin")
+    twin.commit("twin")
+    pipeline.spark.sql(
+        f"MERGE INTO {merged}{branch} t USING source s ON t.dms_id = s.dms_id "
+        f"{clauses} VALUES (s.dms_id, s.amount, s.names)"
+    )
     assert branches.added("one", "amount") == (3, Decimal("4.50")), "not to be seen before the commit"
     branches.commit("one")
-    branch = f".branch_{branches.name}"
     assert rows_of(pipeline, "one", branch) == rows_of(pipeline, "twin", branch)
     assert rows_of(pipeline, "one") == rows_of(pipeline, "twin"), "readers see a run that is not published"
     before, after = set(rows_of(pipeline, "one")), set(rows_of(pipeline, "one", branch))
