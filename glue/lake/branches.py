@@ -103,6 +103,17 @@ class Branches:
             noted = noted.set(name, value)
         noted.commit()
 
+    def merge(self, table: str, rows: DataFrame, *, on: str, clauses: str) -> None:
+        """Merge rows (alias `s`) into the run's branch of a table (alias `t`), for one that is partitioned.
+
+        A merge reads the table, which Iceberg's transactions refuse: it commits by itself, to a branch that is there.
+        """
+        source = f"merge_into_{table}"
+        rows.createOrReplaceTempView(source)
+        self.open(table)
+        self._spark.sql(f"MERGE INTO {self.current(table)} t USING {source} s ON {on} {clauses}")
+        self._iceberg(table).refresh()
+
     def published_rows(self, table: str) -> DataFrame:
         """Return all rows that readers see, and the `place` of each, for `remove`."""
         snapshot, rows = self._iceberg(table).currentSnapshot(), self._spark.read
@@ -130,6 +141,8 @@ class Branches:
     def remove(self, table: str, places: DataFrame, count: int) -> None:
         """Delete the rows at these `count` places (`file_path, pos`) from the run's branch."""
         iceberg = self.open(table)
+        if iceberg.spec().isPartitioned():
+            raise RuntimeError(f"{table} is partitioned: Iceberg would look for these deletes in no partition of it")
         if self._opened[table] != self._seen[table]:
             # The places are those of files that a compaction has replaced.
             raise RuntimeError(f"{table} was compacted by another job while this run read it: run it again")

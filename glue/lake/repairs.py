@@ -9,7 +9,6 @@ from typing import cast
 from contract.items import FileItem, RepairsOfFile
 from contract.runs import LayerTotals, PublishedRun
 from contract.sql_types import REPAIR_FIELDS
-from contract.tables import QUARANTINE
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -17,8 +16,7 @@ from glue.lake.branches import Branches
 from glue.lake.failures import require
 from glue.lake.ledger import Ledger
 from glue.lake.loads import Action, Loads, Refused, Reload
-from glue.lake.spark import checkpointed, laid_out, local_rows
-from glue.lake.tables import conform
+from glue.lake.spark import checkpointed, local_rows
 
 PLACE_OF_OBJECT = ("last_modified_at", "as_of_at", "key", "sequencer", "version_id")
 
@@ -183,11 +181,10 @@ def write_marks(branches: Branches, marks: Marks | None) -> dict[str, RepairsOfF
     if marks is None:
         return {}
     changed = marks.rows.where(~F.col("closed_by").eqNullSafe(F.col("held"))).select("row", "closed_by")
-    if count := changed.count():
-        rows = branches.published_rows("quarantine").where(F.col("file_id") == marks.file_id)
-        marked = checkpointed(rows.join(changed, on="row").withColumn("repaired_by", F.col("closed_by")))
-        branches.remove("quarantine", marked.select("place.*"), count)
-        branches.append("quarantine", laid_out(conform(marked, QUARANTINE), count))
+    if not changed.isEmpty():
+        same_row = f"t.file_id = '{marks.file_id}' AND t.row = s.row"
+        set_it = "WHEN MATCHED THEN UPDATE SET t.repaired_by = s.closed_by"
+        branches.merge("quarantine", changed, on=same_row, clauses=set_it)
         require("quarantined rows", found=branches.rows_moved("quarantine"), expected=0)
     return {marks.file_id: marks.found}
 

@@ -2710,6 +2710,17 @@ class Branches:
             noted = noted.set(name, value)
         noted.commit()
 
+    def merge(self, table: str, rows: DataFrame, *, on: str, clauses: str) -> None:
+        """Merge rows (alias `s`) into the run's branch of a table (alias `t`), for one that is partitioned.
+
+        A merge reads the table, which Iceberg's transactions refuse: it commits by itself, to a branch that is there.
+        """
+        source = f"merge_into_{table}"
+        rows.createOrReplaceTempView(source)
+        self.open(table)
+        self._spark.sql(f"MERGE INTO {self.current(table)} t USING {source} s ON {on} {clauses}")
+        self._iceberg(table).refresh()
+
     def published_rows(self, table: str) -> DataFrame:
         """Return all rows that readers see, and the `place` of each, for `remove`."""
         snapshot, rows = self._iceberg(table).currentSnapshot(), self._spark.read
@@ -2737,6 +2748,8 @@ class Branches:
     def remove(self, table: str, places: DataFrame, count: int) -> None:
         """Delete the rows at these `count` places (`file_path, pos`) from the run's branch."""
         iceberg = self.open(table)
+        if iceberg.spec().isPartitioned():
+            raise RuntimeError(f"{table} is partitioned: Iceberg would look for these deletes in no partition of it")
         if self._opened[table] != self._seen[table]:
             # The places are those of files that a compaction has replaced.
             raise RuntimeError(f"{table} was compacted by another job while this run read it: run it again")
@@ -4769,11 +4782,10 @@ def write_marks(branches: Branches, marks: Marks | None) -> dict[str, RepairsOfF
     if marks is None:
         return {}
     changed = marks.rows.where(~F.col("closed_by").eqNullSafe(F.col("held"))).select("row", "closed_by")
-    if count := changed.count():
-        rows = branches.published_rows("quarantine").where(F.col("file_id") == marks.file_id)
-        marked = checkpointed(rows.join(changed, on="row").withColumn("repaired_by", F.col("closed_by")))
-        branches.remove("quarantine", marked.select("place.*"), count)
-        branches.append("quarantine", laid_out(conform(marked, QUARANTINE), count))
+    if not changed.isEmpty():
+        same_row = f"t.file_id = '{marks.file_id}' AND t.row = s.row"
+        set_it = "WHEN MATCHED THEN UPDATE SET t.repaired_by = s.closed_by"
+        branches.merge("quarantine", changed, on=same_row, clauses=set_it)
         require("quarantined rows", found=branches.rows_moved("quarantine"), expected=0)
     return {marks.file_id: marks.found}
 

@@ -82,16 +82,10 @@ def test_deleted_rows_are_those_of_a_merge__and_what_a_run_added_is_the_differen
     gone_keys = pipeline.spark.range(200).where("id % 7 = 0").selectExpr("id AS dms_id", "true AS gone")
     source = gone_keys.unionByName(fresh.withColumn("gone", F.lit(False)), allowMissingColumns=True)
     clauses = "WHEN MATCHED AND s.gone THEN DELETE WHEN NOT MATCHED AND NOT s.gone THEN INSERT (dms_id, amount, names)"
-    merged, branch = name_of(pipeline, "twin"), f".branch_{branches.name}"
-    source.createOrReplaceTempView("source")
-    twin.open("twin")
-    twin.commit("twin")
-    pipeline.spark.sql(
-        f"MERGE INTO {merged}{branch} t USING source s ON t.dms_id = s.dms_id "
-        f"{clauses} VALUES (s.dms_id, s.amount, s.names)"
-    )
+    twin.merge("twin", source, on="t.dms_id = s.dms_id", clauses=f"{clauses} VALUES (s.dms_id, s.amount, s.names)")
     assert branches.added("one", "amount") == (3, Decimal("4.50")), "not to be seen before the commit"
     branches.commit("one")
+    branch = f".branch_{branches.name}"
     assert rows_of(pipeline, "one", branch) == rows_of(pipeline, "twin", branch)
     assert rows_of(pipeline, "one") == rows_of(pipeline, "twin"), "readers see a run that is not published"
     before, after = set(rows_of(pipeline, "one")), set(rows_of(pipeline, "one", branch))
@@ -115,6 +109,13 @@ def test_rows_of_a_run_are_found_and_removed_in_its_own_branch__added_before_by_
     left = [row for row in before if row[0] != 1] + [(key, Decimal("1.00"), None) for key in (500, 502)]
     assert rows_of(pipeline, "one", f".branch_{branches.name}") == left
     assert rows_of(pipeline, "one") == before, "readers see a run that is not published"
+
+
+def test_places_are_refused__table_is_partitioned(pipeline: Pipeline) -> None:
+    branches = Branches(pipeline.spark, pipeline.database("silver"), "run_00000001")
+    places = branches.published_rows("quarantine").select("place.*")
+    with pytest.raises(RuntimeError, match="quarantine is partitioned"):
+        branches.remove("quarantine", places, 1)
 
 
 def test_merged_deletes_leave_the_same_rows__in_one_file(pipeline: Pipeline, made: Callable[[str], Branches]) -> None:
