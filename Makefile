@@ -67,11 +67,11 @@ fuzz: setup ## Hold both engines to each other on random files, both layers to t
 	  tests/unit/kpi/test_kpi_files.py $(GLUE)/test_engines_agree.py
 	@ASSAY_HISTORIES=$${HISTORIES:-100} $(BIN)/python -m pytest --timeout 0 $(GLUE)/test_histories.py
 
-unit: setup ## Run the fast tests alone
-	@$(BIN)/python -m pytest -n $(WORKERS) tests/unit
+unit: setup ## Run the fast tests alone, in as many processes as there are cores
+	@$(BIN)/python -m pytest -n auto tests/unit
 
 test-kpi: setup ## Run the tests of the KPI function and of the contract
-	@$(BIN)/python -m pytest -n $(WORKERS) tests/unit/kpi tests/unit/contract
+	@$(BIN)/python -m pytest -n auto tests/unit/kpi tests/unit/contract
 
 test-silver: setup ## Run the tests of the Silver job
 	@$(BIN)/python -m pytest -n $(WORKERS) -k "not (killed and gold)" tests/unit/glue \
