@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 KEPT = 5  # newest samples of a step
+FEW = 100_000  # rows: with these and fewer, starting Spark takes most of a run's time
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,13 @@ def usual(step: str, amount: int = 1) -> int | None:
     """Return about how many seconds a step takes; None if it was never seen, or takes less than half a second.
 
     It is what the sample of the nearest amount took, and more in proportion where this amount is larger: a smaller one
-    is not said to be quicker, since starting Spark takes most of its time.
+    is not said to be quicker, nor one of few rows slower.
     """
     samples = _samples(step)
     if not samples:
         return None
     nearest = min(samples, key=lambda sample: (abs(sample.amount - amount), sample.seconds))
-    return nearest.seconds * max(amount, nearest.amount) // max(nearest.amount, 1) or None
+    return nearest.seconds * max(amount, nearest.amount, FEW) // max(nearest.amount, FEW) or None
 
 
 def remember(step: str, seconds: int, amount: int = 1) -> None:

@@ -2,9 +2,11 @@
 
 import json
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -23,6 +25,7 @@ from assay.target import Target
 
 SCHEMAS = ("silver", "gold")
 HINT = "list the tables there are: assay query"
+NEXT_RUN = "the next Gold run adds what the contract has got since the last one: upload a file"
 ONE_THAT_STAYS = "name the last run of an hour: its snapshots stay for seven days"
 TABLES_ONLY = "a query reads the published tables alone: no file, no address and no extension"
 CLOSED = {
@@ -35,6 +38,7 @@ CLOSED = {
 
 Snapshots = Mapping[str, Mapping[str, int]]
 """Schema to table to the id of a snapshot."""
+Result = TypeVar("Result")
 
 
 @contextmanager
@@ -90,7 +94,7 @@ class Lake:
         if asked.describes and tables:
             return self._described(*tables[0])
         try:
-            return self._connection.sql(statement).to_arrow_reader()
+            return self._streamed(statement)
         except duckdb.PermissionException as error:
             raise UserError(first_line(error), TABLES_ONLY) from None
         except duckdb.CatalogException as error:
@@ -99,6 +103,25 @@ class Lake:
             raise UserError(first_line(error), HINT) from None
         except duckdb.Error as error:
             raise query_names.explained(str(error), columns) or UserError(first_line(error), HINT) from None
+
+    def _streamed(self, statement: str) -> pa.RecordBatchReader:
+        reader = self._interruptible(lambda: self._connection.sql(statement).to_arrow_reader())
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            while (batch := self._interruptible(partial(next, reader, None))) is not None:
+                yield batch
+
+        return pa.RecordBatchReader.from_batches(reader.schema, batches())
+
+    def _interruptible(self, task: Callable[[], Result]) -> Result:
+        """Do a task of DuckDB's in a thread of its own: it lets no Ctrl-C through while it computes."""
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(task)
+            try:
+                return done.result()
+            except KeyboardInterrupt:
+                self._connection.interrupt()
+                raise
 
     def _whole_names(self, bare: Collection[str]) -> list[query_names.Name]:
         """Return the tables of names without a schema; raise UserError for one that both layers have."""
@@ -174,7 +197,11 @@ class Lake:
         view = VIEWS[name]
         for table in view.tables:
             self.open("gold", table)
-        self._connection.execute(f"CREATE OR REPLACE VIEW gold.{name} AS {view.sql('gold')}")
+        try:
+            self._connection.execute(f"CREATE OR REPLACE VIEW gold.{name} AS {view.sql('gold')}")
+        except duckdb.BinderException as error:
+            # The contract has a column that no run has written yet.
+            raise UserError(f"gold.{name} cannot be read yet: {first_line(error)}", NEXT_RUN) from None
         return list(view.columns)
 
     def open(self, schema: str, name: str, snapshot_id: int | None = None) -> list[str]:
@@ -199,9 +226,12 @@ class Lake:
             return self._catalog.load_table((self._databases[schema], name))
         except NoSuchTableError:
             known = self.tables()
-        # While the first run publishes, some tables of the contract are there and others are not.
-        if f"{schema}.{name}" in self._promised() or not any(table.startswith(schema) for table in known):
+        if not any(table.startswith(schema) for table in known):
             raise NothingPublishedError(f"nothing published yet: there is no {schema}.{name}")
+        # While the first run publishes, some tables of the contract are there and others are not; and so it is with one
+        # that the contract has got since.
+        if f"{schema}.{name}" in self._promised():
+            raise NothingPublishedError(f"there is no {schema}.{name} yet: the next run that publishes makes it")
         raise query_names.unknown_table(f"{schema}.{name}", known)
 
 

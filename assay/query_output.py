@@ -85,12 +85,12 @@ def print_csv(reader: pa.RecordBatchReader, *, excel_safe: bool = False) -> None
 
     On a terminal, control characters are shown instead of obeyed; a file or a pipe gets them as they are.
     """
-    shown = console.shown if sys.stdout.isatty() else str
+    written = _seen if sys.stdout.isatty() else _text
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(shown(_inert(name) if excel_safe else name) for name in names_of(reader))
+    writer.writerow(written(_inert(name) if excel_safe else name) for name in names_of(reader))
     for row in rows(reader):
         cells = (_inert(value) if excel_safe else value for value in row.values())
-        writer.writerow("" if value is None else shown(_text(value)) for value in cells)
+        writer.writerow("" if value is None else written(value) for value in cells)
 
 
 def _inert(value: Any) -> Any:
@@ -116,7 +116,15 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, Decimal):
         return f"{value:,}"
-    return console.shown(_text(value))
+    return _seen(value)
+
+
+def _seen(value: Any) -> str:
+    """Write a value so that nothing in it acts on a terminal.
+
+    Whole numbers stay as they are: one in ten keys and ids has a card number's check digit by chance.
+    """
+    return str(value) if type(value) is int else console.shown(_text(value))
 
 
 def _unfolded(value: Any) -> str:

@@ -59,6 +59,8 @@ class Pipeline:
     def doing(self, statuses: Sequence[str], now: datetime) -> list[Stage]:
         """Return what the layers do for which files of these statuses wait."""
         layers = sorted({LAYERS[status] for status in statuses if status in LAYERS}, reverse=True)
+        for layer in self._runs.keys() - set(layers):
+            self._remember(layer, now)
         if self._asked_at is None or (now - self._asked_at).total_seconds() >= self.pause_s:
             self._asked_at = now
             self._stages = [stage for layer in layers if (stage := self._stage(layer, now))]
@@ -104,10 +106,13 @@ class Pipeline:
 
     def _remember_ended(self, layer: str, item: Item, now: datetime) -> None:
         """Keep how long a run took that was seen, once its place is free or another's."""
-        seen = self._runs.get(layer)
-        if seen and item.get("in_progress", {}).get("token") != seen[0]:
-            del self._runs[layer]
-            durations.remember(self._step(layer), int((now - seen[1]).total_seconds()), seen[2])
+        if layer in self._runs and item.get("in_progress", {}).get("token") != self._runs[layer][0]:
+            self._remember(layer, now)
+
+    def _remember(self, layer: str, now: datetime) -> None:
+        """Keep how long the run took that was seen last: its place is free, or no file waits for the layer any more."""
+        _, began_at, rows = self._runs.pop(layer)
+        durations.remember(self._step(layer), int((now - began_at).total_seconds()), rows)
 
     def _step(self, layer: str) -> str:
         return f"{'local' if self.target.is_local else 'aws'} {self.target.stack_name} {layer}"

@@ -3,6 +3,10 @@
 import csv
 import io
 import json
+import os
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +19,7 @@ import pytest
 from deployed_stack import DeployedStack
 
 from assay import query as query_module
+from assay.errors import UserError
 
 LARGEST = Decimal("9999999999999999.99")
 NOON = datetime(2010, 1, 1, 12, tzinfo=UTC)
@@ -211,6 +216,46 @@ def test_query_changes_nothing_outside__statements_that_are_no_select(
     result = lake.assay("query", statement.format(file=file))
 
     assert (result.exit_code, file.exists()) == (2, False)
+
+
+def test_query_ends_at_ctrl_c__statement_computes_for_hours() -> None:
+    target = SimpleNamespace(session=boto3.Session(region_name="us-east-1"), is_local=False, endpoint=None, glue=None)
+    endless = "SELECT count(*) FROM range(10_000_000) a, range(10_000_000) b WHERE a.range % 7 < b.range % 5"
+
+    with query_module.lake(target, {"gold": "gold"}) as opened, ThreadPoolExecutor(1) as pool:
+        pool.submit(_interrupt_once_it_computes)
+        with pytest.raises(KeyboardInterrupt):
+            opened.ask(endless).read_all()
+
+
+def _interrupt_once_it_computes() -> None:
+    """Press Ctrl-C once the statement has used some tenths of a second of the processor."""
+    enough = time.process_time() + 0.5
+    while time.process_time() < enough:
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_query_shows_whole_numbers_whole__keys_with_the_check_digit_of_a_card(lake: DeployedStack) -> None:
+    assert "-4111111111111111" in query(lake, "SELECT -4111111111111111 AS key, '4111111111111111' AS said", "table")
+    assert "************1111" in query(lake, "SELECT '4111111111111111' AS said", "table")
+
+
+def test_query_says_that_a_table_waits_for_a_run__contract_got_it_since(lake: DeployedStack) -> None:
+    result = lake.assay("query", "FROM gold.transactions_flat")
+
+    assert (result.exit_code, "Traceback" in result.output) == (2, False)
+    assert "there is no gold.dim_date yet: the next run that publishes makes it" in result.stderr
+
+
+def test_query_says_that_a_view_waits_for_a_run__contract_got_a_column_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = SimpleNamespace(session=boto3.Session(region_name="us-east-1"), is_local=False, endpoint=None, glue=None)
+
+    with query_module.lake(target, {"gold": "gold"}) as opened:
+        older = "CREATE OR REPLACE TABLE {}.{} AS SELECT 1 AS dms_id"
+        monkeypatch.setattr(opened, "open", lambda *name: opened.rows(older.format(*name)))
+        with pytest.raises(UserError, match="transactions_flat cannot be read yet"):
+            opened.ask("FROM gold.transactions_flat")
 
 
 @pytest.mark.parametrize("statement", ["LOAD httpfs", "INSTALL httpfs", "SET enable_external_access = true"])

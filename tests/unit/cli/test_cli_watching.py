@@ -203,6 +203,16 @@ def test_layer_tells_the_time_left__as_long_as_an_earlier_run_took(cache: Path) 
     assert lines(watched.doing(["accepted"], at(10)), at(0))[0].endswith("for 20 s, about 10 s left")
 
 
+def test_time_of_a_run_is_kept__the_only_file_has_left_its_layer(cache: Path) -> None:
+    ledger = FakeLedger(item("a"), item("b"))
+    running(ledger)
+    watched = pipeline(ledger)
+    watched.doing(["accepted"], NOON)
+    watched.doing([], at(7))
+    watched.doing([], at(9))
+    assert json.loads(cache.read_text()) == {"local assay-dev silver": [[2_000, 27]]}
+
+
 def test_layers_are_silent__no_file_waits_for_them(cache: Path) -> None:
     ledger = FakeLedger(item("a"), item("b"))
     running(ledger)
@@ -211,9 +221,10 @@ def test_layers_are_silent__no_file_waits_for_them(cache: Path) -> None:
 
 def test_usual_duration_is_that_of_the_nearest_amount__and_more_for_more(cache: Path) -> None:
     assert durations.usual("step", 10) is None
-    durations.remember("step", 20, 1_000)
-    durations.remember("step", 100, 10_000)
-    assert [durations.usual("step", amount) for amount in (10, 900, 2_000, 20_000)] == [20, 20, 40, 200]
+    durations.remember("step", 20, 28)
+    durations.remember("step", 100, 1_000_000)
+    amounts = (10, 28, 50_000, 100_000, 200_000, 900_000, 2_000_000)
+    assert [durations.usual("step", amount) for amount in amounts] == [20, 20, 20, 20, 40, 100, 200]
 
 
 def test_usual_duration_is_unknown__step_took_less_than_half_a_second(cache: Path) -> None:
