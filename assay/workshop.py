@@ -70,6 +70,7 @@ def deploy(as_json: AsJson = False) -> None:
     cloud = running_cloud(project())
     if cloud is None:
         raise UserError("no local cloud is running here", "start it: assay up (for AWS: sam deploy --guided)")
+    local_deploy.refuse_stale_scripts(project())
     screen = console.err() if as_json else console.out()
     local_deploy.deploy(project(), cloud, on_line=lambda line: screen.print(line, soft_wrap=True))
     if as_json:

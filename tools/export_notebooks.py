@@ -166,7 +166,7 @@ def main() -> int:
             if not check:
                 script.write_text(exported, encoding="utf-8")
     if stale:
-        print(("differs from its notebook, run `make export`: " if check else "exported: ") + ", ".join(stale))
+        print(("not what its notebook, the packages and the contract make: " if check else "exported: ") + ", ".join(stale))
     return 1 if check and stale else 0
 
 

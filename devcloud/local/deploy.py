@@ -45,6 +45,19 @@ class DeployError(UserError):
         self.code = code
 
 
+def refuse_stale_scripts(project: Path) -> None:
+    """Raise UserError where the jobs' scripts are not what notebooks, packages and contract make now.
+
+    Such a job has another contract than the KPI function, and refuses the files that the function accepts.
+    """
+    exporter = project / "tools" / "export_notebooks.py"
+    if not exporter.exists():
+        return
+    checked = subprocess.run([sys.executable, exporter, "--check"], stdout=subprocess.PIPE, text=True, check=False)
+    if checked.returncode:
+        raise UserError(checked.stdout.strip(), "write the scripts, then deploy them: make export && assay deploy")
+
+
 def deploy(
     project: Path, cloud: Cloud, *, on_line: Callable[[str], None], parameters: dict[str, str] | None = None
 ) -> None:

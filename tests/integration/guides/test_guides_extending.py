@@ -12,6 +12,9 @@ import pytest
 from changed_contract import KPI, add_column, add_rule, copied
 from extension_guide import ROOT, Change, Extension, extensions
 
+from assay.errors import UserError
+from devcloud.local.deploy import refuse_stale_scripts
+
 NOT_COPIED = (".venv", ".git", ".assay", ".aws-sam", ".*_cache", "__pycache__", ".hypothesis", "benchmarks")
 GUIDE = extensions()
 Printed = dict[str, list[tuple[int, str]]]
@@ -27,11 +30,16 @@ def run(command: str, tree: Path) -> tuple[int, str]:
 
 
 @pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> Printed:
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    copy = tmp_path_factory.mktemp("extended") / "project"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(*NOT_COPIED))
+    (copy / ".venv").symlink_to(ROOT / ".venv")
+    return copy
+
+
+@pytest.fixture(scope="module")
+def printed(tree: Path) -> Printed:
     """Follow the whole guide in one copy of the project; return what each section's commands print."""
-    tree = tmp_path_factory.mktemp("extended") / "project"
-    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*NOT_COPIED))
-    (tree / ".venv").symlink_to(ROOT / ".venv")
     found: Printed = {}
     for heading, extension in GUIDE.items():
         extension.apply(tree)
@@ -51,6 +59,14 @@ def test_guide_is_true__its_lines_fit_and_its_commands_print_what_it_says(
     for (code, text), (command, expected) in zip(printed[heading], extension.commands, strict=True):
         assert code == 0, f"{command}\n{text}"
         assert text == expected or not expected
+
+
+@pytest.mark.usefixtures("printed")
+def test_jobs_with_the_contract_as_it_was_are_not_deployed(tree: Path) -> None:
+    with pytest.raises(UserError, match=r"glue/scripts/silver.py, glue/scripts/gold.py") as refused:
+        refuse_stale_scripts(tree)
+    assert "make export && assay deploy" in refused.value.do
+    refuse_stale_scripts(ROOT)
 
 
 @pytest.mark.parametrize(("heading", "by_tests"), [("A column", add_column), ("A rule", add_rule)])
