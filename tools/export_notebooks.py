@@ -166,7 +166,8 @@ def main() -> int:
             if not check:
                 script.write_text(exported, encoding="utf-8")
     if stale:
-        print(("not what its notebook, the packages and the contract make: " if check else "exported: ") + ", ".join(stale))
+        told = "not what its notebook, the packages and the contract make: " if check else "exported: "
+        print(told + ", ".join(stale))
     return 1 if check and stale else 0
 
 

@@ -32,7 +32,7 @@ def parquet_text(name: str, field: T.StructField) -> Column:
         whole = (value == F.floor(value)) & (value >= -(2.0**63)) & (value < 2.0**63)
         return F.when(whole, value.cast("bigint").cast("string")).otherwise(value.cast("string"))
     if isinstance(kind, T.ArrayType):
-        return F.concat_ws(",", value)
+        return F.when(value.isNotNull(), F.concat_ws(",", value))
     if isinstance(kind, T.LongType) and name in ("date", "commit_at"):
         # Spark 3.5 reads nanoseconds as plain numbers (nanosAsLong); other integers were rejected before.
         return F.timestamp_micros(

@@ -39,7 +39,7 @@ class ParquetType(StrEnum):
     """The groups of Parquet types that section 3.3 of the data contract tells apart."""
 
     TEXT = "text"
-    INTEGER = "integers"
+    INTEGER = "integers of up to 64 bits"
     DECIMAL = "decimals"
     WHOLE_BINARY = "floating point, whole values"
     TIMESTAMP = "timestamps"

@@ -1,9 +1,9 @@
 """Cut lines of a CSV file into the records of the data contract (section 2), and records into fields."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 
 import polars as pl
@@ -21,7 +21,7 @@ _MAXIMUM_COUNTED_FIELDS = 100
 
 @dataclass(frozen=True)
 class Beginning:
-    """The first record of a file and the single-line records of its first block, which any separator may cut."""
+    """The first record of a file and the lines of its first block, which any separator may cut."""
 
     first: str
     lines: Sequence[str]
@@ -32,10 +32,25 @@ class Beginning:
 
     def records(self, delimiter: str) -> list[list[str]]:
         """Return the first records, the one of the header too; not those with misused quotes, nor a trailer."""
-        cut = [split_record(line, delimiter) for line in self.lines]
+        cut = [split_record(text, delimiter) for text in self._texts(delimiter)]
         if cut and any(trailer_of(cut[-1], decimal) for decimal in DECIMAL_SIGNS):
             cut.pop()
         return list(islice((record for record in cut if record is not None), SAMPLE_RECORDS))
+
+    def _texts(self, delimiter: str) -> list[str]:
+        """Return the lines, those of a record of several lines joined: how many fields it has is not known yet."""
+        lines = self.lines
+
+        def is_record(first: int, last: int) -> bool:
+            return last - first < RECORD_LINES and split_record(_joined(lines, first, last), delimiter) is not None
+
+        ends = dict(_spans([at for at, line in enumerate(lines) if line.count('"') % 2], is_record))
+        texts, at = list[str](), 0
+        while at < len(lines):
+            last = ends.get(at, at)
+            texts.append(_joined(lines, at, last))
+            at = last + 1
+        return texts
 
 
 @dataclass
@@ -123,7 +138,7 @@ class RecordCutter:
         parts = [
             self._split_simple(single.filter(simple)),
             self._split_slowly(single.filter(~simple)),
-            self._split_slowly(self._of_other_tables(_joined(lines, spans))),
+            self._split_slowly(self._of_other_tables(_long_records(lines["raw"], spans))),
         ]
         records = pl.concat(parts).sort("at")
         if self.places:
@@ -153,25 +168,17 @@ class RecordCutter:
     def _long_records(self, lines: pl.DataFrame, *, final: bool) -> tuple[list[tuple[int, int]], int]:
         """Return the records of several lines, as (first, last), and how many lines of the block can be judged now."""
         odd = lines.filter(pl.col("quotes") % 2 == 1)["at"].to_list()
-        spans: list[tuple[int, int]] = []
-        here, used = 0, lines.height
-        while here < len(odd):
-            first = odd[here]
-            last = odd[here + 1] if here + 1 < len(odd) else None
-            if last is None and not final and lines.height - first < RECORD_LINES:
-                used = first
-                break
-            joins = last is not None and self._is_record(lines, first, last)
-            if joins and last is not None:
-                spans.append((first, last))
-            here += 2 if joins else 1
+        spans, used = _spans(odd, partial(self._is_record, lines["raw"])), lines.height
+        is_open = odd and not (spans and spans[-1][1] == odd[-1])
+        if is_open and not final and lines.height - odd[-1] < RECORD_LINES:
+            used = odd[-1]
         self.odd_quote_lines += sum(1 for line in odd if line < used)
         return spans, used
 
-    def _is_record(self, lines: pl.DataFrame, first: int, last: int) -> bool:
+    def _is_record(self, lines: pl.Series, first: int, last: int) -> bool:
         if last - first >= RECORD_LINES:
             return False
-        fields = split_record("\n".join(lines["raw"][first : last + 1]), self.delimiter)
+        fields = split_record(_joined(lines, first, last), self.delimiter)
         return fields is not None and len(fields) == self.width
 
     def _split_simple(self, single: pl.DataFrame) -> pl.DataFrame:
@@ -231,10 +238,25 @@ def _broken(width: int, delimiter: str) -> pl.Expr:
     )
 
 
-def _joined(lines: pl.DataFrame, spans: list[tuple[int, int]]) -> pl.DataFrame:
+def _spans(odd: Sequence[int], is_record: Callable[[int, int], bool]) -> list[tuple[int, int]]:
+    """Return which lines of odd quotes begin and end a record: of a chain of such pairs every second one is real."""
+    spans, here = list[tuple[int, int]](), 0
+    while here + 1 < len(odd):
+        pair = odd[here], odd[here + 1]
+        if joins := is_record(*pair):
+            spans.append(pair)
+        here += 2 if joins else 1
+    return spans
+
+
+def _joined(lines: Sequence[str] | pl.Series, first: int, last: int) -> str:
+    return "\n".join(lines[first : last + 1])
+
+
+def _long_records(lines: pl.Series, spans: list[tuple[int, int]]) -> pl.DataFrame:
     return pl.DataFrame(
         {
-            "raw": ["\n".join(lines["raw"][first : last + 1]) for first, last in spans],
+            "raw": [_joined(lines, first, last) for first, last in spans],
             "at": [first for first, _ in spans],
             "broken": [None for _ in spans],
         },

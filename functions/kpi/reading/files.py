@@ -19,7 +19,7 @@ from reading.dialect import csv_shape, named_shape
 from reading.file_name import Name
 from reading.first_block import Record
 from reading.foreign import begins_json_array, begins_json_object, has_later_json_object, refusal, refuse_foreign
-from reading.json_codes import JsonCodes, is_line_of_codes
+from reading.json_codes import JsonCodes, is_of_lines
 from reading.json_lines import JsonRows
 from reading.layout import Shape
 from reading.offsets import names_offsets
@@ -168,10 +168,11 @@ def _kind(name: Name, head: bytes) -> str:
     if kind == "parquet":
         return kind
     text = first_inside(head) if kind == "csv.gz" else head
-    is_object, is_of_codes = begins_json_object(text), name.subject.name == JSON_SUBJECT
-    if is_of_codes and kind == "csv" and (is_object or begins_json_array(text)) and not is_line_of_codes(text):
+    is_object, is_topic = begins_json_object(text), _is_of_json_records(name.key)
+    may_be_codes = name.subject.name == JSON_SUBJECT and kind == "csv" and not is_topic
+    if may_be_codes and (is_object or begins_json_array(text)) and not is_of_lines(text):
         return "json"
-    is_object = is_object or (_is_of_json_records(name.key) and has_later_json_object(text))
+    is_object = is_object or (is_topic and has_later_json_object(text))
     if is_object and name.subject.secret:
         raise RejectedError(refusal(JSON_OF_CARDS))
     return kind.replace("csv", "jsonl") if is_object else kind

@@ -13,6 +13,8 @@ from reading.layout import Shape, layout_of
 from reading.rejection import Reason, RejectedError
 
 COLUMNS = ("mcc", "description")
+_OF_LINES = {COLUMNS[0], "op", "payload"}
+"""Names in an object that is one line of several; the last two are those of a change by Debezium."""
 
 
 @dataclass
@@ -37,13 +39,19 @@ class JsonCodes:
         yield _frame(_pairs(_whole(self.stream)))
 
 
-def is_line_of_codes(head: bytes) -> bool:
-    """Return whether a text begins with an object on one line that names its code: JSON lines, not one whole object."""
+def is_of_lines(head: bytes) -> bool:
+    """Return whether a text is JSON lines and not one whole object of codes.
+
+    Its first line is an object that names its code, is the envelope of a change, or is followed by an object.
+    """
+    first, _, rest = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")
     try:
-        said = json_of(head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0])
+        said = json_of(first)
     except ValueError:
         return False
-    return isinstance(said, dict) and COLUMNS[0] in map(str.lower, said)
+    if not isinstance(said, dict):
+        return False
+    return rest.lstrip().startswith(b"{") or not _OF_LINES.isdisjoint(name.strip(" \t").lower() for name in said)
 
 
 def _whole(stream: ByteStream) -> bytes:

@@ -27,6 +27,7 @@ from reading.rejection import Reason, RejectedError
 from reading.texts import instants_as_text
 
 BATCH_ROWS = 131_072
+ARROW_NOTE = b"ARROW:schema"
 _UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
@@ -59,6 +60,10 @@ class ParquetRows:
             raise RejectedError(*reasons)
         check_pages(self.path, self._footer)
         written = _schema_of(self.path)
+        if any(self._is_int96(written, name, kind) for name, kind in written.items()):
+            # Arrow notes the unit and the zone from which it wrote them, and polars would take no other.
+            _hide(self.path, ARROW_NOTE)
+            written = _schema_of(self.path)
         # Nanoseconds end in 2262: polars would write the instants of INT96 that lie beyond as the last one before it.
         widened = {name: pl.Datetime("us") for name, kind in written.items() if self._is_int96(written, name, kind)}
         self._schema, self._is_widened = pl.Schema({**written, **widened}), bool(widened)
@@ -246,7 +251,8 @@ def _is_supported(values: Kind, kind: pl.DataType) -> bool:
 
 _IS_OF: Mapping[ParquetType, Callable[[pl.DataType], bool]] = {
     ParquetType.TEXT: lambda kind: isinstance(kind, pl.String | pl.Categorical | pl.Enum),
-    ParquetType.INTEGER: lambda kind: kind.is_integer(),
+    # Those of 128 bits are bytes that only Arrow's own note calls integers: Spark reads them as bytes.
+    ParquetType.INTEGER: lambda kind: kind.is_integer() and kind not in (pl.Int128, pl.UInt128),
     ParquetType.DECIMAL: lambda kind: kind.is_decimal(),
     ParquetType.WHOLE_BINARY: lambda kind: kind.is_float() and kind != pl.Float16,
     ParquetType.TIMESTAMP: lambda kind: isinstance(kind, pl.Datetime),
@@ -276,7 +282,7 @@ def _schema_of(path: Path) -> pl.Schema:
     try:
         return pl.Schema(pl.read_parquet_schema(path))
     except _UNREADABLE:
-        _hide(path, b"ARROW:schema")
+        _hide(path, ARROW_NOTE)
     try:
         return pl.Schema(pl.read_parquet_schema(path))
     except _UNREADABLE as error:

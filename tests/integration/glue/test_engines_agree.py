@@ -438,9 +438,15 @@ def test_silver_agrees_with_the_kpi_function__values_that_end_in_a_line_end(spar
 
 def test_silver_agrees_with_the_kpi_function__instants_of_two_types_under_one_name(spark: SparkSession) -> None:
     names = ("timestamps_us.parquet", "timestamps_int96.parquet", "timestamps_ns.parquet")
-    found = rows_of_silver(spark, {name: READABLE[name] for name in names})
-    for name in names:
-        assert [in_common(row) for row in found[name]] == rows_of_kpi(READABLE[name])
+    at = pa.array([datetime(2023, 5, 6, 7, 8, 9, tzinfo=UTC), None, None], pa.timestamp("ns", "Europe/Berlin"))
+    of_names = pa.array([["Bad PIN"], [], None], pa.list_(pa.string()))
+    as_spark = {"dms_id": [1, 2, 3], "amount": ["1.00", "x", "y"], "date": at, "errors": of_names}
+    pq.write_table(pa.table(as_spark), written := io.BytesIO(), flavor="spark")
+    files = {**{name: READABLE[name] for name in names}, "as_spark.parquet": written.getvalue()}
+    found = rows_of_silver(spark, files)
+    for name, body in files.items():
+        assert [in_common(row) for row in found[name]] == rows_of_kpi(body)
+    assert [row["raw"] and json.loads(row["raw"])["errors"] for row in found["as_spark.parquet"]] == [None, "", None]
 
 
 def test_silver_agrees_with_the_kpi_function__columns_behind_the_names_that_the_ledger_keeps(

@@ -143,9 +143,7 @@ def test_card_numbers_stay_in_bronze__in_every_table_and_object(rounds: list[Pip
 
 
 @pytest.mark.parametrize("layer", ["silver", "gold"])
-def test_run_commits_each_table_twice_at_most__members_versions_and_facts(
-    rounds: list[Pipeline], layer: str
-) -> None:
+def test_run_commits_each_table_twice_at_most__members_versions_and_facts(rounds: list[Pipeline], layer: str) -> None:
     counts = [pipeline.commits(layer) for pipeline in rounds]
     made = [
         {table: count - before[table] for table, count in after.items()} for before, after in itertools.pairwise(counts)

@@ -226,3 +226,58 @@ def test_item_names_its_subject__first_folder(cloud: Cloud, key: str, body: byte
     item = cloud.item(key)
     assert item["status"] == "accepted"
     assert item["subject"] == key.partition("/")[0] == subject_of(key).name
+
+
+HEADER = b"id,amount,date,merchant_city\n"
+CHANGE = b'I,1,2023-05-06 00:00:00,7,8,1.00,chip,5,"a\nb",MA,02139,5411,\n'
+THREE_LINES = b'I,7,40,60,1970,2,f,"1 Main St\nFlat 2\nBoston",42.1,-71.1,$10,$20,$5,700,%d\n'
+
+
+@pytest.mark.parametrize(
+    ("key", "body", "found"),
+    [
+        ("transactions/file.csv", HEADER + b'1,1.00,2023-05-06,"a\nx,,,,,\nb"\n', (1, 0, "1.00")),
+        ("transactions/file.csv", HEADER + b'1,1.00,2023-05-06,"a\nx,,,,,\nb"\n2,1.00,2023-05-06,c\n', (2, 0, "2.00")),
+        ("transactions/file.csv", HEADER + b'1,1.00,2023-05-06,"a\n2,2.00,2023-05-06,"b\n', (2, 2, "0.00")),
+        (
+            CHANGES,
+            b"Op,stamp,id,amount,date,merchant_city\n"
+            + b'I,2024-03-01 00:00:00.000000,1,1.00,2023-05-06,x\nI,,2,2.00,2023-05-06,"a\nb"\n',
+            (2, 0, "3.00"),
+        ),
+        (CHANGES, CHANGE, (1, 0, "1.00")),
+        (FULL_LOAD, CHANGE[2:], (1, 0, "1.00")),
+        ("users/20231201-100000000.csv", b"".join(THREE_LINES % cards for cards in range(3)), (3, 0, "0.00")),
+    ],
+)
+def test_first_block_is_told_by_records__of_several_lines(key: str, body: bytes, found: tuple[int, int, str]) -> None:
+    inspection = inspected(key, body)
+    assert [reason.text for reason in inspection.reasons] == []
+    assert inspection.kpis is not None
+    kpis = inspection.kpis.as_item()
+    assert (kpis["row_count"], kpis["bad_rows"], kpis["total_amount"]) == found
+    assert not any("more than the header has names" in warning for warning in inspection.warnings)
+
+
+ENVELOPES = (
+    b'{"before":null,"after":{"mcc":"742","description":"a"},"source":{"ts_ms":1683356889000},"op":"c"}\n'
+    b'{"before":{"mcc":"742"},"after":null,"source":{"ts_ms":1683356889001},"op":"d"}\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "rows"),
+    [
+        (ENVELOPES, "jsonl", 2),
+        (ENVELOPES.partition(b"\n")[0], "jsonl", 1),
+        (b'{"description":"a"}\n{"mcc":"742","description":"b"}\n', "jsonl", 2),
+        (b'{" MCC ":"742","description":"b"}\n', "jsonl", 1),
+        (b'{"742":"Veterinary"}\n', "json", 1),
+        (b'{\n"742":"Veterinary",\n"743":"b"}\n', "json", 2),
+    ],
+)
+def test_codes_are_an_object_or_lines__by_what_follows_the_first_line(body: bytes, kind: str, rows: int) -> None:
+    inspection = inspected("mcc_codes/codes.jsonl", body)
+    assert [reason.text for reason in inspection.reasons] == []
+    assert inspection.kpis is not None
+    assert (inspection.format["kind"], inspection.kpis.as_item()["row_count"]) == (kind, rows)

@@ -4,6 +4,7 @@ import io
 import json
 from datetime import UTC, datetime
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -215,3 +216,23 @@ def test_null_text_of_a_pin_is_null__an_instant_of_parquet() -> None:
         kpis = inspected("transactions/a.parquet", body, null=null).kpis
         assert kpis is not None
         assert (null, kpis.bad_rows) == (null, bad)
+
+
+@pytest.mark.parametrize("wide", [pl.Int128, pl.UInt128])
+@pytest.mark.parametrize("column", ["dms_id", "amount", "client_id"])
+def test_integers_of_128_bits_are_refused__spark_reads_them_as_bytes(column: str, wide: pl.DataType) -> None:
+    values = {"dms_id": [1], "amount": ["1.00"], "date": ["2023-05-06"], "client_id": [5]}
+    pl.DataFrame(values | {column: pl.Series([42], dtype=wide)}).write_parquet(written := io.BytesIO())
+    assert [reason.code for reason in inspected(FULL_LOAD, written.getvalue()).reasons] == ["unsupported_column_type"]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin"])
+def test_instants_of_int96_are_read__any_unit_and_zone_that_arrow_notes(unit: str, zone: str | None) -> None:
+    at = datetime(2023, 5, 6, 7, 8, 9, tzinfo=UTC)
+    dates = pa.array([at if zone else at.replace(tzinfo=None)], pa.timestamp(unit, zone))
+    table = pa.table({"dms_id": [1], "amount": ["1.00"], "date": dates})
+    pq.write_table(table, written := io.BytesIO(), flavor="spark")
+    found = inspected("transactions/a.parquet", written.getvalue())
+    assert found.kpis is not None, found.reasons
+    assert found.kpis.as_item()["first_at"] == "2023-05-06T07:08:09.000000Z"
