@@ -229,6 +229,7 @@ def test_item_names_its_subject__first_folder(cloud: Cloud, key: str, body: byte
 
 
 HEADER = b"id,amount,date,merchant_city\n"
+STAMPED = b"Op,stamp,id,amount,date,merchant_city\n"
 CHANGE = b'I,1,2023-05-06 00:00:00,7,8,1.00,chip,5,"a\nb",MA,02139,5411,\n'
 THREE_LINES = b'I,7,40,60,1970,2,f,"1 Main St\nFlat 2\nBoston",42.1,-71.1,$10,$20,$5,700,%d\n'
 
@@ -241,8 +242,7 @@ THREE_LINES = b'I,7,40,60,1970,2,f,"1 Main St\nFlat 2\nBoston",42.1,-71.1,$10,$2
         ("transactions/file.csv", HEADER + b'1,1.00,2023-05-06,"a\n2,2.00,2023-05-06,"b\n', (2, 2, "0.00")),
         (
             CHANGES,
-            b"Op,stamp,id,amount,date,merchant_city\n"
-            + b'I,2024-03-01 00:00:00.000000,1,1.00,2023-05-06,x\nI,,2,2.00,2023-05-06,"a\nb"\n',
+            STAMPED + b'I,2024-03-01 00:00:00.000000,1,1.00,2023-05-06,x\nI,,2,2.00,2023-05-06,"a\nb"\n',
             (2, 0, "3.00"),
         ),
         (CHANGES, CHANGE, (1, 0, "1.00")),
