@@ -178,7 +178,7 @@ def file_checks(published: list[Item], kept: dict[str, Totals]) -> list[Check]:
     """Compare each file's passport with the rows that Silver keeps of it; only differences are listed one by one."""
     every = [check for item in published for check in _of_one_file(item, kept)]
     good = sum(1 for check in every if check.good)
-    summary = Check(f"comparisons that agree, of {len(published):,} published files", len(every), good)
+    summary = Check(f"comparisons that agree, of {console.counted(len(published), 'published file')}", len(every), good)
     return [summary, *(check for check in every if not check.good)]
 
 

@@ -325,7 +325,7 @@ def maintain_tables(
 
 @app.command("smoke")
 def try_stack(
-    timeout: Annotated[float, typer.Option(help="The longest time to wait for each file, in minutes.")] = 30,
+    timeout: Annotated[float, typer.Option(min=0, help="The longest time to wait for each file, in minutes.")] = 30,
     as_json: AsJson = False,
     stack: StackName = None,
     region: Region = None,

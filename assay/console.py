@@ -166,6 +166,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def counted(number: int, one: str) -> str:
+    """Return a number with what it counts: `1 file`, `2 files`."""
+    return f"{number:,} {one}" if number == 1 else f"{number:,} {one}s"
+
+
 def shown(text: str) -> str:
     """Return text of others with its control and invisible characters as `<U+XXXX>`, so that none acts here.
 

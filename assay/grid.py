@@ -204,7 +204,7 @@ class Facts:
             label = Text(name, style="dim")
             if max(map(cell_len, value.split()), default=0) > room:
                 yield label
-                yield Padding(Text(value, overflow="fold"), (0, 0, 0, GAP))
+                yield Padding(Text(value, overflow="fold"), (0, 0, 0, GAP), expand=False)
                 continue
             line = Table.grid(padding=(0, GAP, 0, 0))
             line.add_column(width=named, overflow="fold")

@@ -43,7 +43,7 @@ def upload_files(
     accept_range: Annotated[
         bool, typer.Option("--accept-range", help="The figures are right though unlike those of earlier files.")
     ] = False,
-    timeout: Annotated[float, typer.Option(help="The longest time to wait, in minutes.")] = 30,
+    timeout: Annotated[float, typer.Option(min=0, help="The longest time to wait, in minutes.")] = 30,
     as_json: AsJson = False,
     stack: StackName = None,
     region: Region = None,
@@ -88,7 +88,8 @@ def upload_files(
         if not as_json:
             for file in sent:
                 console.out().print(f"{console.shown(file.key)}  version {file.version_id}", soft_wrap=True)
-        console.note("The pipeline takes them from here. Follow them: assay watch")
+        if any(not is_companion(progress.file.key) for progress in every):
+            console.note("The pipeline takes them from here. Follow them: assay watch")
     if as_json:
         told = [{"file": str(each.source.path), "what": each.what, "do": each.do} for each in unsent]
         console.print_json({"sent": [progress.as_json() for progress in every], "unsent": told})

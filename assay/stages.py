@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from assay import durations
-from assay.console import bar, count, duration
+from assay.console import bar, counted, duration
 from assay.grid import GAP
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class Pipeline:
     pause_s: int = 1
     _stages: list[Stage] = field(default_factory=list)
     _asked_at: datetime | None = None
-    _runs: dict[str, tuple[str, datetime, int]] = field(default_factory=dict)  # layer → token, start, rows
+    _runs: dict[str, tuple[str, datetime, int, str]] = field(default_factory=dict)
+    """The run that was seen last in each layer: its token, its start, how many rows it takes, and what in words."""
 
     def doing(self, statuses: Sequence[str], now: datetime) -> list[Stage]:
         """Return what the layers do for which files of these statuses wait."""
@@ -92,17 +93,21 @@ class Pipeline:
 
     def _of_run(self, layer: str, item: Item, running: Item) -> Stage:
         began_at = datetime.fromisoformat(running["started_at"]).astimezone(UTC)
-        token, _, rows = self._runs.get(layer, ("", began_at, 0))
-        if token != running["token"]:
-            rows = self._rows(running["files"])
-            self._runs[layer] = running["token"], began_at, rows
-        files = f"{count(len(running['files']))} {'file' if len(running['files']) == 1 else 'files'}"
+        if layer not in self._runs or self._runs[layer][0] != running["token"]:
+            self._runs[layer] = running["token"], began_at, *self._taken(running["files"])
+        *_, rows, what = self._runs[layer]
         doing = "publishes" if "intent" in item else "takes"
-        words = f"run {running['run_seq']} {doing} {files} with {count(rows)} rows"
+        words = f"run {running['run_seq']} {doing} {what}"
         return Stage(layer, words, began_at, durations.usual(self._step(layer), rows))
 
-    def _rows(self, file_ids: Sequence[str]) -> int:
-        return sum(item.get("kpis", {}).get("row_count", 0) for item in self.ledger.get(file_ids).values())
+    def _taken(self, file_ids: Sequence[str]) -> tuple[int, str]:
+        """Return how many rows the files of a run have, and in words what it takes: files, and decisions on files."""
+        items = self.ledger.get(file_ids)
+        decisions = sum("decides" in item for item in items.values())
+        rows = sum(item.get("kpis", {}).get("row_count", 0) for item in items.values())
+        files = len(file_ids) - decisions
+        told = [f"{counted(files, 'file')} with {counted(rows, 'row')}"] if files else []
+        return rows, " and ".join([*told, *([f"{counted(decisions, 'decision')} on files"] if decisions else [])])
 
     def _remember_ended(self, layer: str, item: Item, now: datetime) -> None:
         """Keep how long a run took that was seen, once its place is free or another's."""
@@ -111,7 +116,7 @@ class Pipeline:
 
     def _remember(self, layer: str, now: datetime) -> None:
         """Keep how long the run took that was seen last: its place is free, or no file waits for the layer any more."""
-        _, began_at, rows = self._runs.pop(layer)
+        _, began_at, rows, _ = self._runs.pop(layer)
         durations.remember(self._step(layer), int((now - began_at).total_seconds()), rows)
 
     def _step(self, layer: str) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from assay import console
@@ -99,8 +98,9 @@ def render_versions(items: Sequence[Item], logs: Sequence[str]) -> RenderableTyp
         parts += [Text(f"  {change['at']}  {change['status']}") for change in item.get("changes", [])]
         parts += [Text(f"  {console.shown(line)}") for line in _whys(item)]
         parts += [Text(f"  ! {console.shown(warning)}", style="yellow") for warning in item.get("warnings", [])]
-        identity = [("version", item["version_id"]), ("file_id", item["file_id"])]
-        parts.append(Padding(Facts([*identity, ("execution", item.get("execution_arn", "none"))]), (0, 0, 0, 2)))
+        identity = {"version": item["version_id"], "file_id": item["file_id"]}
+        identity["execution"] = item.get("execution_arn", "none")
+        parts.append(Facts([(f"  {name}", value) for name, value in identity.items()]))
     parts += [Text(f"logs: {place}", style="dim") for place in logs]
     return Group(*parts)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from assay.target import Target
 
+CHANGES = ("inserted", "updated", "deleted")
 UNSUCCESSFUL = {"FAILED", "TIMED_OUT", "ABORTED"}
 WAITING = ("Assay.FileWaits", "Assay.Parked")  # errors of the workflow for a file that has not failed
 CHECK_WORKFLOW_EVERY = 10  # polls: a workflow that ends without a word in the ledger is rare
@@ -50,6 +51,14 @@ class FileProgress:
     @property
     def status(self) -> str:
         return self.end or (self.item["status"] if self.item else "uploaded")
+
+    @property
+    def end_in_words(self) -> str:
+        """Return how it ended as a person says it: a published action has undone a file, or redone it."""
+        decides = (self.item or {}).get("decides")
+        if decides and self.end == "published":
+            return "redone" if decides["in_effect"] else "undone"
+        return self.end or "still under way"
 
     @property
     def rows(self) -> str:
@@ -296,12 +305,15 @@ def follow(
 
 def closing_line(files: Sequence[FileProgress], took: timedelta) -> str:
     """Return in one line how files have ended, and how long that took."""
-    ends = Counter(progress.end or "still under way" for progress in files)
-    order = ("published", "rejected", "failed", "waiting", "still under way")
+    ends = Counter(progress.end_in_words for progress in files)
+    order = ("published", "undone", "redone", "rejected", "failed", "waiting", "still under way")
     told = ", ".join(f"{console.count(ends[end])} {end}" for end in order if ends[end])
-    rows = sum((progress.item or {}).get("kpis", {}).get("row_count", 0) for progress in files)
-    good = console.mark(ends["published"] == len(files)).plain
-    return f"{good} {told or 'no file'}: {console.count(rows)} rows in {console.duration(int(took.total_seconds()))}"
+    published = [progress.item or {} for progress in files if progress.end == "published"]
+    rows = sum(item.get("kpis", {}).get("row_count", 0) for item in published)
+    keys = sum(item["silver"]["settled"][change] for item in published if "decides" in item for change in CHANGES)
+    moved = console.counted(keys, "key") if ends["undone"] + ends["redone"] else f"{console.count(rows)} rows"
+    good = console.mark(len(published) == len(files)).plain
+    return f"{good} {told or 'no file'}: {moved} in {console.duration(int(took.total_seconds()))}"
 
 
 def silent(files: Sequence[FileProgress], now: datetime) -> None:

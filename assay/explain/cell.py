@@ -120,7 +120,8 @@ class Explained:
         grid.add_section()
         grid.add_row("", "", "sum", "", f"{self.facts:,}", console.money(self.amount))
         equal = " = " if self.adds_up else " ≠ "
-        shown = f" the cell: {cell.facts:,} facts, {console.money(cell.amount)}{equal}the sum of these effects"
+        held = f"{console.counted(cell.facts, 'fact')}, {console.money(cell.amount)}"
+        shown = f" the cell: {held}{equal}the sum of these effects"
         return Group(grid, Text.assemble(console.mark(self.adds_up), shown), *_largest(self.rows, files))
 
 
@@ -166,7 +167,8 @@ def _first_day(lake: Lake, aggregate: AggregateTable, word: str) -> date:
     try:
         day = date.fromisoformat(f"{word}-01" if word.count("-") == 1 else word)
     except ValueError:
-        raise UserError(f"{word} is no day", "write it as 2024-03-01, a month also as 2024-03") from None
+        what = "write any day of the period as 2024-03-01, a month also as 2024-03"
+        raise UserError(f"{word} is no day", what) from None
     unit = aggregate.period.name.lower()
     first: date = lake.rows(f"SELECT date_trunc('{unit}', ?::DATE)::DATE AS first", [day])[0]["first"]
     return first
@@ -210,6 +212,11 @@ def explain(lake: Lake, cell: Cell, *, since: int = 0, most_rows: int = 10) -> E
     lake.rows(MOVED.format(**sides), [*cell.members, *([cell.first_day] if cell.first_day else [])])
     (earlier,) = lake.rows(EARLIER, [since])
     lines, rows = lake.rows(BY_FILE, [since]), lake.rows(BY_ROW, [since, most_rows])
+    if not (cell.facts or since or lines):
+        table = f"gold.{cell.aggregate.name}"
+        raise UserError(
+            f"no fact has ever been in the cell {cell.name} of {table}", f'its cells: assay query "FROM {table}"'
+        )
     return Explained(cell, since, earlier["facts"], earlier["amount"], lines, rows)
 
 

@@ -59,7 +59,7 @@ class Rebuild:
         for number, part in enumerate(parts, 1):
             scratch.require_own(self._target, self._token)
             scratch.put(self._target, [choosing.as_accepted(item) for item in part])
-            self._run("Silver", f"batch {number} of {len(parts)}, {len(part):,} files")
+            self._run("Silver", f"batch {number} of {len(parts)}, {console.counted(len(part), 'file')}")
             self._decide(decisions, are_all=False)
             if number < len(parts) and self._random.getrandbits(1):
                 self._run("Gold", f"after batch {number}")
@@ -84,7 +84,7 @@ class Rebuild:
             scratch.require_own(self._target, self._token)
             scratch.put(self._target, [choosing.as_accepted(action) for action in chosen])
             decisions[:] = [each for each in decisions if each not in chosen]
-            self._run("Silver", f"{len(chosen):,} decisions on files")
+            self._run("Silver", f"{console.counted(len(chosen), 'decision')} on files")
         return len(chosen)
 
     def _run_until_nothing_waits(self, layer: str, status: str, file_ids: Sequence[str]) -> None:
@@ -92,7 +92,7 @@ class Rebuild:
         before: set[str] = set()
         while (waiting := self._waiting(status, file_ids)) and waiting != before:
             before = waiting
-            self._run(layer, f"{len(waiting):,} files still wait")
+            self._run(layer, f"still waiting: {console.counted(len(waiting), 'file')}")
 
     def _waiting(self, status: str, file_ids: Sequence[str]) -> set[str]:
         items = self._replayed.get(file_ids).values()

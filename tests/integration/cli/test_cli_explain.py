@@ -105,7 +105,7 @@ def test_member_is_named_by_its_natural_or_its_surrogate_key__same_lines(publish
 
     assert result.exit_code == 0, result.output
     assert "gold.monthly_merchant_totals  2024-03-01 5" in result.output
-    assert "the cell: 1 facts, 125.00 = the sum of these effects" in result.output
+    assert "the cell: 1 fact, 125.00 = the sum of these effects" in result.output
 
 
 def test_cell_that_was_left__its_effects_come_to_nothing(published: DeployedStack) -> None:
@@ -135,7 +135,7 @@ def test_effect_is_missing__exit_1(published: DeployedStack) -> None:
     result = published.assay("explain", "gold.daily_totals", "2024-03-02", "chip")
 
     assert result.exit_code == 1
-    assert "1 facts, 0.01 ≠ the sum of these effects" in result.output
+    assert "1 fact, 0.01 ≠ the sum of these effects" in result.output
 
 
 def test_life_of_a_key__every_row_says_why_it_did_or_did_not_win(published: DeployedStack) -> None:
@@ -172,6 +172,7 @@ def test_life_of_a_key_says_which_rows_are_of_undone_files__redone_ones_are_not(
         (["gold.fact_transactions"], "is no aggregate"),
         (["gold.daily_totals", "2024-03-01"], "named by 2 values, not by 1"),
         (["gold.daily_totals", "yesterday", "chip"], "yesterday is no day"),
+        (["gold.daily_totals", "2024-03-01", "blub"], "no fact has ever been in the cell 2024-03-01 blub"),
         (["4711"], "no accepted row names the key 4711"),
         (["1", "2024-03-01"], "a key has neither values nor --since"),
         (["gold.daily_totals", "2024-03-01", "chip", "--since", "yesterday"], "--since"),

@@ -248,8 +248,23 @@ def test_closing_line_counts_ends_and_rows() -> None:
     ]
     assert closing_line(files[:2], timedelta(seconds=41)) == "✓ 2 published: 2,000 rows in 41 s"
     assert closing_line(files, timedelta(seconds=130)) == (
-        "✗ 2 published, 1 rejected, 1 still under way: 4,000 rows in 2 min 10 s"
+        "✗ 2 published, 1 rejected, 1 still under way: 2,000 rows in 2 min 10 s"
     )
+
+
+def test_closing_line_counts_the_keys_that_a_decision_moves() -> None:
+    settled = {"inserted": 1, "updated": 2, "deleted": 3, "unchanged": 4}
+    undo = item("a", "published", silver={"settled": settled}, decides={"in_effect": False}, kpis={})
+    undone = FileProgress(Uploaded("k", "v", "a", 1, NOON), undo)
+    assert closing_line([undone], timedelta(seconds=7)) == "✓ 1 undone: 6 keys in 7 s"
+    assert undone.end == "published"
+
+
+def test_layer_tells_decisions_apart__a_run_that_undoes_and_takes_files(cache: Path) -> None:
+    ledger = FakeLedger(item("a"), item("b", decides={"in_effect": False}, kpis={}))
+    running(ledger)
+    told = "Silver: run 4 takes 1 file with 1,000 rows and 1 decision on files, for 20 s"
+    assert lines(pipeline(ledger).doing(["accepted"], NOON)) == [told]
 
 
 @pytest.mark.parametrize(("usual_s", "words"), [(None, "replaying …"), (600, "about 10 min 0 s left")])
