@@ -19,7 +19,7 @@ help: ## List the verbs
 
 setup: $(SETUP) ## Make the environment .venv with all requirements, Java and Spark's jars
 
-$(SETUP): requirements.lock requirements-setup.lock pyproject.toml
+$(SETUP): requirements.lock requirements-setup.lock pyproject.toml devcloud/notebook/kernels.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
 	  || { echo "Python 3.11 is needed (AWS Glue 5.1 runs it); name it with: make setup PYTHON=/path/to/python3.11"; exit 2; }
 	@echo "Setting up .venv (about two minutes the first time)"
@@ -28,6 +28,7 @@ $(SETUP): requirements.lock requirements-setup.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m devcloud.local.jars
+	@$(BIN)/python -m devcloud.notebook.kernels
 	@echo "Making the class archive that lets Spark start fast (once per environment)"
 	@$(BIN)/python -m devcloud.local.archive
 	@touch $@

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from assay.target import find_project
 from devcloud.local import lifecycle
-from devcloud.notebook.kernels import GLUE, LOCAL, write_kernels
+from devcloud.notebook.kernels import GLUE, LOCAL, PLAIN, write_kernels
 
 
 def main() -> None:
     project = find_project(Path.cwd())
     environment = {**os.environ, **write_kernels(project)}
     cloud = lifecycle.running(project)
-    kernels = [LOCAL, GLUE] if cloud else [LOCAL]
+    kernels = [LOCAL, PLAIN, GLUE] if cloud else [LOCAL, PLAIN]
     if cloud is None:
         print("No local cloud runs here: the notebooks use a local Spark with a warehouse of its own.")
         print("For the kernel `Glue PySpark`: assay up, then assay deploy, and call this again.", flush=True)

@@ -1,4 +1,4 @@
-"""Becomes a kernel: `python -m devcloud.notebook.launch python3|glue_pyspark PROJECT -f CONNECTION_FILE`."""
+"""Becomes a kernel: `python -m devcloud.notebook.launch assay|glue_pyspark PROJECT -f CONNECTION_FILE`."""
 
 from __future__ import annotations
 

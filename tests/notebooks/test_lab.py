@@ -17,6 +17,7 @@ from threading import Event
 import pytest
 
 SECONDS = 60
+NOTEBOOKS = Path(__file__).parents[2] / "glue" / "notebooks"
 
 
 @pytest.fixture
@@ -38,6 +39,17 @@ def answer_of(request: urllib.request.Request) -> bytes:
         pause.wait(0.1)
 
 
+def test_any_jupyter_of_the_environment_has_the_kernel_that_the_layers_notebooks_name(tmp_path: Path) -> None:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "IPYTHON"))}
+    listing = [sys.executable, "-m", "jupyter", "kernelspec", "list", "--json"]
+    listed = subprocess.run(listing, env={**plain, "HOME": str(tmp_path)}, capture_output=True, text=True, check=True)
+    known = json.loads(listed.stdout)["kernelspecs"]
+    for layer in ("silver", "gold"):
+        named = json.loads((NOTEBOOKS / f"{layer}.ipynb").read_text())["metadata"]["kernelspec"]
+        assert named["display_name"] == known[named["name"]]["spec"]["display_name"]
+        assert str(NOTEBOOKS.parents[1]) in known[named["name"]]["spec"]["argv"]
+
+
 def test_lab_has_the_projects_kernels_and_listens_on_loopback__ends_on_ctrl_c(project: Path) -> None:
     command = [sys.executable, "-m", "devcloud.notebook.lab", "--no-browser", "--ServerApp.allow_root=True"]
     with subprocess.Popen(
@@ -56,7 +68,8 @@ def test_lab_has_the_projects_kernels_and_listens_on_loopback__ends_on_ctrl_c(pr
             )
             kernels = json.loads(answer_of(asked))["kernelspecs"]
             assert {name: kernel["spec"]["display_name"] for name, kernel in kernels.items()} == {
-                "python3": "Assay (local Spark)",
+                "assay": "Assay (local Spark)",
+                "python3": "Python 3 (ipykernel)",
             }
             os.kill(lab.pid, signal.SIGINT)
             lab.stdout.read()

@@ -14,7 +14,7 @@ from glue_notebook import LAKE, GlueKernel, shown_by
 from nbclient import NotebookClient
 
 from assay.notebooks import ready_copy
-from devcloud.notebook.kernels import write_kernels
+from devcloud.notebook.kernels import LOCAL, write_kernels
 
 ROOT = Path(__file__).parents[2]
 GOLDENS = ROOT / "tests" / "data" / "golden" / "notebooks"
@@ -64,7 +64,7 @@ def test_notebook_shows_its_golden__run_all_in_plain_jupyter(name: str, fresh_cl
         cell.metadata["tags"] = [tag for tag in cell.metadata.get("tags", []) if tag != "skip-execution"]
     with patch.dict(os.environ, write_kernels(fresh_clone)):
         NotebookClient(
-            notebook, kernel_name="python3", timeout=300, resources={"metadata": {"path": str(fresh_clone)}}
+            notebook, kernel_name=LOCAL, timeout=300, resources={"metadata": {"path": str(fresh_clone)}}
         ).execute()
     assert rendered(notebook, shown_by(notebook)) == (GOLDENS / f"{name}.txt").read_text()
 
