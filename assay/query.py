@@ -24,6 +24,7 @@ from assay.scan import SnapshotScan
 from assay.target import Target
 
 SCHEMAS = ("silver", "gold")
+CHECK = 'check the values in the statement; the types of columns: assay query "DESCRIBE gold.daily_totals"'
 HINT = "list the tables there are: assay query"
 NEXT_RUN = "the next Gold run adds what the contract has got since the last one: upload a file"
 ONE_THAT_STAYS = "name the last run of an hour: its snapshots stay for seven days"
@@ -102,7 +103,8 @@ class Lake:
                 raise query_names.unknown_table(unknown["name"], self.listed()) from None
             raise UserError(first_line(error), HINT) from None
         except duckdb.Error as error:
-            raise query_names.explained(str(error), columns) or UserError(first_line(error), HINT) from None
+            hint = CHECK if isinstance(error, duckdb.DataError) else HINT
+            raise query_names.explained(str(error), columns) or UserError(first_line(error), hint) from None
 
     def _streamed(self, statement: str) -> pa.RecordBatchReader:
         reader = self._interruptible(lambda: self._connection.sql(statement).to_arrow_reader())

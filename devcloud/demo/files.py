@@ -71,7 +71,7 @@ def generate(folder: Path) -> list[DemoFile]:
 
 
 def _story(mix: Mix) -> str:
-    return f"{mix.new:,} new rows, {mix.changed:,} changed ones, {mix.repeated:,} as they were"
+    return f"{mix.new:,} new rows, {mix.changed:,} changed ones, {mix.repeated:,} repeated ones"
 
 
 def _written(path: Path, story: str, day: int, frames: Iterable[pl.DataFrame]) -> DemoFile:

@@ -301,6 +301,7 @@ def test_query_refuses_excel_safe__not_csv(lake: DeployedStack) -> None:
         ),
         ("DELETE FROM gold.daily_totals", "only one SELECT"),
         ("SELECT CASE WHEN i < 5000 THEN '1' ELSE 'x' END::INT FROM range(10000) r(i)", "Could not convert"),
+        ("SELECT * FROM silver.transactions WHERE amount = 'x'", "check the values"),
     ],
 )
 def test_query_ends_without_traceback__cannot_be_asked(lake: DeployedStack, statement: str, words: str) -> None:
