@@ -12,13 +12,14 @@ from contract.companions import COMPANIONS
 from contract.descriptions import column_description
 from contract.dimensions import DIMENSIONS, VERSIONED_DIMENSIONS
 from contract.formats import FOREIGN_FORMATS, HTML, JSON_FORMATS, JSON_OF_CARDS, XML
-from contract.items import ActionsItem, CalendarsItem, FileItem, LateItem, RangeItem, SweepItem
+from contract.items import FileItem, RangeItem
 from contract.kinds import Kind
 from contract.partitions import PartitionItem, PartitionsItem
 from contract.rules import CHANGE_RULES, Rule, rules_of, value_rules
 from contract.runs import BreakerItem, LayerItem
 from contract.sql_types import ORDER_FIELDS, ROW_ORDER
 from contract.subjects import REFERENCES, SUBJECTS, TRANSACTIONS
+from contract.sweeps import ActionsItem, CalendarsItem, LateItem, SweepItem
 from contract.tables import BEFORE_AFTER, GOLD_TABLES, IMAGE, SILVER_TABLES, TABLES, LakeTable
 from contract.vocabulary import DIALECTS, OUTCOMES, REASON_CODES
 

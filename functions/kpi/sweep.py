@@ -26,7 +26,8 @@ from cloud.mail import sweep_body, sweep_subject
 from cloud.settings import SweepSettings
 from cloud.workflows import AT_WORK, goes_on, next_execution_arn, start_execution, status_of
 from contract.companions import is_calendar
-from contract.items import FileItem, SweepItem
+from contract.items import FileItem
+from contract.sweeps import SweepItem
 from expected import AHEAD, Calendars, Notice, notices_of
 from gaps import gap_notices, watch_gaps
 from reading.card_numbers import masked_key

@@ -9,19 +9,16 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from botocore.exceptions import ClientError
 from contract.items import (
     AcceptedFile,
-    ActionsItem,
-    CalendarsItem,
     FileFailure,
     FileItem,
     InspectedFile,
-    LateItem,
     LayerName,
     RangeItem,
     StatusChange,
     StatusName,
-    SweepItem,
 )
 from contract.partitions import PartitionItem
+from contract.sweeps import ActionsItem, CalendarsItem, LateItem, SweepItem
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

@@ -1,4 +1,4 @@
-"""The notebooks are committed clean, and their cells are short and shown."""
+"""The notebooks are committed clean, and their cells are short and shown; so are the product's files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[3]
 NOTEBOOKS = sorted((ROOT / "glue" / "notebooks").glob("*.ipynb"))
 EACH_NOTEBOOK = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 MOST_LINES = {"silver": 900, "gold": 650}
+MOST_LINES_OF_A_FILE = 400
+PRODUCT = ("assay", "benchmarks", "devcloud", "functions", "glue/lake", "glue/reading", "tools")
 # `explore` asks questions of a running stack; it is no job and needs no session of Glue.
 LAYERS = [path for path in NOTEBOOKS if path.stem != "explore"]
 BY_NAME = pytest.mark.parametrize("path", LAYERS, ids=lambda path: path.stem)
@@ -84,3 +86,12 @@ def test_job_starts_from_the_script_alone__no_kernel_runs_its_entry(path: Path) 
     ]
     script = (ROOT / "glue" / "scripts" / f"{path.stem}.py").read_text()
     assert script.endswith(f"\n{entries[0].source}\n")
+
+
+def test_files_of_the_product_are_short__but_the_exports() -> None:
+    lengths = {
+        str(file.relative_to(ROOT)): file.read_text().count("\n")
+        for folder in PRODUCT
+        for file in (ROOT / folder).rglob("*.py")
+    }
+    assert {file: lines for file, lines in lengths.items() if lines > MOST_LINES_OF_A_FILE} == {}

@@ -10,8 +10,9 @@ import app
 import boto3
 import pytest
 from clients_once import clients_made_once
-from contract.items import ActionsItem, CalendarsItem, FileItem, LateItem, RangeItem, SweepItem
+from contract.items import FileItem, RangeItem
 from contract.partitions import PartitionItem, PartitionsItem
+from contract.sweeps import ActionsItem, CalendarsItem, LateItem, SweepItem
 from item_types import differences
 from moto import mock_aws
 from moto.core import DEFAULT_ACCOUNT_ID
