@@ -100,7 +100,7 @@ def _check(name: str, value: object) -> None:
         raise _unreadable(f"it says {name!r}, which is none of {', '.join(map(repr, _KINDS))}")
     if not isinstance(value, _KINDS[name]) or (value == "" and name != "null"):
         raise _unreadable(f"its {name!r} has the wrong type")
-    if isinstance(value, list) and not (value and all(isinstance(one, str) for one in value)):
+    if isinstance(value, list) and not ((value or name == "null") and all(isinstance(one, str) for one in value)):
         raise _unreadable(f"its {name!r} is not a list of {'texts' if name == 'null' else 'names'}")
     if name in _CHOICES and value not in _CHOICES[name]:
         raise _unreadable(f"its {name!r} is {value!r}, which is none of {', '.join(map(repr, _CHOICES[name]))}")

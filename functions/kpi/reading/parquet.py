@@ -220,28 +220,27 @@ class ParquetRows:
         if isinstance(kind, pl.Datetime):
             us = _microseconds(column, kind)
             return instants_as_text(us) if self.places else us
-        if isinstance(kind, pl.List):
+        if isinstance(kind, pl.List | pl.Array):
             return column.cast(pl.List(pl.String)).list.eval(pl.element().drop_nulls()).list.join(",")
         return _integral_text(column) if kind.is_float() else column.cast(pl.String)
 
 
 def type_name(kind: pl.DataType) -> str:
     """Return a type's name in the ledger: `string`, `int64`, `decimal(18,2)`, `timestamp[ns]`, `timestamp[us, UTC]`."""
-    if isinstance(kind, pl.String | pl.Categorical | pl.Enum):
+    if isinstance(kind, _TEXT):
         return "string"
     if isinstance(kind, pl.Decimal):
         return f"decimal({kind.precision},{kind.scale})"
     if isinstance(kind, pl.Datetime):
         return f"timestamp[{kind.time_unit}{f', {kind.time_zone}' if kind.time_zone else ''}]"
-    if isinstance(kind, pl.List):
+    if isinstance(kind, pl.List | pl.Array):
         return f"list<{type_name(pl.Series(dtype=kind.inner).dtype)}>"
     return str(kind.base_type()).lower()
 
 
 def _has_text(kind: pl.DataType) -> bool:
     """Return whether polars can write the values of a type as text; it refuses a whole frame for one that it cannot."""
-    of_text = (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Date, pl.Datetime, pl.Time)
-    return kind.is_numeric() or isinstance(kind, of_text)
+    return kind.is_numeric() or isinstance(kind, (*_TEXT, pl.Boolean, pl.Date, pl.Datetime, pl.Time))
 
 
 def _is_supported(values: Kind, kind: pl.DataType) -> bool:
@@ -249,15 +248,17 @@ def _is_supported(values: Kind, kind: pl.DataType) -> bool:
     return any(_IS_OF[parquet_type](kind) for parquet_type in values.parquet)
 
 
+_TEXT = (pl.String, pl.Categorical, pl.Enum)
 _IS_OF: Mapping[ParquetType, Callable[[pl.DataType], bool]] = {
-    ParquetType.TEXT: lambda kind: isinstance(kind, pl.String | pl.Categorical | pl.Enum),
+    ParquetType.TEXT: lambda kind: isinstance(kind, _TEXT),
     # Those of 128 bits are bytes that only Arrow's own note calls integers: Spark reads them as bytes.
     ParquetType.INTEGER: lambda kind: kind.is_integer() and kind not in (pl.Int128, pl.UInt128),
     ParquetType.DECIMAL: lambda kind: kind.is_decimal(),
     ParquetType.WHOLE_BINARY: lambda kind: kind.is_float() and kind != pl.Float16,
     ParquetType.TIMESTAMP: lambda kind: isinstance(kind, pl.Datetime),
     ParquetType.DATE: lambda kind: isinstance(kind, pl.Date),
-    ParquetType.TEXT_LIST: lambda kind: kind == pl.List(pl.String),
+    # Of a fixed length, or of a dictionary's texts, they are in Arrow's note alone: the file has lists of text.
+    ParquetType.TEXT_LIST: lambda kind: isinstance(kind, pl.List | pl.Array) and isinstance(kind.inner, _TEXT),
 }
 
 

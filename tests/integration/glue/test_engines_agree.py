@@ -441,8 +441,11 @@ def test_silver_agrees_with_the_kpi_function__instants_of_two_types_under_one_na
     at = pa.array([datetime(2023, 5, 6, 7, 8, 9, tzinfo=UTC), None, None], pa.timestamp("ns", "Europe/Berlin"))
     of_names = pa.array([["Bad PIN"], [], None], pa.list_(pa.string()))
     as_spark = {"dms_id": [1, 2, 3], "amount": ["1.00", "x", "y"], "date": at, "errors": of_names}
-    pq.write_table(pa.table(as_spark), written := io.BytesIO(), flavor="spark")
-    files = {**{name: READABLE[name] for name in names}, "as_spark.parquet": written.getvalue()}
+    of_length_1 = pa.array([["Bad PIN"], None, ["Bad CVV"]], pa.list_(pa.dictionary(pa.int32(), pa.string()), 1))
+    files = {name: READABLE[name] for name in names}
+    for name, table in {"as_spark.parquet": as_spark, "fixed.parquet": as_spark | {"errors": of_length_1}}.items():
+        pq.write_table(pa.table(table), written := io.BytesIO(), flavor="spark")
+        files[name] = written.getvalue()
     found = rows_of_silver(spark, files)
     for name, body in files.items():
         assert [in_common(row) for row in found[name]] == rows_of_kpi(body)

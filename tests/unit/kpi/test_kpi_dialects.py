@@ -34,6 +34,7 @@ def inspected(key: str, body: bytes, pin: bytes | None = None) -> Inspection:
         (b'{"commit_timestamp": null}', Pin(settles_commit=True)),
         (b'{"null": null}', Pin(settles_null=True)),
         (b'{"null": ""}', Pin(settles_null=True)),
+        (b'{"null": []}', Pin(settles_null=True)),
         (b'{"null": " NA "}', Pin(settles_null=True, null_texts=("NA",))),
         (b'{"null": [" nan ", "None", "nan", ""]}', Pin(settles_null=True, null_texts=("nan", "None"))),
         (b'{"delimiter": "\\t"}', Pin(delimiter="\t")),

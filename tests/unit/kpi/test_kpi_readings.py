@@ -236,3 +236,18 @@ def test_instants_of_int96_are_read__any_unit_and_zone_that_arrow_notes(unit: st
     found = inspected("transactions/a.parquet", written.getvalue())
     assert found.kpis is not None, found.reasons
     assert found.kpis.as_item()["first_at"] == "2023-05-06T07:08:09.000000Z"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pa.list_(pa.string(), 2), pa.list_(pa.dictionary(pa.int32(), pa.string())), pa.large_list(pa.string())],
+    ids=str,
+)
+def test_lists_of_text_are_read__of_any_kind_that_arrow_notes(kind: pa.DataType) -> None:
+    names = pa.array([["Bad PIN", "Bad CVV"], None], pa.list_(pa.string())).cast(kind)
+    dates = ["2023-05-06", "2023-05-07"]
+    table = pa.table({"dms_id": [1, 2], "amount": ["1.00", "2.00"], "date": dates, "errors": names})
+    pq.write_table(table, written := io.BytesIO())
+    found = inspected("transactions/a.parquet", written.getvalue())
+    assert found.kpis is not None, found.reasons
+    assert (found.kpis.row_count, found.kpis.bad_rows) == (2, 0)
