@@ -228,12 +228,13 @@ class Lake:
             return self._catalog.load_table((self._databases[schema], name))
         except NoSuchTableError:
             known = self.tables()
-        if not any(table.startswith(schema) for table in known):
-            raise NothingPublishedError(f"nothing published yet: there is no {schema}.{name}")
-        # While the first run publishes, some tables of the contract are there and others are not; and so it is with one
-        # that the contract has got since.
-        if f"{schema}.{name}" in self._promised():
+        is_promised = f"{schema}.{name}" in self._promised()
+        if is_promised and self._cut:
+            # The contract has got the table since.
             raise NothingPublishedError(f"there is no {schema}.{name} yet: the next run that publishes makes it")
+        # While the first run publishes, some tables of the contract are there and others are not.
+        if is_promised or not any(table.startswith(schema) for table in known):
+            raise NothingPublishedError(f"nothing published yet: there is no {schema}.{name}")
         raise query_names.unknown_table(f"{schema}.{name}", known)
 
 

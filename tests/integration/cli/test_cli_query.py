@@ -241,7 +241,11 @@ def test_query_shows_whole_numbers_whole__keys_with_the_check_digit_of_a_card(la
     assert "************1111" in query(lake, "SELECT '4111111111111111' AS said", "table")
 
 
-def test_query_says_that_a_table_waits_for_a_run__contract_got_it_since(lake: DeployedStack) -> None:
+def test_query_says_that_a_table_waits_for_a_run__contract_got_it_since(
+    lake: DeployedStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(query_module, "snapshots_of", lambda cut: {"gold": {}})
+
     result = lake.assay("query", "FROM gold.transactions_flat")
 
     assert (result.exit_code, "Traceback" in result.output) == (2, False)
