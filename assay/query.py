@@ -3,7 +3,7 @@
 import json
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -122,7 +122,9 @@ class Lake:
             try:
                 return done.result()
             except KeyboardInterrupt:
-                self._connection.interrupt()
+                while not done.done():  # DuckDB forgets an interruption that comes before it has begun
+                    self._connection.interrupt()
+                    wait([done], timeout=0.1)
                 raise
 
     def _whole_names(self, bare: Collection[str]) -> list[query_names.Name]:

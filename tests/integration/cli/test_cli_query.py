@@ -218,18 +218,37 @@ def test_query_changes_nothing_outside__statements_that_are_no_select(
     assert (result.exit_code, file.exists()) == (2, False)
 
 
-def test_query_ends_at_ctrl_c__statement_computes_for_hours() -> None:
-    target = SimpleNamespace(session=boto3.Session(region_name="us-east-1"), is_local=False, endpoint=None, glue=None)
+class Forgetful:
+    """A connection that forgets the first interruptions, as DuckDB does with those before it has begun."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, forgets: int) -> None:
+        self._connection, self._forgets = connection, forgets
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def interrupt(self) -> None:
+        self._forgets -= 1
+        if self._forgets < 0:
+            self._connection.interrupt()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("forgets", [0, 2])
+def test_query_ends_at_ctrl_c__statement_computes_for_hours(forgets: int) -> None:
+    session = boto3.Session(region_name="us-east-1")
+    target = SimpleNamespace(session=session, is_local=False, endpoint=None, glue=session.client("glue"))
     endless = "SELECT count(*) FROM range(10_000_000) a, range(10_000_000) b WHERE a.range % 7 < b.range % 5"
 
     with query_module.lake(target, {"gold": "gold"}) as opened, ThreadPoolExecutor(1) as pool:
-        pool.submit(_interrupt_once_it_computes)
+        opened._connection = Forgetful(opened._connection, forgets)  # type: ignore[assignment]
+        pool.submit(_press_ctrl_c)
         with pytest.raises(KeyboardInterrupt):
             opened.ask(endless).read_all()
 
 
-def _interrupt_once_it_computes() -> None:
-    """Press Ctrl-C once the statement has used some tenths of a second of the processor."""
+def _press_ctrl_c() -> None:
+    """Press Ctrl-C once this process has used some tenths of a second of the processor."""
     enough = time.process_time() + 0.5
     while time.process_time() < enough:
         time.sleep(0.01)
@@ -253,7 +272,8 @@ def test_query_says_that_a_table_waits_for_a_run__contract_got_it_since(
 
 
 def test_query_says_that_a_view_waits_for_a_run__contract_got_a_column_since(monkeypatch: pytest.MonkeyPatch) -> None:
-    target = SimpleNamespace(session=boto3.Session(region_name="us-east-1"), is_local=False, endpoint=None, glue=None)
+    session = boto3.Session(region_name="us-east-1")
+    target = SimpleNamespace(session=session, is_local=False, endpoint=None, glue=session.client("glue"))
 
     with query_module.lake(target, {"gold": "gold"}) as opened:
         older = "CREATE OR REPLACE TABLE {}.{} AS SELECT 1 AS dms_id"
