@@ -3,9 +3,10 @@
 import json
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from functools import partial
+from threading import Thread
 from typing import Any, TypeVar
 
 import duckdb
@@ -117,15 +118,15 @@ class Lake:
 
     def _interruptible(self, task: Callable[[], Result]) -> Result:
         """Do a task of DuckDB's in a thread of its own: it lets no Ctrl-C through while it computes."""
-        with ThreadPoolExecutor(1) as pool:
-            done = pool.submit(task)
-            try:
-                return done.result()
-            except KeyboardInterrupt:
-                while not done.done():  # DuckDB forgets an interruption that comes before it has begun
-                    self._connection.interrupt()
-                    wait([done], timeout=0.1)
-                raise
+        done: Future[Result] = Future()
+        try:
+            Thread(target=_fulfil, args=(done, task), daemon=True).start()
+            return done.result()
+        except BaseException:
+            while not (done.cancel() or done.done()):  # DuckDB forgets an interruption that comes before it has begun
+                self._connection.interrupt()
+                wait([done], timeout=0.1)
+            raise
 
     def _whole_names(self, bare: Collection[str]) -> list[query_names.Name]:
         """Return the tables of names without a schema; raise UserError for one that both layers have."""
@@ -238,6 +239,14 @@ class Lake:
         if is_promised or not any(table.startswith(schema) for table in known):
             raise NothingPublishedError(f"nothing published yet: there is no {schema}.{name}")
         raise query_names.unknown_table(f"{schema}.{name}", known)
+
+
+def _fulfil(done: Future[Result], task: Callable[[], Result]) -> None:
+    if done.set_running_or_notify_cancel():
+        try:
+            done.set_result(task())
+        except BaseException as error:  # noqa: BLE001 (it is raised where the result is awaited)
+            done.set_exception(error)
 
 
 def _is_view(schema: str, name: str) -> bool:

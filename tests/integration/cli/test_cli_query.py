@@ -5,11 +5,12 @@ import io
 import json
 import os
 import signal
-import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -223,9 +224,14 @@ class Forgetful:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, forgets: int) -> None:
         self._connection, self._forgets = connection, forgets
+        self.asked = Event()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
+
+    def sql(self, statement: str) -> duckdb.DuckDBPyRelation:
+        self.asked.set()
+        return self._connection.sql(statement)
 
     def interrupt(self) -> None:
         self._forgets -= 1
@@ -233,26 +239,33 @@ class Forgetful:
             self._connection.interrupt()
 
 
+@pytest.fixture
+def _ctrl_c_interrupts() -> Iterator[None]:
+    """A shell lets what it starts in the background ignore Ctrl-C, and the tests with it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("forgets", [0, 2])
+@pytest.mark.usefixtures("_ctrl_c_interrupts")
 def test_query_ends_at_ctrl_c__statement_computes_for_hours(forgets: int) -> None:
     session = boto3.Session(region_name="us-east-1")
     target = SimpleNamespace(session=session, is_local=False, endpoint=None, glue=session.client("glue"))
     endless = "SELECT count(*) FROM range(10_000_000) a, range(10_000_000) b WHERE a.range % 7 < b.range % 5"
 
     with query_module.lake(target, {"gold": "gold"}) as opened, ThreadPoolExecutor(1) as pool:
-        opened._connection = Forgetful(opened._connection, forgets)  # type: ignore[assignment]
-        pool.submit(_press_ctrl_c)
+        connection = Forgetful(opened._connection, forgets)
+        opened._connection = connection  # type: ignore[assignment]
+        pool.submit(_press_ctrl_c, connection.asked)
         with pytest.raises(KeyboardInterrupt):
             opened.ask(endless).read_all()
 
 
-def _press_ctrl_c() -> None:
-    """Press Ctrl-C once this process has used some tenths of a second of the processor."""
-    enough = time.process_time() + 0.5
-    while time.process_time() < enough:
-        time.sleep(0.01)
-    os.kill(os.getpid(), signal.SIGINT)
+def _press_ctrl_c(asked: Event) -> None:
+    if asked.wait(60):
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_query_shows_whole_numbers_whole__keys_with_the_check_digit_of_a_card(lake: DeployedStack) -> None:
