@@ -245,7 +245,7 @@ def _fulfil(done: Future[Result], task: Callable[[], Result]) -> None:
     if done.set_running_or_notify_cancel():
         try:
             done.set_result(task())
-        except BaseException as error:  # noqa: BLE001 (it is raised where the result is awaited)
+        except BaseException as error:
             done.set_exception(error)
 
 
