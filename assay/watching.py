@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def watch(
     keys: Annotated[
-        list[str] | None, typer.Argument(metavar="KEY", help="Files, by key, a part of it, or file id; all without.")
+        list[str] | None,
+        typer.Argument(metavar="KEY", help="Files: keys, parts of keys, or file ids. All files by default."),
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print an object per line for each change, for programs.")
@@ -31,7 +32,7 @@ def watch(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Show files on their way to Gold. Without KEY it follows all, also those that come, until Ctrl-C."""
+    """Show files on their way to Gold: those named, until all are done, or all files until Ctrl-C."""
     from assay import watch as progress
     from assay.ledger import choose_version
 

@@ -19,20 +19,24 @@ def kafka(
     prefix: Annotated[str, typer.Option(help="The folder in Bronze, below transactions/ or another subject.")] = (
         "transactions/"
     ),
-    records: Annotated[int, typer.Option(min=1, help="An object has at most so many records.")] = 100_000,
+    records: Annotated[int, typer.Option(min=1, help="The most records in one object.")] = 100_000,
     span: Annotated[
-        int, typer.Option(min=1, metavar="SECONDS", help="An object ends before a record so much later than its first.")
+        int,
+        typer.Option(
+            min=1, metavar="SECONDS", help="The longest time from the first to the last record of one object."
+        ),
     ] = 600,
-    size: Annotated[int, typer.Option(min=1, max=32, metavar="MB", help="An object has at most so many MB.")] = 16,
+    size: Annotated[int, typer.Option(min=1, max=32, metavar="MB", help="The largest size of one object.")] = 16,
     quiet: Annotated[
-        float, typer.Option(min=0.1, metavar="SECONDS", help="Put what there is of a partition that is quiet so long.")
+        float,
+        typer.Option(min=0.1, metavar="SECONDS", help="Write what a partition has after no record came for this long."),
     ] = 60,
     config: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="A setting of the client librdkafka, such as security.protocol=SSL."),
     ] = None,
     config_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Such settings in a file, a line each: for passwords.")
+        Path | None, typer.Option(metavar="FILE", help="Client settings in a file, one per line, such as passwords.")
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print an object per line for each object put, for programs.")
@@ -41,7 +45,7 @@ def kafka(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Take a Kafka topic to Bronze, each offset once. Runs until it is stopped (Ctrl-C), and then goes on there."""
+    """Take a Kafka topic to Bronze, each offset once. Runs until Ctrl-C; the next start continues there."""
     if find_spec("confluent_kafka") is None:
         how = "install it: pip install '.[kafka]' in a checkout of the project, or make setup"
         raise UserError("assay kafka needs confluent-kafka, which is not installed", how)

@@ -107,10 +107,10 @@ def known_to(ledger: Ledger, bucket: str, files: Sequence[LoadFile]) -> dict[str
     lost = {key: end for key, item in known.items() if (end := ending(item)) in ("rejected", "failed")}
     if lost:
         named = ", ".join(f"{key} ({end})" for key, end in lost.items())
-        raise UserError(
-            f"the load has files that were not taken: {named}",
-            "resume those that failed (assay resume KEY), and upload the others corrected",
-        )
+        failed = [known[key]["file_id"] for key, end in lost.items() if end == "failed"]
+        hints = [f"assay resume {' '.join(failed)}"] if failed else []
+        hints += ["upload the rejected ones corrected"] if len(failed) < len(lost) else []
+        raise UserError(f"the load has files that were not taken: {named}", "; ".join(hints))
     others = [key for key, item in known.items() if item.get("format", {}).get("is_full_load") is False]
     if others:
         raise UserError(

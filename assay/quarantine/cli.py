@@ -120,7 +120,7 @@ def fix(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Take corrected rows back. Each stands where the row that it repairs stood in its file: newer values stay."""
+    """Take corrected rows back. Each takes the place of the row that it repairs, so newer values stay."""
     from assay import console
     from assay.sending import require_polars
     from assay.upload import bronze, send_bytes

@@ -35,10 +35,10 @@ def replay(
     apply: Annotated[bool, typer.Option("--apply", help="Rebuild and replace the published layers.")] = False,
     silver_run: Annotated[
         int | None,
-        typer.Option(min=1, help="With --check: the run of Silver up to which. Without one, that of Gold's."),
+        typer.Option(min=1, help="With --check: the last run of Silver to compare; by default the one that Gold has."),
     ] = None,
     gold_run: Annotated[
-        int | None, typer.Option(min=1, help="With --check: the run of Gold up to which. Without one, the newest.")
+        int | None, typer.Option(min=1, help="With --check: the last run of Gold to compare; by default the newest.")
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=LARGEST_SEED, help="Fixes the order and the batches of the files.")

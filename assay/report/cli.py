@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 def report(
     month: Annotated[
-        str | None, typer.Option(metavar="YYYY-MM", help="Of files that arrived in a month; this one if none is named.")
+        str | None,
+        typer.Option(metavar="YYYY-MM", help="The month in which files arrived; by default the current one."),
     ] = None,
-    since: Annotated[str | None, typer.Option(metavar="INSTANT", help="Of files that arrived since then.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="Instead of a month: since when files arrived.")
+    ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")] = Path(
         "report.html"
     ),

@@ -25,9 +25,7 @@ from assay.options import (
 def resume(
     keys: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="KEY", help="Files, each by its key, a part of it that no other key has, or its file id."
-        ),
+        typer.Argument(metavar="KEY", help="Files: keys, unambiguous parts of keys, or file ids."),
     ] = None,
     failed: Annotated[bool, typer.Option("--failed", help="All files that failed.")] = False,
     layer: Annotated[

@@ -52,12 +52,12 @@ def refuse(item: Item, *, in_effect: bool) -> None:
     """Raise UserError if a file is not in Silver, or already as it should be."""
     key = item["key"]
     if item["status"] == "rejected":
-        raise UserError(f"{key} was rejected, so it is not in effect", "see why: assay passport KEY")
+        raise UserError(f"{key} was rejected, so it is not in effect", f"see why: assay passport {item['file_id']}")
     if item["status"] not in IN_SILVER:
-        raise UserError(f"{key} is not in Silver yet", "wait until it is: assay status KEY")
+        raise UserError(f"{key} is not in Silver yet", f"wait until it is: assay status {item['file_id']}")
     if item["in_effect"] is in_effect:
         state = "is in effect already" if in_effect else "is undone already"
-        raise UserError(f"{key} {state}", "see who decided it: assay passport KEY")
+        raise UserError(f"{key} {state}", f"see who decided it: assay passport {item['file_id']}")
 
 
 def item_of(file: Item, *, who: str, reason: str, at: datetime, pages: str = NONE) -> Item:
