@@ -125,7 +125,7 @@ class Lake:
         except BaseException:
             while not (done.cancel() or done.done()):  # DuckDB forgets an interruption that comes before it has begun
                 self._connection.interrupt()
-                wait([done], timeout=0.1)
+                wait([done], timeout=1)
             raise
 
     def _whole_names(self, bare: Collection[str]) -> list[query_names.Name]:

@@ -211,8 +211,8 @@ class ParquetRows:
 
     def _list_type(self, name: str, kind: pl.DataType) -> pl.DataType:
         """Return the type of a list of nothing but nulls as one of texts: pandas writes lists that are all empty so."""
-        of_nulls = isinstance(kind, pl.List) and self._is_null(self.layout.places[name])
-        return pl.List(pl.String) if of_nulls else kind
+        of_nulls = isinstance(kind, pl.List | pl.Array) and self._is_null(self.layout.places[name])
+        return pl.List(pl.String()) if of_nulls else kind
 
     def _value(self, name: str) -> pl.Expr:
         own_name, kind = self._type(name)
