@@ -32,7 +32,7 @@ def watch(
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Show files on their way to Gold: those named, until all are done, or all files until Ctrl-C."""
+    """Show files on their way to Gold. It ends when the named files are done; without names, at Ctrl-C."""
     from assay import watch as progress
     from assay.ledger import choose_version
 
