@@ -27,7 +27,7 @@ from xdist.workermanage import WorkerController
 
 WITH_A_CLOUD = ("tests/e2e", "tests/notebooks")
 WITH_SPARK = ("tests/e2e", "tests/integration/glue", "tests/notebooks")
-SHARING_LAKES = ("test_compaction.py", "test_replay.py")
+SHARING_LAKES = [f"tests/integration/glue/test_{name}.py" for name in ("compaction", "jobs_killed", "replay")]
 SPARK_WORKERS = 2  # a JVM of each stays until the worker ends, and has some 3 GB
 # Under these folders a file takes minutes or many seconds: they are handed out first, so that all workers end together.
 SLOWEST_FIRST = ("tests/e2e", "tests/notebooks", "tests/integration/glue", "tests/integration")
@@ -150,8 +150,8 @@ class ByFile(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        if file.endswith(SHARING_LAKES):
-            return file.replace(*SHARING_LAKES)
+        if file in SHARING_LAKES:
+            return SHARING_LAKES[0]
         return next((folder for folder in WITH_A_CLOUD if file.startswith(f"{folder}/")), file)
 
     def _assign_work_unit(self, node: WorkerController) -> None:

@@ -145,14 +145,20 @@ THREE_FILES = (
         "3,-1.00,2023-01-03,chip,5,",
         "x,1.00,2023-01-01,chip,5,",
     ),
-    csv("2,2.00,2023-02-02,swipe,6,", "3,2.00,2023-02-03,swipe,6,", "4,-2.00,2023-02-04,swipe,6,"),
-    csv("3,3.00,2023-03-03,,7,", "4,3.00,2023-03-04,,7,", "5,-3.00,2023-03-05,,7,"),
+    csv(
+        "2,2.00,2023-02-02,swipe,6,",
+        "3,2.00,2023-02-03,swipe,6,",
+        "4,-2.00,2023-02-04,swipe,6,",
+        "1,1.00,2023-01-01,chip,5,",
+        "x,1.00,2023-01-01,,,",
+    ),
+    csv("3,3.00,2023-03-03,,7,", "4,3.00,2023-03-04,,7,", "5,-3.00,2023-03-05,,,"),
 )
 
 
 @pytest.fixture(scope="session")
 def three_files(aws: dict[str, str]) -> list[Event]:
-    """Three files in Bronze, each of which moves two rows of the one before to other groups; one has a bad row."""
+    """Three files in Bronze, each of which moves two rows of the one before to other groups; two have a bad row."""
     with patch.dict(os.environ, aws):
         return [
             put(f"transactions/{number}.csv", body, as_of=f"2024-01-{number:02d}T00:00:00Z")

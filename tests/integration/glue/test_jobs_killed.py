@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
-from glue_pipeline import GOLD, SILVER, Event, Killed, Pipeline, csv, put
+from glue_pipeline import GOLD, SILVER, Event, Killed, Pipeline, csv
 
 from assay.evidence.checks import check
 from glue.lake.ledger import Ledger
@@ -22,39 +22,28 @@ BEFORE_INTENT = {
 TELLING = {"silver": ["begun", "classified", "before_intent"], "gold": ["dimensions_written", "before_intent"]}
 """The steps before which a run has done nothing yet, a good part, and all; at the others it dies in the slow tests."""
 AFTER_FAST_FORWARDS = ["files_advanced", "published"]
-FIRST = csv("1,1.00,2023-01-01,chip,5,", "2,2.00,2023-01-31,,5,", "3,3.00,2023-02-01,,6,")
-SECOND = csv("2,2.50,2023-03-01,swipe,6,", "4,4.00,2023-01-01,,7,", "1,1.00,2023-01-01,chip,5,", "x,1.00,2023-01-01,,,")
-THIRD = csv("1,7.00,2023-01-02,,5,", "5,5.00,2023-01-01,,,")
 
 
 @pytest.fixture(scope="module")
-def second(at_the_server_for_module: None) -> Event:
-    return put("transactions/2.csv", SECOND, as_of="2024-02-01T00:00:00Z")
+def third(three_files: list[Event]) -> Event:
+    return three_files[2]
 
 
 @pytest.fixture(scope="module")
-def third(second: Event) -> Event:
-    return put("transactions/3.csv", THIRD, as_of="2024-03-01T00:00:00Z")
-
-
-@pytest.fixture(scope="module")
-def before(empty: Pipeline, second: Event) -> dict[str, Pipeline]:
+def before(
+    after_each_file: list[Pipeline], three_files: list[Event], at_the_server_for_module: None
+) -> dict[str, Pipeline]:
     """One file is published; the second waits for Silver, and in a fork for Gold."""
-    waiting = empty.fork()
-    waiting.upload("transactions/1.csv", FIRST, as_of="2024-01-01T00:00:00Z")
-    waiting.silver()
-    waiting.gold()
-    waiting.arrive(second)
+    waiting = after_each_file[0].fork()
+    waiting.arrive(three_files[1])
     in_silver = waiting.fork()
     in_silver.silver()
     return {"silver": waiting, "gold": in_silver}
 
 
 @pytest.fixture(scope="module")
-def undisturbed(before: dict[str, Pipeline]) -> dict[str, Pipeline]:
-    done = before["gold"].fork()
-    done.gold()
-    return {"silver": before["gold"], "gold": done}
+def undisturbed(before: dict[str, Pipeline], after_each_file: list[Pipeline]) -> dict[str, Pipeline]:
+    return {"silver": before["gold"], "gold": after_each_file[1]}
 
 
 def test_run_commits_each_table_twice_at_most__changed_rows(
@@ -185,24 +174,12 @@ def test_job_recovers__killed_once_between_two_fast_forwards(
     assert outcome_of(pipeline, layer) == outcome_of(undisturbed[layer], layer)
 
 
-def with_third(layer: str, undisturbed: dict[str, Pipeline], third: Event) -> Pipeline:
-    """Return a pipeline with a third file in a layer, with no job killed on its way."""
-    pipeline = undisturbed[layer].fork()
-    pipeline.arrive(third)
-    pipeline.silver()
-    if layer == "gold":
-        pipeline.gold()
-    return pipeline
-
-
 @pytest.fixture(scope="module")
 def silver_with_third(undisturbed: dict[str, Pipeline], third: Event) -> Pipeline:
-    return with_third("silver", undisturbed, third)
-
-
-@pytest.fixture(scope="module")
-def gold_with_third(undisturbed: dict[str, Pipeline], third: Event) -> Pipeline:
-    return with_third("gold", undisturbed, third)
+    pipeline = undisturbed["silver"].fork()
+    pipeline.arrive(third)
+    pipeline.silver()
+    return pipeline
 
 
 @pytest.mark.slow
@@ -219,14 +196,14 @@ def test_silver_recovers__killed_and_a_new_file_has_come(
 
 @pytest.mark.parametrize("step", [pytest.param("facts_written", marks=pytest.mark.slow), "after_intent"])
 def test_gold_recovers__killed_and_silver_has_moved_on(
-    step: str, before: dict[str, Pipeline], gold_with_third: Pipeline, third: Event
+    step: str, before: dict[str, Pipeline], after_each_file: list[Pipeline], third: Event
 ) -> None:
     pipeline = before["gold"].fork()
     pipeline.kill("gold", step)
     pipeline.arrive(third)
     pipeline.silver()
     pipeline.gold()
-    assert outcome_of(pipeline, "gold") == outcome_of(gold_with_third, "gold")
+    assert outcome_of(pipeline, "gold") == outcome_of(after_each_file[2], "gold")
 
 
 def test_silver_gives_up_on_a_file__its_runs_die_and_others_go_well(before: dict[str, Pipeline], third: Event) -> None:
