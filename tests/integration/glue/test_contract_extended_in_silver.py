@@ -13,15 +13,13 @@ import pytest
 from changed_contract import KPI, add_column, add_fact_column, add_rule, copied
 from glue_pipeline import Pipeline, csv
 
-HEADER = "dms_id,amount,date,merchant_id"
-OLD = csv("1,1.00,2023-01-01,5", "2,2.00,2023-01-02,5", "3,3.00,2023-01-03,6", header=HEADER)
 NEW = csv(
-    "1,1.00,2023-01-01,5,",  # as before: nothing in the new column
-    "2,2.00,2023-01-02,5,17",
-    "4,4.00,2023-01-04,6,18",
-    "5,5.00,2023-01-05,6,x",
-    "6,10000.01,2023-01-06,6,19",
-    header=f"{HEADER},terminal_id",
+    "1,1.00,2023-01-01,chip,5,",  # as before: nothing in the new column
+    "2,2.00,2023-01-02,chip,5,17",
+    "4,4.00,2023-01-04,chip,6,18",
+    "5,5.00,2023-01-05,chip,6,x",
+    "6,10000.01,2023-01-06,chip,6,19",
+    header="dms_id,amount,date,use_chip,merchant_id,terminal_id",
 )
 SECOND = ("transactions/2.csv", NEW, "2024-02-01T00:00:00Z")
 RUN = """
@@ -82,13 +80,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def published(empty: Pipeline, at_the_server_for_module: None) -> Pipeline:
+def published(after_each_file: list[Pipeline], at_the_server_for_module: None) -> Pipeline:
     """One file is published by the jobs of today."""
-    pipeline = empty.fork()
-    pipeline.upload("transactions/1.csv", OLD, as_of="2024-01-01T00:00:00Z")
-    pipeline.silver()
-    pipeline.gold()
-    return pipeline
+    return after_each_file[0]
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +114,7 @@ def test_column_is_one_line__image_history_effects_and_quarantine_have_it(
     moved = {row["dms_id"]: [side and side["terminal_id"] for side in (row["before"], row["after"])] for row in effects}
     assert moved == {2: [None, 17], 4: [None, 18]}
     broken = {row["raw"]: row["rules"] for row in pipeline.rows("silver.quarantine")}
-    assert broken["5,5.00,2023-01-05,6,x"] == ["terminal_id_unreadable"]
+    assert broken["5,5.00,2023-01-05,chip,6,x"] == ["terminal_id_unreadable"]
 
 
 def test_rule_is_one_line__both_engines_find_the_same_row(
@@ -130,7 +124,7 @@ def test_rule_is_one_line__both_engines_find_the_same_row(
     item = pipeline.item(second)
     assert (item["status"], item["kpis"]["bad_rows"], item["silver"]["outcomes"]["quarantined"]) == ("published", 2, 2)
     broken = {row["raw"]: row["rules"] for row in pipeline.rows("silver.quarantine")}
-    assert broken["6,10000.01,2023-01-06,6,19"] == ["amount_above_limit"]
+    assert broken["6,10000.01,2023-01-06,chip,6,19"] == ["amount_above_limit"]
 
 
 def test_existing_lake_takes_the_column__old_rows_are_null_and_their_hash_is_what_it_was(
