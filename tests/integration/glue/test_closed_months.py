@@ -132,6 +132,7 @@ def test_publication_says_the_same__killed_after_its_commit(late: Pipeline) -> N
     assert item_of_late(pipeline)["gold"]["closed"] == [CHIP_IN_JUNE]
 
 
+@pytest.mark.slow
 def test_undo_says_that_the_month_is_as_it_was_closed(changed: Pipeline) -> None:
     pipeline = changed.fork()
     action = pipeline.decide(item_of_late(pipeline)["file_id"])
