@@ -16,6 +16,19 @@ from devcloud.notebook.kernels import GLUE, state_folder
 _ROLE = "arn:aws:iam::123456789012:role/assay-notebook"
 # Where nothing answers: a notebook without a local cloud must not reach AWS by the developer's own settings.
 _NOWHERE = "http://localhost:9"
+# What Spark warns of while it starts and plans would stand above the rows of the first previews. It takes a level for a
+# shell's only where that logger has one of its own.
+_ERRORS_ALONE = """\
+rootLogger.level = error
+logger.shell.name = org.apache.spark.api.python.PythonGatewayServer
+logger.shell.level = error
+rootLogger.appenderRef.stderr.ref = stderr
+appender.stderr.type = Console
+appender.stderr.name = stderr
+appender.stderr.target = SYSTEM_ERR
+appender.stderr.layout.type = PatternLayout
+appender.stderr.layout.pattern = %d{yy/MM/dd HH:mm:ss} %p %c{1}: %m%n%ex
+"""
 
 
 def local_environment(project: Path, cloud: Cloud | None) -> dict[str, str]:
@@ -30,12 +43,15 @@ def local_environment(project: Path, cloud: Cloud | None) -> dict[str, str]:
     else:
         catalog = _own_catalog(folder / "warehouse") | spark.endpoint_conf(endpoint)
     conf = {**spark.SIZING, **catalog, "spark.sql.warehouse.dir": str(scratch / "warehouse")}
+    logging = folder / "log4j2.properties"
+    logging.write_text(_ERRORS_ALONE)
+    java_options = [*jvm_options.java_options(), f"-Dlog4j2.configurationFile={logging.as_uri()}"]
     roots = [project, project / "functions" / "kpi"]
     return {
         **spark.process_environment(endpoint),
         "PYTHONPATH": os.pathsep.join(str(root.resolve()) for root in roots),
         "SPARK_LOCAL_DIRS": str(scratch),
-        "PYSPARK_SUBMIT_ARGS": spark.submit_args(conf, java_options=jvm_options.java_options()),
+        "PYSPARK_SUBMIT_ARGS": spark.submit_args(conf, java_options=java_options),
     }
 
 

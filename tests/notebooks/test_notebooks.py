@@ -57,7 +57,10 @@ def fresh_clone(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", [pytest.param("silver", marks=pytest.mark.slow), "gold"])
-def test_notebook_shows_its_golden__run_all_in_plain_jupyter(name: str, fresh_clone: Path) -> None:
+def test_notebook_shows_its_golden__run_all_in_plain_jupyter(
+    name: str, fresh_clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")  # where a kernel sees it, cells do not show what its JVM prints
     notebook = committed(name)
     for cell in notebook.cells:
         # Jupyter Lab runs these cells, too; nbclient would not.
@@ -67,6 +70,8 @@ def test_notebook_shows_its_golden__run_all_in_plain_jupyter(name: str, fresh_cl
             notebook, kernel_name=LOCAL, timeout=300, resources={"metadata": {"path": str(fresh_clone)}}
         ).execute()
     assert rendered(notebook, shown_by(notebook)) == (GOLDENS / f"{name}.txt").read_text()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert [output.text for output in outputs if output.get("name") == "stderr"] == [], "Spark's words among the rows"
 
 
 @EACH_NOTEBOOK
