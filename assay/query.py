@@ -4,7 +4,7 @@ import json
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from threading import Thread
 from typing import Any, TypeVar
@@ -124,8 +124,9 @@ class Lake:
             return done.result()
         except BaseException:
             while not (done.cancel() or done.done()):  # DuckDB forgets an interruption that comes before it has begun
-                self._connection.interrupt()
-                wait([done], timeout=1)
+                with suppress(KeyboardInterrupt):  # a second one cannot hasten it
+                    self._connection.interrupt()
+                    wait([done], timeout=1)
             raise
 
     def _whole_names(self, bare: Collection[str]) -> list[query_names.Name]:
