@@ -121,6 +121,8 @@ class Lake:
         done: Future[Result] = Future()
         try:
             Thread(target=_fulfil, args=(done, task), daemon=True).start()
+            while not done.done():
+                wait([done], timeout=1)  # without an end, it would miss a Ctrl-C that comes just as it begins
             return done.result()
         except BaseException:
             while not (done.cancel() or done.done()):  # DuckDB forgets an interruption that comes before it has begun
