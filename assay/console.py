@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -26,7 +25,6 @@ from assay.grid import Column, Grid
 
 # A pipe has no width: wide enough for any key, so that logs and greps see whole lines.
 WIDTH_WITHOUT_TERMINAL = 4_096
-UUID = re.compile(r"(?<![0-9A-Za-z])([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![0-9A-Za-z])")
 TICK = Text("✓", style="green")
 CROSS = Text("✗", style="bold red")
 
@@ -172,12 +170,8 @@ def counted(number: int, one: str) -> str:
 
 
 def shown(text: str) -> str:
-    """Return text of others with its control and invisible characters as `<U+XXXX>`, so that none acts here.
-
-    A UUID, as a local cloud gives to versions, is no card number, whatever digits it has.
-    """
-    parts = UUID.split(text)
-    return "".join(part if place % 2 else visible(part, most=sys.maxsize) for place, part in enumerate(parts))
+    """Return text of others with its control and invisible characters as `<U+XXXX>`, so that none acts here."""
+    return visible(text, most=sys.maxsize)
 
 
 def print_json(value: Any) -> None:

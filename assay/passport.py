@@ -310,9 +310,9 @@ def _check_line(check: Check) -> Text:
 
 def _failed(item: Item) -> Text:
     failed = item["failed"]
+    attempts = console.counted(int(failed["attempts"]), "attempt")
     return Text(
-        f"failed in {failed['stage']} at {failed['at']} after {failed['attempts']} attempts: "
-        f"{console.shown(failed['reason'])}",
+        f"failed in {failed['stage']} at {failed['at']} after {attempts}: {console.shown(failed['reason'])}",
         style="red",
     )
 
@@ -321,7 +321,9 @@ def _identity(item: Item) -> RenderableType:
     names = ("file_id", "bucket", "key", "version_id", "sequencer", "size", "checksum", "last_modified_at", "as_of_at")
     checksum = item.get("checksum", {})
     told = {**item, **({"checksum": f"{checksum['algorithm']} {checksum['value']}"} if checksum else {})}
-    return Facts([(name, console.shown(str(told[name]))) for name in names if name in told])
+    # S3 gives the others: a sequencer may have digits like a card number's.
+    shown = {"key": console.shown}
+    return Facts([(name, shown.get(name, str)(told[name])) for name in names if name in told])
 
 
 def _runs(item: Item) -> RenderableType:

@@ -132,6 +132,7 @@ def follow_all(target: Target, ledger: Ledger, show: Show) -> int:
             sleep(poll_s)
     except KeyboardInterrupt:
         ended = [each for each in following.files.values() if each.end]
-        console.note(progress.closing_line(ended, datetime.now(UTC) - began), style="bold")
+        if ended:
+            console.note(progress.closing_line(ended, datetime.now(UTC) - began), style="bold")
         console.note("Stopped watching; the pipeline goes on: assay status")
         return INTERRUPTED

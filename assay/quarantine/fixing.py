@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +35,7 @@ from assay.quarantine.rows import PLACE, TOLD
 
 EXPORT = "begin with the file that `assay quarantine export` writes"
 POLICY = Policy(Decimal(0), 1)
+SEPARATORS = ",;\t"
 
 
 @dataclass(frozen=True)
@@ -90,24 +92,47 @@ def read_corrected(path: Path) -> list[dict[str, str]]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise UserError(f"{path} is not UTF-8", "save it as CSV UTF-8") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", strict=True)
-    try:
-        rows = list(reader)
-    except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num}: {error}", "quote whole fields") from None
-    header = reader.fieldnames or []
+    header, *records = _records(text, path) or [[]]
     if missing := [name for name in PLACE if name not in header]:
         raise UserError(f"{path} has no column {missing[0]}", EXPORT)
     if unknown := [name for name in header if name not in (*PLACE, *TOLD, *TRANSACTIONS.known)]:
         raise UserError(f"{path} has an unknown column {unknown[0]!r}", EXPORT)
-    if not rows:
-        raise UserError(f"{path} has no rows", EXPORT)
-    for number, row in enumerate(rows, 2):
-        if "" in row or None in row.values():
+    if twice := [name for name in header if header.count(name) > 1]:
+        raise UserError(f"{path} has the column {twice[0]} twice", EXPORT)
+    rows: list[dict[str, str]] = []
+    for number, record in enumerate(records, 2):
+        if not any(field.strip() for field in record):
+            continue
+        if len(record) < len(header) or any(record[len(header) :]):
             raise UserError(f"{path}, record {number}: it has other fields than the header", EXPORT)
+        row = dict(zip(header, record, strict=False))
         if not (row["row"].isascii() and row["row"].isdecimal()):
             raise UserError(f"{path}, record {number}: row {row['row']!r} is no number of a row", EXPORT)
+        rows.append(row)
+    if not rows:
+        raise UserError(f"{path} has no rows", EXPORT)
     return rows
+
+
+def _records(text: str, path: Path) -> list[list[str]]:
+    """Split what spreadsheets make of an export: other separators, a line that names theirs, columns without names."""
+    if re.match("sep=.\r?\n", text, re.IGNORECASE):
+        text = text.partition("\n")[2]
+    first = text.partition("\n")[0].lower()
+    delimiter = next((sign for sign in SEPARATORS if PLACE[0] in re.split(f'[{sign}" \r]+', first)), ",")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    records, begins = list[list[str]](), 1
+    try:
+        for record in reader:
+            records.append(record)
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise UserError(f"{path}, the record in line {begins}: {error}", "quote whole fields") from None
+    if records:
+        records[0] = [name.strip().lower() for name in records[0]]
+        while records[0] and not records[0][-1]:
+            records[0].pop()
+    return records
 
 
 def corrected(rows: Sequence[Mapping[str, str]], ledger: Ledger) -> list[Corrected]:

@@ -50,7 +50,7 @@ def replay(
 ) -> None:
     """Rebuild Silver and Gold from Bronze in another order. Exits 1 if they differ from what is published."""
     if check == apply:
-        raise UserError("replay needs --check or --apply", "choose one of them")
+        raise UserError("replay needs one of --check and --apply", "choose one of them")
     if apply and (silver_run or gold_run):
         raise UserError("--apply replaces what is published now", "name runs with --check only")
     target = open_target(stack, region, profile)

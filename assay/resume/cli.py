@@ -47,13 +47,13 @@ def resume(
         raise UserError("say which files to resume", "give keys, or --failed, or --layer silver (or gold)")
     refuse_to_ask(as_json=as_json, yes=yes or dry_run)
     target = open_target(stack, region, profile)
-    ledger = open_ledger(target)
+    ledger, workflows = open_ledger(target), target.stepfunctions
     closes = None
     if layer:
         closes = layer if {"starts", "prober"} & ledger.breakers().get(layer, {}).keys() else None
-        found = files.waiting_for(layer, ledger, target.stepfunctions)
+        found = files.waiting_for(layer, ledger, workflows)
     else:
-        found = files.of_keys(keys, ledger, target.stepfunctions, parts=not yes) if keys else files.failed(ledger)
+        found = files.of_keys(keys, ledger, workflows, parts=not yes) if keys else files.failed(ledger, workflows)
         files.refuse_open_breaker(found, ledger.open_breakers())
     if not as_json:
         console.out().print(files.render(found, closes) if found or closes else "nothing to resume")

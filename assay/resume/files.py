@@ -43,20 +43,21 @@ def of_keys(keys: Sequence[str], ledger: Ledger, workflows: SFNClient, *, parts:
     return list({each.item["file_id"]: each for each in found}.values())
 
 
-def failed(ledger: Ledger) -> list[Resumable]:
-    """Return all files that failed, the oldest first."""
+def failed(ledger: Ledger, workflows: SFNClient) -> list[Resumable]:
+    """Return all files that failed and whose execution has ended, the oldest first."""
     items = [item for item in ledger.whole() if "failed" in item and item["status"] in STAGES]
-    return [
-        Resumable(item, STAGES[item["status"]]) for item in sorted(items, key=lambda item: str(item["failed"]["at"]))
-    ]
+    return _ended(sorted(items, key=lambda item: str(item["failed"]["at"])), workflows)
 
 
 def waiting_for(layer: str, ledger: Ledger, workflows: SFNClient) -> list[Resumable]:
     """Return the files that wait for a layer and have no execution that sees them through, the oldest first."""
-    items = sorted(ledger.waiting(layer), key=lambda item: str(item["waiting_since"]))
+    return _ended(sorted(ledger.waiting(layer), key=lambda item: str(item["waiting_since"])), workflows)
+
+
+def _ended(items: Sequence[Item], workflows: SFNClient) -> list[Resumable]:
     with ThreadPoolExecutor(PARALLEL) as pool:
         running = list(pool.map(lambda item: _is_running(item, workflows), items))
-    return [Resumable(item, layer) for item, runs in zip(items, running, strict=True) if not runs]
+    return [Resumable(item, STAGES[item["status"]]) for item, runs in zip(items, running, strict=True) if not runs]
 
 
 def refuse_open_breaker(found: Iterable[Resumable], breakers: Collection[str]) -> None:
@@ -69,18 +70,20 @@ def refuse_open_breaker(found: Iterable[Resumable], breakers: Collection[str]) -
 
 
 def _of_key(versions: Sequence[Item], key: str, workflows: SFNClient) -> Resumable:
-    stopped = [item for item in versions if "failed" in item and item["status"] in STAGES]
-    stopped = stopped or [item for item in versions if _waits_alone(item, workflows)]
+    failed = [item for item in versions if "failed" in item and item["status"] in STAGES]
+    stopped = [item for item in failed or versions if _is_stopped(item, workflows)]
     if len(stopped) > 1:
         named = ", ".join(item["file_id"] for item in stopped)
         raise UserError(f"{len(stopped)} versions of {key} can be resumed", f"name one by its file id: {named}")
     if stopped:
         return Resumable(stopped[0], STAGES[stopped[0]["status"]])
-    raise UserError(f"{versions[0]['key']} cannot be resumed: it {_state(versions[0])}", _advice(versions[0]))
+    newest = (failed or versions)[0]
+    raise UserError(f"{newest['key']} cannot be resumed: it {_state(newest)}", _advice(newest))
 
 
-def _waits_alone(item: Item, workflows: SFNClient) -> bool:
-    return "waiting_for" in item and not _is_running(item, workflows)
+def _is_stopped(item: Item, workflows: SFNClient) -> bool:
+    """Tell whether a file has failed or waits, and no execution sees it through: two would send two mails."""
+    return ("failed" in item or "waiting_for" in item) and not _is_running(item, workflows)
 
 
 def _is_running(item: Item, workflows: SFNClient) -> bool:
@@ -89,6 +92,8 @@ def _is_running(item: Item, workflows: SFNClient) -> bool:
 
 
 def _state(item: Item) -> str:
+    if "failed" in item and item["status"] in STAGES:
+        return "has failed, and its execution still runs"
     told = {"published": "is published", "rejected": "was rejected", "received": "is being examined"}
     return told.get(item["status"], "is on its way, and its execution runs")
 
@@ -96,6 +101,8 @@ def _state(item: Item) -> str:
 def _advice(item: Item) -> str:
     if item["status"] == "rejected":
         return f"correct it and upload it again; the reasons: assay passport {item['file_id']}"
+    if "failed" in item and item["status"] in STAGES:
+        return "it ends within minutes, with a mail; resume it then"
     return f"see how far it is: assay status {item['file_id']}"
 
 

@@ -18,6 +18,7 @@ from glue.lake.failures import FencedOut, FileBroken, Unfinished, Withdrawn, roo
 from glue.lake.ledger import up_to_rows
 from glue.lake.loads import Refused, with_ready_marker
 from glue.lake.run import Job, process, put_passport
+from glue.lake.spark import is_at_work
 
 ATTEMPTS = 3  # a file is given up once so many runs that took it failed, the last of them with no other
 Probe = Callable[[Job, FileItem], None]
@@ -52,13 +53,16 @@ def reject(job: Job, refusal: Refused) -> None:
 
 
 def fail_broken(job: Job, files: Sequence[FileItem], error: Exception, probe: Probe, attempts: int) -> set[str]:
-    """Mark the files that broke a run as failed, and return them; raise the error if no file is to blame."""
+    """Mark the files that broke a run as failed, and return them; raise the error if no file is to blame.
+
+    None is, where the session is gone: nothing can be read then, and the run has died as if it had been killed.
+    """
     if isinstance(error, FileBroken):
         broken = {error.file_id: error.reason}
     else:
         job.step("run_failed", error=root_cause(error)[:500])
         broken = broken_files(job, files, error, probe)
-        if not broken:
+        if not broken or not is_at_work(job.spark):
             raise error
     for broken_id, reason in broken.items():
         job.ledger.fail(broken_id, reason, attempts=attempts)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from typing import Any, TypeVar
 
+from py4j.protocol import Py4JError
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -36,6 +37,14 @@ def session(name: str, settings: Mapping[str, str]) -> SparkSession:
 def jvm(spark: SparkSession) -> Any:
     """Return the JVM behind a session."""
     return spark._jvm
+
+
+def is_at_work(spark: SparkSession) -> bool:
+    """Tell whether a session can still do anything: its JVM may have been killed, or its context stopped."""
+    try:
+        return not spark.sparkContext._jsc.sc().isStopped()
+    except (Py4JError, OSError):
+        return False
 
 
 def _remember_names(view: Any) -> None:

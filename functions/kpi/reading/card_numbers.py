@@ -31,7 +31,7 @@ def masked(text: str) -> str:
 
 
 def masked_key(key: str) -> str:
-    """Return an object's key, masked; what programs call files by stays as it is."""
+    """Return an object's key, or a text that may have some, masked; what programs call files by stays as it is."""
     parts = _GIVEN_NAME.split(key)
     return "".join(part if place % 2 else masked(part) for place, part in enumerate(parts))
 

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from reading.card_numbers import masked
+from reading.card_numbers import masked_key
 
 ELLIPSIS = "…"
 TEXT_CHARACTERS = 300
@@ -20,7 +20,7 @@ def visible(text: str, *, most: int = TEXT_CHARACTERS) -> str:
     """
     shown: list[str] = []
     length = 0
-    for sign in masked(text):
+    for sign in masked_key(text):
         piece = f"<U+{ord(sign):04X}>" if _is_unseen(sign) else sign
         length += len(piece)
         if length > most:

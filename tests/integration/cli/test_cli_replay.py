@@ -426,4 +426,4 @@ def test_apply_tells_what_may_be_in_place__interrupted_between_the_layers(
 def test_replay_asks_what_for__neither_or_both(stack: DeployedStack, options: tuple[str, ...]) -> None:
     result = stack.assay("replay", *options)
 
-    assert (result.exit_code, "replay needs --check or --apply" in result.stderr) == (2, True)
+    assert (result.exit_code, "replay needs one of --check and --apply" in result.stderr) == (2, True)

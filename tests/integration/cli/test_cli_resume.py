@@ -99,6 +99,20 @@ def test_resume_takes_all_failed_files(stack: DeployedStack) -> None:
     assert started(stack) == {"a-csv-r1", "b-csv-r1", "c-csv"}
 
 
+def test_resume_leaves_a_failed_file_to_its_execution__until_that_has_ended(stack: DeployedStack) -> None:
+    item = item_of("a.csv", failed=FAILED)
+    stack.put(item)
+    arn = start(stack, "a.csv")
+    for words, code, told in ((("a.csv",), 2, "its execution still runs"), (("--failed",), 0, "nothing to resume")):
+        left = stack.assay("resume", *words, "--yes")
+        assert (left.exit_code, told in left.output) == (code, True), left.output
+        assert (read(stack, item), started(stack)) == (item, {"a-csv"})
+
+    stack.client("stepfunctions").stop_execution(executionArn=arn)
+    assert stack.assay("resume", "a.csv", "--yes").exit_code == 0
+    assert started(stack) == {"a-csv", "a-csv-r1"}
+
+
 def test_resume_starts_a_new_execution_and_keeps_the_place__file_waits_and_its_execution_has_ended(
     stack: DeployedStack,
 ) -> None:

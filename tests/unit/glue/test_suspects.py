@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
+from unittest.mock import MagicMock
+
 import pytest
 from contract.runs import BreakerItem, LayerItem
 from fake_layer import Fake, Killed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from item_types import differences
+from py4j.protocol import Py4JNetworkError
+
+from glue.lake.isolation import take_all
 
 MOST_RUNS = 30
 
@@ -77,6 +84,28 @@ def test_no_file_is_given_up__every_run_dies(fake: Fake) -> None:
     assert failures(fake) == 10
     assert list(differences(fake.item("layer#silver"), LayerItem)) == []
     assert list(differences(fake.item("breaker#silver"), BreakerItem)) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "is_to_blame"), [(False, True), (True, False), (Py4JNetworkError("gone"), False), (OSError(111), False)]
+)
+def test_file_that_cannot_be_read_is_to_blame__unless_the_session_is_gone(
+    fake: Fake, state: bool | Exception, is_to_blame: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("its page is damaged, or nothing answers")
+
+    fake.wait("a")
+    spark = MagicMock()
+    spark.sparkContext._jsc.sc.return_value.isStopped.side_effect = [state]
+    layer = replace(fake.job.layer, write=refuse, take=lambda job: take_all(job, refuse))
+    fake.job = replace(fake.job, layer=layer, spark=spark)
+
+    with nullcontext() if is_to_blame else pytest.raises(OSError, match="its page is damaged"):
+        fake.run(start="1")
+
+    assert failed(fake) == ({"a"} if is_to_blame else set())
+    assert ("waiting_for" in fake.item("a")) is not is_to_blame
 
 
 def test_first_three_runs_that_die_take_all_files_and_each_half(fake: Fake) -> None:

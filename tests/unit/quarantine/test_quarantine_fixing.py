@@ -62,9 +62,29 @@ def test_corrected_rows_are_judged_as_in_their_file__decimal_comma_and_instant(t
     ]
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("first", ["", "sep={}\r\n"])
+def test_corrected_rows_are_those_of_a_spreadsheet__its_separator_cleared_lines_and_columns(
+    tmp_path: Path, delimiter: str, first: str
+) -> None:
+    path = tmp_path / "rows.csv"
+    lines = [f"{HEADER.upper()},,", f"{ORIGINAL},3,,,,1,1.00,2024-02-01,,", ",,,,,,,,,", ""]
+    path.write_text(first.format(delimiter) + "\r\n".join(lines).replace(",", delimiter), encoding="utf-8-sig")
+    ledger: Any = Items(original())
+    (found,) = fixing.corrected(fixing.read_corrected(path), ledger)
+    assert found.body == b"row,dms_id,amount,date\n3,1,1.00,2024-02-01\n"
+
+
+def test_fix_names_the_line_where_a_quote_is_opened(tmp_path: Path) -> None:
+    path = written(tmp_path, f"{ORIGINAL},3,,,,1,1.00,2024-02-01", f'{ORIGINAL},4,,,,"1,1.00,2024-02-01')
+    with pytest.raises(UserError, match="line 3: unexpected end of data"):
+        fixing.read_corrected(path)
+
+
 @pytest.mark.parametrize(
     ("rows", "header", "words"),
     [
+        ((f"{ORIGINAL},1,2",), "file_id,row,row", "the column row twice"),
         ((f"{ORIGINAL},1.00",), "file_id,amount", "has no column row"),
         ((f"{ORIGINAL},1,x",), "file_id,row,colour", "unknown column 'colour'"),
         ((), HEADER, "has no rows"),
