@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NotRequired,
 import boto3
 from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.exceptions import ClientError
+from py4j.protocol import Py4JError
 from pyspark.sql import Column, DataFrame, Row, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -121,7 +122,10 @@ CARD_NUMBER_RUN = 200
 """A longer run is nothing that a person writes: it is masked without a look at what is in it."""
 DATE_AHEAD = r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 """How the digits of a timestamp begin, and those of no card: no issuer has these numbers."""
-GIVEN_NAME = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|tid-[0-9]+|[0-9a-f]{64}"
+GIVEN_NAME = (
+    r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|tid-[0-9]+"
+    r"|(?<![0-9A-Za-z])(?=[0-9]*[a-f])[0-9a-f]{64}(?![0-9A-Za-z])"
+)
 """What programs call files by: a UUID, the id of a transaction of Databricks, and a SHA-256, as the ledger has."""
 SECURITY_CODE_FORM = r"[0-9]{3,4}(?:\.0)?"
 
@@ -2083,6 +2087,14 @@ def session(name: str, settings: Mapping[str, str]) -> SparkSession:
 def jvm(spark: SparkSession) -> Any:
     """Return the JVM behind a session."""
     return spark._jvm
+
+
+def is_at_work(spark: SparkSession) -> bool:
+    """Tell whether a session can still do anything: its JVM may have been killed, or its context stopped."""
+    try:
+        return not spark.sparkContext._jsc.sc().isStopped()
+    except (Py4JError, OSError):
+        return False
 
 
 def _remember_names(view: Any) -> None:
