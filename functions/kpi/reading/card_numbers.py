@@ -14,7 +14,7 @@ _RUN = re.compile(rf"(?<![0-9])(?<![0-9]\.){CARD_NUMBER_IN_TEXT}")
 _GROUP = re.compile("[0-9]+")
 _DIGIT = re.compile("[0-9]")
 _DATE_AHEAD = re.compile(DATE_AHEAD)
-_GIVEN_NAME = re.compile(f"({GIVEN_NAME})")
+_GIVEN_NAME = re.compile(f"(?<![0-9A-Za-z])({GIVEN_NAME})(?![0-9A-Za-z])")
 
 
 def is_card_number(digits: str) -> bool:
@@ -33,7 +33,7 @@ def masked(text: str) -> str:
 def masked_key(key: str) -> str:
     """Return an object's key, or a text that may have some, masked; what programs call files by stays as it is."""
     parts = _GIVEN_NAME.split(key)
-    return "".join(part if place % 2 else masked(part) for place, part in enumerate(parts))
+    return "".join(part if place % 2 and not part.isdecimal() else masked(part) for place, part in enumerate(parts))
 
 
 def _masked_run(run: str) -> str:
