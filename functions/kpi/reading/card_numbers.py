@@ -33,7 +33,7 @@ def masked(text: str) -> str:
 def masked_key(key: str) -> str:
     """Return an object's key, or a text that may have some, masked; what programs call files by stays as it is."""
     parts = _GIVEN_NAME.split(key)
-    return "".join(part if place % 2 and not part.isdecimal() else masked(part) for place, part in enumerate(parts))
+    return "".join(part if place % 2 else masked(part) for place, part in enumerate(parts))
 
 
 def _masked_run(run: str) -> str:

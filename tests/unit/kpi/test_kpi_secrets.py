@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kpi_rows import inspected_file
 from reading.card_numbers import is_card_number, masked, masked_key
-from reading.visible import visible
 from reading.card_secrets import is_security_code, secret_columns
 from reading.layout import Shape, layout_of
+from reading.visible import visible
 
 ORDINARY = ["4111111111111112"]
 NAMES = ("id", "amount", "date")
@@ -137,8 +137,7 @@ def test_file_id_stays_whole_in_hints__a_card_number_among_its_digits() -> None:
     file_id = f"{CARD_NUMBERS[0]}{'ab' * 24}"
     assert masked(file_id) != file_id
     assert visible(f"see why: assay passport {file_id}") == f"see why: assay passport {file_id}"
-    for other in (f"{CARD_NUMBERS[0]}{'0' * 48}", f"{file_id}f"):
-        assert CARD_NUMBERS[0] not in visible(other), "it is no SHA-256, or none that a program makes"
+    assert CARD_NUMBERS[0] not in visible(f"{file_id}f"), "it is no SHA-256"
 
 
 def test_file_is_rejected__key_with_a_card_number() -> None:
