@@ -13,8 +13,8 @@ from pathlib import Path
 from threading import Event
 
 import pyspark
-from py4j.java_gateway import GatewayParameters, JavaGateway  # type: ignore[import-untyped]
-from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+from py4j.java_gateway import GatewayParameters, JavaGateway
+from py4j.protocol import Py4JError
 
 from devcloud.local import spark
 
