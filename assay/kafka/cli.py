@@ -29,7 +29,7 @@ def kafka(
     size: Annotated[int, typer.Option(min=1, max=32, metavar="MB", help="The largest size of one object.")] = 16,
     quiet: Annotated[
         float,
-        typer.Option(min=0.1, metavar="SECONDS", help="Write what a partition has after no record came for this long."),
+        typer.Option(min=0.1, metavar="SECONDS", help="Write out a partition once no record has come for this long."),
     ] = 60,
     config: Annotated[
         list[str] | None,
