@@ -20,10 +20,12 @@ from admission import Inspection, broken_rows_of
 from contract.items import FileItem
 from contract.subjects import REPAIR, TRANSACTIONS
 from contract.vocabulary import IN_SILVER
+from contract.writing import COMMA
 from judging.broken_rows import BrokenRow
 from judging.kpis import money_text
 from judging.reconcile import Policy
 from judging.rules import Limits
+from reading.csv_records import split_record
 from reading.dialect_file import pin_of
 from reading.file_name import Name
 from repairs import inspect_repair, pin_of_original
@@ -35,7 +37,7 @@ from assay.quarantine.rows import PLACE, TOLD
 
 EXPORT = "begin with the file that `assay quarantine export` writes"
 POLICY = Policy(Decimal(0), 1)
-SEPARATORS = ",;\t"
+SEPARATORS = (COMMA, ";", "\t")
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,9 @@ def _records(text: str, path: Path) -> list[list[str]]:
     """Split what spreadsheets make of an export: other separators, a line that names theirs, columns without names."""
     if re.match("sep=.\r?\n", text, re.IGNORECASE):
         text = text.partition("\n")[2]
-    first = text.partition("\n")[0].lower()
-    delimiter = next((sign for sign in SEPARATORS if PLACE[0] in re.split(f'[{sign}" \r]+', first)), ",")
+    names = text.partition("\n")[0].rstrip("\r").lower()
+    told = {sign: [name.strip() for name in split_record(names, sign) or ()] for sign in SEPARATORS}
+    delimiter = next((sign for sign in SEPARATORS if PLACE[0] in told[sign]), COMMA)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     records, begins = list[list[str]](), 1
     try:

@@ -45,8 +45,8 @@ def of_keys(keys: Sequence[str], ledger: Ledger, workflows: SFNClient, *, parts:
 
 def failed(ledger: Ledger, workflows: SFNClient) -> list[Resumable]:
     """Return all files that failed and whose execution has ended, the oldest first."""
-    items = [item for item in ledger.whole() if "failed" in item and item["status"] in STAGES]
-    return _ended(sorted(items, key=lambda item: str(item["failed"]["at"])), workflows)
+    items = sorted(filter(_has_failed, ledger.whole()), key=lambda item: str(item["failed"]["at"]))
+    return _ended(items, workflows)
 
 
 def waiting_for(layer: str, ledger: Ledger, workflows: SFNClient) -> list[Resumable]:
@@ -70,7 +70,7 @@ def refuse_open_breaker(found: Iterable[Resumable], breakers: Collection[str]) -
 
 
 def _of_key(versions: Sequence[Item], key: str, workflows: SFNClient) -> Resumable:
-    failed = [item for item in versions if "failed" in item and item["status"] in STAGES]
+    failed = list(filter(_has_failed, versions))
     stopped = [item for item in failed or versions if _is_stopped(item, workflows)]
     if len(stopped) > 1:
         named = ", ".join(item["file_id"] for item in stopped)
@@ -79,6 +79,10 @@ def _of_key(versions: Sequence[Item], key: str, workflows: SFNClient) -> Resumab
         return Resumable(stopped[0], STAGES[stopped[0]["status"]])
     newest = (failed or versions)[0]
     raise UserError(f"{newest['key']} cannot be resumed: it {_state(newest)}", _advice(newest))
+
+
+def _has_failed(item: Item) -> bool:
+    return "failed" in item and item["status"] in STAGES
 
 
 def _is_stopped(item: Item, workflows: SFNClient) -> bool:
@@ -92,7 +96,7 @@ def _is_running(item: Item, workflows: SFNClient) -> bool:
 
 
 def _state(item: Item) -> str:
-    if "failed" in item and item["status"] in STAGES:
+    if _has_failed(item):
         return "has failed, and its execution still runs"
     told = {"published": "is published", "rejected": "was rejected", "received": "is being examined"}
     return told.get(item["status"], "is on its way, and its execution runs")
@@ -101,7 +105,7 @@ def _state(item: Item) -> str:
 def _advice(item: Item) -> str:
     if item["status"] == "rejected":
         return f"correct it and upload it again; the reasons: assay passport {item['file_id']}"
-    if "failed" in item and item["status"] in STAGES:
+    if _has_failed(item):
         return "it ends within minutes, with a mail; resume it then"
     return f"see how far it is: assay status {item['file_id']}"
 
