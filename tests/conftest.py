@@ -29,7 +29,7 @@ WITH_A_CLOUD = ("tests/e2e", "tests/notebooks")
 WITH_SPARK = ("tests/e2e", "tests/integration/glue", "tests/notebooks")
 SHARING_LAKES = [
     f"tests/integration/glue/test_{name}.py"
-    for name in ("compaction", "contract_extended_in_silver", "jobs_killed", "replay")
+    for name in ("closed_months", "compaction", "contract_extended_in_silver", "jobs_killed", "replay")
 ]
 SPARK_WORKERS = 2  # a JVM of each stays until the worker ends, and has some 3 GB
 # Under these folders a file takes minutes or many seconds: they are handed out first, so that all workers end together.

@@ -6,7 +6,7 @@ import gc
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from devcloud.local import spark as local_spark
+from glue.lake import closings
+from glue.lake.run import Job
 from glue.lake.spark import session
 from glue.lake.tables import create_tables
 
@@ -141,7 +143,7 @@ def pipeline(empty: Pipeline) -> Pipeline:
 THREE_FILES = (
     csv(
         "1,1.00,2023-01-01,chip,5,",
-        "2,1.00,2023-01-02,chip,5,",
+        "2,1.50,2023-01-02,chip,5,",
         "3,-1.00,2023-01-03,chip,5,",
         "x,1.00,2023-01-01,chip,5,",
     ),
@@ -167,18 +169,35 @@ def three_files(aws: dict[str, str]) -> list[Event]:
 
 
 @pytest.fixture(scope="session")
-def after_each_file(aws: dict[str, str], empty: Pipeline, three_files: list[Event]) -> list[Pipeline]:
-    """The pipeline after each of these files, taken one by one, in tables that nothing has compacted."""
+def months_read() -> list[list[str]]:
+    """The months whose totals Gold's job has read for `after_each_file`, since they are closed and touched."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def after_each_file(
+    aws: dict[str, str], empty: Pipeline, three_files: list[Event], months_read: list[list[str]]
+) -> list[Pipeline]:
+    """The pipeline after each of these files, taken one by one, in tables that nothing has compacted.
+
+    January, whose rows the second file moves and the third does not touch, is closed after the first one.
+    """
 
     def refuse_compaction(step: str, **facts: Any) -> None:
         assert step != "compacted" or facts["tables"] == []
 
-    found, current = [], empty
-    with patch.dict(os.environ, aws):
+    def totals(job: Job, snapshots: dict[str, int], months: Iterable[str]) -> Any:
+        months_read.append([*months])
+        return read(job, snapshots, months)
+
+    read, found, current = closings._totals, list[Pipeline](), empty
+    with patch.dict(os.environ, aws), patch.object(closings, "_totals", totals):
         for event in three_files:
             current = current.fork()
             current.arrive(event)
             for layer in JOBS:
                 current.run(layer, at_step=refuse_compaction)
+            if not found:
+                current.close("2023-01")
             found.append(current)
     return found

@@ -14,18 +14,24 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import quote_plus
 
 import app
 import boto3
+from contract.closings import ChannelTotals, ClosedItem
+from item_types import differences
 from layer_notebooks import GOLD, SILVER
 from pyiceberg.table import StaticTable
 from pyspark.sql import DataFrame, SparkSession
 
+from assay import closing
+from assay.closing import Month
 from assay.evidence.chain import Evidence
 from assay.undo.actions import item_of
+from glue.lake import closings
 from glue.lake.ledger import plain
 from glue.lake.run import Job, arguments, main
 
@@ -206,6 +212,22 @@ class Pipeline:
         action = item_of(self.item(file_id), who="operator", reason="a test", at=datetime.now(UTC))
         self.table.put_item(Item=action, ConditionExpression="attribute_not_exists(file_id)")
         return str(action["file_id"])
+
+    def close(self, month: str) -> None:
+        """Close a month as the command line does, with what Gold holds of it."""
+        cut = json.loads(boto3.client("s3").get_object(Bucket=self.lake_bucket, Key="current.json")["Body"].read())
+        channels: dict[str, ChannelTotals] = {}
+        for row in self.rows("gold.daily_totals"):
+            if f"{row['transacted_on']:%Y-%m}" == month:
+                held = channels.get(row["channel"], closings.NOTHING)
+                channels[row["channel"]] = {
+                    "row_count": held["row_count"] + row["row_count"],
+                    "total_amount": str(Decimal(held["total_amount"]) + row["total_amount"]),
+                }
+        item = closing.item_of(Month(month, cut, channels, None), who="ann", reason="", at=datetime.now(UTC))
+        assert list(differences(item, ClosedItem)) == []
+        self.table.put_item(Item=item)
+        self.table.put_item(Item={"file_id": "closed", "kind": "closed months", "months": {month}})
 
     def silver(self, file_id: str = "", *, more: Iterable[str] = ()) -> None:
         self.run("silver", file_id, more=more)

@@ -31,6 +31,7 @@ MOVES = csv(
     "3,3.00,2023-03-01,,6,,,,,,,",
     header=HEADER,
 )  # fmt: skip
+HIDDEN = "transactions/hidden.csv"
 IMAGE = pa.schema(
     [
         ("dms_id", pa.int64()), ("transacted_at", pa.timestamp("us")), ("amount", pa.decimal128(18, 2)),
@@ -42,12 +43,19 @@ Totals = dict[tuple[Any, ...], tuple[int, Decimal]]
 
 @pytest.fixture(scope="module")
 def stages(empty: Pipeline, at_the_server_for_module: None) -> list[Pipeline]:
-    """The pipeline after each of three files, the second of which is older than the first."""
+    """The pipeline after each of three files, the second of which is older than the first.
+
+    With the third comes one more, which the index of waiting files does not show when Gold takes its rows.
+    """
     found, current = [], empty
     for number, (body, month) in enumerate([(NEWEST, 2), (OLDER, 1), (MOVES, 3)]):
         current = current.fork()
         current.upload(f"transactions/{number}.csv", body, as_of=f"2024-{month:02}-10T00:00:00Z")
+        if body == MOVES:
+            hidden = current.upload(HIDDEN, csv("8,8.00,2023-03-01,,,"), as_of="2024-03-11T00:00:00Z")
         current.silver()
+        if body == MOVES:
+            current.table.update_item(Key={"file_id": hidden}, UpdateExpression="REMOVE waiting_for")
         current.gold()
         found.append(current)
     return found
@@ -114,7 +122,7 @@ def test_gold_tells_what_a_run_changed__in_the_passport_of_its_file(
     (changes,) = [
         item["gold"]["changes"]
         for item in after.items()
-        if item["kind"] == "file" and item["gold"]["run_seq"] == stage + 1
+        if item["kind"] == "file" and item.get("gold", {}).get("run_seq") == stage + 1
     ]
     assert changes["facts"] == {"inserted": len(facts[1] - facts[0]), "updated": len(moved), "deleted": 0}
     assert changes["table"] == "daily_totals"
@@ -198,16 +206,11 @@ def test_gold_publishes_nothing__second_run_without_news(stages: list[Pipeline])
 
 
 def test_gold_publishes_a_file__its_rows_were_taken_by_an_earlier_run(stages: list[Pipeline]) -> None:
-    pipeline = stages[1].fork()
-    pipeline.upload("transactions/3.csv", MOVES, as_of="2024-03-10T00:00:00Z")
-    hidden = pipeline.upload("transactions/4.csv", csv("8,8.00,2023-01-01,,,"), as_of="2024-03-11T00:00:00Z")
-    pipeline.silver()
-    lost = {"UpdateExpression": "REMOVE waiting_for"}
-    found = {"UpdateExpression": "SET waiting_for = :gold", "ExpressionAttributeValues": {":gold": "gold"}}
-    pipeline.table.update_item(Key={"file_id": hidden}, **lost)
-    pipeline.gold()
+    pipeline = stages[2].fork()
+    (hidden,) = [item["file_id"] for item in pipeline.items() if item.get("key") == HIDDEN]
     assert pipeline.item(hidden)["status"] == "in_silver"
     assert 8 in {row["dms_id"] for row in pipeline.rows("gold.fact_transactions")}
+    found = {"UpdateExpression": "SET waiting_for = :gold", "ExpressionAttributeValues": {":gold": "gold"}}
     pipeline.table.update_item(Key={"file_id": hidden}, **found)
     run_seq = pipeline.item("layer#gold")["run_seq"]
     pipeline.gold()

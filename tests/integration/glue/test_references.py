@@ -40,7 +40,7 @@ USERS = "op,id,gender"
 INCOMES = "id,gender,yearly_income"
 HOLDERS = "id,client_id,card_brand"
 TWINS = ["50,7,Discover", "50,87766,6pSUC5eF"]  # rows of equal hash
-# Each test has cards, clients or codes of its own; the files of all tests come in the same four rounds.
+# Each test has cards, clients or codes of its own; the files of all tests come in the same three rounds.
 ROUNDS: list[dict[str, tuple[bytes, str]]] = [
     {
         "cards/b.csv": (SECOND, "2023-03-01"),
@@ -50,7 +50,7 @@ ROUNDS: list[dict[str, tuple[bytes, str]]] = [
         ),
         "mcc_codes/given.csv": (csv("9998,Nobody", header="mcc,description"), "2022-01-01"),
         "mcc_codes/20230101-000000001.csv": (csv("D,9996,", "D,9995,", header=CODES), "2023-01-01"),
-        "users/20230301-000000001.csv": (csv("I,7,F", "U,7,M", header=USERS), "2023-03-01"),
+        "users/20230301-000000001.csv": (csv("I,7,F", "U,7,M", "I,8,M", header=USERS), "2023-03-01"),
         "cards/twin 1.csv": (csv(TWINS[0], header=HOLDERS), "2023-01-01"),
         "users/1.csv": (csv("70,F,$10", "80,M,$20", "70,M,$11", header=INCOMES), "2023-01-01"),
     },
@@ -59,15 +59,15 @@ ROUNDS: list[dict[str, tuple[bytes, str]]] = [
         "mcc_codes/20240101-000000001.csv": (csv("D,0742,", "U,5411,Groceries", header=CODES), "2024-01-01"),
         "mcc_codes/20230101-000000002.csv": (csv("D,9998,", "D,9997,", header=CODES), "2023-01-01"),
         "mcc_codes/given late.csv": (csv("9996,Nobody", header="mcc,description"), "2022-01-01"),
-        "users/20230302-000000001.csv": (csv("U,7,F", "D,7,", header=USERS), "2023-03-02"),
+        "users/20230302-000000001.csv": (csv("U,7,F", "D,7,", "D,8,", header=USERS), "2023-03-02"),
         "cards/twin 2.csv": (csv(TWINS[1], header=HOLDERS), "2023-02-01"),
         "users/2.csv": (csv("70,M,$11", "80,M,$21", header=INCOMES), "2022-01-01"),
     },
     {
         "users/20230303-000000001.csv": (csv("I,7,X", header=USERS), "2023-03-03"),
+        "users/20230228-000000001.csv": (csv("I,8,A", "D,8,", "I,8,B", header=USERS), "2023-02-28"),
         "users/3.csv": (csv("D,80,,", "D,99,,", "U,70,M,$12", header=f"op,{INCOMES}"), "2024-01-01"),
     },
-    {"users/20230228-000000001.csv": (csv("I,7,A", "D,7,", "I,7,B", header=USERS), "2023-02-28")},
 ]
 
 
@@ -190,23 +190,24 @@ def test_reference_rows_get_outcomes__repeated_older_and_deleted(rounds: list[Pi
         {"deleted": 1, "unchanged": 1, "updated": 1},
     ]
     clients = {(row["client_id"], row["is_current"]) for row in rounds[-1].rows("gold.dim_client")}
-    assert clients - {(7, False), (7, True)} == {(None, True), (70, False), (70, True), (80, False)}
+    assert clients - {(7, False), (7, True), (8, False)} == {(None, True), (70, False), (70, True), (80, False)}
 
 
 def test_only_the_last_row_of_an_instant_is_a_version__first_known_ones(rounds: list[Pipeline]) -> None:
-    def versions(pipeline: Pipeline) -> list[tuple[str | None, datetime, datetime]]:
-        found = [row for row in pipeline.rows("gold.dim_client") if row["client_id"] == 7]
+    def versions(pipeline: Pipeline, client_id: int) -> list[tuple[str | None, datetime, datetime]]:
+        found = [row for row in pipeline.rows("gold.dim_client") if row["client_id"] == client_id]
         return sorted((row["gender"], row["valid_from"], row["valid_to"]) for row in found)
 
     first, second, third = (datetime(2023, 3, day) for day in (1, 2, 3))
-    assert versions(rounds[1]) == [("M", BEGINNING, NO_END)]
-    assert versions(rounds[2]) == [("M", BEGINNING, second)]
-    assert versions(rounds[3]) == [("M", BEGINNING, second), ("X", third, NO_END)]
+    for client_id in (7, 8):
+        assert versions(rounds[1], client_id) == [("M", BEGINNING, NO_END)]
+        assert versions(rounds[2], client_id) == [("M", BEGINNING, second)]
+    assert versions(rounds[3], 7) == [("M", BEGINNING, second), ("X", third, NO_END)]
+    assert versions(rounds[3], 8) == [("B", BEGINNING, first), ("M", first, second)]
     facts = rounds[3].rows("gold.fact_transactions")
     assert [row["dms_id"] for row in facts] == [10, 11, 12], "no fact twice"
     keys = {row["client_key"]: row["gender"] for row in rounds[3].rows("gold.dim_client")}
     assert [keys[row["client_key"]] for row in facts] == ["M", "X", None]
-    assert versions(rounds[4]) == [("B", BEGINNING, first), ("M", first, second), ("X", third, NO_END)]
 
 
 def test_row_of_equal_hash_is_a_version_of_its_own__other_client_and_brand(rounds: list[Pipeline]) -> None:
