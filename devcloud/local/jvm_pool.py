@@ -55,11 +55,10 @@ class JvmPool:
             self._wanted[job] = settings
             outdated = self._unwanted()
             idle, jobs = self._idle[settings], list(self._wanted.values()).count(settings)
-            if jobs <= _MOST_IDLE and len(idle) < _MOST_IDLE:
+            # None of a role is warmed: what exercises it are calls that the role itself would never make.
+            if jobs <= _MOST_IDLE and len(idle) < _MOST_IDLE and KEY_ID not in conf:
                 # In front: what is warmed first is taken first, and a JVM that has run a job before either.
-                # One of a role is only started: what exercises it are calls that the role itself would never make.
-                start = self._start if KEY_ID in conf else self._start_warm
-                idle.insert(0, self._starter.submit(start, dict(conf)))
+                idle.insert(0, self._starter.submit(self._start_warm, dict(conf)))
         self._drop(outdated)
 
     def take(self, conf: Mapping[str, str]) -> Jvm:

@@ -147,15 +147,35 @@ def each(names: Iterable[str]) -> Any:
     )
 
 
+def stage(file: FileItem, body: bytes) -> None:
+    """Put into staging what the job would put there: cards masked, a JSON object as the table that it stands for."""
+    if file["subject"] == "cards":
+        copy_masked(file, io.BytesIO(body), WAREHOUSE, STAGING.key(file), CARD_KEY)
+    else:
+        plain = csv_of_codes(json.loads(body)) if file["format"]["kind"] == "json" else body
+        boto3.client("s3").put_object(Bucket=WAREHOUSE, Key=STAGING.key(file), Body=plain)
+
+
 @pytest.fixture(scope="module")
-def corpus(spark: SparkSession, at_the_server_for_module: None) -> Corpus:
-    """The rows of a file, read with others as one run of the job would: those of CSV together, of Parquet by shape."""
+def staged(at_the_server_for_module: None) -> dict[str, FileItem]:
+    """The readable files of both corpora, staged."""
+    given = {name: (name, body) for name, body in READABLE.items()} | {name: DMS_FILES[name] for name in DMS_READABLE}
+    files = {name: file_of(number, *given[name]) for number, name in enumerate(given, start=1)}
+    for name, file in files.items():
+        stage(file, given[name][1])
+    return files
+
+
+@pytest.fixture(scope="module")
+def corpus(spark: SparkSession, staged: dict[str, FileItem]) -> Corpus:
+    """The rows of a file, read with the others of its subject as one run of the job would, the rarer ones apart."""
 
     @cache
-    def read_with(is_rarer: bool) -> dict[str, list[Row]]:
-        return rows_of_silver(spark, {name: body for name, body in READABLE.items() if (name in RARER) is is_rarer})
+    def read_with(subject: str, is_rarer: bool) -> dict[str, list[Row]]:
+        of_read = (subject, is_rarer)
+        return normalised(spark, {n: file for n, file in staged.items() if (file["subject"], n in RARER) == of_read})
 
-    return lambda name: read_with(name in RARER)[name]
+    return lambda name: read_with(staged[name]["subject"], name in RARER)[name]
 
 
 @each(READABLE)
@@ -182,36 +202,6 @@ def test_silver_agrees_with_the_golden__file_of_the_corpus(name: str, corpus: Co
     assert {row["row"]: row["raw"] for row in corpus(name) if row["rules"]} == raws
 
 
-def stage_dms(file: FileItem, body: bytes) -> None:
-    """Put into staging what the job would put there: cards masked, a JSON object as the table that it stands for."""
-    if file["subject"] == "cards":
-        copy_masked(file, io.BytesIO(body), WAREHOUSE, STAGING.key(file), CARD_KEY)
-    else:
-        plain = csv_of_codes(json.loads(body)) if file["format"]["kind"] == "json" else body
-        boto3.client("s3").put_object(Bucket=WAREHOUSE, Key=STAGING.key(file), Body=plain)
-
-
-@pytest.fixture(scope="module")
-def dms_files(at_the_server_for_module: None) -> dict[str, FileItem]:
-    """The readable files of the corpus, staged."""
-    files = {name: file_of(1000 + number, *DMS_FILES[name]) for number, name in enumerate(DMS_READABLE)}
-    for name, file in files.items():
-        stage_dms(file, DMS_FILES[name][1])
-    return files
-
-
-@pytest.fixture(scope="module")
-def dms_corpus(spark: SparkSession, dms_files: dict[str, FileItem]) -> Corpus:
-    """The rows of a file, read in one read for each subject."""
-
-    @cache
-    def read_with(subject: str, is_rarer: bool) -> dict[str, list[Row]]:
-        of_read = (subject, is_rarer)
-        return normalised(spark, {n: file for n, file in dms_files.items() if (file["subject"], n in RARER) == of_read})
-
-    return lambda name: read_with(dms_files[name]["subject"], name in RARER)[name]
-
-
 def as_golden(row: Row, subject: str) -> Row:
     """Return a row of Silver in the words of the goldens; without a commit timestamp its instant is the object's."""
     instant = row["row_order"]["instant"].replace(tzinfo=UTC)
@@ -230,33 +220,33 @@ def as_golden(row: Row, subject: str) -> Row:
 
 @each(DMS_READABLE)
 def test_silver_agrees_with_the_golden__form_of_dms(
-    name: str, dms_corpus: Corpus, dms_files: dict[str, FileItem]
+    name: str, corpus: Corpus, staged: dict[str, FileItem]
 ) -> None:
-    found = [as_golden(row, dms_files[name]["subject"]) for row in dms_corpus(name)]
+    found = [as_golden(row, staged[name]["subject"]) for row in corpus(name)]
     # A JSON object has no lines; Silver counts those of the table that it stands for.
-    no_lines = dict.fromkeys(["line"]) if dms_files[name]["format"]["kind"] == "json" else {}
+    no_lines = dict.fromkeys(["line"]) if staged[name]["format"]["kind"] == "json" else {}
     assert [{**row, **no_lines} for row in found] == DMS_GOLDENS[name]["rows"]
 
 
 @each(name for name in DMS_READABLE if DMS_FILES[name][0].startswith("transactions/"))
-def test_silver_agrees_with_the_kpi_function__form_of_dms(name: str, dms_corpus: Corpus) -> None:
+def test_silver_agrees_with_the_kpi_function__form_of_dms(name: str, corpus: Corpus) -> None:
     key, body, pin = DMS_FILES[name]
-    assert [in_common(row) for row in dms_corpus(name)] == rows_of_kpi(body, key=key, pin=pin)
+    assert [in_common(row) for row in corpus(name)] == rows_of_kpi(body, key=key, pin=pin)
 
 
 @pytest.mark.parametrize("name", dms.TEXTS)
-def test_silver_has_texts_as_they_are_sent__a_pin_says_commas(name: str, dms_corpus: Corpus) -> None:
+def test_silver_has_texts_as_they_are_sent__a_pin_says_commas(name: str, corpus: Corpus) -> None:
     wanted = dms.TEXTS[name]
-    assert {column: [row[column] for row in dms_corpus(name)] for column in wanted} == wanted
+    assert {column: [row[column] for row in corpus(name)] for column in wanted} == wanted
 
 
 @each(DMS_READABLE)
-def test_silver_puts_full_loads_before_changes__form_of_dms(name: str, dms_corpus: Corpus) -> None:
+def test_silver_puts_full_loads_before_changes__form_of_dms(name: str, corpus: Corpus) -> None:
     found = DMS_GOLDENS[name]["format"]
-    phases = [row["row_order"]["phase"] for row in dms_corpus(name)]
+    phases = [row["row_order"]["phase"] for row in corpus(name)]
     if found["dialect"] == "debezium":
         snapshot = [re.search('"op": "r"', line) for line in plain_lines(DMS_FILES[name][1])]
-        assert phases == [0 if snapshot[row["line"] - 1] else 1 for row in dms_corpus(name)]
+        assert phases == [0 if snapshot[row["line"] - 1] else 1 for row in corpus(name)]
     else:
         assert set(phases) == {0 if found["is_full_load"] else 1}
 
@@ -283,16 +273,16 @@ CARD_FILES = [name for name in DMS_READABLE if DMS_FILES[name][0].startswith("ca
 
 @pytest.mark.parametrize("name", CARD_FILES)
 def test_no_card_number_or_security_code_leaves_bronze__form_of_cards(
-    name: str, dms_corpus: Corpus, dms_files: dict[str, FileItem]
+    name: str, corpus: Corpus, staged: dict[str, FileItem]
 ) -> None:
-    staged = boto3.client("s3").get_object(Bucket=WAREHOUSE, Key=STAGING.key(dms_files[name]))["Body"].read()
+    staged = boto3.client("s3").get_object(Bucket=WAREHOUSE, Key=STAGING.key(staged[name]))["Body"].read()
     assert secrets_in(without_kind(DMS_FILES[name][1]))
     assert secrets_in(without_kind(staged)) == []
-    assert secrets_in(str(dms_corpus(name))) == []
+    assert secrets_in(str(corpus(name))) == []
 
 
-def test_equal_card_numbers_have_equal_hashes__across_kinds_of_files(dms_corpus: Corpus) -> None:
-    first = {name: dms_corpus(name)[0] for name in CARD_FILES}
+def test_equal_card_numbers_have_equal_hashes__across_kinds_of_files(corpus: Corpus) -> None:
+    first = {name: corpus(name)[0] for name in CARD_FILES}
     assert {row["card_last_four"] for row in first.values()} == {dms.CARD_NUMBERS[0][-4:]}
     assert len({row["card_number_hash"] for row in first.values()}) == 1
     assert len(first["cards_csv"]["card_number_hash"]) == 64
@@ -473,7 +463,7 @@ def test_silver_agrees_with_the_kpi_function__columns_behind_the_names_that_the_
 def test_silver_agrees_with_the_kpi_function__code_with_a_line_break_in_json(spark: SparkSession) -> None:
     body = json.dumps({"5411": "Grocery\nStores", "12\n34": "x", "5412\r": "y"}).encode()
     file = file_of(2000, "mcc_codes/codes.json", body)
-    stage_dms(file, body)
+    stage(file, body)
     rows = normalised(spark, {"codes": file})["codes"]
     assert [(row["row"], row["mcc"], bool(row["rules"])) for row in rows] == [
         (1, "5411", False),

@@ -162,7 +162,8 @@ def test_pinned_reader_sees_one_run__twenty_publications_of_which_one_is_killed_
     assert all(pinned), "readers at one cut see two runs"
 
 
-@pytest.mark.parametrize("layer", [pytest.param("silver", marks=pytest.mark.slow), "gold"])
+@pytest.mark.slow  # the test above kills there too, before it goes on
+@pytest.mark.parametrize("layer", ["silver", "gold"])
 def test_job_recovers__killed_once_between_two_fast_forwards(
     layer: str, before: dict[str, Pipeline], undisturbed: dict[str, Pipeline]
 ) -> None:

@@ -120,18 +120,6 @@ def test_reload_is_rejected__it_would_delete_too_much(allowing: Pipeline) -> Non
     assert [row for row in after["transactions"] if row["dms_id"] != 5] == before["transactions"]
 
 
-def test_marker_waits__its_file_is_not_accepted_yet(allowing: Pipeline) -> None:
-    part = put("transactions/LOAD00000001.csv", load_file("1,1.50,2023-01-01", "2,2.00,2023-01-01"))
-    marker = allowing.arrive(marker_of(part))
-    allowing.silver()
-    assert allowing.item(marker)["status"] == "accepted"
-    assert "floor" not in allowing.item("layer#silver")["published"]
-    allowing.arrive(part)
-    allowing.silver()
-    assert allowing.item(marker)["status"] == "in_silver"
-    assert amounts(allowing) == {1: Decimal("1.50"), 2: Decimal("2.00"), 3: Decimal("3.50"), 4: Decimal("4.00")}
-
-
 @pytest.mark.parametrize(
     "step", ["before_intent", *(pytest.param(step, marks=pytest.mark.slow) for step in ("written", "after_intent"))]
 )
@@ -147,15 +135,19 @@ def test_reload_is_recovered__killed_while_it_completes(
     assert pipeline.item(marker)["silver"]["missing"] == 1
 
 
-def test_tombstones_below_the_floor_go__and_stay_away(allowing: Pipeline) -> None:
+def test_marker_waits_for_its_file__then_tombstones_below_the_floor_go_and_stay_away(allowing: Pipeline) -> None:
     gone = csv("D,9,,,2023-02-01 00:00:00", header=f"op,{HEADER},commit_ts")
     allowing.upload("transactions/20230201-000000001.csv", gone, as_of="2023-08-01T00:00:00Z")
+    part = put("transactions/LOAD00000001.csv", load_file("1,1.50,2023-01-01", "2,2.00,2023-01-01"))
+    marker = allowing.arrive(marker_of(part))
     allowing.silver()
+    assert allowing.item(marker)["status"] == "accepted"
+    assert "floor" not in allowing.item("layer#silver")["published"]
     assert [row["dms_id"] for row in allowing.rows("silver.tombstones")] == [9]
-    part = put("transactions/LOAD00000001.csv", load_file("1,1.00,2023-01-01", "2,2.00,2023-01-01"))
     allowing.arrive(part)
-    allowing.arrive(marker_of(part))
     allowing.silver()
+    assert allowing.item(marker)["status"] == "in_silver"
+    assert amounts(allowing) == {1: Decimal("1.50"), 2: Decimal("2.00"), 3: Decimal("3.50"), 4: Decimal("4.00")}
     assert allowing.rows("silver.tombstones") == []
     again = csv("D,8,,,2023-02-02 00:00:00", header=f"op,{HEADER},commit_ts")
     late = allowing.upload("transactions/20230202-000000001.csv", again, as_of="2023-08-02T00:00:00Z")

@@ -71,7 +71,8 @@ def until(ask: Callable[[], Any], *, seconds: float = 90) -> Any:
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallApp]:
     project = tmp_path_factory.mktemp("small") / "app"
     shutil.copytree(APP, project)
-    cloud = lifecycle.start(project, parent=os.getpid())
+    # A cloud that records calls has a JVM for each role, which nothing warms: these jobs use nothing of what that would.
+    cloud = lifecycle.start(project, parent=os.getpid(), record_calls=True)
     try:
         lines: list[str] = []
         deploy.deploy(project, cloud, on_line=lines.append)

@@ -264,12 +264,11 @@ def test_java_options_end_in_those_of_the_environment__two_of_them(monkeypatch: 
     assert jvm_options.java_options() == [*usual, "-XX:TieredStopAtLevel=1", "-Da=b c"]
 
 
-def test_prepare_only_starts_the_jvm_of_a_role__under_its_key(pool: JvmPool, jvms: list[FakeJvm]) -> None:
-    for job, key_id in (("silver", "SilverRole"), ("gold", "GoldRole")):
-        pool.prepare(job, {**CONF, jvm_pool.KEY_ID: key_id})
+def test_prepare_starts_no_jvm_of_a_role(pool: JvmPool, jvms: list[FakeJvm]) -> None:
+    pool.prepare("silver", {**CONF, jvm_pool.KEY_ID: "SilverRole"})
     settle(pool)
 
-    assert [(jvm.key_id, jvm.warmed) for jvm in jvms] == [("SilverRole", False), ("GoldRole", False)]
+    assert jvms == []
 
 
 def test_take_gives_each_role_a_jvm_of_its_own(pool: JvmPool, jvms: list[FakeJvm]) -> None:
