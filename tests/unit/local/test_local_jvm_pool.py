@@ -264,17 +264,15 @@ def test_java_options_end_in_those_of_the_environment__two_of_them(monkeypatch: 
     assert jvm_options.java_options() == [*usual, "-XX:TieredStopAtLevel=1", "-Da=b c"]
 
 
-def test_prepare_starts_no_jvm_of_a_role(pool: JvmPool, jvms: list[FakeJvm]) -> None:
-    pool.prepare("silver", {**CONF, jvm_pool.KEY_ID: "SilverRole"})
-    settle(pool)
-
-    assert jvms == []
-
-
-def test_take_gives_each_role_a_jvm_of_its_own(pool: JvmPool, jvms: list[FakeJvm]) -> None:
+def test_role_has_a_jvm_of_its_own__started_by_its_first_job(pool: JvmPool, jvms: list[FakeJvm]) -> None:
     confs = [{**CONF, jvm_pool.KEY_ID: key_id} for key_id in ("SilverRole", "GoldRole")]
     for job, conf in zip(("silver", "gold"), confs, strict=True):
         pool.prepare(job, conf)
     settle(pool)
 
+    assert jvms == []
+    assert [pool.take(conf) for conf in confs] == jvms
+    assert [(jvm.key_id, jvm.warmed) for jvm in jvms] == [("SilverRole", False), ("GoldRole", False)]
+    for jvm in jvms:
+        pool.give_back(jvm, healthy=True)
     assert [pool.take(conf) for conf in reversed(confs)] == jvms[::-1]
