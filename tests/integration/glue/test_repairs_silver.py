@@ -83,10 +83,9 @@ def right(empty: Pipeline, at_the_server_for_module: None) -> Pipeline:
 def broken(empty: Pipeline, at_the_server_for_module: None) -> tuple[Pipeline, str]:
     """A pipeline with the file, and one that has come after it; and the first one's id."""
     pipeline = empty.fork()
-    original = uploaded(pipeline, BROKEN, "original", "2023-06-01T00:00:00Z")
-    uploaded(pipeline, LATER, "later", "2023-07-01T00:00:00Z")
-    pipeline.gold()
-    return pipeline, original
+    original = arrived(pipeline, BROKEN, "original", "2023-06-01T00:00:00Z")
+    arrived(pipeline, LATER, "later", "2023-07-01T00:00:00Z")
+    return taken(pipeline), original
 
 
 @pytest.fixture(scope="module")
