@@ -21,9 +21,7 @@ CHIP_IN_JANUARY = {
 @pytest.fixture
 def items(after_each_file: list[Pipeline], three_files: list[Event]) -> list[dict[str, Any]]:
     """The items of the three files, each as it was once Gold had taken it; January was closed after the first."""
-    found = [
-        pipeline.item(file_id_of(event)) for pipeline, event in zip(after_each_file, three_files, strict=True)
-    ]
+    found = [pipeline.item(file_id_of(event)) for pipeline, event in zip(after_each_file, three_files, strict=True)]
     assert [list(differences(item, FileItem)) for item in found] == [[], [], []]
     return found
 

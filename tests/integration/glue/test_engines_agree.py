@@ -219,9 +219,7 @@ def as_golden(row: Row, subject: str) -> Row:
 
 
 @each(DMS_READABLE)
-def test_silver_agrees_with_the_golden__form_of_dms(
-    name: str, corpus: Corpus, staged: dict[str, FileItem]
-) -> None:
+def test_silver_agrees_with_the_golden__form_of_dms(name: str, corpus: Corpus, staged: dict[str, FileItem]) -> None:
     found = [as_golden(row, staged[name]["subject"]) for row in corpus(name)]
     # A JSON object has no lines; Silver counts those of the table that it stands for.
     no_lines = dict.fromkeys(["line"]) if staged[name]["format"]["kind"] == "json" else {}

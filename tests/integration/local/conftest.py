@@ -71,7 +71,7 @@ def until(ask: Callable[[], Any], *, seconds: float = 90) -> Any:
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallApp]:
     project = tmp_path_factory.mktemp("small") / "app"
     shutil.copytree(APP, project)
-    # A cloud that records calls has a JVM for each role, which nothing warms: these jobs use nothing of what that would.
+    # Where calls are recorded each role has a JVM of its own, which nothing warms: these jobs need none of that.
     cloud = lifecycle.start(project, parent=os.getpid(), record_calls=True)
     try:
         lines: list[str] = []
