@@ -62,8 +62,8 @@ def test_all_is_compacted__asked_for(after_each_file: list[Pipeline], three_file
     assert pipeline.tables() == after_each_file[2 if goes_on else 1].tables()
 
 
-def compacted_by_another(pipeline: Pipeline) -> list[str]:
-    return compaction.compact(pipeline.spark, pipeline.database("silver"), ["transactions"], named=set)
+def compacted_by_another(pipeline: Pipeline, layer: str = "silver", *tables: str) -> list[str]:
+    return compaction.compact(pipeline.spark, pipeline.database(layer), tables or ["transactions"], named=set)
 
 
 def delete_files(pipeline: Pipeline, layer: str, table: str) -> int:
@@ -75,17 +75,16 @@ def as_spark_reads(pipeline: Pipeline, table: str) -> list[tuple[int, Decimal]]:
     return sorted((row.dms_id, row.amount) for row in pipeline.frame(f"silver.{table}").collect())
 
 
-def test_deletes_are_merged_into_one_file__no_data_file_is_small(
-    after_each_file: list[Pipeline], three_files: list[Event]
-) -> None:
-    pipeline = after_each_file[1].fork()
-    of_size = {"CROWD": 2, "SMALL_FILE_BYTES": 0, "DEAD_SHARE": 100}
-    with patch.multiple(compaction, **of_size):
-        compacted = run(pipeline, three_files[2:])
-    assert {"transactions"} <= set(compacted["silver"])
-    assert {"fact_transactions", "daily_totals"} <= set(compacted["gold"])
+def test_deletes_are_merged_into_one_file__no_data_file_is_small(after_each_file: list[Pipeline]) -> None:
+    pipeline = after_each_file[-1].fork()
+    crowded = {"silver": ["transactions"], "gold": ["fact_transactions", "daily_totals"]}
+    with patch.multiple(compaction, CROWD=2, SMALL_FILE_BYTES=0, DEAD_SHARE=100):
+        for layer, tables in crowded.items():
+            assert compacted_by_another(pipeline, layer, *tables) == tables
     assert pipeline.tables() == after_each_file[-1].tables()
-    assert [delete_files(one, "silver", "transactions") for one in (after_each_file[-1], pipeline)] == [2, 1]
+    for layer, tables in crowded.items():
+        for table in tables:
+            assert [delete_files(one, layer, table) for one in (after_each_file[-1], pipeline)] == [2, 1]
     assert data_files(pipeline) == data_files(after_each_file[-1])
     rows = pipeline.rows("silver.transactions", "dms_id", "amount")
     assert as_spark_reads(pipeline, "transactions") == [(row["dms_id"], row["amount"]) for row in rows]
@@ -123,9 +122,7 @@ def test_next_run_goes_on__killed_while_deletes_of_rewritten_files_remain(
         one.silver()
     assert pipeline.tables("silver") == plain.tables("silver")
     with patch.multiple(compaction, CROWD=2, SMALL_FILE_BYTES=0):
-        assert compaction.compact(pipeline.spark, pipeline.database("silver"), ["transactions"], named=set) == [
-            "transactions"
-        ]
+        assert compacted_by_another(pipeline) == ["transactions"]
     assert delete_files(pipeline, "silver", "transactions") == 1
     assert pipeline.tables("silver") == plain.tables("silver")
 
@@ -219,8 +216,6 @@ def test_run_is_published__another_has_compacted_meanwhile(
     pipeline.arrive(three_files[1])
     pipeline.kill("silver", "after_intent")
     with patch.object(compaction, "CROWD", 0):
-        assert compaction.compact(pipeline.spark, pipeline.database("silver"), ["transactions"], named=set) == [
-            "transactions"
-        ]
+        assert compacted_by_another(pipeline) == ["transactions"]
     pipeline.silver()
     assert pipeline.tables("silver") == after_each_file[1].tables("silver")
