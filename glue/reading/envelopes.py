@@ -28,6 +28,7 @@ from pyspark.sql import functions as F
 
 from glue.reading.json_lines import (
     is_repeated,
+    once,
     place_of,
     records_of,
     spellings_of,
@@ -61,20 +62,34 @@ def instant_of_units(value: Column, unit: str) -> Column:
 
 def decimal_of_bytes(text: Column, scale: int) -> Column:
     """Return the decimal that bytes in base64 are: a signed big-endian number of so many decimals."""
-    digits = F.hex(F.unbase64(text))
+    is_read = (F.length(text) <= DECIMAL_CHARACTERS) & text.rlike(rf"^{BASE64}\z")
+    shown = once(F.hex(F.unbase64(text)), lambda digits: decimal_of_digits(digits, scale))
+    return F.when(is_read, shown).otherwise(F.lit(UNREAD))
+
+
+def decimal_of_digits(digits: Column, scale: int) -> Column:
+    """Return the decimal that the hexadecimal digits of bytes are."""
     is_negative = digits >= "8"
     ahead = F.when(is_negative, F.lit("F" * HEX_DIGITS)).otherwise(F.lit("0" * HEX_DIGITS))
     padded = F.substring(F.concat(ahead, digits), -HEX_DIGITS, HEX_DIGITS)
     halves = [F.conv(F.substring(padded, first, HEX_DIGITS // 2), 16, 10) for first in (1, HEX_DIGITS // 2 + 1)]
     high, low = (half.cast("decimal(19,0)") for half in halves)
     unsigned = (high * F.lit(HALF).cast("decimal(19,0)") + low).cast(EXACT)
-    size = F.when(is_negative, F.lit(str(WHOLE)).cast(EXACT) - unsigned).otherwise(unsigned).cast(EXACT).cast("string")
-    shown = F.when(F.length(size) > scale, size).otherwise(F.lpad(size, scale + 1, "0"))
-    point = F.length(shown) - scale
-    behind = F.concat(F.lit("."), shown.substr(point + 1, F.lit(scale))) if scale else F.lit("")
+    complement = F.lit(str(WHOLE)).cast(EXACT)
+    size = once(unsigned, lambda number: F.when(is_negative, complement - number).otherwise(number).cast(EXACT))
+    padded = once(
+        size.cast("string"),
+        lambda text: F.when(F.length(text) > scale, text).otherwise(F.lpad(text, scale + 1, "0")),
+    )
     minus = F.when(is_negative, F.lit("-")).otherwise(F.lit(""))
-    is_read = (F.length(text) <= DECIMAL_CHARACTERS) & text.rlike(rf"^{BASE64}\z")
-    return F.when(is_read, F.concat(minus, shown.substr(F.lit(1), point), behind)).otherwise(F.lit(UNREAD))
+    return F.concat(minus, once(padded, lambda text: with_decimals(text, scale)))
+
+
+def with_decimals(digits: Column, scale: int) -> Column:
+    """Return digits, more than the decimals, with the point before so many of them."""
+    whole = F.length(digits) - scale
+    behind = F.concat(F.lit("."), digits.substr(whole + 1, F.lit(scale))) if scale else F.lit("")
+    return F.concat(digits.substr(F.lit(1), whole), behind)
 
 
 def decoded_value(value: Column, text: Column, encoding: str) -> Column:

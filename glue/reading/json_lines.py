@@ -8,7 +8,7 @@ names and values; Jackson decodes texts with escapes, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from operator import or_
 
@@ -51,6 +51,11 @@ OTHER_TYPES = ("t", "f", "{", "[")
 """How true, false, objects and arrays begin."""
 
 
+def once(value: Column, function: Callable[[Column], Column]) -> Column:
+    """Return what a function makes of a value that it names several times: Spark would compute it at each place."""
+    return F.transform(F.array(value), function)[0]
+
+
 def is_json_object(text: Column) -> Column:
     """Tell whether a line is one JSON object (RFC 8259), not nested too deep and without halves of surrogate pairs."""
     short = F.regexp_replace(F.regexp_replace(text, JSON_TEXT, ONE_TEXT), NUMBER_OR_WORD, ONE_VALUE)
@@ -61,8 +66,7 @@ def is_json_object(text: Column) -> Column:
         is_one = left.rlike(rf"^{SPACE}{ONE_VALUE}{SPACE}\z") & line.rlike(rf"^{SPACE}\{{")
         return F.when(line.rlike(FLAT_LINE), F.lit(True)).otherwise(is_one)
 
-    found = F.transform(F.array(short), judged)[0]
-    return ~text.contains(ONE_TEXT) & found
+    return ~text.contains(ONE_TEXT) & once(short, judged)
 
 
 def decoded(texts: Column) -> Column:

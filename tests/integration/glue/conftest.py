@@ -113,6 +113,8 @@ def spark(aws: dict[str, str]) -> Iterator[SparkSession]:
     with patch.dict(os.environ, aws):
         made = session("silver", SILVER.LAYER.settings)
     made.sparkContext.setLogLevel("ERROR")
+    # Where the code of a plan grows beyond what the JVM takes, Spark would try in vain each time, and go on slowly.
+    made.conf.set("spark.sql.codegen.fallback", "false")
     with names_looked_up_once():
         yield made
     gateway = SparkContext._gateway
