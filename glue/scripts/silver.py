@@ -5931,12 +5931,12 @@ def decimal_of_digits(digits: Column, scale: int) -> Column:
     unsigned = (high * F.lit(HALF).cast("decimal(19,0)") + low).cast(EXACT)
     complement = F.lit(str(WHOLE)).cast(EXACT)
     size = once(unsigned, lambda number: F.when(is_negative, complement - number).otherwise(number).cast(EXACT))
-    padded = once(
+    shown = once(
         size.cast("string"),
         lambda text: F.when(F.length(text) > scale, text).otherwise(F.lpad(text, scale + 1, "0")),
     )
     minus = F.when(is_negative, F.lit("-")).otherwise(F.lit(""))
-    return F.concat(minus, once(padded, lambda text: with_decimals(text, scale)))
+    return F.concat(minus, once(shown, lambda text: with_decimals(text, scale)))
 
 
 def with_decimals(digits: Column, scale: int) -> Column:
