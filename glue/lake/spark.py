@@ -76,6 +76,11 @@ def checkpointed(rows: DataFrame) -> DataFrame:
     return kept
 
 
+def once(value: Column, function: Callable[[Column], Column]) -> Column:
+    """Return what a function makes of a value that it names several times: Spark would compute it at each place."""
+    return F.transform(F.array(value), function)[0]
+
+
 def united(parts: Sequence[DataFrame]) -> DataFrame:
     """Return the rows of all parts, computed once if there are several: what follows is planned and compiled once."""
     return parts[0] if len(parts) == 1 else checkpointed(reduce(DataFrame.unionByName, parts))

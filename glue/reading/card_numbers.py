@@ -14,6 +14,8 @@ from contract.patterns import CARD_NUMBER_IN_TEXT, CARD_NUMBER_RUN, DATE_AHEAD
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from glue.lake.spark import once
+
 FEWEST_DIGITS, MOST_DIGITS, LAST_DIGITS = 13, 19, 4
 DIGITS_TWICE = str.maketrans("0123456789", "0246813579")  # the digit sum of twice the digit
 # Possessive, or long runs exhaust Java's stack.
@@ -69,9 +71,9 @@ def masked(text: Column) -> Column:
 def shown_run(run: Column) -> Column:
     """Return a run of digits as `masked_run` does: taken apart into groups, each with what stands behind it."""
     groups = F.regexp_extract_all(run, F.lit("[0-9]++[^0-9]*+"), F.lit(0))
-    shown = F.transform(F.array(groups), lambda found: F.concat_ws("", shown_groups(found, spans_of(found))))
+    shown = once(groups, lambda found: F.concat_ws("", shown_groups(found, spans_of(found))))
     whole = F.regexp_replace(run, "[0-9](?=(?:[^0-9]*+[0-9]){4})", "*")
-    return F.when(F.length(run) > CARD_NUMBER_RUN, whole).otherwise(shown[0])
+    return F.when(F.length(run) > CARD_NUMBER_RUN, whole).otherwise(shown)
 
 
 def digits_of(groups: Column) -> Column:
@@ -120,4 +122,4 @@ def shown_groups(groups: Column, spans: Column) -> Column:
         is_masked = (F.size(around) > 0) & (hidden > 0)
         return F.when(is_masked, F.concat(masks, group.substr(hidden + 1, F.length(group)))).otherwise(group)
 
-    return F.transform(F.array(spans), lambda found: F.transform(groups, lambda group, at: shown(group, at, found)))[0]
+    return once(spans, lambda found: F.transform(groups, lambda group, at: shown(group, at, found)))

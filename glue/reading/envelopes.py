@@ -26,9 +26,9 @@ from contract.limits import EARLIEST_US, LAST_US
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from glue.lake.spark import once
 from glue.reading.json_lines import (
     is_repeated,
-    once,
     place_of,
     records_of,
     spellings_of,

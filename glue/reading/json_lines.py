@@ -8,7 +8,7 @@ names and values; Jackson decodes texts with escapes, and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import reduce
 from operator import or_
 
@@ -18,6 +18,7 @@ from contract.limits import JSON_LEVELS
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from glue.lake.spark import once
 from glue.reading.lines import read_lines
 from glue.reading.origin import ORIGIN, WRITING, commit_name, read_as, texts_of
 from glue.reading.records import with_row
@@ -49,11 +50,6 @@ PAIR = rf'({ANY_TEXT}){SPACE}:{SPACE}({ANY_TEXT}|{NESTED}|[^,"\[\]{{}} \t\r]++)'
 """A name and its value, in a line that is known to be JSON: what is nested in the value is passed over with it."""
 OTHER_TYPES = ("t", "f", "{", "[")
 """How true, false, objects and arrays begin."""
-
-
-def once(value: Column, function: Callable[[Column], Column]) -> Column:
-    """Return what a function makes of a value that it names several times: Spark would compute it at each place."""
-    return F.transform(F.array(value), function)[0]
 
 
 def is_json_object(text: Column) -> Column:

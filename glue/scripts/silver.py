@@ -2103,6 +2103,11 @@ def checkpointed(rows: DataFrame) -> DataFrame:
     return kept
 
 
+def once(value: Column, function: Callable[[Column], Column]) -> Column:
+    """Return what a function makes of a value that it names several times: Spark would compute it at each place."""
+    return F.transform(F.array(value), function)[0]
+
+
 def united(parts: Sequence[DataFrame]) -> DataFrame:
     """Return the rows of all parts, computed once if there are several: what follows is planned and compiled once."""
     return parts[0] if len(parts) == 1 else checkpointed(reduce(DataFrame.unionByName, parts))
@@ -3062,9 +3067,9 @@ def masked(text: Column) -> Column:
 def shown_run(run: Column) -> Column:
     """Return a run of digits as `masked_run` does: taken apart into groups, each with what stands behind it."""
     groups = F.regexp_extract_all(run, F.lit("[0-9]++[^0-9]*+"), F.lit(0))
-    shown = F.transform(F.array(groups), lambda found: F.concat_ws("", shown_groups(found, spans_of(found))))
+    shown = once(groups, lambda found: F.concat_ws("", shown_groups(found, spans_of(found))))
     whole = F.regexp_replace(run, "[0-9](?=(?:[^0-9]*+[0-9]){4})", "*")
-    return F.when(F.length(run) > CARD_NUMBER_RUN, whole).otherwise(shown[0])
+    return F.when(F.length(run) > CARD_NUMBER_RUN, whole).otherwise(shown)
 
 
 def digits_of(groups: Column) -> Column:
@@ -3113,7 +3118,7 @@ def shown_groups(groups: Column, spans: Column) -> Column:
         is_masked = (F.size(around) > 0) & (hidden > 0)
         return F.when(is_masked, F.concat(masks, group.substr(hidden + 1, F.length(group)))).otherwise(group)
 
-    return F.transform(F.array(spans), lambda found: F.transform(groups, lambda group, at: shown(group, at, found)))[0]
+    return once(spans, lambda found: F.transform(groups, lambda group, at: shown(group, at, found)))
 
 
 # From glue/lake/failures.py
@@ -5750,11 +5755,6 @@ PAIR = rf'({ANY_TEXT}){SPACE}:{SPACE}({ANY_TEXT}|{NESTED}|[^,"\[\]{{}} \t\r]++)'
 """A name and its value, in a line that is known to be JSON: what is nested in the value is passed over with it."""
 OTHER_TYPES = ("t", "f", "{", "[")
 """How true, false, objects and arrays begin."""
-
-
-def once(value: Column, function: Callable[[Column], Column]) -> Column:
-    """Return what a function makes of a value that it names several times: Spark would compute it at each place."""
-    return F.transform(F.array(value), function)[0]
 
 
 def is_json_object(text: Column) -> Column:
